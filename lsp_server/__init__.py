@@ -1,0 +1,1 @@
+"""Midfill: fill-in-the-middle code completion over the Language Server Protocol."""

@@ -1,0 +1,187 @@
+"""The one typed configuration: every setting, its default and its meaning.
+
+Values are read elsewhere (`settings`); this module only says what there is. Nothing
+here touches a file, the environment or a device.
+"""
+
+import enum
+from dataclasses import dataclass, field
+
+__all__ = [
+    "CompletionConfig",
+    "Config",
+    "Device",
+    "Dtype",
+    "EngineConfig",
+    "EngineKind",
+    "LogConfig",
+    "LogLevel",
+    "ModelConfig",
+    "PromptConfig",
+    "ScriptConfig",
+]
+
+
+class Device(enum.Enum):
+    """Where the model runs; ``auto`` takes CUDA where a driver is present."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Dtype(enum.Enum):
+    """The activations' type; ``auto`` is bfloat16 on a CPU, float16 for GPTQ on CUDA."""
+
+    AUTO = "auto"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+class EngineKind(enum.Enum):
+    """Which engine answers: the real one, or the scripted one of editor work."""
+
+    VLLM = "vllm"
+    SCRIPTED = "scripted"
+
+
+class LogLevel(enum.Enum):
+    """How much the server says on stderr."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Which model is loaded.
+
+    Attributes:
+        path: A shipped model's name, or a folder that holds a ``manifest.json``.
+    """
+
+    path: str = "midfill-starter-88m"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """How vLLM runs the model.
+
+    Attributes:
+        kind: The engine behind the server.
+        device: Where the model runs.
+        dtype: The activations' type.
+        max_model_len: Most tokens of prompt and output together; 0 takes the
+            manifest's context length.
+        tensor_parallel_size: GPUs that share one model.
+        quantization: vLLM's name of the scheme; empty reads it from the checkpoint.
+        kv_cache_memory_bytes: Memory for the KV cache; 0 leaves it to vLLM on CUDA
+            and takes 1 GiB on a CPU.
+        gpu_memory_utilization: Share of a GPU's memory that vLLM may take.
+        enforce_eager: Skip compilation and CUDA graphs: a faster start, a slower
+            decode.
+        max_num_seqs: Requests that are decoded side by side.
+        max_num_batched_tokens: Tokens of one scheduler step; 0 leaves it to vLLM.
+        seed: Seed of the sampler.
+        start_timeout_s: After this many seconds a start counts as failed.
+        max_restarts: Restarts in a row before the engine is given up.
+    """
+
+    kind: EngineKind = EngineKind.VLLM
+    device: Device = Device.AUTO
+    dtype: Dtype = Dtype.AUTO
+    max_model_len: int = 0
+    tensor_parallel_size: int = 1
+    quantization: str = ""
+    kv_cache_memory_bytes: int = 0
+    gpu_memory_utilization: float = 0.9
+    enforce_eager: bool = False
+    max_num_seqs: int = 16
+    max_num_batched_tokens: int = 0
+    seed: int = 0
+    start_timeout_s: int = 600
+    max_restarts: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptConfig:
+    """How much of the document the model reads.
+
+    Attributes:
+        max_prompt_tokens: Most tokens of the prompt, sentinel tokens included; the
+            engine's ``max_model_len`` less the output caps it.
+        suffix_share: Share of the prompt that the suffix may take at most.
+        step_lines: The left cut moves in steps of this many lines, so that the
+            prompt, and with it the engine's prefix cache, holds from key to key.
+    """
+
+    max_prompt_tokens: int = 1024
+    suffix_share: float = 0.25
+    step_lines: int = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionConfig:
+    """What a completion may be.
+
+    Attributes:
+        enabled: Whether completions are offered at all.
+        max_line_tokens: Most tokens of a completion that ends with its line.
+        max_block_tokens: Most tokens of a completion that ends with its block.
+        temperature: 0 is greedy.
+        deadline_ms: A completion that is not ready by then is cut at what is there;
+            0 waits without end.
+        max_document_bytes: Larger documents get no completions.
+        max_line_bytes: Documents with a longer line get no completions.
+    """
+
+    enabled: bool = True
+    max_line_tokens: int = 48
+    max_block_tokens: int = 128
+    temperature: float = 0.0
+    deadline_ms: int = 10_000
+    max_document_bytes: int = 10_000_000
+    max_line_bytes: int = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptConfig:
+    """What the scripted engine plays.
+
+    Attributes:
+        text: The text that every request is answered with.
+        token_delay_ms: Pause before each token, in milliseconds.
+        start_delay_ms: How long the engine pretends to load, in milliseconds.
+        die_after_requests: The engine dies in the middle of this request, counted
+            from 1; 0 never.
+    """
+
+    text: str = "pass\n"
+    token_delay_ms: int = 0
+    start_delay_ms: int = 0
+    die_after_requests: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """What the server logs.
+
+    Attributes:
+        level: The least severe events that reach stderr.
+    """
+
+    level: LogLevel = LogLevel.INFO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting of a server."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    completion: CompletionConfig = field(default_factory=CompletionConfig)
+    scripted: ScriptConfig = field(default_factory=ScriptConfig)
+    log: LogConfig = field(default_factory=LogConfig)

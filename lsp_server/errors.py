@@ -1,0 +1,132 @@
+"""Everything that can go wrong in Midfill, as one tree.
+
+::
+
+    MidfillError
+    ├── ConfigError                 a setting is unknown or of the wrong type
+    ├── ModelError
+    │   ├── ModelNotFoundError      no such model folder, or no manifest in it
+    │   ├── ModelIntegrityError     a file is missing, truncated or changed
+    │   ├── UnsafeModelError        pickle, code, symlink or path escape
+    │   └── UnsupportedModelError   no FIM tokens, unknown family, wrong format
+    ├── EngineError
+    │   ├── EngineStartError        the engine cannot start: memory, device, kernel
+    │   ├── RequestRejectedError    the engine refused this request; the next may pass
+    │   ├── GenerationError         this generation failed; the engine lives
+    │   └── EngineDeadError         the engine process is gone
+    ├── DocumentError
+    │   ├── UnknownDocumentError    the editor never opened it
+    │   ├── PositionError           a reversed or impossible range
+    │   └── StaleChangeError        a change with an old version
+    ├── QuantizeError               a checkpoint cannot be quantised
+    └── ClientError                 the headless client lost its server
+
+Each one says what happened, to what, and what to do about it. A cancelled or
+superseded request is not an error and has no class here.
+"""
+
+__all__ = [
+    "ClientError",
+    "ConfigError",
+    "DocumentError",
+    "EngineDeadError",
+    "EngineError",
+    "EngineStartError",
+    "GenerationError",
+    "MidfillError",
+    "ModelError",
+    "ModelIntegrityError",
+    "ModelNotFoundError",
+    "PositionError",
+    "QuantizeError",
+    "RequestRejectedError",
+    "StaleChangeError",
+    "UnknownDocumentError",
+    "UnsafeModelError",
+    "UnsupportedModelError",
+]
+
+
+class MidfillError(Exception):
+    """The root of the tree.
+
+    Args:
+        what: What happened, as a clause without a full stop.
+        subject: The file, key, document or request that it happened to.
+        remedy: What the reader can do about it, as a clause without a full stop.
+    """
+
+    def __init__(self, what: str, *, subject: str, remedy: str) -> None:
+        """Keep the three parts, and join them into the message."""
+        super().__init__(f"{subject}: {what}. {remedy}.")
+        self.what = what
+        self.subject = subject
+        self.remedy = remedy
+
+
+class ConfigError(MidfillError):
+    """A setting is unknown, of the wrong type, or out of range."""
+
+
+class ModelError(MidfillError):
+    """A model folder cannot be used."""
+
+
+class ModelNotFoundError(ModelError):
+    """There is no model folder of this name, or no manifest in it."""
+
+
+class ModelIntegrityError(ModelError):
+    """A file of the model is missing, truncated, or not the one that was shipped."""
+
+
+class UnsafeModelError(ModelError):
+    """The model folder holds something that could run code or reach outside."""
+
+
+class UnsupportedModelError(ModelError):
+    """The model is whole, but Midfill cannot complete code with it."""
+
+
+class EngineError(MidfillError):
+    """The inference engine failed."""
+
+
+class EngineStartError(EngineError):
+    """The engine could not start."""
+
+
+class RequestRejectedError(EngineError):
+    """The engine refused one request; others are not affected."""
+
+
+class GenerationError(EngineError):
+    """One generation failed; the engine lives on."""
+
+
+class EngineDeadError(EngineError):
+    """The engine process is gone; nothing works until it is started again."""
+
+
+class DocumentError(MidfillError):
+    """The editor's view of a document and ours cannot be brought together."""
+
+
+class UnknownDocumentError(DocumentError):
+    """The editor speaks of a document that it never opened."""
+
+
+class PositionError(DocumentError):
+    """A range is reversed, or a position is not one."""
+
+
+class StaleChangeError(DocumentError):
+    """A change arrived whose version is not newer than the one that we hold."""
+
+
+class QuantizeError(MidfillError):
+    """A checkpoint cannot be quantised."""
+
+
+class ClientError(MidfillError):
+    """The headless client could not get an answer from its server."""

@@ -1,0 +1,255 @@
+"""The frozen values that pass between Midfill's layers.
+
+Everything here is plain data in editor terms. Nothing in this module knows LSP,
+JSON, vLLM or any tokenizer, and nothing here changes after it is made.
+"""
+
+import enum
+from dataclasses import dataclass
+
+__all__ = [
+    "Completion",
+    "CompletionScope",
+    "EngineHealth",
+    "EngineInfo",
+    "EngineState",
+    "FinishReason",
+    "GenerationRequest",
+    "Prompt",
+    "RequestTimings",
+    "Snapshot",
+    "Snippet",
+    "TokenDelta",
+    "Trigger",
+    "Window",
+]
+
+
+class Trigger(enum.Enum):
+    """Who asked for a completion."""
+
+    INVOKED = "invoked"
+    AUTOMATIC = "automatic"
+
+
+class CompletionScope(enum.Enum):
+    """How far a completion may run: to the end of the line or of the block."""
+
+    LINE = "line"
+    BLOCK = "block"
+
+
+class FinishReason(enum.Enum):
+    """Why the engine stopped a generation."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    ABORT = "abort"
+
+
+class EngineState(enum.Enum):
+    """Where an engine stands between its start and its end."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A document as it was at the moment of a request.
+
+    Attributes:
+        uri: The document's URI, as the editor named it.
+        language_id: The editor's language id, ``python`` for example.
+        version: The document version that the editor counted.
+        text: The whole text; line ends as they stand in the editor.
+        offset: The cursor, in code points from the start of ``text``.
+    """
+
+    uri: str
+    language_id: str
+    version: int
+    text: str
+    offset: int
+
+    @property
+    def before(self) -> str:
+        """The text left of the cursor."""
+        return self.text[: self.offset]
+
+    @property
+    def after(self) -> str:
+        """The text right of the cursor."""
+        return self.text[self.offset :]
+
+    @property
+    def line_before(self) -> str:
+        """The part of the cursor's line left of the cursor."""
+        return self.before[max(self.before.rfind("\n"), self.before.rfind("\r")) + 1 :]
+
+    @property
+    def line_after(self) -> str:
+        """The part of the cursor's line right of the cursor, without its line end."""
+        after = self.after
+        ends = [at for at in (after.find("\n"), after.find("\r")) if at >= 0]
+        return after[: min(ends)] if ends else after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """A ranked piece of another file, offered as context.
+
+    Attributes:
+        path: The file's path relative to the project, with forward slashes.
+        text: The piece itself.
+        score: How well it fits; higher is better.
+    """
+
+    path: str
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The prefix and suffix that were chosen around the cursor, already as tokens.
+
+    Attributes:
+        prefix_ids: Token ids of the text left of the cursor that is kept.
+        suffix_ids: Token ids of the text right of the cursor that is kept.
+        dropped_prefix_chars: Code points cut from the start of the document.
+        dropped_suffix_chars: Code points cut from the end of the document.
+    """
+
+    prefix_ids: tuple[int, ...]
+    suffix_ids: tuple[int, ...]
+    dropped_prefix_chars: int
+    dropped_suffix_chars: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A rendered prompt: what the engine reads.
+
+    Attributes:
+        token_ids: The whole prompt, sentinel tokens included.
+        stop_token_ids: Tokens that end a completion of this model family.
+        prefix_tokens: How many tokens of the prompt are prefix.
+        suffix_tokens: How many tokens of the prompt are suffix.
+    """
+
+    token_ids: tuple[int, ...]
+    stop_token_ids: tuple[int, ...]
+    prefix_tokens: int
+    suffix_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One order to an engine.
+
+    Attributes:
+        request_id: Unique among the requests in flight.
+        token_ids: The prompt.
+        max_tokens: The most tokens to generate.
+        stop_token_ids: Tokens at which the scheduler ends the generation; they are
+            not part of the output.
+        temperature: 0 is greedy.
+    """
+
+    request_id: str
+    token_ids: tuple[int, ...]
+    max_tokens: int
+    stop_token_ids: tuple[int, ...] = ()
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenDelta:
+    """What an engine generated since the delta before.
+
+    Attributes:
+        token_ids: The new tokens, without stop tokens; may be empty at the end.
+        num_cached_tokens: Prompt tokens that the engine's prefix cache held.
+        finish_reason: Why the generation ended; None while it goes on.
+    """
+
+    token_ids: tuple[int, ...]
+    num_cached_tokens: int = 0
+    finish_reason: FinishReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What an engine is, for people and for logs.
+
+    Attributes:
+        name: ``vllm`` or ``scripted``.
+        version: The engine's own version.
+        device: ``cpu`` or ``cuda``.
+        max_model_len: The most tokens of prompt and output together.
+        kernel: The linear kernel in use, where the engine tells it.
+    """
+
+    name: str
+    version: str
+    device: str
+    max_model_len: int
+    kernel: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineHealth:
+    """How an engine is doing.
+
+    Attributes:
+        state: Where it stands.
+        requests_in_flight: Requests that it still works on.
+        detail: A sentence for people; empty when all is well.
+    """
+
+    state: EngineState
+    requests_in_flight: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestTimings:
+    """What one completion cost.
+
+    Attributes:
+        ttft_ms: Time to first token, from the request's arrival, in milliseconds;
+            None when no token came.
+        total_ms: Time from arrival to the finished completion, in milliseconds.
+        prompt_tokens: Tokens in the prompt.
+        cached_tokens: Prompt tokens found in the engine's prefix cache.
+        output_tokens: Tokens generated, those cut away later included.
+    """
+
+    ttft_ms: float | None
+    total_ms: float
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A finished suggestion.
+
+    Attributes:
+        completion_id: The request id, the same in logs and in the protocol.
+        text: The text to insert, with the document's line ends.
+        start: Where it goes in the snapshot, in code points.
+        end: Up to where it replaces the snapshot's text, in code points.
+        timings: What it cost.
+    """
+
+    completion_id: str
+    text: str
+    start: int
+    end: int
+    timings: RequestTimings
