@@ -6,6 +6,7 @@ here touches a file, the environment or a device.
 
 import enum
 from dataclasses import dataclass, field
+from typing import Annotated
 
 __all__ = [
     "CompletionConfig",
@@ -18,8 +19,36 @@ __all__ = [
     "LogLevel",
     "ModelConfig",
     "PromptConfig",
+    "Range",
     "ScriptConfig",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """The numbers that a setting accepts, both ends included.
+
+    Attributes:
+        minimum: The least.
+        maximum: The greatest; None where there is no end.
+    """
+
+    minimum: float
+    maximum: float | None = None
+
+    def holds(self, value: float) -> bool:
+        """Tell whether ``value`` lies within."""
+        return self.minimum <= value and (self.maximum is None or value <= self.maximum)
+
+    def __str__(self) -> str:
+        """Say it as a person would."""
+        if self.maximum is None:
+            return f"at least {self.minimum:g}"
+        return f"from {self.minimum:g} to {self.maximum:g}"
+
+
+Count = Annotated[int, Range(minimum=0)]
+Positive = Annotated[int, Range(minimum=1)]
 
 
 class Device(enum.Enum):
@@ -92,17 +121,17 @@ class EngineConfig:
     kind: EngineKind = EngineKind.VLLM
     device: Device = Device.AUTO
     dtype: Dtype = Dtype.AUTO
-    max_model_len: int = 0
-    tensor_parallel_size: int = 1
+    max_model_len: Count = 0
+    tensor_parallel_size: Positive = 1
     quantization: str = ""
-    kv_cache_memory_bytes: int = 0
-    gpu_memory_utilization: float = 0.9
+    kv_cache_memory_bytes: Count = 0
+    gpu_memory_utilization: Annotated[float, Range(minimum=0.05, maximum=1)] = 0.9
     enforce_eager: bool = False
-    max_num_seqs: int = 16
-    max_num_batched_tokens: int = 0
-    seed: int = 0
-    start_timeout_s: int = 600
-    max_restarts: int = 5
+    max_num_seqs: Positive = 16
+    max_num_batched_tokens: Count = 0
+    seed: Count = 0
+    start_timeout_s: Positive = 600
+    max_restarts: Count = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +146,9 @@ class PromptConfig:
             prompt, and with it the engine's prefix cache, holds from key to key.
     """
 
-    max_prompt_tokens: int = 1024
-    suffix_share: float = 0.25
-    step_lines: int = 32
+    max_prompt_tokens: Annotated[int, Range(minimum=64)] = 1024
+    suffix_share: Annotated[float, Range(minimum=0, maximum=0.9)] = 0.25
+    step_lines: Positive = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,12 +167,12 @@ class CompletionConfig:
     """
 
     enabled: bool = True
-    max_line_tokens: int = 48
-    max_block_tokens: int = 128
-    temperature: float = 0.0
-    deadline_ms: int = 10_000
-    max_document_bytes: int = 10_000_000
-    max_line_bytes: int = 100_000
+    max_line_tokens: Positive = 48
+    max_block_tokens: Positive = 128
+    temperature: Annotated[float, Range(minimum=0, maximum=2)] = 0.0
+    deadline_ms: Count = 10_000
+    max_document_bytes: Positive = 10_000_000
+    max_line_bytes: Positive = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +188,9 @@ class ScriptConfig:
     """
 
     text: str = "pass\n"
-    token_delay_ms: int = 0
-    start_delay_ms: int = 0
-    die_after_requests: int = 0
+    token_delay_ms: Count = 0
+    start_delay_ms: Count = 0
+    die_after_requests: Count = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
