@@ -1,0 +1,1 @@
+"""Chooses what around the cursor is worth the model's tokens."""

@@ -1,0 +1,182 @@
+"""Chooses the prefix and the suffix around a cursor, in whole lines where it can.
+
+The window must not move while the user types: the engine keeps what it has computed
+for a prompt only up to the first token that differs. So:
+
+- The left cut lies on a line whose number is a multiple of a step, counted from the
+  start of the file, and jumps one step at a time.
+- The prefix is encoded in blocks between such lines, so a key changes the tokens of
+  the last block only; the other blocks come from the tokenizer's cache.
+- The suffix depends on nothing left of the cursor.
+
+Only a stretch of text around the cursor is ever looked at closely, whatever the size
+of the document.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lsp_server.context.lines import line_starts, lines_before, with_line_feeds
+from lsp_server.values import Snapshot, Window
+
+__all__ = ["LineWindows"]
+
+_MAX_CHARS_PER_TOKEN = 16
+"""A stretch of this many characters per token is looked at; code has three or four."""
+
+_SUFFIX_STEP_LINES = 8
+"""Lines that are encoded together behind the cursor."""
+
+Encode = Callable[[str], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Walk:
+    """How far a walk back from the cursor came.
+
+    Attributes:
+        start: Where the kept text begins.
+        ids: The kept text's tokens.
+        met_oversized: Whether a block took more than half of the budget.
+    """
+
+    start: int
+    ids: tuple[int, ...]
+    met_oversized: bool
+
+
+class LineWindows:
+    """Chooses windows that hold still from key to key."""
+
+    def __init__(self, *, encode: Encode, step_lines: int) -> None:
+        """Choose with this encoder, in steps of this many lines."""
+        self._encode = encode
+        self._step_lines = step_lines
+
+    def choose(
+        self, snapshot: Snapshot, *, total_tokens: int, suffix_tokens: int
+    ) -> Window:
+        """Choose at most ``total_tokens``, of them ``suffix_tokens`` of suffix.
+
+        What the suffix leaves is the prefix's. At least half of the prefix's part is
+        used where the document has as much.
+        """
+        text, offset = snapshot.text, snapshot.offset
+        suffix_cap = min(suffix_tokens, total_tokens)
+        suffix_end, suffix_ids = self._suffix(text, offset, suffix_cap)
+        start, prefix_ids = self._prefix(text, offset, total_tokens - len(suffix_ids))
+        return Window(
+            prefix_ids=prefix_ids,
+            suffix_ids=suffix_ids,
+            dropped_prefix_chars=start,
+            dropped_suffix_chars=len(text) - suffix_end,
+        )
+
+    def _prefix(
+        self, text: str, offset: int, max_tokens: int
+    ) -> tuple[int, tuple[int, ...]]:
+        """Give where the prefix starts, and its tokens."""
+        begin = max(0, offset - max_tokens * _MAX_CHARS_PER_TOKEN)
+        numbered = _numbered_lines(text, begin, offset)
+        step = self._step_lines
+        while True:
+            cuts = [at for number, at in numbered if number % step == 0]
+            walk = self._walk_back(text, cuts, offset, max_tokens)
+            if not walk.met_oversized:
+                return walk.start, walk.ids
+            if step == 1:
+                break
+            step //= 2
+        if len(walk.ids) * 2 >= max_tokens:
+            return walk.start, walk.ids
+        return self._prefix_within_line(text, begin, offset, max_tokens)
+
+    def _prefix_within_line(
+        self, text: str, begin: int, offset: int, max_tokens: int
+    ) -> tuple[int, tuple[int, ...]]:
+        """Cut inside of a line that is too long, at a multiple of some characters."""
+        step_chars = max(1, max_tokens)
+        while True:
+            first = -(-begin // step_chars) * step_chars
+            cuts = [
+                at
+                for at in range(first, offset + 1, step_chars)
+                if text[max(0, at - 1) : at + 1] != "\r\n"
+            ]
+            walk = self._walk_back(text, cuts, offset, max_tokens)
+            if step_chars == 1 or not walk.met_oversized:
+                return walk.start, walk.ids
+            step_chars //= 2
+
+    def _walk_back(
+        self, text: str, cuts: Sequence[int], offset: int, max_tokens: int
+    ) -> _Walk:
+        """Take block after block, from the cursor back, while they fit."""
+        kept: list[tuple[int, ...]] = []
+        used = 0
+        end = offset
+        oversized = False
+        for cut in reversed(cuts):
+            block = text[cut:end]
+            if len(block) * 2 > max_tokens * _MAX_CHARS_PER_TOKEN:
+                oversized = True
+                break
+            ids = self._encode(with_line_feeds(block))
+            oversized = len(ids) * 2 > max_tokens
+            if oversized or used + len(ids) > max_tokens:
+                break
+            kept.append(ids)
+            used += len(ids)
+            end = cut
+        joined = tuple(token_id for ids in reversed(kept) for token_id in ids)
+        return _Walk(start=end, ids=joined, met_oversized=oversized)
+
+    def _suffix(
+        self, text: str, offset: int, max_tokens: int
+    ) -> tuple[int, tuple[int, ...]]:
+        """Give where the suffix ends, and its tokens."""
+        limit = min(len(text), offset + max_tokens * _MAX_CHARS_PER_TOKEN)
+        first_number = lines_before(text, offset) + 1
+        numbered = list(enumerate(line_starts(text, offset, limit), first_number))
+        last = [limit] if limit == len(text) else []
+        taken: list[int] = []
+        end = offset
+        for step in _halvings(_SUFFIX_STEP_LINES):
+            edges = [at for number, at in numbered if number % step == 0] + last
+            for edge in edges:
+                if edge <= end:
+                    continue
+                ids = self._encode(with_line_feeds(text[end:edge]))
+                if len(taken) + len(ids) > max_tokens:
+                    break
+                taken.extend(ids)
+                end = edge
+        if taken or not max_tokens:
+            return end, tuple(taken)
+        return self._suffix_within_line(text, offset, max_tokens)
+
+    def _suffix_within_line(
+        self, text: str, offset: int, max_tokens: int
+    ) -> tuple[int, tuple[int, ...]]:
+        """Take what fits of a line that is too long."""
+        for chars in _halvings(max_tokens):
+            end = min(len(text), offset + chars)
+            ids = self._encode(with_line_feeds(text[offset:end]))
+            if len(ids) <= max_tokens:
+                return end, ids
+        return offset, ()
+
+
+def _numbered_lines(text: str, begin: int, end: int) -> list[tuple[int, int]]:
+    """Give the number and the start of each line that begins in ``[begin, end]``."""
+    starts = line_starts(text, begin, end)
+    if begin == 0:
+        return list(enumerate([0, *starts]))
+    return list(enumerate(starts, lines_before(text, begin) + 1))
+
+
+def _halvings(start: int) -> Iterator[int]:
+    """Give ``start``, its half, and so on down to 1."""
+    while start >= 1:
+        yield start
+        start //= 2

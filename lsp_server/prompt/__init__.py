@@ -1,0 +1,1 @@
+"""Turns a cursor and a token budget into what the model reads, and back into text."""

@@ -1,0 +1,63 @@
+"""Divides the prompt's tokens before anything is rendered."""
+
+from dataclasses import dataclass
+
+from lsp_server.config import PromptConfig
+from lsp_server.errors import ConfigError
+
+__all__ = ["Budget", "plan_budget"]
+
+_SNIPPET_SHARE = 0.25
+"""Share of the prompt that other files may take together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Where a prompt's tokens may go.
+
+    The suffix's part does not depend on how much prefix there is: it would change,
+    and with it the start of an SPM prompt, on every key.
+
+    Attributes:
+        code_tokens: Most tokens of snippets, prefix and suffix together.
+        snippet_tokens: Most tokens of the snippets.
+        suffix_tokens: Most tokens of the suffix.
+    """
+
+    code_tokens: int
+    snippet_tokens: int
+    suffix_tokens: int
+
+
+def plan_budget(
+    config: PromptConfig,
+    *,
+    max_model_len: int,
+    max_output_tokens: int,
+    frame_tokens: int,
+) -> Budget:
+    """Divide what the model can read beside its output and the prompt's frame.
+
+    Args:
+        config: The user's limits.
+        max_model_len: Most tokens of prompt and output together.
+        max_output_tokens: Tokens kept free for the output.
+        frame_tokens: Tokens of the format itself: sentinels and fixed text.
+
+    Raises:
+        ConfigError: Nothing is left for code.
+    """
+    total = min(config.max_prompt_tokens, max_model_len - max_output_tokens)
+    code_tokens = total - frame_tokens
+    if code_tokens < 1:
+        raise ConfigError(
+            f"{total} prompt tokens leave no room for code beside the format's "
+            f"{frame_tokens}",
+            subject="prompt.max_prompt_tokens and engine.max_model_len",
+            remedy="raise them, or lower the completion's token limits",
+        )
+    return Budget(
+        code_tokens=code_tokens,
+        snippet_tokens=int(code_tokens * _SNIPPET_SHARE),
+        suffix_tokens=int(code_tokens * config.suffix_share),
+    )

@@ -1,0 +1,160 @@
+"""Builds the prompt of one request: budget first, render last.
+
+Rendering works on token ids. Sentinels are set by their ids and code is encoded as
+plain text, so a prompt is never cut through, or steered by, what a file contains.
+
+Not done: token healing. Prefix and middle meet at the cursor, so a word that is half
+typed there is two tokens where the model mostly saw one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from lsp_server.config import PromptConfig
+from lsp_server.prompt.budget import plan_budget
+from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
+from lsp_server.prompt.selfcheck import resolve_family
+from lsp_server.prompt.tokenizer import Tokenizer
+from lsp_server.values import Prompt, Snapshot, Snippet, Window
+
+__all__ = ["PromptBuilder", "WindowChooser"]
+
+TokenIds = tuple[int, ...]
+
+
+class WindowChooser(Protocol):
+    """Chooses the code around a cursor."""
+
+    def choose(
+        self, snapshot: Snapshot, *, total_tokens: int, suffix_tokens: int
+    ) -> Window:
+        """Choose at most ``total_tokens``, of them ``suffix_tokens`` of suffix."""
+        ...
+
+
+class PromptBuilder:
+    """Builds prompts for one model."""
+
+    def __init__(
+        self,
+        *,
+        tokenizer: Tokenizer,
+        family: FimFamily,
+        config: PromptConfig,
+        max_model_len: int,
+        windows: WindowChooser,
+    ) -> None:
+        """Check that family and tokenizer fit.
+
+        Args:
+            tokenizer: The model's tokenizer.
+            family: The family that the model's manifest names.
+            config: How much of a document may be read.
+            max_model_len: Most tokens of prompt and output together.
+            windows: Chooses the code around the cursor, with the same tokenizer.
+
+        Raises:
+            UnsupportedModelError: They do not fit.
+        """
+        self._tokenizer = tokenizer
+        self._resolved = resolve_family(tokenizer, family)
+        self._config = config
+        self._max_model_len = max_model_len
+        self._windows = windows
+
+    def build(
+        self,
+        snapshot: Snapshot,
+        *,
+        max_output_tokens: int,
+        snippets: Sequence[Snippet] = (),
+    ) -> Prompt:
+        """Build the prompt for the snapshot's cursor.
+
+        Raises:
+            ConfigError: The limits leave no room for code.
+        """
+        family = self._resolved.family
+        path = self._tokenizer.encode(_file_name(snapshot.uri))
+        frame = self._render(family.order, {Slot.PATH: path})
+        budget = plan_budget(
+            self._config,
+            max_model_len=self._max_model_len,
+            max_output_tokens=max_output_tokens,
+            frame_tokens=len(frame),
+        )
+        snippet_ids = self._render_snippets(
+            snippets, path=path, max_tokens=budget.snippet_tokens
+        )
+        window = self._windows.choose(
+            snapshot,
+            total_tokens=budget.code_tokens - len(snippet_ids),
+            suffix_tokens=budget.suffix_tokens,
+        )
+        filling = {
+            Slot.PATH: path,
+            Slot.SNIPPETS: snippet_ids,
+            Slot.PREFIX: window.prefix_ids,
+            Slot.SUFFIX: window.suffix_ids,
+        }
+        return Prompt(
+            token_ids=self._render(family.order, filling),
+            stop_token_ids=self._resolved.stop_token_ids,
+            prefix_tokens=len(window.prefix_ids),
+            suffix_tokens=len(window.suffix_ids),
+        )
+
+    def _render(
+        self, layout: Sequence[Part], filling: Mapping[Slot, TokenIds]
+    ) -> TokenIds:
+        return tuple(self._ids_of(layout, filling))
+
+    def _ids_of(
+        self, layout: Sequence[Part], filling: Mapping[Slot, TokenIds]
+    ) -> Iterator[int]:
+        for part in layout:
+            match part:
+                case Sentinel(token=token):
+                    yield self._resolved.sentinel_ids[token]
+                case Literal(text=text):
+                    yield from self._tokenizer.encode(text)
+                case Slot():
+                    yield from filling.get(part, ())
+
+    def _render_snippets(
+        self, snippets: Sequence[Snippet], *, path: TokenIds, max_tokens: int
+    ) -> TokenIds:
+        """Render the best snippets that fit, in the order of their paths.
+
+        The order does not follow the scores: those change from key to key.
+        """
+        family = self._resolved.family
+        head = self._render(family.snippets_head, {})
+        tail = self._render(family.snippets_tail, {Slot.PATH: path})
+        left = max_tokens - len(head) - len(tail)
+        chosen: dict[tuple[str, str], TokenIds] = {}
+        for snippet in sorted(snippets, key=lambda each: each.score, reverse=True):
+            rendered = self._render_snippet(snippet)
+            if rendered and len(rendered) <= left:
+                chosen[snippet.path, snippet.text] = rendered
+                left -= len(rendered)
+        if not chosen:
+            return ()
+        body = (token_id for key in sorted(chosen) for token_id in chosen[key])
+        return (*head, *body, *tail)
+
+    def _render_snippet(self, snippet: Snippet) -> TokenIds:
+        return self._render(
+            self._resolved.family.snippet,
+            {
+                Slot.PATH: self._tokenizer.encode(snippet.path),
+                Slot.TEXT: self._tokenizer.encode(snippet.text),
+            },
+        )
+
+
+def _file_name(uri: str) -> str:
+    """Give the last part of a URI's path: all that a snapshot says of its place."""
+    return PurePosixPath(unquote(urlsplit(uri).path)).name

@@ -1,0 +1,75 @@
+"""Proves at load that a family's format and a model's tokenizer fit together."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from lsp_server.errors import UnsupportedModelError
+from lsp_server.prompt.fim import FimFamily
+from lsp_server.prompt.tokenizer import Tokenizer
+
+__all__ = ["ResolvedFamily", "resolve_family"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedFamily:
+    """A family whose every sentinel has been found in one tokenizer.
+
+    Attributes:
+        family: The family.
+        sentinel_ids: The id of each sentinel, by its name.
+        stop_token_ids: The ids that end a completion.
+    """
+
+    family: FimFamily
+    sentinel_ids: Mapping[str, int]
+    stop_token_ids: tuple[int, ...]
+
+
+def resolve_family(tokenizer: Tokenizer, family: FimFamily) -> ResolvedFamily:
+    """Find every sentinel of ``family``, and prove that no text can become one.
+
+    Raises:
+        UnsupportedModelError: The tokenizer lacks a sentinel, or user text could
+            become one.
+    """
+    found = {name: tokenizer.token_id(name) for name in family.sentinels}
+    missing = [name for name, token_id in found.items() if token_id is None]
+    if missing:
+        raise UnsupportedModelError(
+            f"the tokenizer has no token {', '.join(missing)}, which the family needs",
+            subject=f"family {family.name}",
+            remedy="choose a model trained to fill in the middle, or correct the "
+            "family in its manifest",
+        )
+    ids = {name: token_id for name, token_id in found.items() if token_id is not None}
+    _prove_apart(tokenizer, family, ids)
+    return ResolvedFamily(
+        family=family,
+        sentinel_ids=MappingProxyType(ids),
+        stop_token_ids=tuple(ids[name] for name in family.stop_tokens),
+    )
+
+
+def _prove_apart(
+    tokenizer: Tokenizer, family: FimFamily, ids: Mapping[str, int]
+) -> None:
+    """Try each sentinel's own text against the tokenizer."""
+    for name in ids:
+        for text in _attempts(name):
+            leaked = set(tokenizer.encode(text)).intersection(ids.values())
+            if leaked:
+                raise UnsupportedModelError(
+                    f"text that spells {name} becomes the token itself, so a source "
+                    "file could steer the model",
+                    subject=f"family {family.name}",
+                    remedy="correct the added tokens of the model's tokenizer",
+                )
+
+
+def _attempts(name: str) -> Iterator[str]:
+    """Spell a sentinel as source code could: alone, in a string, with real spaces."""
+    for spelling in (name, name.replace("\u2581", " "), name.strip("\u2581")):
+        yield spelling
+        yield f'x = "{spelling}"\n'
+        yield f"{spelling}{spelling}\t{spelling} a{spelling}b"

@@ -1,0 +1,48 @@
+"""What the prompt layer asks of a tokenizer.
+
+A tokenizer here has two doors. Text goes through `encode`, which knows plain text
+only; sentinels go through `token_id`, by name. No text, whatever it contains, comes
+out of the first door as something that only the second may give.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+__all__ = ["Tokenizer"]
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back, sentinels apart."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """One more than the highest token id."""
+        ...
+
+    @property
+    def reserved_ids(self) -> frozenset[int]:
+        """The ids that `encode` never yields: sentinels and other control tokens."""
+        ...
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Give the ids of ``text`` as plain text, with nothing put in front or behind.
+
+        Decoding the result gives ``text`` again, up to the Unicode normalisation
+        that the tokenizer's own definition asks for.
+        """
+        ...
+
+    def decode(self, token_ids: Iterable[int]) -> str:
+        """Give the text of ``token_ids``; reserved and unknown ids have none.
+
+        Bytes that are not UTF-8 become U+FFFD.
+        """
+        ...
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Give the UTF-8 bytes of one token, which need not be whole characters."""
+        ...
+
+    def token_id(self, token: str) -> int | None:
+        """Give the id of the token of exactly this name; None where there is none."""
+        ...
