@@ -1,10 +1,44 @@
-"""The filters that every generated text passes, in their order."""
+"""The filters that every generated text passes, in their order.
 
+A filter is a pure function of the text, the surroundings of the cursor and the scope.
+It gives the text back, shorter perhaps, or None when nothing of it is worth showing.
+Inside, every line end is a line feed; the document's own come back at the end.
+"""
+
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from lsp_server.values import CompletionScope, Snapshot
+from lsp_server.postprocess.closers import cut_surplus_closers
+from lsp_server.postprocess.overlap import cut_suffix_overlap
+from lsp_server.postprocess.prefix_echo import cut_prefix_echo
+from lsp_server.postprocess.repetition import drop_repetition
+from lsp_server.postprocess.scope import end_with_scope, scope_end
+from lsp_server.postprocess.surroundings import nearby, with_line_feeds
+from lsp_server.postprocess.unfinished import cut_unfinished_line
+from lsp_server.postprocess.whitespace import drop_blank, strip_trailing_blanks
+from lsp_server.values import CompletionScope, FinishReason, Snapshot
 
 __all__ = ["Outcome", "postprocess"]
+
+Filter: TypeAlias = Callable[[str, Snapshot, CompletionScope], str | None]
+
+_FIRST: tuple[tuple[str, Filter], ...] = (
+    ("blank", drop_blank),
+    ("prefix-echo", cut_prefix_echo),
+)
+_BROKEN_OFF: tuple[tuple[str, Filter], ...] = (("unfinished", cut_unfinished_line),)
+_REST: tuple[tuple[str, Filter], ...] = (
+    ("scope", end_with_scope),
+    ("suffix-overlap", cut_suffix_overlap),
+    ("closers", cut_surplus_closers),
+    ("repetition", drop_repetition),
+    ("trailing-blanks", strip_trailing_blanks),
+    ("blank", drop_blank),
+)
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,10 +46,10 @@ class Outcome:
     """What became of a generated text.
 
     Attributes:
-        text: The text to insert, with the document's line ends; None when nothing
-            of it is worth showing.
-        dropped_by: The name of the filter that dropped it; None when it was kept.
-        changed_by: The names of the filters that shortened or changed it, in order.
+        text: The text to insert at the cursor, with the document's line ends; None
+            when nothing of it is worth showing.
+        dropped_by: The name of the filter that left nothing; None when text is left.
+        changed_by: The names of the filters that shortened it, in order.
     """
 
     text: str | None
@@ -23,9 +57,50 @@ class Outcome:
     changed_by: tuple[str, ...]
 
 
-def postprocess(text: str, snapshot: Snapshot, scope: CompletionScope) -> Outcome:
+def postprocess(
+    text: str,
+    snapshot: Snapshot,
+    scope: CompletionScope,
+    *,
+    finish_reason: FinishReason = FinishReason.STOP,
+) -> Outcome:
     """Make a suggestion of a generated text, or none, with the reason.
 
-    The text goes in at the cursor and replaces nothing.
+    Args:
+        text: All that was generated.
+        snapshot: The document and the cursor; the text goes in there and replaces
+            nothing.
+        scope: How far the completion may run.
+        finish_reason: Why the generation ended; ``STOP`` also when `StopRule` said so.
     """
-    return Outcome(text=text or None, dropped_by=None, changed_by=())
+    near = nearby(snapshot)
+    current = with_line_feeds(text)
+    changed: list[str] = []
+    for name, apply in _filters(current, near, scope, finish_reason):
+        result = apply(current, near, scope)
+        if not result:
+            blamed = changed[-1] if name == "blank" and changed else name
+            return Outcome(text=None, dropped_by=blamed, changed_by=tuple(changed))
+        if result != current:
+            changed.append(name)
+        current = result
+    if _line_end_of(snapshot) != "\n":
+        current = current.replace("\n", _line_end_of(snapshot))
+    return Outcome(text=current, dropped_by=None, changed_by=tuple(changed))
+
+
+def _filters(
+    text: str, near: Snapshot, scope: CompletionScope, finish_reason: FinishReason
+) -> Iterator[tuple[str, Filter]]:
+    """Give the filters that this text passes."""
+    yield from _FIRST
+    is_open = scope_end(text, near, scope) is None
+    if is_open and finish_reason is not FinishReason.STOP:
+        yield from _BROKEN_OFF
+    yield from _REST
+
+
+def _line_end_of(snapshot: Snapshot) -> str:
+    """Give the line end that the document's first line has."""
+    found = _LINE_END.search(snapshot.text)
+    return found[0] if found else "\n"

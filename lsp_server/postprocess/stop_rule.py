@@ -1,5 +1,7 @@
 """Tells, while tokens still come, when a completion has all that it will keep."""
 
+from lsp_server.postprocess.scope import scope_end
+from lsp_server.postprocess.surroundings import nearby
 from lsp_server.values import CompletionScope, Snapshot
 
 __all__ = ["StopRule"]
@@ -10,11 +12,11 @@ class StopRule:
 
     def __init__(self, snapshot: Snapshot, scope: CompletionScope) -> None:
         """Watch for the end of ``scope`` at the snapshot's cursor."""
-        self._snapshot = snapshot
+        self._near = nearby(snapshot)
         self._scope = scope
         self._text = ""
 
     def feed(self, text: str) -> bool:
         """Take the next piece; tell whether the generation can end now."""
         self._text += text
-        return self._scope is CompletionScope.LINE and "\n" in self._text.lstrip()
+        return scope_end(self._text, self._near, self._scope) is not None

@@ -1,0 +1,56 @@
+"""Keeps brackets from being closed twice."""
+
+from lsp_server.postprocess.brackets import CLOSERS, OPENERS, brackets, open_brackets
+from lsp_server.postprocess.surroundings import preceding_lines
+from lsp_server.values import CompletionScope, Snapshot
+
+__all__ = ["cut_surplus_closers"]
+
+
+def cut_surplus_closers(
+    text: str, near: Snapshot, scope: CompletionScope
+) -> str | None:
+    """Cut ``text`` before the first bracket that closes what is or will be closed.
+
+    As many brackets may be closed as stand open at the cursor, less those that the
+    text behind the cursor closes at once.
+    """
+    del scope  # a surplus bracket is one in either
+    statement = _statement_before(near)
+    depth = open_brackets(statement)
+    least = min(depth, _closed_behind(near))
+    for at, char in brackets(statement + text):
+        if at < len(statement):
+            continue
+        depth += 1 if char in OPENERS else -1
+        if depth < least:
+            return text[: at - len(statement)]
+    return text
+
+
+def _statement_before(near: Snapshot) -> str:
+    """Give the text before the cursor from the last line that is not indented.
+
+    Such a line begins a statement of the file, so nothing is open before it.
+    """
+    lines = [near.line_before]
+    for line in preceding_lines(near):
+        if _begins_statement(lines[-1]):
+            break
+        lines.append(line)
+    return "\n".join(reversed(lines))
+
+
+def _begins_statement(line: str) -> bool:
+    return bool(line) and not line[0].isspace() and line[0] not in CLOSERS
+
+
+def _closed_behind(near: Snapshot) -> int:
+    """Count the closing brackets that come next, blanks and line ends aside."""
+    count = 0
+    for char in near.after:
+        if char in CLOSERS:
+            count += 1
+        elif not char.isspace():
+            break
+    return count

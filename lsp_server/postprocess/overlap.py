@@ -1,0 +1,59 @@
+"""Keeps a completion from saying what already stands behind the cursor."""
+
+from lsp_server.postprocess.surroundings import following_lines
+from lsp_server.values import CompletionScope, Snapshot
+
+__all__ = ["cut_suffix_overlap"]
+
+_LEAST_PARTIAL_CHARS = 3
+_QUOTES = "\"'`"
+
+
+def cut_suffix_overlap(text: str, near: Snapshot, scope: CompletionScope) -> str | None:
+    """Cut ``text`` where it runs into the rest of the line or the lines below."""
+    rest = near.line_after.strip()
+    if rest:
+        text = _without_rest(text, rest)
+        return _without_closing_quote(text, near)
+    if scope is CompletionScope.LINE:
+        return None if _is_next_line(text, near) else text
+    return _without_lines_below(text, near)
+
+
+def _without_rest(text: str, rest: str) -> str:
+    """Cut where the rest of the line begins, whole or as far as the text goes."""
+    stripped = text.rstrip()
+    if stripped.endswith(rest):
+        return stripped[: -len(rest)]
+    if len(rest) >= _LEAST_PARTIAL_CHARS and rest in text:
+        return text[: text.index(rest)]
+    for length in range(min(len(rest), len(stripped)), _LEAST_PARTIAL_CHARS - 1, -1):
+        if stripped.endswith(rest[:length]):
+            return stripped[:-length]
+    return text
+
+
+def _without_closing_quote(text: str, near: Snapshot) -> str:
+    """Cut at a quote that ends the string which the next character already ends."""
+    quote = near.after[:1]
+    if not quote or quote not in _QUOTES or near.line_before.count(quote) % 2 == 0:
+        return text
+    return text.partition(quote)[0]
+
+
+def _is_next_line(text: str, near: Snapshot) -> bool:
+    """Tell whether the finished line would stand twice, one below the other."""
+    line = (near.line_before + text).rstrip()
+    below = next((each for each in following_lines(near) if each.strip()), "")
+    return bool(line) and line == below.rstrip()
+
+
+def _without_lines_below(text: str, near: Snapshot) -> str:
+    """Cut lines at the end that are the lines below the cursor."""
+    written = text.split("\n")
+    below = [line.rstrip() for line in following_lines(near) if line.strip()]
+    for length in range(min(len(written) - 1, len(below)), 0, -1):
+        tail = [line.rstrip() for line in written[-length:]]
+        if tail == below[:length]:
+            return "\n".join(written[:-length])
+    return text

@@ -1,0 +1,24 @@
+"""Tidies blanks, and drops what is nothing else."""
+
+from lsp_server.values import CompletionScope, Snapshot
+
+__all__ = ["drop_blank", "strip_trailing_blanks"]
+
+
+def strip_trailing_blanks(
+    text: str, near: Snapshot, scope: CompletionScope
+) -> str | None:
+    """Strip blanks at line ends, and blank lines at the end.
+
+    The blanks of the last line stay where code follows on it.
+    """
+    del scope
+    *lines, last = text.split("\n")
+    text = "\n".join([*(line.rstrip() for line in lines), last])
+    return text if near.line_after.strip() else text.rstrip()
+
+
+def drop_blank(text: str, near: Snapshot, scope: CompletionScope) -> str | None:
+    """Drop a text that shows nothing."""
+    del near, scope
+    return text if text.strip() else None
