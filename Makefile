@@ -1,0 +1,128 @@
+# Midfill's commands. Each installs what it needs first, once: a stamp file in .venv
+# remembers which lock was installed, and only a newer lock installs again.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The first Python of 3.11 to 3.13 on PATH; `make PYTHON=/path/to/python3.12` overrides.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(FITS)' 2>/dev/null && command -v $$python && break; done)
+
+# CUDA where an NVIDIA GPU answers; MIDFILL_DEVICE=cpu or cuda overrides.
+DETECTED := $(shell { nvidia-smi -L 2>/dev/null | grep -q '^GPU ' \
+	|| ls /dev/nvidia[0-9]* >/dev/null 2>&1; } && echo cuda || echo cpu)
+DEVICE := $(or $(filter-out auto,$(MIDFILL_DEVICE)),$(DETECTED))
+ifeq ($(filter $(DEVICE),cpu cuda),)
+$(error MIDFILL_DEVICE is "$(MIDFILL_DEVICE)"; it must be cpu, cuda or auto)
+endif
+
+RUNTIME := $(VENV)/.installed-$(DEVICE)
+TOOLS := $(VENV)/.installed-dev
+INSTALL := requirements/install.py requirements/uv.txt
+
+# The tests that need a GPU run where there is one.
+CPU_ONLY := $(if $(filter cpu,$(DEVICE)), and not gpu)
+WORKERS ?= 2
+
+.PHONY: help
+help: ## List these targets
+	@echo 'usage: make TARGET [MIDFILL_DEVICE=cpu|cuda]   (here: $(DEVICE))'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile \
+		| awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+
+.PHONY: demo
+demo: $(RUNTIME) ## Complete at marked cursors of the example files
+	@$(BIN)/midfill demo
+
+.PHONY: test
+test: $(RUNTIME) $(TOOLS) ## Run the whole test suite, with coverage
+	$(BIN)/python -m pytest -m 'not engine$(CPU_ONLY)' -n $(WORKERS) \
+		--cov --cov-report= --cov-fail-under=0
+	$(BIN)/python -m pytest -m 'engine$(CPU_ONLY)' \
+		--cov --cov-append --cov-report=term
+
+.PHONY: test-fast
+test-fast: $(RUNTIME) $(TOOLS) ## Run the tests that start no engine, without coverage
+	$(BIN)/python -m pytest -m 'not engine and not gpu and not slow' -n $(WORKERS)
+
+.PHONY: lint
+lint: $(RUNTIME) $(TOOLS) ## Check format, style, types and import direction
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(TOOLS) ## Format the code and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: doctor
+doctor: $(RUNTIME) ## Check this machine: can Midfill complete code here?
+	@$(BIN)/midfill doctor
+
+.PHONY: install
+install: $(RUNTIME) ## Install Midfill and its engine into .venv
+
+.PHONY: install-dev
+install-dev: $(RUNTIME) $(TOOLS) ## Install the development tools as well
+
+.PHONY: install-quantize
+install-quantize: .venv-quantize/.installed ## Make auto-gptq's own environment
+
+.PHONY: wheel
+wheel: $(RUNTIME) ## Build the wheel and import what is in it
+	rm -rf dist build/wheel
+	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+	$(BIN)/uv pip install --quiet --no-deps --target build/wheel dist/*.whl
+	$(BIN)/python -I requirements/check_wheel.py build/wheel
+
+.PHONY: lock
+lock: $(RUNTIME) ## Resolve the locked requirements again (UPGRADE=1: newest versions)
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) pyproject.toml --extra cpu requirements/build.in requirements/torch-cpu.in \
+		--override requirements/cpu-overrides.txt -o requirements/cpu.txt
+	$(COMPILE) pyproject.toml --extra cuda requirements/build.in -o requirements/cuda.txt
+	$(COMPILE) pyproject.toml --extra dev -c requirements/cpu.txt -c requirements/cuda.txt \
+		-o requirements/dev.txt
+	$(COMPILE) requirements/quantize.in requirements/torch-cpu.in \
+		--override requirements/quantize-overrides.txt -o requirements/quantize.txt
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --custom-compile-command 'make lock' \
+	$(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## Remove the environments and everything that was built
+	rm -rf $(VENV) .venv-quantize build dist htmlcov .coverage .coverage.* \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One runtime lives in .venv at a time: installing one device forgets the other.
+$(VENV)/.installed-cpu: requirements/cpu.txt requirements/torch-cpu.txt
+$(VENV)/.installed-cuda: requirements/cuda.txt
+$(RUNTIME): $(INSTALL) pyproject.toml | python
+	@$(PYTHON) requirements/install.py $(VENV) $(DEVICE)
+	@rm -f $(VENV)/.installed-cpu $(VENV)/.installed-cuda
+	@touch $@
+
+$(TOOLS): requirements/dev.txt $(INSTALL) | $(RUNTIME)
+	@$(PYTHON) requirements/install.py $(VENV) dev
+	@touch $@
+
+.venv-quantize/.installed: requirements/quantize.txt requirements/torch-cpu.txt $(INSTALL) | python
+	@$(PYTHON) requirements/install.py .venv-quantize quantize
+	@touch $@
+
+.PHONY: python
+python:
+	@test -n '$(PYTHON)' || { \
+		echo 'Midfill needs Python 3.11, 3.12 or 3.13, and none is on PATH.' >&2; \
+		echo 'Install one, or name it: make PYTHON=/path/to/python3.12' >&2; exit 1; }
