@@ -1,0 +1,303 @@
+"""A headless editor: it starts a server as an editor does, and asks for completions."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from lsprotocol import converters, types
+
+from lsp_server.errors import ClientError
+from lsp_server.protocol.client_answer import (
+    Answer,
+    PendingAnswer,
+    Suggestion,
+    read_suggestions,
+)
+from lsp_server.protocol.client_connection import Connection, Reply
+from lsp_server.protocol.client_files import OpenFile, read_source
+from lsp_server.protocol.convert import PositionEncoding, position_at
+from lsp_server.protocol.dispatch import TIMINGS_METHOD
+from lsp_server.values import RequestTimings, Trigger
+
+__all__ = ["HeadlessClient", "headless_client"]
+
+
+@asynccontextmanager
+async def headless_client(
+    command: Sequence[str],
+    *,
+    stderr_path: Path,
+    encoding: PositionEncoding = PositionEncoding.UTF16,
+    environment: Mapping[str, str] | None = None,
+    options: object = None,
+) -> AsyncGenerator["HeadlessClient"]:
+    """Start a server, introduce ourselves, and end it at the end of the block.
+
+    Args:
+        command: The server's program and arguments.
+        stderr_path: The server's log goes to this file.
+        encoding: What columns count.
+        environment: The server's whole environment; None for ours.
+        options: The ``initializationOptions``, as JSON.
+
+    Raises:
+        ClientError: The server cannot be started, dies, or writes stray bytes.
+    """
+    client = HeadlessClient(encoding)
+    await client.start(command, stderr_path=stderr_path, environment=environment)
+    try:
+        await client.initialize(options)
+        yield client
+        await client.shut_down()
+    finally:
+        await client.kill()
+
+
+class HeadlessClient:
+    """An editor without a window, connected to one server.
+
+    Args:
+        encoding: What columns count; the only encoding that the server is offered.
+    """
+
+    def __init__(self, encoding: PositionEncoding) -> None:
+        """Prepare; ``start`` connects."""
+        self._encoding = encoding
+        self._converter = converters.get_converter()
+        self._files: dict[str, OpenFile] = {}
+        self._timings: dict[object, RequestTimings] = {}
+        self._ready = asyncio.Event()
+        self._connection: Connection | None = None
+        self._pending: set[asyncio.Task[Answer]] = set()
+        self.messages: list[str] = []
+        self.failure = ""
+
+    async def start(
+        self,
+        command: Sequence[str],
+        *,
+        stderr_path: Path,
+        environment: Mapping[str, str] | None,
+    ) -> None:
+        """Start the server.
+
+        Raises:
+            ClientError: It cannot be started.
+        """
+        self._connection = await Connection.open(
+            command,
+            stderr_path=stderr_path,
+            environment=environment,
+            on_notification=self._notified,
+        )
+
+    @property
+    def server_process_id(self) -> int:
+        """The server's process id."""
+        return self._connected.process_id
+
+    async def initialize(self, options: object) -> types.InitializeResult:
+        """Introduce ourselves, and let the server begin.
+
+        Raises:
+            ClientError: The server is gone or refuses.
+        """
+        params = types.InitializeParams(
+            process_id=os.getpid(),
+            capabilities=types.ClientCapabilities(
+                general=types.GeneralClientCapabilities(
+                    position_encodings=[
+                        types.PositionEncodingKind(self._encoding.value)
+                    ]
+                ),
+                text_document=types.TextDocumentClientCapabilities(
+                    inline_completion=types.InlineCompletionClientCapabilities()
+                ),
+                window=types.WindowClientCapabilities(work_done_progress=True),
+                experimental={"midfill": {"timings": True}},
+            ),
+            client_info=types.ClientInfo(name="midfill headless client"),
+            initialization_options=options,
+        )
+        result = await self._connected.request(
+            types.INITIALIZE, self._converter.unstructure(params)
+        )
+        self._connected.notify(types.INITIALIZED, {})
+        return self._converter.structure(result, types.InitializeResult)
+
+    async def wait_until_ready(self, timeout_s: float) -> None:
+        """Wait until the server's engine has loaded.
+
+        Raises:
+            ClientError: The server is gone, its engine failed, or it takes too long.
+        """
+        ready = asyncio.create_task(self._ready.wait())
+        lost = asyncio.create_task(self._connected.wait_lost())
+        done, waiting = await asyncio.wait(
+            {ready, lost}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in waiting:
+            task.cancel()
+        if lost in done:
+            raise lost.result()
+        if self.failure or not done:
+            raise ClientError(
+                self.failure or f"the engine was not ready within {timeout_s:g} s",
+                subject=f"server process {self.server_process_id}",
+                remedy="See the server's log",
+            )
+
+    def open_file(self, path: Path, *, language_id: str = "python") -> str:
+        """Open a file from disk, and return its URI.
+
+        Raises:
+            ClientError: It cannot be read, or is not UTF-8.
+        """
+        text = read_source(path)
+        uri = path.resolve().as_uri()
+        self.open_text(uri, text, language_id=language_id)
+        return uri
+
+    def open_text(self, uri: str, text: str, *, language_id: str = "python") -> None:
+        """Open a document that need not exist on disk."""
+        file = OpenFile(uri=uri, language_id=language_id, text=text)
+        self._files[uri] = file
+        self._notify(
+            types.TEXT_DOCUMENT_DID_OPEN,
+            types.DidOpenTextDocumentParams(text_document=file.item()),
+        )
+
+    def text_of(self, uri: str) -> str:
+        """Return a document's text as it stands now."""
+        return self._files[uri].text
+
+    def edit(self, uri: str, start: int, end: int, text: str) -> None:
+        """Replace the text between two offsets, given in code points."""
+        params = self._files[uri].edit(start, end, text, self._encoding)
+        self._notify(types.TEXT_DOCUMENT_DID_CHANGE, params)
+
+    def close_file(self, uri: str) -> None:
+        """Close a document."""
+        del self._files[uri]
+        self._notify(
+            types.TEXT_DOCUMENT_DID_CLOSE,
+            types.DidCloseTextDocumentParams(
+                text_document=types.TextDocumentIdentifier(uri=uri)
+            ),
+        )
+
+    async def complete(
+        self, uri: str, offset: int, *, trigger: Trigger = Trigger.INVOKED
+    ) -> Answer:
+        """Ask for a completion at an offset in code points, and wait for the answer.
+
+        Raises:
+            ClientError: The server is gone, or answers with an error.
+        """
+        return await self.ask(uri, offset, trigger=trigger).answer
+
+    def ask(
+        self, uri: str, offset: int, *, trigger: Trigger = Trigger.INVOKED
+    ) -> PendingAnswer:
+        """Ask for a completion at an offset in code points; the answer comes later."""
+        item = self._files[uri].item()
+        kinds = types.InlineCompletionTriggerKind
+        kind = kinds.Invoked if trigger is Trigger.INVOKED else kinds.Automatic
+        params = types.InlineCompletionParams(
+            text_document=types.TextDocumentIdentifier(uri=uri),
+            position=position_at(item.text, offset, self._encoding),
+            context=types.InlineCompletionContext(trigger_kind=kind),
+        )
+        started = time.perf_counter()
+        request_id, reply = self._connected.send_request(
+            types.TEXT_DOCUMENT_INLINE_COMPLETION, self._converter.unstructure(params)
+        )
+
+        async def answer() -> Answer:
+            suggestions, round_trip_ms = await self._wait(reply, item, offset, started)
+            return Answer(
+                suggestions=suggestions or (),
+                timings=self._timings.pop(request_id, None),
+                cancelled=suggestions is None,
+                round_trip_ms=round_trip_ms,
+            )
+
+        task = asyncio.create_task(answer())
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+        return PendingAnswer(request_id=request_id, answer=task)
+
+    def cancel(self, pending: PendingAnswer) -> None:
+        """Tell the server that an answer is not wanted any more; one still comes."""
+        self._notify(types.CANCEL_REQUEST, types.CancelParams(id=pending.request_id))
+
+    async def shut_down(self) -> int:
+        """End the server in order, and return its exit status.
+
+        Raises:
+            ClientError: It is gone already, or wrote stray bytes.
+        """
+        await self._connected.request(types.SHUTDOWN, None)
+        self._connected.notify(types.EXIT, None)
+        return await self._connected.wait_exit()
+
+    async def kill(self) -> None:
+        """End the server without asking; one that has ended is left in peace."""
+        if self._connection is not None:
+            await self._connection.kill()
+
+    @property
+    def _connected(self) -> Connection:
+        """The connection, which ``start`` made."""
+        if self._connection is None:
+            raise ClientError(
+                "the server was not started", subject="client", remedy="Start it first"
+            )
+        return self._connection
+
+    async def _wait(
+        self,
+        waiting: asyncio.Future[Reply],
+        item: types.TextDocumentItem,
+        offset: int,
+        started: float,
+    ) -> tuple[tuple[Suggestion, ...] | None, float]:
+        """Wait for a reply; None in place of suggestions if it was cancelled."""
+        reply = await waiting
+        round_trip_ms = (time.perf_counter() - started) * 1e3
+        suggestions = read_suggestions(
+            reply,
+            item,
+            offset,
+            encoding=self._encoding,
+            converter=self._converter,
+        )
+        return suggestions, round_trip_ms
+
+    def _notify(self, method: str, params: object) -> None:
+        """Send a notification with lsprotocol's parameters."""
+        self._connected.notify(method, self._converter.unstructure(params))
+
+    def _notified(self, method: str, params: object) -> None:
+        """Hear what the server tells unasked."""
+        values = params if isinstance(params, dict) else {}
+        if method == TIMINGS_METHOD:
+            self._timings[values["id"]] = RequestTimings(
+                ttft_ms=values["ttftMs"],
+                total_ms=values["totalMs"],
+                prompt_tokens=values["promptTokens"],
+                cached_tokens=values["cachedTokens"],
+                output_tokens=values["outputTokens"],
+            )
+        elif method == types.PROGRESS:
+            value = values.get("value")
+            if isinstance(value, dict) and value.get("kind") == "end":
+                self._ready.set()
+        elif method == types.WINDOW_SHOW_MESSAGE:
+            self.messages.append(str(values.get("message")))
+            if values.get("type") == types.MessageType.Error.value:
+                self.failure = self.messages[-1]
+                self._ready.set()

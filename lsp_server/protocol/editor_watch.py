@@ -1,0 +1,36 @@
+"""Notices that the editor's process has ended.
+
+The end of stdin is not enough: a process that the editor started may hold the other
+end of the pipe open. A process id alone is not enough either, as it may be given to
+another process; together with the start time it names one process for good.
+"""
+
+import asyncio
+
+import psutil
+
+__all__ = ["wait_for_end"]
+
+_POLL_S = 0.5
+
+
+async def wait_for_end(process_id: int) -> None:
+    """Return when the process has ended, at once if there is none of this id.
+
+    A process that has ended and that its parent has not collected counts as ended.
+    """
+    try:
+        process = psutil.Process(process_id)
+    except (psutil.NoSuchProcess, ValueError):
+        return
+    while _lives(process):  # noqa: ASYNC110 - no event tells of another's process
+        await asyncio.sleep(_POLL_S)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Tell whether it is still the process that it was, and runs."""
+    try:
+        # psutil compares the id and the start time.
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

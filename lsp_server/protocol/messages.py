@@ -1,0 +1,91 @@
+"""Tells what a body is: a request, a notification, a response, or none of them.
+
+Nothing here knows a method; the shape of parameters is checked later.
+"""
+
+import enum
+import json
+from dataclasses import dataclass
+
+from lsprotocol import types
+
+__all__ = ["Fault", "Incoming", "MessageKind", "read_message"]
+
+
+class MessageKind(enum.Enum):
+    """The three kinds of JSON-RPC messages."""
+
+    REQUEST = "request"
+    NOTIFICATION = "notification"
+    RESPONSE = "response"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A message whose outer form is right.
+
+    Attributes:
+        kind: What it is.
+        method: Its method; empty in a response.
+        message_id: Its id; None in a notification.
+        data: The whole message as JSON has it.
+    """
+
+    kind: MessageKind
+    method: str
+    message_id: int | str | None
+    data: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """An error that the sender is told of.
+
+    Attributes:
+        code: JSON-RPC's or LSP's error code.
+        reason: A clause for people; it never holds anything of the message.
+        message_id: The request that it answers, where that is known.
+    """
+
+    code: int
+    reason: str
+    message_id: int | str | None = None
+
+
+def read_message(body: bytes) -> Incoming | Fault:
+    """Read the outer form of a message."""
+    try:
+        # Bytes that are no UTF-8 and numbers of absurd length are ValueErrors too.
+        data = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return Fault(
+            code=types.ErrorCodes.ParseError, reason="the message is not JSON in UTF-8"
+        )
+    if not isinstance(data, dict):
+        return _invalid("the message is not an object")
+    message_id = data.get("id")
+    if isinstance(message_id, bool) or not isinstance(message_id, int | str | None):
+        return _invalid("the id is neither a number nor a string")
+    method = data.get("method", "")
+    kind = _kind(data, method)
+    if data.get("jsonrpc") != "2.0" or kind is None:
+        return _invalid("the message is not JSON-RPC 2.0", message_id)
+    return Incoming(kind=kind, method=method, message_id=message_id, data=data)
+
+
+def _kind(data: dict[str, object], method: object) -> MessageKind | None:
+    """Tell which kind of message this is; None for none of them."""
+    if not isinstance(method, str):
+        return None
+    if not method:
+        return MessageKind.RESPONSE if {"result", "error"} & data.keys() else None
+    if "id" not in data:
+        return MessageKind.NOTIFICATION
+    return None if data["id"] is None else MessageKind.REQUEST
+
+
+def _invalid(reason: str, message_id: int | str | None = None) -> Fault:
+    """Report a message that is JSON, but no JSON-RPC."""
+    return Fault(
+        code=types.ErrorCodes.InvalidRequest, reason=reason, message_id=message_id
+    )

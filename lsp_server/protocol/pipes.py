@@ -1,0 +1,138 @@
+"""Reads and writes the editor's pipes without ever blocking the event loop.
+
+Each direction has a thread of its own, because a descriptor that an editor gives us
+may be a pipe, a socket, a terminal or a file, and only blocking calls work on all of
+them. The threads are daemons: one that hangs in a dead pipe does not keep the process.
+"""
+
+import asyncio
+import os
+import queue
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+
+__all__ = ["PipeReader", "PipeWriter"]
+
+_CHUNK_BYTES = 256 * 1024
+_CHUNKS_AHEAD = 16
+_MAX_UNREAD_BYTES = 64 * 1024 * 1024
+
+
+class PipeReader:
+    """Reads a descriptor in chunks, at most a few ahead of whoever takes them.
+
+    Args:
+        fd: An open descriptor; it is not closed here.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """Note the descriptor; reading begins with ``chunks``."""
+        self._fd = fd
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield what comes, until the other side ends. Call it once."""
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Queue[bytes] = asyncio.Queue()
+        room = threading.Semaphore(_CHUNKS_AHEAD)
+
+        def read() -> None:
+            chunk = b"start"
+            # The loop is closed once the server has ended: nobody listens any more.
+            with suppress(RuntimeError):
+                while chunk:
+                    room.acquire()
+                    chunk = self._read_chunk()
+                    loop.call_soon_threadsafe(arrived.put_nowait, chunk)
+
+        threading.Thread(target=read, name="editor-reader", daemon=True).start()
+        while chunk := await arrived.get():
+            yield chunk
+            room.release()
+
+    def _read_chunk(self) -> bytes:
+        """Read what is there; a broken descriptor is an ended one."""
+        try:
+            return os.read(self._fd, _CHUNK_BYTES)
+        except OSError:
+            return b""
+
+
+class PipeWriter:
+    """Writes to a descriptor in the order of the calls.
+
+    Args:
+        fd: An open descriptor; it is not closed here.
+        lost: Called once in the event loop when the other side has gone, or has left
+            too much unread.
+        max_unread_bytes: How much may wait for the other side to read it.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        *,
+        lost: Callable[[], None],
+        max_unread_bytes: int = _MAX_UNREAD_BYTES,
+    ) -> None:
+        """Begin; this needs a running event loop."""
+        self._fd = fd
+        self._lost = lost
+        self._max_unread_bytes = max_unread_bytes
+        self._loop = asyncio.get_running_loop()
+        self._waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._unread_bytes = 0
+        self._broken = False
+        self._drained = asyncio.Event()
+        threading.Thread(target=self._work, name="editor-writer", daemon=True).start()
+
+    def write(self, data: bytes) -> None:
+        """Queue some bytes; they are dropped when the other side is lost."""
+        if not data:
+            return
+        with self._lock:
+            self._unread_bytes += len(data)
+            too_much = self._unread_bytes > self._max_unread_bytes
+        if too_much:
+            self._break()
+        else:
+            self._waiting.put(data)
+
+    def close(self) -> None:
+        """End after what is queued; what is written later is dropped."""
+        self._waiting.put(b"")
+
+    async def drained(self) -> None:
+        """Wait until everything before ``close`` is written or given up."""
+        await self._drained.wait()
+
+    def _work(self) -> None:
+        """Write what is queued, until an empty chunk says that it was the last."""
+        while data := self._waiting.get():
+            if not self._broken:
+                try:
+                    _write_all(self._fd, data)
+                except OSError:
+                    self._tell(self._break)
+            with self._lock:
+                self._unread_bytes -= len(data)
+        self._tell(self._drained.set)
+
+    def _break(self) -> None:
+        """Give the other side up."""
+        if not self._broken:
+            self._broken = True
+            self._lost()
+
+    def _tell(self, callback: Callable[[], None]) -> None:
+        """Call back in the event loop, if it still runs."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """Write every byte; a pipe may take them in several steps."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]

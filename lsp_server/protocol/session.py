@@ -1,0 +1,157 @@
+"""One editor's session: the backend, and what is in flight in it."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcInternalError
+
+from lsp_server.errors import MidfillError
+from lsp_server.protocol.configuration import Configurator
+from lsp_server.protocol.inline_completion import CompletionOrder, items
+from lsp_server.protocol.progress import EngineReporter
+from lsp_server.service.backend import Backend
+from lsp_server.service.inflight import Inflight
+from lsp_server.values import Completion, EngineState, RequestTimings, Snapshot
+
+__all__ = ["Session", "TimingsSink"]
+
+_log = logging.getLogger(__name__)
+
+TimingsSink = Callable[[int | str, RequestTimings], None]
+
+
+class Session:
+    """Everything between ``initialized`` and the end.
+
+    Args:
+        configurator: Makes the backend and hears of changed settings.
+        reporter: Hears how the engine fares.
+        warn: Shows a message to the user.
+        send_timings: Sends what a completion cost to an editor that asked for it.
+    """
+
+    def __init__(
+        self,
+        configurator: Configurator,
+        reporter: EngineReporter,
+        *,
+        warn: Callable[[str], None],
+        send_timings: TimingsSink,
+    ) -> None:
+        """Begin without a backend."""
+        self._configurator = configurator
+        self._reporter = reporter
+        self._warn = warn
+        self._send_timings = send_timings
+        self._backend: Backend | None = None
+        self._inflight: Inflight[tuple[Completion, ...]] = Inflight()
+        self._told: set[str] = set()
+        self._closing: asyncio.Task[None] | None = None
+
+    async def begin(self, options: object) -> None:
+        """Make the backend from the editor's options, and start its engine.
+
+        A backend that cannot be made or started is told to the user like an engine
+        that failed: the editor goes on without completions.
+        """
+        if self._backend is not None or self._closing is not None:
+            return
+        try:
+            self._backend, messages = self._configurator.initialize(options)
+            self._tell(messages)
+            await self._backend.start(self._reporter)
+        except Exception as error:  # noqa: BLE001 - the one guard of a session's start
+            _log.exception("session.start_failed")
+            known = isinstance(error, MidfillError)
+            detail = str(error) if known else "an internal error, see the server's log"
+            self._reporter.engine_changed(EngineState.FAILED, detail)
+
+    def change_settings(self, settings: object) -> None:
+        """Hand changed settings on; editors that only say "changed" send null."""
+        if self._backend is not None and settings is not None:
+            self._tell(self._configurator.change(settings))
+
+    async def complete(
+        self, order: CompletionOrder
+    ) -> list[types.InlineCompletionItem]:
+        """Answer a request: with no items where there is nothing to say.
+
+        Nothing to say is: the engine is not ready or failed, the document cannot be
+        completed in, or a newer request for the document has come.
+        """
+        backend, snapshot = self._backend, order.snapshot
+        ready = self._reporter.state is EngineState.READY
+        if backend is None or snapshot is None or not ready or self._closing:
+            return []
+        completions = await self._inflight.run(
+            order.uri, lambda: _complete(backend, snapshot, order)
+        )
+        if completions is None:
+            _log.debug("completion.superseded", extra={"request_id": order.request_id})
+            return []
+        for completion in completions:
+            self._send_timings(order.message_id, completion.timings)
+        return items(order, completions)
+
+    async def close(self) -> None:
+        """Take everything back and end the backend; every call waits for the end."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        """End the backend once."""
+        await self._inflight.close()
+        if self._backend is not None:
+            try:
+                await self._backend.close()
+            except Exception:  # noqa: BLE001 - the end goes on whatever the backend does
+                _log.exception("session.close_failed")
+
+    def _tell(self, messages: list[str]) -> None:
+        """Show each message to the user once."""
+        for message in messages:
+            if message not in self._told:
+                self._told.add(message)
+                self._warn(message)
+
+
+async def _complete(
+    backend: Backend, snapshot: Snapshot, order: CompletionOrder
+) -> tuple[Completion, ...]:
+    """Ask the backend; an engine that fails has nothing to say.
+
+    Raises:
+        JsonRpcInternalError: There is a bug below; only this request suffers.
+    """
+    try:
+        return await backend.complete(
+            snapshot, request_id=order.request_id, trigger=order.trigger
+        )
+    except MidfillError as error:
+        _log.warning(
+            "completion.failed",
+            extra={
+                "request_id": order.request_id,
+                "error": type(error).__name__,
+                "what": error.what,
+            },
+        )
+        return ()
+    except Exception as error:  # noqa: BLE001 - the one guard of a request
+        # Not the error's text, which could hold some of the document.
+        places = traceback.format_tb(error.__traceback__)
+        _log.error(  # noqa: TRY400 - see above
+            "completion.crashed",
+            extra={
+                "request_id": order.request_id,
+                "error": type(error).__name__,
+                "places": "".join(places),
+            },
+        )
+        raise JsonRpcInternalError(
+            "the completion failed, see the server's log"
+        ) from None

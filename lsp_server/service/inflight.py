@@ -1,0 +1,81 @@
+"""Lets the latest request of a document win.
+
+This module does not know what the work is. It knows that an editor which asks anew
+for a document has no use for the answer to its older question.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+__all__ = ["Inflight"]
+
+T = TypeVar("T")
+
+
+class Inflight(Generic[T]):
+    """Runs work, at most one piece for each document that still matters.
+
+    The work runs in a task of its own, so that whoever waits for it is let go at once
+    while the work is still being taken back in the engine.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing in flight."""
+        self._latest: dict[str, asyncio.Future[None]] = {}
+        self._tasks: set[asyncio.Task[T]] = set()
+
+    @property
+    def tasks(self) -> int:
+        """How many pieces of work run or are being taken back."""
+        return len(self._tasks)
+
+    async def run(self, document: str, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Run ``work`` as the latest request of ``document``.
+
+        None comes back at once when a newer request takes its place; its work is
+        cancelled then, as it is when the caller is cancelled. What the work raises is
+        raised here.
+        """
+        self._supersede(document)
+        superseded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._latest[document] = superseded
+        task = asyncio.create_task(_await(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            first: set[asyncio.Future[T] | asyncio.Future[None]] = {task, superseded}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if superseded.done():
+                return None
+            return await task
+        finally:
+            task.cancel()
+            if self._latest.get(document) is superseded:
+                del self._latest[document]
+
+    async def close(self) -> None:
+        """Cancel everything, and wait until it is taken back."""
+        for document in list(self._latest):
+            self._supersede(document)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _supersede(self, document: str) -> None:
+        """Let go whoever waits for the document's request until now."""
+        superseded = self._latest.pop(document, None)
+        if superseded is not None and not superseded.done():
+            superseded.set_result(None)
+
+    def _ended(self, task: asyncio.Task[T]) -> None:
+        """Forget a task; an error that nobody waits for any more is forgotten too."""
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+
+async def _await(work: Callable[[], Awaitable[T]]) -> T:
+    """Make a coroutine of any awaitable."""
+    return await work()

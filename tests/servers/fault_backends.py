@@ -1,0 +1,148 @@
+"""Backends with one fault each, for the servers in this folder and for tests.
+
+They stand in for the engine side only: everything from the bytes on stdin to the call
+of the backend is the real server.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from lsp_server.errors import EngineDeadError
+from lsp_server.service.backend import Backend, EngineListener
+from lsp_server.values import (
+    Completion,
+    EngineState,
+    RequestTimings,
+    Snapshot,
+    Trigger,
+)
+
+TIMINGS = RequestTimings(
+    ttft_ms=1.5, total_ms=2.5, prompt_tokens=7, cached_tokens=3, output_tokens=2
+)
+
+
+def completion(
+    snapshot: Snapshot, text: str, *, start: int | None = None, end: int | None = None
+) -> Completion:
+    """Make a completion at the cursor, or over the offsets given."""
+    return Completion(
+        completion_id="c",
+        text=text,
+        start=snapshot.offset if start is None else start,
+        end=snapshot.offset if end is None else end,
+        timings=TIMINGS,
+    )
+
+
+class EchoBackend:
+    """Is ready at once, and answers every request with ``done``."""
+
+    def __init__(self) -> None:
+        self.listener: EngineListener | None = None
+        self.snapshots: list[Snapshot] = []
+        self.request_ids: list[str] = []
+        self.triggers: list[Trigger] = []
+        self.closed = 0
+
+    async def start(self, listener: EngineListener) -> None:
+        self.listener = listener
+        self.tell(EngineState.STARTING, "loading")
+        self.tell(EngineState.READY, "")
+
+    def tell(self, state: EngineState, detail: str) -> None:
+        assert self.listener is not None
+        self.listener.engine_changed(state, detail)
+
+    async def complete(
+        self, snapshot: Snapshot, *, request_id: str, trigger: Trigger
+    ) -> tuple[Completion, ...]:
+        self.snapshots.append(snapshot)
+        self.request_ids.append(request_id)
+        self.triggers.append(trigger)
+        return await self.answer(snapshot)
+
+    async def answer(self, snapshot: Snapshot) -> tuple[Completion, ...]:
+        return (completion(snapshot, "done"),)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class LoadingBackend(EchoBackend):
+    """Loads until it is told that it is ready."""
+
+    async def start(self, listener: EngineListener) -> None:
+        self.listener = listener
+        self.tell(EngineState.STARTING, "reading the weights")
+
+
+class SlowBackend(EchoBackend):
+    """Holds every answer until it is released or cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = asyncio.Event()
+        self.begun = asyncio.Semaphore(0)
+        self.running = 0
+        self.cancelled = 0
+
+    async def answer(self, snapshot: Snapshot) -> tuple[Completion, ...]:
+        self.running += 1
+        self.begun.release()
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+        return await super().answer(snapshot)
+
+
+class RaisingBackend(EchoBackend):
+    """Raises something that nobody expects where the text says ``bug``."""
+
+    async def answer(self, snapshot: Snapshot) -> tuple[Completion, ...]:
+        if "bug" in snapshot.text:
+            raise ZeroDivisionError("a bug")
+        return await super().answer(snapshot)
+
+
+class DyingBackend(EchoBackend):
+    """Its engine dies in every other request, and comes back at once."""
+
+    async def answer(self, snapshot: Snapshot) -> tuple[Completion, ...]:
+        if len(self.snapshots) % 2:
+            self.tell(EngineState.RESTARTING, "the engine process is gone")
+            self.tell(EngineState.RESTARTING, "second attempt")
+            asyncio.get_running_loop().call_soon(self.tell, EngineState.READY, "")
+            raise EngineDeadError(
+                "the engine process is gone", subject="engine", remedy="Wait"
+            )
+        return await super().answer(snapshot)
+
+
+class FixedConfigurator:
+    """Hands out one backend, whatever the options are."""
+
+    def __init__(
+        self,
+        make: Callable[[], Backend],
+        *,
+        initial: list[str] | None = None,
+        changed: list[str] | None = None,
+    ) -> None:
+        self.options: list[object] = []
+        self.settings: list[object] = []
+        self._make = make
+        self._initial = initial or []
+        self._changed = changed or []
+
+    def initialize(self, options: object) -> tuple[Backend, list[str]]:
+        self.options.append(options)
+        return self._make(), self._initial
+
+    def change(self, options: object) -> list[str]:
+        self.settings.append(options)
+        return self._changed
