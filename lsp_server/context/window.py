@@ -78,15 +78,15 @@ class LineWindows:
         """Give where the prefix starts, and its tokens."""
         begin = max(0, offset - max_tokens * _MAX_CHARS_PER_TOKEN)
         numbered = _numbered_lines(text, begin, offset)
-        step = self._step_lines
-        while True:
+        walk = _Walk(start=offset, ids=(), met_oversized=False)
+        for step in _halvings(self._step_lines):
             cuts = [at for number, at in numbered if number % step == 0]
             walk = self._walk_back(text, cuts, offset, max_tokens)
-            if not walk.met_oversized:
+            # Most of the stretch that was looked at may be the end of one long line.
+            saw_little = begin > 0 and (walk.start - begin) * 2 > offset - begin
+            is_half_empty = len(walk.ids) * 2 < max_tokens
+            if not walk.met_oversized and not (saw_little and is_half_empty):
                 return walk.start, walk.ids
-            if step == 1:
-                break
-            step //= 2
         if len(walk.ids) * 2 >= max_tokens:
             return walk.start, walk.ids
         return self._prefix_within_line(text, begin, offset, max_tokens)
@@ -95,8 +95,8 @@ class LineWindows:
         self, text: str, begin: int, offset: int, max_tokens: int
     ) -> tuple[int, tuple[int, ...]]:
         """Cut inside of a line that is too long, at a multiple of some characters."""
-        step_chars = max(1, max_tokens)
-        while True:
+        walk = _Walk(start=offset, ids=(), met_oversized=False)
+        for step_chars in _halvings(max_tokens):
             first = -(-begin // step_chars) * step_chars
             cuts = [
                 at
@@ -104,9 +104,9 @@ class LineWindows:
                 if text[max(0, at - 1) : at + 1] != "\r\n"
             ]
             walk = self._walk_back(text, cuts, offset, max_tokens)
-            if step_chars == 1 or not walk.met_oversized:
-                return walk.start, walk.ids
-            step_chars //= 2
+            if not walk.met_oversized:
+                break
+        return walk.start, walk.ids
 
     def _walk_back(
         self, text: str, cuts: Sequence[int], offset: int, max_tokens: int
@@ -136,8 +136,8 @@ class LineWindows:
     ) -> tuple[int, tuple[int, ...]]:
         """Give where the suffix ends, and its tokens."""
         limit = min(len(text), offset + max_tokens * _MAX_CHARS_PER_TOKEN)
-        first_number = lines_before(text, offset) + 1
-        numbered = list(enumerate(line_starts(text, offset, limit), first_number))
+        # Counted from the cursor: a line typed above must not move the blocks.
+        numbered = list(enumerate(line_starts(text, offset, limit), 1))
         last = [limit] if limit == len(text) else []
         taken: list[int] = []
         end = offset

@@ -150,7 +150,7 @@ class PromptBuilder:
             self._resolved.family.snippet,
             {
                 Slot.PATH: self._tokenizer.encode(snippet.path),
-                Slot.TEXT: self._tokenizer.encode(snippet.text),
+                Slot.TEXT: self._tokenizer.encode(snippet.text.rstrip("\n")),
             },
         )
 

@@ -96,7 +96,6 @@ Other files in front of the FIM part are not confirmed.
 """
 
 _STARCODER_ORDER: tuple[Part, ...] = (
-    Slot.SNIPPETS,
     Sentinel("<fim_prefix>"),
     Slot.PREFIX,
     Sentinel("<fim_suffix>"),
@@ -106,10 +105,16 @@ _STARCODER_ORDER: tuple[Part, ...] = (
 
 STARCODER2 = FimFamily(
     name="starcoder2",
-    order=_STARCODER_ORDER,
+    order=(Slot.SNIPPETS, *_STARCODER_ORDER),
     stop_tokens=("<|endoftext|>", "<file_sep>"),
     snippets_head=(Sentinel("<repo_name>"), Literal("project\n")),
-    snippet=(Sentinel("<file_sep>"), Slot.PATH, Literal("\n"), Slot.TEXT),
+    snippet=(
+        Sentinel("<file_sep>"),
+        Slot.PATH,
+        Literal("\n"),
+        Slot.TEXT,
+        Literal("\n"),
+    ),
     snippets_tail=(Sentinel("<file_sep>"), Slot.PATH, Literal("\n")),
 )
 """Source: Lozhkov et al., arXiv 2402.19173, section 5 (repository context, FIM)."""
@@ -184,6 +189,7 @@ CODEGEMMA = FimFamily(
         Slot.PATH,
         Literal("\n"),
         Slot.TEXT,
+        Literal("\n"),
         Sentinel("<|file_separator|>"),
     ),
 )
@@ -198,8 +204,8 @@ CODESTRAL = FimFamily(
         Sentinel("[SUFFIX]"),
         Slot.SUFFIX,
         Sentinel("[PREFIX]"),
-        Slot.SNIPPETS,
         Literal(" "),
+        Slot.SNIPPETS,
         Slot.PREFIX,
     ),
     stop_tokens=("</s>",),

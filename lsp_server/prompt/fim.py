@@ -18,6 +18,7 @@ class Slot(enum.Enum):
 
     ``PATH`` and ``TEXT`` are of the file at hand: of the snippet within
     `FimFamily.snippet`, of the document everywhere else (which has no ``TEXT``).
+    A snippet's text comes without its last line end; the format sets one.
     """
 
     SNIPPETS = "snippets"

@@ -1,0 +1,219 @@
+"""Windows fit their budget, hold still while typing, and fall on line starts."""
+
+import itertools
+import re
+import time
+import zlib
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lsp_server.context.lines import with_line_feeds
+from lsp_server.context.window import LineWindows
+from lsp_server.values import Snapshot, Window
+
+
+def encode(text: str) -> tuple[int, ...]:
+    """Give a token for each piece of a word, and for each byte of all else."""
+    return tuple(_tokens(text))
+
+
+def _tokens(text: str) -> Iterator[int]:
+    for piece in re.findall(r"[A-Za-z0-9]{1,6}|.", text, re.DOTALL):
+        if len(piece) > 1 or piece.isalnum():
+            yield zlib.crc32(piece.encode())
+        else:
+            yield from (-byte for byte in piece.encode())
+
+
+def snapshot(text: str, offset: int) -> Snapshot:
+    """Give a document with a cursor."""
+    return Snapshot(
+        uri="file:///a.py", language_id="python", version=1, text=text, offset=offset
+    )
+
+
+def choose(
+    text: str, offset: int, *, total: int, suffix: int, step_lines: int = 32
+) -> Window:
+    """Choose with the encoder of this file."""
+    windows = LineWindows(encode=encode, step_lines=step_lines)
+    return windows.choose(
+        snapshot(text, offset), total_tokens=total, suffix_tokens=suffix
+    )
+
+
+LINES = st.text(alphabet="ab =é\t", max_size=40)
+DOCUMENTS = st.lists(LINES, max_size=60).flatmap(
+    lambda lines: st.sampled_from(["\n", "\r\n", "\r"]).map(lambda end: end.join(lines))
+)
+
+
+def inside_line_end(text: str, offset: int) -> bool:
+    r"""Tell whether the offset parts a ``\r\n``."""
+    return text[max(0, offset - 1) : offset + 1] == "\r\n"
+
+
+@given(
+    text=DOCUMENTS,
+    data=st.data(),
+    total=st.integers(0, 200),
+    suffix=st.integers(0, 200),
+    step_lines=st.integers(1, 40),
+)
+def test_windows_fit_and_are_of_the_text(
+    text: str, data: st.DataObject, total: int, suffix: int, step_lines: int
+) -> None:
+    """Any window fits its budget and is exactly the text around the cursor."""
+    offset = data.draw(st.integers(0, len(text)))
+    if inside_line_end(text, offset):
+        return
+    window = choose(text, offset, total=total, suffix=suffix, step_lines=step_lines)
+    assert len(window.suffix_ids) <= min(suffix, total)
+    assert len(window.prefix_ids) + len(window.suffix_ids) <= total
+    prefix = text[window.dropped_prefix_chars : offset]
+    following = text[offset : len(text) - window.dropped_suffix_chars]
+    assert same_code(prefix, window.prefix_ids)
+    assert same_code(following, window.suffix_ids)
+
+
+def same_code(text: str, ids: tuple[int, ...]) -> bool:
+    """Tell whether the ids spell the text, wherever its blocks were cut."""
+    return spelt(encode(with_line_feeds(text))) == spelt(ids)
+
+
+def spelt(ids: tuple[int, ...]) -> tuple[int, ...]:
+    """Keep what does not depend on a cut within a word: all that is no word."""
+    return tuple(each for each in ids if each < 0)
+
+
+@given(text=DOCUMENTS, data=st.data(), total=st.integers(16, 200))
+def test_at_least_half_of_the_budget_is_used(
+    text: str, data: st.DataObject, total: int
+) -> None:
+    """The prefix is whole, or takes half of what it may."""
+    offset = data.draw(st.integers(0, len(text)))
+    window = choose(text, offset, total=total, suffix=0)
+    used = len(window.prefix_ids)
+    assert window.dropped_prefix_chars == 0 or used * 2 > total - 8
+
+
+def numbered(count: int) -> str:
+    """Give a document of so many like lines."""
+    return "".join(f"line{at} = {at}\n" for at in range(count))
+
+
+def line_of(text: str, window: Window) -> int:
+    """Give the number of the line that the prefix begins on."""
+    return text.count("\n", 0, window.dropped_prefix_chars)
+
+
+def test_the_left_cut_falls_on_a_step() -> None:
+    """The prefix begins on a line whose number is a multiple of the step."""
+    text = numbered(1000)
+    for lines in range(400, 700, 7):
+        window = choose(text, text.index(f"line{lines} "), total=600, suffix=100)
+        assert line_of(text, window) % 32 == 0
+        assert window.dropped_prefix_chars > 0
+
+
+def test_dense_lines_take_smaller_steps() -> None:
+    """Where a step of lines is more than half of the budget, smaller steps serve."""
+    text = "".join(f"x{at} = [{'1, ' * 20}]\n" for at in range(200))
+    window = choose(text, len(text), total=400, suffix=0)
+    assert 0 < len(window.prefix_ids) <= 400
+    assert "\n" == text[window.dropped_prefix_chars - 1]
+    assert line_of(text, window) % 2 == 0
+
+
+def test_a_very_long_line_is_cut_inside() -> None:
+    """A line longer than the budget is cut, and half of the budget is used."""
+    text = "a = '" + "é" * 5000
+    window = choose(text, len(text), total=100, suffix=0)
+    assert 50 < len(window.prefix_ids) <= 100
+    window = choose(text, 5, total=100, suffix=60)
+    assert 30 <= len(window.suffix_ids) <= 60
+
+
+def test_a_long_line_above_does_not_empty_the_prefix() -> None:
+    """A data line of a megabyte above the cursor still leaves a full prefix."""
+    text = "x = 1\ndata = '" + "ab " * 400_000 + "'\ny = "
+    window = choose(text, len(text), total=100, suffix=0)
+    assert len(window.prefix_ids) > 50
+
+
+def test_the_suffix_ends_on_a_line_end() -> None:
+    """The suffix begins right behind the cursor and ends with a whole line."""
+    text = numbered(500)
+    offset = text.index("line250") + 4
+    window = choose(text, offset, total=600, suffix=100)
+    end = len(text) - window.dropped_suffix_chars
+    assert "\n" == text[end - 1]
+    assert 80 <= len(window.suffix_ids) <= 100
+
+
+def test_the_suffix_is_capped_in_a_short_prefix_too() -> None:
+    """At the top of a file the suffix does not grow: it would move on every key."""
+    text = numbered(500)
+    at_top = choose(text, 0, total=600, suffix=100)
+    typed = choose("import re\n" + text, 10, total=600, suffix=100)
+    assert at_top.suffix_ids == typed.suffix_ids
+
+
+@given(
+    typed=st.text(alphabet="ab(=é \n", min_size=1, max_size=30),
+    at_line=st.integers(0, 299),
+)
+def test_the_suffix_holds_still_while_typing(typed: str, at_line: int) -> None:
+    """Whatever is typed, the suffix is the same tokens."""
+    text = numbered(300)
+    offset = text.index(f"line{at_line} ") + 3
+    before = choose(text, offset, total=300, suffix=80)
+    after = choose(
+        text[:offset] + typed + text[offset:],
+        offset + len(typed),
+        total=300,
+        suffix=80,
+    )
+    assert before.suffix_ids == after.suffix_ids
+
+
+def test_typing_moves_the_left_cut_once_a_step() -> None:
+    """Over hundreds of keys the cut moves as often as steps of lines are typed."""
+    text = numbered(300)
+    typed = numbered(100)
+    windows = LineWindows(encode=encode, step_lines=32)
+    cuts = [
+        windows.choose(
+            snapshot(text + typed[:length], len(text) + length),
+            total_tokens=600,
+            suffix_tokens=100,
+        ).dropped_prefix_chars
+        for length in range(len(typed))
+    ]
+    moves = sum(one != two for one, two in itertools.pairwise(cuts))
+    assert 3 <= moves <= 4
+    assert sorted(cuts) == cuts
+
+
+@pytest.mark.parametrize("line", ["x = 1\n", "é = 'wörter'\r\n", "y"])
+def test_huge_documents_cost_little(line: str) -> None:
+    """Of 50 MB, only what is near the cursor is encoded."""
+    encoded = 0
+
+    def counting_encode(text: str) -> tuple[int, ...]:
+        nonlocal encoded
+        encoded += len(text)
+        return encode(text)
+
+    text = line * (50_000_000 // len(line))
+    windows = LineWindows(encode=counting_encode, step_lines=32)
+    began = time.process_time()
+    window = windows.choose(
+        snapshot(text, len(text) // 2 + 1), total_tokens=1024, suffix_tokens=256
+    )
+    assert 512 <= len(window.prefix_ids) + len(window.suffix_ids) <= 1024
+    assert encoded < 300_000
+    assert time.process_time() - began < 3
