@@ -1,0 +1,86 @@
+"""A model is found by its name or by its folder."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lsp_server.errors import ModelNotFoundError
+from models import locate as module
+from models.locate import locate, shipped_models
+
+NAME = "midfill-starter-88m"
+
+
+def test_finds_the_shipped_model_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name leads to the same absolute folder from every working directory."""
+    before = locate(NAME)
+    monkeypatch.chdir(tmp_path)
+    assert before == locate(NAME)
+    assert before.is_absolute()
+    assert (before / "manifest.json").is_file()
+
+
+def test_a_workspace_cannot_take_the_place_of_a_shipped_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of that name in the working directory is not what the name means."""
+    (tmp_path / NAME).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert shipped_models()[NAME] == locate(NAME)
+    assert tmp_path / NAME == locate(f"./{NAME}")
+
+
+def test_finds_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is taken as it is: absolute, relative, and from the user's home."""
+    folder = tmp_path / "model with spaces ä"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert folder == locate(str(folder))
+    assert folder == locate(folder.name)
+    assert folder == locate(f"~/{folder.name}")
+
+
+@pytest.mark.parametrize("name", ["", "no-such-model", "a\0b", "~no-such-user/x"])
+def test_says_what_there_is(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not found is named, and the shipped models are listed."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelNotFoundError, match=NAME) as caught:
+        locate(name)
+    assert repr(name) == caught.value.subject
+
+
+def test_a_file_is_no_model(tmp_path: Path) -> None:
+    """A path to a file, such as the weights themselves, is refused."""
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(ModelNotFoundError):
+        locate(str(tmp_path / "model.safetensors"))
+
+
+def test_works_where_the_package_is_installed(tmp_path: Path) -> None:
+    """A copy of the package, as a wheel lays it out, finds its own models."""
+    package = tmp_path / "models"
+    package.mkdir()
+    for path in Path(module.__file__).parent.glob("*.py"):
+        shutil.copy(path, package)
+    (package / "installed").mkdir()
+    (package / "installed" / "manifest.json").touch()
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from models.locate import locate; print(locate('installed'))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert f"{package / 'installed'}\n" == found.stdout
