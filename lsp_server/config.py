@@ -162,8 +162,8 @@ class CompletionConfig:
         temperature: 0 is greedy.
         deadline_ms: A completion that is not ready by then is cut at what is there;
             0 waits without end.
-        max_document_bytes: Larger documents get no completions.
-        max_line_bytes: Documents with a longer line get no completions.
+        max_document_chars: Documents of more code points get no completions.
+        max_line_chars: A cursor in a longer line, in code points, gets none.
     """
 
     enabled: bool = True
@@ -171,8 +171,8 @@ class CompletionConfig:
     max_block_tokens: Positive = 128
     temperature: Annotated[float, Range(minimum=0, maximum=2)] = 0.0
     deadline_ms: Count = 10_000
-    max_document_bytes: Positive = 10_000_000
-    max_line_bytes: Positive = 100_000
+    max_document_chars: Positive = 10_000_000
+    max_line_chars: Positive = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

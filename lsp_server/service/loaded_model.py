@@ -1,0 +1,57 @@
+"""A model folder, verified and read: everything about a model but its weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lsp_server.config import Device
+from lsp_server.prompt.families import find_family
+from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.fim import FimFamily
+from lsp_server.prompt.selfcheck import resolve_family
+from models.locate import locate
+from models.manifest import Manifest, check_quantisation, load_manifest, verify
+
+__all__ = ["LoadedModel", "load_model"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """What the server knows of a model before an engine loads it.
+
+    Attributes:
+        folder: The model's files, verified against the manifest.
+        manifest: What the folder says of itself.
+        family: The FIM family that the manifest names.
+        tokenizer: The model's tokenizer.
+    """
+
+    folder: Path
+    manifest: Manifest
+    family: FimFamily
+    tokenizer: FastTokenizer
+
+
+def load_model(path_or_name: str, device: Device) -> LoadedModel:
+    """Find a model, verify every file of it, and check that it can fill in the middle.
+
+    Reads every byte of the folder, so run it off the event loop.
+
+    Args:
+        path_or_name: A shipped model's name or a folder.
+        device: CPU or CUDA, where it shall run: kernels differ in what they accept.
+
+    Raises:
+        ModelError: It is missing, damaged, unsafe, or not of use here.
+    """
+    folder = locate(path_or_name)
+    manifest = load_manifest(folder)
+    verify(folder, manifest)
+    check_quantisation(
+        folder, manifest, device="cuda" if device is Device.CUDA else "cpu"
+    )
+    family = find_family(manifest.family)
+    tokenizer = FastTokenizer(folder)
+    resolve_family(tokenizer, family)
+    return LoadedModel(
+        folder=folder, manifest=manifest, family=family, tokenizer=tokenizer
+    )

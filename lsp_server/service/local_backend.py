@@ -1,0 +1,154 @@
+"""The backend of one server process: a model, its engine, and the service on top.
+
+Loading happens behind the editor's back: `start` returns at once, and what becomes of
+the engine is told to a listener.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from lsp_server.config import Config, Device, EngineKind
+from lsp_server.context.window import LineWindows
+from lsp_server.engine.base import Engine
+from lsp_server.engine.device import choose_device
+from lsp_server.engine.scripted_engine import ScriptedEngine
+from lsp_server.engine.supervisor import EngineSupervisor
+from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.errors import MidfillError
+from lsp_server.prompt.builder import PromptBuilder
+from lsp_server.service.backend import EngineListener
+from lsp_server.service.completion import CompletionService
+from lsp_server.service.loaded_model import LoadedModel, load_model
+from lsp_server.values import Completion, EngineState, Snapshot, Trigger
+
+__all__ = ["EngineStarter", "LocalBackend", "starter_of"]
+
+_log = logging.getLogger(__name__)
+
+EngineStarter = Callable[[Config, LoadedModel], Awaitable[Engine]]
+
+
+class LocalBackend:
+    """Completes with an engine of this process's own.
+
+    Args:
+        config: Every setting.
+        start_engine: Starts an engine for a model; `starter_of` gives the usual one.
+    """
+
+    def __init__(self, config: Config, start_engine: EngineStarter) -> None:
+        """Prepare; ``start`` loads."""
+        self._config = config
+        self._start_engine = start_engine
+        self._loading: asyncio.Task[None] | None = None
+        self._engine: EngineSupervisor | None = None
+        self._model: LoadedModel | None = None
+        self._service: CompletionService | None = None
+
+    async def start(self, listener: EngineListener) -> None:
+        """Begin to load in the background, and return at once."""
+        listener.engine_changed(EngineState.STARTING, "Verifying the model")
+        self._loading = asyncio.create_task(self._load(listener))
+
+    def configure(self, config: Config) -> None:
+        """Apply changed settings; those of model and engine wait for a restart."""
+        self._config = config
+        self._assemble()
+
+    async def complete(
+        self, snapshot: Snapshot, *, request_id: str, trigger: Trigger
+    ) -> tuple[Completion, ...]:
+        """Complete at the snapshot's cursor; nothing before the engine is ready."""
+        service, engine = self._service, self._engine
+        if service is None or engine is None or engine.state is not EngineState.READY:
+            return ()
+        return await service.complete(snapshot, request_id=request_id, trigger=trigger)
+
+    async def close(self) -> None:
+        """End the engine and every process of it. May be called twice."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait({self._loading})
+        if self._engine is not None:
+            await self._engine.close()
+
+    async def _load(self, listener: EngineListener) -> None:
+        """Verify the model, then let the supervisor start its engine."""
+        try:
+            model = await asyncio.to_thread(_load_model, self._config)
+            self._model = model
+            self._engine = EngineSupervisor(
+                lambda: self._start_engine(self._config, model),
+                listener=listener.engine_changed,
+                start_timeout_s=self._config.engine.start_timeout_s,
+                max_restarts=self._config.engine.max_restarts,
+            )
+            self._assemble()
+            self._engine.begin()
+        except MidfillError as error:
+            _log.error(  # noqa: TRY400 - the sentence says it all
+                "backend.load_failed", extra={"error": str(error)}
+            )
+            listener.engine_changed(EngineState.FAILED, str(error))
+        except Exception:
+            # An error that nobody foresaw must reach the user too, not only a task.
+            _log.exception("backend.load_crashed")
+            listener.engine_changed(
+                EngineState.FAILED,
+                "The model could not be loaded, see the server's log",
+            )
+
+    def _assemble(self) -> None:
+        """Put the service together from the model, the engine and the settings."""
+        if self._model is None or self._engine is None:
+            return
+        tokenizer = self._model.tokenizer
+        max_model_len = (
+            self._config.engine.max_model_len or self._model.manifest.context_length
+        )
+        self._service = CompletionService(
+            engine=self._engine,
+            tokenizer=tokenizer,
+            prompts=PromptBuilder(
+                tokenizer=tokenizer,
+                family=self._model.family,
+                config=self._config.prompt,
+                max_model_len=max_model_len,
+                windows=LineWindows(
+                    encode=tokenizer.encode, step_lines=self._config.prompt.step_lines
+                ),
+            ),
+            config=self._config.completion,
+        )
+
+
+def starter_of(kind: EngineKind) -> EngineStarter:
+    """Give what starts an engine of this kind."""
+    return _start_vllm if kind is EngineKind.VLLM else _start_scripted
+
+
+def _load_model(config: Config) -> LoadedModel:
+    """Load everything but the weights; takes seconds where torch is not loaded yet."""
+    device = Device.CPU
+    if config.engine.kind is EngineKind.VLLM:
+        device = choose_device(config.engine.device)
+    return load_model(config.model.path, device)
+
+
+async def _start_vllm(config: Config, model: LoadedModel) -> Engine:
+    quantisation = model.manifest.quantisation
+    return await VllmEngine.start(
+        config.engine,
+        model_folder=model.folder,
+        context_length=model.manifest.context_length,
+        quantization=quantisation.method if quantisation else "",
+    )
+
+
+async def _start_scripted(config: Config, model: LoadedModel) -> Engine:
+    return await ScriptedEngine.start(
+        config.scripted,
+        token_ids=model.tokenizer.encode(config.scripted.text),
+        max_model_len=config.engine.max_model_len or model.manifest.context_length,
+    )
