@@ -16,7 +16,8 @@ def stream() -> Iterator[io.StringIO]:
     """A stream in stderr's place; the root logger is as before afterwards."""
     root = logging.getLogger()
     before = list(root.handlers), root.level
-    names = ("lsp_server", "models", "pygls", "asyncio", "vllm", "transformers", "torch")
+    libraries = ("pygls", "asyncio", "vllm", "transformers", "torch")
+    names = ("lsp_server", "models", *libraries)
     levels = {name: logging.getLogger(name).level for name in names}
     yield io.StringIO()
     root.handlers[:] = before[0]

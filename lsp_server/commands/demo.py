@@ -6,14 +6,18 @@ import json
 import os
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.commands.display import as_json, ghost_text, palette, times
 from lsp_server.commands.editing import Place, ask_at, ready_editor
 from lsp_server.errors import ClientError
+from lsp_server.protocol.client_answer import Answer
 
 __all__ = ["Cursor", "add_arguments", "read_cursors", "run"]
+
+Render = Callable[["Cursor", str, int, Answer], str]
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 
@@ -75,22 +79,28 @@ def read_cursors(folder: Path) -> list[Cursor]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Complete at every marked cursor, print, and give the exit status."""
-    asyncio.run(_show(read_cursors(arguments.examples), arguments.json))
+    render = _json_line if arguments.json else _paragraph
+    asyncio.run(_show(read_cursors(arguments.examples), render))
     return 0
 
 
-async def _show(cursors: list[Cursor], as_lines: bool) -> None:  # noqa: FBT001 - argparse's flag, used once
-    look = palette(os.environ)
+async def _show(cursors: list[Cursor], render: Render) -> None:
     async with ready_editor([]) as client:
         for cursor in cursors:
             text, offset, answer = await ask_at(client, cursor.place)
-            if as_lines:
-                row = {"about": cursor.about, **as_json(cursor.place, answer)}
-                sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
-            else:
-                name = cursor.place.path.name
-                sys.stdout.write(
-                    f"\n{name}:{cursor.place.line}  {cursor.about}\n"
-                    f"{ghost_text(text, offset, answer, look)}\n    {times(answer)}\n"
-                )
+            sys.stdout.write(render(cursor, text, offset, answer))
             sys.stdout.flush()
+
+
+def _json_line(cursor: Cursor, _text: str, _offset: int, answer: Answer) -> str:
+    row = {"about": cursor.about, **as_json(cursor.place, answer)}
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _paragraph(cursor: Cursor, text: str, offset: int, answer: Answer) -> str:
+    shown = ghost_text(text, offset, answer, palette(os.environ))
+    place = cursor.place
+    return (
+        f"\n{place.path.name}:{place.line}  {cursor.about}\n"
+        f"{shown}\n    {times(answer)}\n"
+    )

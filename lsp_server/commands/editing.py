@@ -63,6 +63,13 @@ def parse_place(text: str) -> Place:
     return Place(path=Path(path), line=int(line), column=int(column))
 
 
+def _new_log() -> Path:
+    """Make an empty file for a server's log."""
+    descriptor, name = tempfile.mkstemp(prefix="midfill-", suffix=".log")
+    os.close(descriptor)
+    return Path(name)
+
+
 @asynccontextmanager
 async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessClient]:
     """Start a server as an editor would, and wait until its model is loaded.
@@ -72,9 +79,7 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
     Raises:
         ClientError: The server cannot be started, or its engine fails.
     """
-    descriptor, name = tempfile.mkstemp(prefix="midfill-", suffix=".log")
-    os.close(descriptor)
-    log = Path(name)
+    log = _new_log()
     command = [sys.executable, "-m", "lsp_server", "serve", "--stdio", *serve_arguments]
     try:
         async with headless_client(command, stderr_path=log) as client:
@@ -86,7 +91,7 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
     except ClientError:
         sys.stderr.write(f"The server's log: {log}\n")
         raise
-    log.unlink()
+    os.remove(log)  # noqa: PTH107 - ASYNC240 knows pathlib only; one unlink blocks nobody
 
 
 async def ask_at(client: HeadlessClient, place: Place) -> tuple[str, int, Answer]:

@@ -87,12 +87,9 @@ class LocalBackend:
             self._assemble()
             self._engine.begin()
         except MidfillError as error:
-            _log.error(  # noqa: TRY400 - the sentence says it all
-                "backend.load_failed", extra={"error": str(error)}
-            )
+            _log.error("backend.load_failed", extra={"error": str(error)})
             listener.engine_changed(EngineState.FAILED, str(error))
-        except Exception:
-            # An error that nobody foresaw must reach the user too, not only a task.
+        except Exception:  # noqa: BLE001 - what nobody foresaw must reach the user too
             _log.exception("backend.load_crashed")
             listener.engine_changed(
                 EngineState.FAILED,
