@@ -24,7 +24,7 @@ _LEAST_TELLING_CHARS = 8
 
 def drop_repetition(text: str, near: Snapshot, scope: CompletionScope) -> str | None:
     """Drop a text that ends in a circle, or a line that says the one above again."""
-    if _ends_in_circle(text.rstrip()):
+    if _ends_in_circle(text) or _ends_in_circle(text.rstrip()):
         return None
     if scope is CompletionScope.LINE and _is_line_above(text, near):
         return None

@@ -10,12 +10,13 @@ def strip_trailing_blanks(
 ) -> str | None:
     """Strip blanks at line ends, and blank lines at the end.
 
-    The blanks of the last line stay where code follows on it.
+    The blanks of the last line stay where code follows at once.
     """
     del scope
     *lines, last = text.split("\n")
     text = "\n".join([*(line.rstrip() for line in lines), last])
-    return text if near.line_after.strip() else text.rstrip()
+    follows = near.line_after[:1].strip()
+    return text if follows else text.rstrip()
 
 
 def drop_blank(text: str, near: Snapshot, scope: CompletionScope) -> str | None:

@@ -1,0 +1,138 @@
+"""What holds for every generated text, at every cursor."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lsp_server.postprocess.pipeline import postprocess
+from lsp_server.postprocess.stop_rule import StopRule
+from lsp_server.values import CompletionScope, FinishReason, Snapshot
+
+FRAGMENTS = st.sampled_from(
+    [
+        "\n",
+        "    ",
+        "\t",
+        "def f(x):",
+        "return x",
+        "(",
+        ")",
+        "{",
+        "}",
+        '"""',
+        "'",
+        "x",
+        "é",
+        " ",
+        "= 1",
+    ]
+)
+TEXTS = st.lists(FRAGMENTS, max_size=20).map("".join)
+LINE_ENDS = st.sampled_from(["\n", "\r\n"])
+SCOPES = st.sampled_from(CompletionScope)
+REASONS = st.sampled_from(FinishReason)
+LANGUAGES = st.sampled_from(["python", "javascript"])
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> Snapshot:
+    """Draw a document with a cursor that splits no line end."""
+    end = draw(LINE_ENDS)
+    before, after = draw(TEXTS), draw(TEXTS)
+    return Snapshot(
+        uri="file:///a",
+        language_id=draw(LANGUAGES),
+        version=1,
+        text=before.replace("\n", end) + after.replace("\n", end),
+        offset=len(before.replace("\n", end)),
+    )
+
+
+@given(text=TEXTS, snapshot=snapshots(), scope=SCOPES, reason=REASONS)
+def test_an_outcome_is_a_text_or_a_reason(
+    text: str, snapshot: Snapshot, scope: CompletionScope, reason: FinishReason
+) -> None:
+    """Something that shows is left, or the filter that took it is named."""
+    outcome = postprocess(text, snapshot, scope, finish_reason=reason)
+    assert (outcome.text is None) == (outcome.dropped_by is not None)
+    assert outcome.text is None or outcome.text.strip()
+
+
+@given(text=TEXTS, snapshot=snapshots(), reason=REASONS)
+def test_a_line_has_no_line_end(
+    text: str, snapshot: Snapshot, reason: FinishReason
+) -> None:
+    """A completion of a line never makes a second one."""
+    outcome = postprocess(text, snapshot, CompletionScope.LINE, finish_reason=reason)
+    assert "\n" not in (outcome.text or "")
+
+
+@given(text=TEXTS, snapshot=snapshots(), scope=SCOPES)
+def test_filters_only_take_away(
+    text: str, snapshot: Snapshot, scope: CompletionScope
+) -> None:
+    """Every character that is shown was generated, in that order."""
+    outcome = postprocess(text, snapshot, scope)
+    rest = iter(text)
+    shown = (outcome.text or "").replace("\r\n", "\n")
+    assert all(char in rest for char in shown)
+
+
+@given(text=TEXTS, snapshot=snapshots(), scope=SCOPES)
+def test_line_ends_are_the_documents(
+    text: str, snapshot: Snapshot, scope: CompletionScope
+) -> None:
+    """A document with one kind of line end keeps it."""
+    shown = postprocess(text, snapshot, scope).text or ""
+    if "\r\n" in snapshot.text:
+        assert shown.count("\n") == shown.count("\r\n")
+    else:
+        assert "\r" not in shown
+
+
+@given(text=TEXTS, snapshot=snapshots(), scope=SCOPES)
+def test_stopping_early_shows_the_same(
+    text: str, snapshot: Snapshot, scope: CompletionScope
+) -> None:
+    """What comes behind the stop rule's word changes nothing."""
+    rule = StopRule(snapshot, scope)
+    until = next((at for at, char in enumerate(text, 1) if rule.feed(char)), len(text))
+    whole = postprocess(text, snapshot, scope)
+    assert whole.text == postprocess(text[:until], snapshot, scope).text
+
+
+@given(
+    completion=st.text(alphabet="ab(=.1", min_size=1, max_size=10),
+    rest=st.text(alphabet="cd,= ", min_size=1, max_size=10),
+)
+def test_the_rest_of_the_line_is_never_doubled(completion: str, rest: str) -> None:
+    """A model that writes on through the rest of the line is cut before it."""
+    snapshot = Snapshot(
+        uri="file:///a", language_id="python", version=1, text=rest, offset=0
+    )
+    shown = postprocess(completion + rest, snapshot, CompletionScope.LINE).text
+    if rest.strip() and shown is not None:
+        assert completion.startswith(shown.rstrip())
+
+
+@pytest.mark.parametrize("scope", CompletionScope)
+def test_large_documents_and_texts_cost_little(scope: CompletionScope) -> None:
+    """Ten megabytes around the cursor and a long text are done in moments."""
+    line = "    value = compute(first, second)\n"
+    document = line * 300_000
+    snapshot = Snapshot(
+        uri="file:///a",
+        language_id="python",
+        version=1,
+        text=document,
+        offset=len(line) * 150_000 + 4,
+    )
+    text = "".join(f"value_{at} = (compute({at}))\n    " for at in range(100))
+    began = time.process_time()
+    rule = StopRule(snapshot, scope)
+    for start in range(0, len(text), 4):
+        rule.feed(text[start : start + 4])
+    postprocess(text, snapshot, scope)
+    assert time.process_time() - began < 5
