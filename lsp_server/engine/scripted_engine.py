@@ -1,0 +1,183 @@
+"""A deterministic engine for tests and for work on editors.
+
+It behaves like the real one at the seam: tokens arrive one by one, closing a stream
+aborts the request, a dead engine stays dead. It knows no model and no tokenizer: the
+answer is given as token ids.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Self
+
+from lsp_server.errors import EngineDeadError, RequestRejectedError
+from lsp_server.values import (
+    EngineHealth,
+    EngineInfo,
+    EngineState,
+    FinishReason,
+    GenerationRequest,
+    TokenDelta,
+)
+
+__all__ = ["Script", "ScriptedEngine"]
+
+Sleep = Callable[[float], Awaitable[None]]
+"""Waits for a number of seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What a scripted engine plays.
+
+    Attributes:
+        answer_ids: The tokens that every request is answered with.
+        token_delay_ms: Pause before each token, in milliseconds.
+        start_delay_ms: How long a start takes, in milliseconds.
+        die_after_requests: The engine dies in the middle of this request, counted
+            from 1 since its start; 0 never.
+        max_model_len: The most tokens of prompt and output together.
+    """
+
+    answer_ids: tuple[int, ...]
+    token_delay_ms: int = 0
+    start_delay_ms: int = 0
+    die_after_requests: int = 0
+    max_model_len: int = 2048
+
+
+class ScriptedEngine:
+    """Plays a script; `start` makes one that takes its time to load."""
+
+    def __init__(self, script: Script, *, sleep: Sleep = asyncio.sleep) -> None:
+        """Make an engine that is ready at once.
+
+        Args:
+            script: What it plays.
+            sleep: How it waits; tests may put in their own.
+        """
+        self._script = script
+        self._sleep = sleep
+        self._state = EngineState.READY
+        self._in_flight: set[str] = set()
+        self._requests: list[GenerationRequest] = []
+        self._aborted: list[str] = []
+
+    @classmethod
+    async def start(cls, script: Script, *, sleep: Sleep = asyncio.sleep) -> Self:
+        """Make an engine after the script's start delay."""
+        await sleep(script.start_delay_ms / 1000)
+        return cls(script, sleep=sleep)
+
+    @property
+    def info(self) -> EngineInfo:
+        """What this engine is."""
+        return EngineInfo(
+            name="scripted",
+            version="1",
+            device="cpu",
+            max_model_len=self._script.max_model_len,
+        )
+
+    @property
+    def requests(self) -> tuple[GenerationRequest, ...]:
+        """Every request that was begun, the first one first."""
+        return tuple(self._requests)
+
+    @property
+    def aborted(self) -> tuple[str, ...]:
+        """The ids of requests that were ended before their answer was complete."""
+        return tuple(self._aborted)
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
+        """Answer with the script's tokens, one per delta.
+
+        The number of cached tokens is the length of the prefix that the prompt has in
+        common with the prompt before.
+
+        Raises:
+            RequestRejectedError: Prompt and output do not fit into the model.
+            EngineDeadError: The engine is dead, or dies here by its script.
+        """
+        self._require_life(request)
+        if len(request.token_ids) + request.max_tokens > self._script.max_model_len:
+            raise RequestRejectedError(
+                f"prompt and output take more than {self._script.max_model_len} tokens",
+                subject=f"request {request.request_id}",
+                remedy="shorten the prompt or lower max_tokens",
+            )
+        before = self._requests[-1].token_ids if self._requests else ()
+        cached = _common_prefix(before, request.token_ids)
+        self._requests.append(request)
+        dies = len(self._requests) == self._script.die_after_requests
+        answer, reason = _answer(self._script.answer_ids, request)
+        self._in_flight.add(request.request_id)
+        finished = False
+        try:
+            for index, token_id in enumerate(answer):
+                await self._sleep(self._script.token_delay_ms / 1000)
+                if dies and index >= len(answer) // 2:
+                    self._state = EngineState.FAILED
+                self._require_life(request)
+                if request.request_id not in self._in_flight:
+                    yield TokenDelta(
+                        token_ids=(),
+                        num_cached_tokens=cached,
+                        finish_reason=FinishReason.ABORT,
+                    )
+                    return
+                finished = index == len(answer) - 1 and reason is FinishReason.LENGTH
+                yield TokenDelta(
+                    token_ids=(token_id,),
+                    num_cached_tokens=cached,
+                    finish_reason=reason if finished else None,
+                )
+            if not finished:
+                finished = True
+                yield TokenDelta(
+                    token_ids=(), num_cached_tokens=cached, finish_reason=reason
+                )
+        finally:
+            self._in_flight.discard(request.request_id)
+            if not finished and self._state is EngineState.READY:
+                self._aborted.append(request.request_id)
+
+    async def abort(self, request_id: str) -> None:
+        """End a request before its next token; an unknown one is left in peace."""
+        self._in_flight.discard(request_id)
+
+    async def health(self) -> EngineHealth:
+        """Tell how the engine is."""
+        return EngineHealth(state=self._state, requests_in_flight=len(self._in_flight))
+
+    async def close(self) -> None:
+        """End the engine; requests in flight fail at their next token."""
+        self._state = EngineState.CLOSED
+
+    def _require_life(self, request: GenerationRequest) -> None:
+        if self._state is not EngineState.READY:
+            raise EngineDeadError(
+                f"the scripted engine is {self._state.value}",
+                subject=f"request {request.request_id}",
+                remedy="start the engine again",
+            )
+
+
+def _answer(
+    answer_ids: tuple[int, ...], request: GenerationRequest
+) -> tuple[tuple[int, ...], FinishReason]:
+    """The tokens of an answer, and why it ends."""
+    answer = answer_ids[: request.max_tokens]
+    stops = (at for at, token in enumerate(answer) if token in request.stop_token_ids)
+    stop = next(stops, None)
+    if stop is not None:
+        return answer[:stop], FinishReason.STOP
+    if len(answer_ids) < request.max_tokens:
+        return answer, FinishReason.STOP
+    return answer, FinishReason.LENGTH
+
+
+def _common_prefix(left: tuple[int, ...], right: tuple[int, ...]) -> int:
+    pairs = zip(left, right, strict=False)
+    differing = (at for at, (one, other) in enumerate(pairs) if one != other)
+    return next(differing, min(len(left), len(right)))
