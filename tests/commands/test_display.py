@@ -1,0 +1,101 @@
+"""A completion looks the same on a terminal, in a pipe and in JSON."""
+
+from pathlib import Path
+
+import pytest
+
+from lsp_server.commands.display import (
+    COLOURS,
+    MARKS,
+    Palette,
+    as_json,
+    ghost_text,
+    palette,
+    times,
+)
+from lsp_server.commands.editing import Place
+from lsp_server.protocol.client_answer import Answer, Suggestion
+from lsp_server.values import RequestTimings
+
+TIMINGS = RequestTimings(
+    ttft_ms=12.4, total_ms=30.0, prompt_tokens=40, cached_tokens=32, output_tokens=5
+)
+
+
+def answer(text: str, timings: RequestTimings | None = TIMINGS) -> Answer:
+    """Make an answer with one suggestion, or none for an empty text."""
+    suggestion = Suggestion(text=text, start=0, end=0)
+    return Answer(
+        suggestions=(suggestion,) if text else (),
+        timings=timings,
+        cancelled=False,
+        round_trip_ms=31.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "suggestion", "look", "expected"),
+    [
+        ("a\nb = \nc", 6, "1", MARKS, "b = [1]"),
+        ("f()", 2, "x", MARKS, "f([x])"),
+        ("x", 1, "y", COLOURS, "x\x1b[1;32my\x1b[0m"),
+        ("d:\n  ", 5, "a\n  b", MARKS, "  [a\n  b]"),
+        ("x", 1, "", MARKS, "x[nothing to suggest]"),
+        ("", 0, "é", MARKS, "[é]"),
+    ],
+)
+def test_the_suggestion_stands_in_its_line(
+    text: str, offset: int, suggestion: str, look: Palette, expected: str
+) -> None:
+    """Only the cursor's line is shown, with the suggestion marked in its place."""
+    assert expected == ghost_text(text, offset, answer(suggestion), look)
+
+
+def test_there_are_no_colours_in_a_pipe() -> None:
+    """Escape sequences would only be in the way of whoever reads a pipe."""
+    assert MARKS == palette({})
+
+
+def test_the_times_are_told_in_one_line() -> None:
+    """First token, total, and what the prompt was made of."""
+    expected = (
+        "first token 12 ms, total 31 ms, 40 prompt tokens (32 cached), 5 output tokens"
+    )
+    assert expected == times(answer("x"))
+
+
+def test_an_empty_answer_still_has_its_time() -> None:
+    """Where the server completed nothing, the round trip is told."""
+    assert "no completion, 31 ms" == times(answer("", None))
+
+
+def test_an_answer_without_a_token_says_so() -> None:
+    """A request that ended before its first token has no time to it."""
+    cost = RequestTimings(
+        ttft_ms=None, total_ms=1.0, prompt_tokens=4, cached_tokens=0, output_tokens=0
+    )
+    assert times(answer("", cost)).startswith("first token no token, total")
+
+
+def test_json_has_everything() -> None:
+    """A tool gets the completion and each of its costs by name."""
+    row = as_json(Place(path=Path("a.py"), line=2, column=3), answer("x"))
+    assert {
+        "file": "a.py",
+        "line": 2,
+        "column": 3,
+        "suggestions": ["x"],
+        "ttft_ms": 12.4,
+        "total_ms": 30.0,
+        "round_trip_ms": 31.0,
+        "prompt_tokens": 40,
+        "cached_tokens": 32,
+        "output_tokens": 5,
+    } == row
+
+
+def test_json_of_nothing_has_nulls() -> None:
+    """What was not measured is null, not zero."""
+    row = as_json(Place(path=Path("a.py"), line=1, column=1), answer("", None))
+    assert row["ttft_ms"] is None
+    assert [] == row["suggestions"]
