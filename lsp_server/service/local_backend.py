@@ -12,8 +12,8 @@ from lsp_server.config import Config, Device, EngineKind
 from lsp_server.context.window import LineWindows
 from lsp_server.engine.base import Engine
 from lsp_server.engine.device import choose_device
-from lsp_server.engine.scripted_engine import ScriptedEngine
-from lsp_server.engine.supervisor import EngineSupervisor
+from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.supervisor import EngineSupervisor, RestartPolicy
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.errors import MidfillError
 from lsp_server.prompt.builder import PromptBuilder
@@ -61,7 +61,7 @@ class LocalBackend:
     ) -> tuple[Completion, ...]:
         """Complete at the snapshot's cursor; nothing before the engine is ready."""
         service, engine = self._service, self._engine
-        if service is None or engine is None or engine.state is not EngineState.READY:
+        if service is None or engine is None or not engine.ready:
             return ()
         return await service.complete(snapshot, request_id=request_id, trigger=trigger)
 
@@ -81,8 +81,7 @@ class LocalBackend:
             self._engine = EngineSupervisor(
                 lambda: self._start_engine(self._config, model),
                 listener=listener.engine_changed,
-                start_timeout_s=self._config.engine.start_timeout_s,
-                max_restarts=self._config.engine.max_restarts,
+                policy=RestartPolicy.from_config(self._config.engine),
             )
             self._assemble()
             self._engine.begin()
@@ -145,7 +144,11 @@ async def _start_vllm(config: Config, model: LoadedModel) -> Engine:
 
 async def _start_scripted(config: Config, model: LoadedModel) -> Engine:
     return await ScriptedEngine.start(
-        config.scripted,
-        token_ids=model.tokenizer.encode(config.scripted.text),
-        max_model_len=config.engine.max_model_len or model.manifest.context_length,
+        Script(
+            answer_ids=model.tokenizer.encode(config.scripted.text),
+            token_delay_ms=config.scripted.token_delay_ms,
+            start_delay_ms=config.scripted.start_delay_ms,
+            die_after_requests=config.scripted.die_after_requests,
+            max_model_len=config.engine.max_model_len or model.manifest.context_length,
+        )
     )
