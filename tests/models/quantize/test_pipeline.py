@@ -1,0 +1,266 @@
+"""A source becomes a verified folder, or nothing changes."""
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import pytest
+
+from lsp_server.errors import MidfillError, QuantizeError, UnsupportedModelError
+from models.manifest import check_quantisation, load_manifest, verify
+from models.quantize.pipeline import Order, quantise
+
+if TYPE_CHECKING:
+    from models.quantize.calibration import Sample
+    from models.quantize.verify import Comparison
+
+Raw: TypeAlias = dict[str, object]
+EditJson: TypeAlias = Callable[[Path, Callable[[Raw], object]], None]
+
+
+class SimpleQuantizer(Protocol):
+    """The round-to-nearest quantiser of these tests."""
+
+    tool: str
+    comparison: "Comparison"
+    seen: "tuple[Sample, ...]"
+    held_out: "tuple[Sample, ...]"
+
+    def quantise(
+        self,
+        source: Path,
+        weights: Path,
+        *,
+        group_size: int,
+        samples: "Sequence[Sample]",
+        work: Path,
+    ) -> None: ...
+
+    def compare(
+        self,
+        source: Path,
+        weights: Path,
+        *,
+        group_size: int,
+        samples: "Sequence[Sample]",
+        work: Path,
+    ) -> "Comparison": ...
+
+
+@pytest.fixture
+def order(tiny_source: Path, python_files: Path, tmp_path: Path) -> Order:
+    """Give an order that can be carried out."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Order(
+        source=tiny_source,
+        output=home / "tiny-gptq",
+        family="midfill",
+        group_size=32,
+        calibration=python_files,
+        samples=6,
+        sample_tokens=200,
+        held_out_samples=3,
+        licence="Apache-2.0",
+        training="none",
+    )
+
+
+def silent(_line: str, /) -> None:
+    """Hear nothing."""
+
+
+def test_makes_a_folder_that_passes_every_check(
+    order: Order, quantizer: SimpleQuantizer
+) -> None:
+    """The result loads, verifies, runs on both devices, and says what it is."""
+    result = quantise(order, quantizer=quantizer, progress=silent)
+    manifest = load_manifest(order.output)
+    assert result.manifest == manifest
+    verify(order.output, manifest)
+    check_quantisation(order.output, manifest, device="cpu")
+    check_quantisation(order.output, manifest, device="cuda")
+    assert "tiny-gptq" == manifest.name
+    assert "midfill" == manifest.family
+    assert 256 == manifest.context_length
+    assert "Apache-2.0" == manifest.licence
+    assert "tiny-f16" == manifest.provenance.source
+    assert "6 fill-in-the-middle samples" in manifest.provenance.calibration
+    assert manifest.quantisation is not None
+    assert "round to nearest" == manifest.quantisation.tool
+    assert ["tiny-gptq"] == [path.name for path in order.output.parent.iterdir()]
+    assert os.access(order.output / "model.safetensors", os.R_OK)
+    assert 0o644 == (order.output / "model.safetensors").stat().st_mode & 0o777
+
+
+def test_an_empty_output_folder_will_do(
+    order: Order, quantizer: SimpleQuantizer
+) -> None:
+    """A folder that the user made beforehand is filled."""
+    order.output.mkdir()
+    quantise(order, quantizer=quantizer, progress=silent)
+    assert (order.output / "manifest.json").is_file()
+
+
+def test_judges_by_text_that_the_quantiser_never_saw(
+    order: Order, quantizer: SimpleQuantizer
+) -> None:
+    """Calibration and comparison share no sample, and have the ordered sizes."""
+    quantise(order, quantizer=quantizer, progress=silent)
+    assert 6 == len(quantizer.seen)
+    assert 3 == len(quantizer.held_out)
+    assert not set(quantizer.seen) & set(quantizer.held_out)
+
+
+def test_samples_fit_into_a_short_context(
+    order: Order, quantizer: SimpleQuantizer
+) -> None:
+    """A model of 256 tokens is not calibrated with 512."""
+    longer = replace(order, sample_tokens=512)
+    quantise(longer, quantizer=quantizer, progress=silent)
+    assert max(len(sample.token_ids) for sample in quantizer.seen) <= 256
+
+
+def test_tells_how_it_goes(order: Order, quantizer: SimpleQuantizer) -> None:
+    """The comparison is among what a person reads."""
+    lines: list[str] = []
+    quantise(order, quantizer=quantizer, progress=lines.append)
+    assert str(quantizer.comparison) in lines
+
+
+class Failing:
+    """A quantiser to which something happens."""
+
+    tool = "failing"
+
+    def __init__(self, inner: SimpleQuantizer, fault: BaseException) -> None:
+        self._inner = inner
+        self._fault = fault
+
+    def quantise(
+        self,
+        source: Path,
+        weights: Path,
+        *,
+        group_size: int,
+        samples: "Sequence[Sample]",
+        work: Path,
+    ) -> None:
+        """Write everything, then fail."""
+        self._inner.quantise(
+            source, weights, group_size=group_size, samples=samples, work=work
+        )
+        raise self._fault
+
+    def compare(
+        self,
+        source: Path,
+        weights: Path,
+        *,
+        group_size: int,
+        samples: "Sequence[Sample]",
+        work: Path,
+    ) -> "Comparison":
+        """Compare, though nothing gets here."""
+        return self._inner.compare(
+            source, weights, group_size=group_size, samples=samples, work=work
+        )
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "message"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/x/model.safetensors"),
+            QuantizeError,
+            "/x/model.safetensors: .*No space left.* Free space on that disk",
+        ),
+        (OSError(errno.EROFS, "Read-only file system"), QuantizeError, "be written to"),
+        (QuantizeError("a", subject="b", remedy="c"), QuantizeError, "b: a. c."),
+        (KeyboardInterrupt("stop"), KeyboardInterrupt, "stop"),
+    ],
+    ids=["disk full", "read only", "worker", "interrupt"],
+)
+def test_a_failure_leaves_nothing_behind(
+    order: Order,
+    quantizer: SimpleQuantizer,
+    fault: BaseException,
+    error: type[BaseException],
+    message: str,
+) -> None:
+    """Disk full, a dead worker, Ctrl+C: an error to read, and no half of a model."""
+    with pytest.raises(error, match=message):
+        quantise(order, quantizer=Failing(quantizer, fault), progress=silent)
+    assert [] == list(order.output.parent.iterdir())
+
+
+def test_a_model_that_got_much_worse_is_not_kept(
+    order: Order, quantizer: SimpleQuantizer
+) -> None:
+    """The comparison decides before the folder is put in its place."""
+    quantizer.comparison = replace(quantizer.comparison, perplexity=1000)
+    with pytest.raises(QuantizeError, match="much worse"):
+        quantise(order, quantizer=quantizer, progress=silent)
+    assert [] == list(order.output.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda o: replace(o, source=o.source / "missing"), QuantizeError, "missing"),
+        (lambda o: replace(o, group_size=128), QuantizeError, "groups of 128"),
+        (lambda o: replace(o, family="unknown"), UnsupportedModelError, "'unknown'"),
+        (
+            lambda o: replace(o, family="starcoder2"),
+            UnsupportedModelError,
+            "<fim_prefix>",
+        ),
+        (
+            lambda o: replace(o, calibration=o.source),
+            QuantizeError,
+            "0 usable Python files",
+        ),
+        (
+            lambda o: replace(o, output=o.source),
+            QuantizeError,
+            "the output is not an empty folder",
+        ),
+        (
+            lambda o: replace(o, output=o.source / "config.json"),
+            QuantizeError,
+            "config.json: the output is not",
+        ),
+        (
+            lambda o: replace(o, output=o.output / "deeper" / "still"),
+            QuantizeError,
+            "parent folder is missing",
+        ),
+    ],
+)
+def test_refuses_orders_that_cannot_be_carried_out(
+    order: Order,
+    quantizer: SimpleQuantizer,
+    change: Callable[[Order], Order],
+    error: type[MidfillError],
+    message: str,
+) -> None:
+    """Each is named before the quantiser starts, and nothing is written."""
+    before = sorted(order.source.rglob("*"))
+    with pytest.raises(error, match=message):
+        quantise(change(order), quantizer=quantizer, progress=silent)
+    assert () == quantizer.seen
+    assert [] == list(order.output.parent.iterdir())
+    assert before == sorted(order.source.rglob("*"))
+
+
+def test_an_already_quantised_model_is_refused(
+    order: Order, quantizer: SimpleQuantizer
+) -> None:
+    """The result of one run is no source for another."""
+    quantise(order, quantizer=quantizer, progress=silent)
+    again = replace(order, source=order.output, output=order.output.with_name("again"))
+    with pytest.raises(QuantizeError, match="already quantised"):
+        quantise(again, quantizer=quantizer, progress=silent)
