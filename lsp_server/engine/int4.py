@@ -52,8 +52,8 @@ class PackedWeight:
         The result has the type of ``rows``, which must be that of the scales.
         """
         if self.dense is not None and rows.shape[0] >= _DENSE_ROWS:
-            product = torch.nn.functional.linear(rows.float(), self.dense)
-            return product.to(rows.dtype)
+            dense_product = torch.nn.functional.linear(rows.float(), self.dense)
+            return dense_product.to(rows.dtype)
         # PyTorch has no public name for the operator; torchao calls it like this, too.
         product: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(  # noqa: SLF001
             rows.contiguous(), self.packed, self.group_size, self.scales_and_zeros

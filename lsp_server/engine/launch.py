@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
@@ -18,7 +19,7 @@ __all__ = ["child_processes", "end_processes", "run_in_thread"]
 
 _Built = TypeVar("_Built")
 
-_POLL_S = 0.05
+_POLL_S = 0.02
 _END_TIMEOUT_S = 5.0
 
 
@@ -37,7 +38,19 @@ def end_processes(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=_END_TIMEOUT_S)
+    deadline_s = time.monotonic() + _END_TIMEOUT_S
+    while not all(map(_is_gone, processes)) and time.monotonic() < deadline_s:
+        time.sleep(_POLL_S)
+    # Takes their exit codes. psutil's own wait would take them away from
+    # `multiprocessing`, which would believe for ever that they live.
+    multiprocessing.active_children()
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 async def run_in_thread(

@@ -25,8 +25,9 @@ from lsp_server.config import EngineConfig
 from lsp_server.engine import start_report
 from lsp_server.engine.device import choose_device
 from lsp_server.engine.environment import prepare_environment
-from lsp_server.engine.faults import request_faults, start_error
+from lsp_server.engine.faults import request_faults
 from lsp_server.engine.launch import child_processes, end_processes, run_in_thread
+from lsp_server.engine.start_faults import start_error
 from lsp_server.engine.vllm_options import choose_options
 from lsp_server.engine.worker_probe import WorkerProbe
 from lsp_server.errors import GenerationError
@@ -98,7 +99,9 @@ class VllmEngine:
                 it from the checkpoint.
 
         Raises:
-            EngineStartError: The engine cannot start; it says why and what to do.
+            ConfigError: A setting asks for more than the model can do.
+            ModelError: Only another model helps, or a fresh copy of this one.
+            EngineStartError: The engine cannot start for another reason.
         """
         started_at = time.monotonic()
         logger.info("engine.start", extra={"model": model_folder.name})
@@ -229,7 +232,7 @@ class _Launch:
         """Start vLLM and its processes, in a thread.
 
         Raises:
-            EngineStartError: For the reason that it says.
+            MidfillError: For the reason that it says.
         """
         with tempfile.TemporaryDirectory(prefix="midfill-") as folder:
             report = Path(folder) / "causes.jsonl"

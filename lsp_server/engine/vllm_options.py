@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.config import Device, Dtype, EngineConfig
-from lsp_server.errors import EngineStartError
+from lsp_server.errors import ConfigError
 
 __all__ = ["VllmOptions", "choose_options"]
 
@@ -56,10 +56,10 @@ def choose_options(
         quantization: vLLM's name of the checkpoint's scheme; empty where it has none.
 
     Raises:
-        EngineStartError: The settings ask for more than the model can do.
+        ConfigError: The settings ask for more than the model can do.
     """
     if config.max_model_len > context_length:
-        raise EngineStartError(
+        raise ConfigError(
             f"{config.max_model_len} tokens are asked for, but the model knows "
             f"{context_length}",
             subject="engine.max_model_len",
