@@ -1,0 +1,66 @@
+"""The editor's settings come on top, and problems reach the user in one message."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lsp_server.commands.serve import LayeredConfigurator, server_layers
+from lsp_server.settings import Layer, resolve
+
+
+@pytest.fixture(autouse=True)
+def root_logger() -> Iterator[None]:
+    """Leave the root logger as it was."""
+    root = logging.getLogger()
+    before = list(root.handlers), root.level
+    yield
+    root.handlers[:], root.level = before
+
+
+def test_good_options_give_no_message() -> None:
+    """Whoever does everything right is left in peace."""
+    configurator = LayeredConfigurator([])
+    _, messages = configurator.initialize({"completion": {"enabled": True}})
+    assert [] == messages
+    assert [] == configurator.change({"completion": {"enabled": False}})
+
+
+def test_all_problems_come_in_one_message() -> None:
+    """A user with three mistakes gets one pop-up that names all of them."""
+    layers = [Layer(place="file.toml", values={"engin": {}})]
+    _, messages = LayeredConfigurator(layers).initialize(
+        {"engine": {"seed": "x", "device": "tpu"}}
+    )
+    (message,) = messages
+    for part in ("engin", "engine.seed", "engine.device", "file.toml", "editor"):
+        assert part in message
+
+
+def test_what_needs_a_restart_is_said() -> None:
+    """A changed model is not loaded under the user's hands; it says when."""
+    configurator = LayeredConfigurator([])
+    configurator.initialize(None)
+    (message,) = configurator.change({"midfill": {"model": {"path": "other"}}})
+    assert "model" in message
+    assert "restarted" in message
+    assert [] == configurator.change({"midfill": {"model": {"path": "other"}}})
+
+
+def test_the_file_comes_before_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--config`` names the file; a variable wins over it."""
+    path = tmp_path / "c.toml"
+    path.write_text("[engine]\nseed = 1\nmax_num_seqs = 2\n")
+    monkeypatch.setenv("MIDFILL_ENGINE_SEED", "3")
+    config = resolve(server_layers(path)).config
+    assert (3, 2) == (config.engine.seed, config.engine.max_num_seqs)
+
+
+def test_there_need_be_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a file the environment is the only layer."""
+    monkeypatch.delenv("MIDFILL_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert ["environment"] == [layer.place for layer in server_layers(None)]

@@ -1,0 +1,83 @@
+"""A service on the scripted engine and the shipped model's real tokenizer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from lsp_server.config import CompletionConfig, PromptConfig
+from lsp_server.context.window import LineWindows
+from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.prompt.builder import PromptBuilder
+from lsp_server.prompt.families import find_family
+from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.service.completion import CompletionService
+from lsp_server.values import Snapshot
+
+MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+
+MakeService = Callable[..., tuple[CompletionService, ScriptedEngine]]
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> FastTokenizer:
+    """The shipped model's tokenizer."""
+    return FastTokenizer(MODEL)
+
+
+@pytest.fixture
+def make_service(tokenizer: FastTokenizer) -> MakeService:
+    """Make a service whose engine answers every request with a text."""
+
+    def make(
+        text: str,
+        *,
+        config: CompletionConfig | None = None,
+        token_delay_ms: int = 0,
+        die_after_requests: int = 0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> tuple[CompletionService, ScriptedEngine]:
+        engine = ScriptedEngine(
+            Script(
+                answer_ids=tokenizer.encode(text),
+                token_delay_ms=token_delay_ms,
+                die_after_requests=die_after_requests,
+            ),
+            sleep=sleep,
+        )
+        prompt = PromptConfig()
+        service = CompletionService(
+            engine=engine,
+            tokenizer=tokenizer,
+            prompts=PromptBuilder(
+                tokenizer=tokenizer,
+                family=find_family("midfill"),
+                config=prompt,
+                max_model_len=2048,
+                windows=LineWindows(
+                    encode=tokenizer.encode, step_lines=prompt.step_lines
+                ),
+            ),
+            config=config or CompletionConfig(),
+        )
+        return service, engine
+
+    return make
+
+
+@pytest.fixture
+def at_cursor() -> Callable[[str], Snapshot]:
+    """Make a snapshot of a Python text whose cursor is written as a bar."""
+
+    def make(marked: str) -> Snapshot:
+        before, after = marked.split("|")
+        return Snapshot(
+            uri="file:///project/a.py",
+            language_id="python",
+            version=1,
+            text=before + after,
+            offset=len(before),
+        )
+
+    return make

@@ -1,0 +1,157 @@
+"""A backend loads behind the editor's back, and tells how that goes."""
+
+import asyncio
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lsp_server.config import (
+    CompletionConfig,
+    Config,
+    EngineConfig,
+    EngineKind,
+    ModelConfig,
+    ScriptConfig,
+)
+from lsp_server.engine.base import Engine
+from lsp_server.service.loaded_model import LoadedModel
+from lsp_server.service.local_backend import LocalBackend, starter_of
+from lsp_server.values import Completion, EngineState, Snapshot, Trigger
+
+CONFIG = Config(
+    engine=EngineConfig(kind=EngineKind.SCRIPTED), scripted=ScriptConfig(text="1\n")
+)
+START = starter_of(EngineKind.SCRIPTED)
+SNAPSHOT = Snapshot(
+    uri="file:///a.py", language_id="python", version=1, text="x = \n", offset=4
+)
+
+
+class Listener:
+    """Keeps what it hears, and lets a test wait for a state."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[EngineState, str]] = []
+        self._news = asyncio.Condition()
+
+    def engine_changed(self, state: EngineState, detail: str) -> None:
+        self.heard.append((state, detail))
+        task = asyncio.ensure_future(self._notify())
+        task.add_done_callback(lambda done: done.result())
+
+    async def until(self, *states: EngineState) -> str:
+        """Wait until one of the states is the latest, and give its detail."""
+        async with asyncio.timeout(60), self._news:
+            await self._news.wait_for(
+                lambda: bool(self.heard) and self.heard[-1][0] in states
+            )
+        return self.heard[-1][1]
+
+    async def _notify(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+
+async def ask(backend: LocalBackend) -> tuple[Completion, ...]:
+    """Ask the backend at the snapshot's cursor."""
+    return await backend.complete(SNAPSHOT, request_id="r1", trigger=Trigger.INVOKED)
+
+
+async def test_it_starts_completes_and_ends() -> None:
+    """Nothing before it is ready, completions then, nothing after the end."""
+    backend, listener = LocalBackend(CONFIG, START), Listener()
+    assert () == await ask(backend)
+    await backend.start(listener)
+    assert EngineState.STARTING is listener.heard[0][0]
+    await listener.until(EngineState.READY)
+    (completion,) = await ask(backend)
+    assert "1" == completion.text
+    await backend.close()
+    await backend.close()
+    assert () == await ask(backend)
+    assert EngineState.CLOSED is listener.heard[-1][0]
+
+
+async def test_changed_settings_hold_for_the_next_request() -> None:
+    """Completion settings need no restart."""
+    backend, listener = LocalBackend(CONFIG, START), Listener()
+    await backend.start(listener)
+    await listener.until(EngineState.READY)
+    backend.configure(replace(CONFIG, completion=CompletionConfig(enabled=False)))
+    assert () == await ask(backend)
+    backend.configure(CONFIG)
+    assert 1 == len(await ask(backend))
+    await backend.close()
+
+
+async def test_settings_before_the_model_is_there_are_kept() -> None:
+    """An editor may change settings while the model still loads."""
+    backend, listener = LocalBackend(CONFIG, START), Listener()
+    backend.configure(replace(CONFIG, completion=CompletionConfig(enabled=False)))
+    await backend.start(listener)
+    await listener.until(EngineState.READY)
+    assert () == await ask(backend)
+    await backend.close()
+
+
+async def test_a_missing_model_is_told(tmp_path: Path) -> None:
+    """A model that is not there fails the start with a sentence, not a traceback."""
+    config = replace(CONFIG, model=ModelConfig(path=str(tmp_path / "none")))
+    backend, listener = LocalBackend(config, START), Listener()
+    await backend.start(listener)
+    detail = await listener.until(EngineState.FAILED)
+    assert str(tmp_path / "none") in detail
+    await backend.close()
+
+
+async def test_a_changed_file_is_told(tmp_path: Path) -> None:
+    """A model whose file is not the one of the manifest is not loaded."""
+    shipped = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+    folder = tmp_path / "model"
+    shutil.copytree(shipped, folder)
+    with (folder / "tokenizer_config.json").open("a") as file:
+        file.write(" ")
+    config = replace(CONFIG, model=ModelConfig(path=str(folder)))
+    backend, listener = LocalBackend(config, START), Listener()
+    await backend.start(listener)
+    detail = await listener.until(EngineState.FAILED)
+    assert "tokenizer_config.json" in detail
+    await backend.close()
+
+
+async def test_an_unforeseen_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a bug while loading reaches the user."""
+
+    def broken(*_: object) -> LoadedModel:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("lsp_server.service.local_backend.load_model", broken)
+    backend, listener = LocalBackend(CONFIG, START), Listener()
+    await backend.start(listener)
+    assert "log" in await listener.until(EngineState.FAILED)
+    await backend.close()
+
+
+async def test_it_can_be_closed_while_it_loads() -> None:
+    """A close takes a start back, wherever it stands."""
+    begun = asyncio.Event()
+
+    async def endless(_config: Config, _model: LoadedModel) -> Engine:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    backend, listener = LocalBackend(CONFIG, endless), Listener()
+    await backend.start(listener)
+    await begun.wait()
+    await backend.close()
+    assert EngineState.CLOSED is listener.heard[-1][0]
+
+
+async def test_it_can_be_closed_before_it_starts() -> None:
+    """An editor may leave before anything was started."""
+    backend = LocalBackend(CONFIG, START)
+    await backend.close()
+    assert () == await ask(backend)
