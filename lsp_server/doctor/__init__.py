@@ -1,0 +1,1 @@
+"""Examines a machine: can Midfill complete code here, and if not, what to do."""

