@@ -79,6 +79,11 @@ _RULES = (
         fragment="uantization method",
         remedy="leave engine.quantization empty, so that the checkpoint decides",
     ),
+    _Rule(
+        fragment="Engine core initialization failed",
+        what="an engine process ended while it started",
+        remedy="the engine's log on stderr has the cause",
+    ),
     _Rule(type_name="ImportError", remedy="install Midfill again"),
     _Rule(type_name="ModuleNotFoundError", remedy="install Midfill again"),
     _Rule(type_name="TimeoutError", remedy="raise engine.start_timeout_s"),

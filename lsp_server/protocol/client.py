@@ -69,6 +69,7 @@ class HeadlessClient:
         self._converter = converters.get_converter()
         self._files: dict[str, OpenFile] = {}
         self._timings: dict[object, RequestTimings] = {}
+        self._loading = asyncio.Event()
         self._ready = asyncio.Event()
         self._connection: Connection | None = None
         self._pending: set[asyncio.Task[Answer]] = set()
@@ -134,21 +135,21 @@ class HeadlessClient:
         Raises:
             ClientError: The server is gone, its engine failed, or it takes too long.
         """
-        ready = asyncio.create_task(self._ready.wait())
-        lost = asyncio.create_task(self._connected.wait_lost())
-        done, waiting = await asyncio.wait(
-            {ready, lost}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
-        )
-        for task in waiting:
-            task.cancel()
-        if lost in done:
-            raise lost.result()
-        if self.failure or not done:
+        await self._wait_for(self._ready, timeout_s, "the engine was not ready")
+        if self.failure:
             raise ClientError(
-                self.failure or f"the engine was not ready within {timeout_s:g} s",
+                self.failure,
                 subject=f"server process {self.server_process_id}",
                 remedy="See the server's log",
             )
+
+    async def wait_until_loading(self, timeout_s: float) -> None:
+        """Wait until the server's engine loads, at first or again after it died.
+
+        Raises:
+            ClientError: The server is gone, or it takes too long.
+        """
+        await self._wait_for(self._loading, timeout_s, "the engine did not load")
 
     def open_file(self, path: Path, *, language_id: str = "python") -> str:
         """Open a file from disk, and return its URI.
@@ -258,6 +259,30 @@ class HeadlessClient:
             )
         return self._connection
 
+    async def _wait_for(
+        self, event: asyncio.Event, timeout_s: float, otherwise: str
+    ) -> None:
+        """Wait for an event, unless the server is lost first.
+
+        Raises:
+            ClientError: The server is gone, or the event does not come in time.
+        """
+        happened = asyncio.create_task(event.wait())
+        lost = asyncio.create_task(self._connected.wait_lost())
+        done, waiting = await asyncio.wait(
+            {happened, lost}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in waiting:
+            task.cancel()
+        if lost in done:
+            raise lost.result()
+        if not done:
+            raise ClientError(
+                f"{otherwise} within {timeout_s:g} s",
+                subject=f"server process {self.server_process_id}",
+                remedy="See the server's log",
+            )
+
     async def _wait(
         self,
         waiting: asyncio.Future[Reply],
@@ -294,7 +319,12 @@ class HeadlessClient:
             )
         elif method == types.PROGRESS:
             value = values.get("value")
-            if isinstance(value, dict) and value.get("kind") == "end":
+            kind = value.get("kind") if isinstance(value, dict) else None
+            if kind == "begin":
+                self._loading.set()
+                self._ready.clear()
+            elif kind == "end":
+                self._loading.clear()
                 self._ready.set()
         elif method == types.WINDOW_SHOW_MESSAGE:
             self.messages.append(str(values.get("message")))

@@ -188,10 +188,11 @@ class Connection:
             self._stray = True
             self._lost = self._gone("there are stray bytes on the server's stdout")
         finally:
-            lost = self._lost or self._gone("the client has ended")
+            if self._lost is None:
+                self._lost = self._gone("the client has ended")
             for future in self._replies.values():
                 if not future.done():
-                    future.set_exception(lost)
+                    future.set_exception(self._lost)
                     future.exception()
             self._replies.clear()
 

@@ -5,6 +5,7 @@ every request is answered; documents are our own; a request's document is frozen
 the request comes in; and no message's content is ever logged.
 """
 
+import asyncio
 import itertools
 import logging
 from collections.abc import Generator
@@ -83,6 +84,14 @@ class MidfillProtocol(LanguageServerProtocol):
             if message.kind is MessageKind.REQUEST:
                 self.send_fault(fault)
         return True
+
+    async def answer_all(self) -> None:
+        """Wait until every request that came in is answered."""
+        futures: list[object] = [*self._request_futures.values()]
+        # The others are our own requests, which an editor may never answer.
+        running = [future for future in futures if isinstance(future, asyncio.Future)]
+        if running:
+            await asyncio.wait(running)
 
     def send_fault(self, fault: Fault) -> None:
         """Send an error; its id is null where the request is not known."""

@@ -123,6 +123,7 @@ class PipeWriter:
         """Give the other side up."""
         if not self._broken:
             self._broken = True
+            self._drained.set()
             self._lost()
 
     def _tell(self, callback: Callable[[], None]) -> None:

@@ -94,6 +94,7 @@ async def serve(
         on_end(exit_code)
         reading.cancel()
         await server.close_session()
+        await server.protocol.answer_all()
         writer.close()
         await writer.drained()
     finally:

@@ -1,10 +1,9 @@
-"""An editor made of pipes, connected to the real server in this process."""
+"""Connects editors made of pipes to real servers in this process."""
 
 import asyncio
-import json
 import os
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -14,156 +13,14 @@ from lsp_server.protocol.stdio import Stdio
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
-from fault_backends import FixedConfigurator
-
-Json = dict[str, object]
-
-CAPABILITIES: Json = {
-    "textDocument": {"inlineCompletion": {}},
-    "window": {"workDoneProgress": True},
-    "experimental": {"midfill": {"timings": True}},
-}
-URI = "file:///nowhere/a.py"
-
-
-class Editor:
-    """Speaks raw LSP over two pipes, and keeps every message that comes."""
-
-    def __init__(self, to_server: int, reader: asyncio.StreamReader) -> None:
-        self._to_server = to_server
-        self._reader = reader
-        self._last_id = 0
-        self._changed = asyncio.Condition()
-        self.received: list[Json] = []
-        self.stray = b""
-        self.server: asyncio.Task[int] | None = None
-        self.ends: list[int] = []
-        self.reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        while True:
-            try:
-                header = await self._reader.readuntil(b"\r\n\r\n")
-            except asyncio.IncompleteReadError as error:
-                self.stray = error.partial
-                return
-            length = int(header.split(b"\r\n")[0].removeprefix(b"Content-Length: "))
-            message = json.loads(await self._reader.readexactly(length))
-            if message.get("method") == "window/workDoneProgress/create":
-                self.send({"id": message["id"], "result": None})
-            async with self._changed:
-                self.received.append(message)
-                self._changed.notify_all()
-
-    def send_bytes(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._to_server, rest) :]
-
-    def send(self, *messages: Json) -> None:
-        """Send messages in one write, so that they arrive together."""
-        self.send_bytes(b"".join(frame({"jsonrpc": "2.0", **m}) for m in messages))
-
-    def notify(self, method: str, params: object) -> None:
-        self.send({"method": method, "params": params})
-
-    def ask(self, method: str, params: object = None) -> int:
-        self._last_id += 1
-        self.send({"id": self._last_id, "method": method, "params": params})
-        return self._last_id
-
-    async def wait(self, found: Callable[[Json], bool]) -> Json:
-        """Wait for the first message of which ``found`` is true."""
-        async with asyncio.timeout(20), self._changed:
-            await self._changed.wait_for(lambda: any(map(found, self.received)))
-        return next(message for message in self.received if found(message))
-
-    async def reply(self, message_id: int | None) -> Json:
-        return await self.wait(
-            lambda m: "method" not in m and "id" in m and m["id"] == message_id
-        )
-
-    async def request(self, method: str, params: object = None) -> Json:
-        return await self.reply(self.ask(method, params))
-
-    async def initialize(self, **extra: object) -> Json:
-        params: Json = {"capabilities": CAPABILITIES, "processId": os.getpid()}
-        reply = await self.request("initialize", {**params, **extra})
-        self.notify("initialized", {})
-        return reply
-
-    def open(self, text: str, *, uri: str = URI, version: int = 1) -> None:
-        item = {"uri": uri, "languageId": "python", "version": version, "text": text}
-        self.notify("textDocument/didOpen", {"textDocument": item})
-
-    def change(self, version: int, *changes: Json, uri: str = URI) -> None:
-        self.notify("textDocument/didChange", change_params(version, *changes, uri=uri))
-
-    def ask_completion(
-        self, line: int = 0, character: int = 0, *, uri: str = URI, **context: object
-    ) -> int:
-        params = completion_params(line, character, uri=uri, **context)
-        return self.ask("textDocument/inlineCompletion", params)
-
-    async def complete(
-        self, line: int = 0, character: int = 0, *, uri: str = URI, **context: object
-    ) -> list[Json]:
-        reply = await self.reply(
-            self.ask_completion(line, character, uri=uri, **context)
-        )
-        result = reply["result"]
-        assert isinstance(result, list)
-        return result
-
-    def told(self, method: str) -> list[Json]:
-        """Return the parameters of all notifications of a method until now."""
-        found = [m["params"] for m in self.received if m.get("method") == method]
-        return [params for params in found if isinstance(params, dict)]
-
-    def hang_up(self) -> None:
-        """Close our end of the server's input."""
-        if self._to_server >= 0:
-            os.close(self._to_server)
-            self._to_server = -1
-
-    async def exit_code(self) -> int:
-        assert self.server is not None
-        async with asyncio.timeout(20):
-            return await self.server
-
-
-def frame(message: object) -> bytes:
-    """Put a header before a message."""
-    body = json.dumps(message).encode()
-    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-
-
-def change_params(version: int, *changes: Json, uri: str = URI) -> Json:
-    """Make the parameters of a change."""
-    return {
-        "textDocument": {"uri": uri, "version": version},
-        "contentChanges": list(changes),
-    }
-
-
-def completion_params(
-    line: int = 0, character: int = 0, *, uri: str = URI, **context: object
-) -> Json:
-    """Make the parameters of a request for a completion."""
-    return {
-        "textDocument": {"uri": uri},
-        "position": {"line": line, "character": character},
-        "context": {"triggerKind": 1, **context},
-    }
-
-
-Connect = Callable[..., Awaitable[Editor]]
+from fault_backends import EchoBackend, FixedConfigurator
+from piped_editor import Connect, Editor
 
 
 @pytest.fixture
 async def connect() -> AsyncGenerator[Connect]:
     """Connect editors to servers that run in this process, each with its backend."""
-    editors: list[tuple[Editor, list[int], asyncio.ReadTransport]] = []
+    editors: list[tuple[Editor, list[int]]] = []
 
     async def connect_to(
         backend: object = None,
@@ -177,7 +34,7 @@ async def connect() -> AsyncGenerator[Connect]:
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(from_server, "rb")
         )
-        editor = Editor(to_server, reader)
+        editor = Editor(to_server, reader, transport)
         editor.server = asyncio.create_task(
             serve(
                 Stdio(reader_fd=server_in, writer_fd=server_out),
@@ -186,27 +43,30 @@ async def connect() -> AsyncGenerator[Connect]:
                 max_body_bytes=max_body_bytes,
             )
         )
-        editors.append((editor, [server_in, server_out], transport))
+        editors.append((editor, [server_in, server_out]))
         return editor
 
     yield connect_to
-    for editor, fds, transport in editors:
+    for editor, fds in editors:
         editor.hang_up()
         await editor.exit_code()
         for fd in fds:
             os.close(fd)
-        await editor.reading
+        await asyncio.wait({editor.reading})
         assert editor.stray == b""
-        transport.close()
+        editor.transport.close()
 
 
 @pytest.fixture
-async def editor(connect: Connect) -> Editor:
-    """Connect an editor to a server with an echoing backend, and initialise it."""
-    from fault_backends import EchoBackend  # noqa: PLC0415 - see the path above
+def backend() -> EchoBackend:
+    """Make the backend of the ``editor`` fixture."""
+    return EchoBackend()
 
-    backend = EchoBackend()
+
+@pytest.fixture
+async def editor(connect: Connect, backend: EchoBackend) -> Editor:
+    """Connect an editor to a server with an echoing backend, and initialise it."""
     made = await connect(backend)
     await made.initialize()
-    made.backend = backend  # type: ignore[attr-defined]  # for the tests that look
+    await made.wait(lambda m: m.get("method") == "window/workDoneProgress/create")
     return made

@@ -1,0 +1,141 @@
+"""The whole path with nothing faked: LSP, prompt, vLLM, the shipped GPTQ model."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lsp_server.commands.demo import read_cursors
+from lsp_server.commands.editing import ask_at
+from lsp_server.protocol.client import HeadlessClient, headless_client
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+SERVE = [sys.executable, "-m", "lsp_server", "serve", "--stdio"]
+START_TIMEOUT_S = 600
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+
+@pytest.fixture(scope="module")
+async def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server's log goes."""
+    return tmp_path_factory.mktemp("log") / "server.log"
+
+
+@pytest.fixture(scope="module")
+async def editor(log: Path) -> AsyncGenerator[HeadlessClient]:
+    """An editor whose server has loaded the shipped model; one for all tests here."""
+    async with headless_client(SERVE, stderr_path=log) as client:
+        await client.wait_until_ready(START_TIMEOUT_S)
+        yield client
+
+
+def engine_core(editor: HeadlessClient) -> psutil.Process:
+    """Find vLLM's engine process below the server."""
+    children = psutil.Process(editor.server_process_id).children(recursive=True)
+    (core,) = [child for child in children if "EngineCore" in _title(child)]
+    return core
+
+
+def _title(process: psutil.Process) -> str:
+    return " ".join(process.cmdline()) + process.name()
+
+
+async def test_every_marked_cursor_is_completed(editor: HeadlessClient) -> None:
+    """Most shipped cursors get a suggestion, each with what it cost."""
+    answers = [
+        (await ask_at(editor, cursor.place))[2] for cursor in read_cursors(EXAMPLES)
+    ]
+    suggested = [answer for answer in answers if answer.suggestions]
+    assert len(answers) // 2 < len(suggested)
+    for answer in suggested:
+        assert answer.timings is not None
+        assert answer.timings.ttft_ms is not None
+        assert 0 < answer.timings.ttft_ms <= answer.timings.total_ms
+        assert answer.timings.output_tokens > 0
+
+
+async def test_the_second_time_finds_the_prompt_in_the_cache(
+    editor: HeadlessClient,
+) -> None:
+    """A key later, all but the last block of the prompt is known to vLLM."""
+    place = read_cursors(EXAMPLES)[0].place
+    await ask_at(editor, place)
+    _, _, answer = await ask_at(editor, place)
+    assert answer.timings is not None
+    assert answer.timings.prompt_tokens - 64 <= answer.timings.cached_tokens
+
+
+async def test_greedy_answers_do_not_change(editor: HeadlessClient) -> None:
+    """The same place gives the same suggestion, cached or not."""
+    place = read_cursors(EXAMPLES)[0].place
+    answers = [(await ask_at(editor, place))[2].suggestions for _ in range(2)]
+    assert answers[0]
+    assert answers[0] == answers[1]
+
+
+async def test_a_cancelled_request_ends_and_the_next_works(
+    editor: HeadlessClient,
+) -> None:
+    """A cancellation is confirmed, and costs the next request nothing."""
+    uri = "file:///cancelled.py"
+    editor.open_text(uri, "def total(values):\n    \n\nprint(1)\n")
+    pending = editor.ask(uri, 23)
+    editor.cancel(pending)
+    assert (await pending.answer).cancelled
+    assert (await editor.complete(uri, 23)).suggestions
+    editor.close_file(uri)
+
+
+async def test_a_newer_request_supersedes_the_older(editor: HeadlessClient) -> None:
+    """Of two requests for a document, the older one is answered with nothing."""
+    uri = "file:///superseded.py"
+    editor.open_text(uri, "def total(values):\n    \n\nprint(2)\n")
+    older, newer = editor.ask(uri, 23), editor.ask(uri, 23)
+    assert () == (await older.answer).suggestions
+    assert (await newer.answer).suggestions
+    editor.close_file(uri)
+
+
+async def test_a_killed_engine_is_told_once_and_comes_back(
+    editor: HeadlessClient,
+) -> None:
+    """Killed in mid-generation: an empty answer, one message, and a restart."""
+    uri = "file:///killed.py"
+    text = "def mean(values):\n    \n\n\ndef median(values):\n    pass\n"
+    editor.open_text(uri, text)
+    pending = editor.ask(uri, 22)
+    engine_core(editor).kill()
+    assert () == (await pending.answer).suggestions
+    await editor.wait_until_loading(60)
+    await editor.wait_until_ready(START_TIMEOUT_S)
+    assert (await editor.complete(uri, 22)).suggestions
+    (message,) = editor.messages
+    assert "restarted" in message
+
+
+async def test_no_text_of_the_user_is_logged(editor: HeadlessClient, log: Path) -> None:
+    """Neither Midfill nor vLLM writes the document or the completion to the log."""
+    uri = "file:///canary.py"
+    editor.open_text(uri, "canary_name = 'canary_value'\nprint(canary_name, )\n")
+    await editor.complete(uri, 48)
+    content = await asyncio.to_thread(log.read_text)
+    assert "completion.done" in content
+    assert "canary" not in content
+
+
+async def test_nothing_is_left_when_the_server_is_killed(
+    editor: HeadlessClient,
+) -> None:
+    """The engine's processes end with the server, even if it could not end them."""
+    processes = psutil.Process(editor.server_process_id).children(recursive=True)
+    assert processes
+    psutil.Process(editor.server_process_id).kill()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, processes, timeout=30)
+    assert [] == alive

@@ -1,0 +1,128 @@
+"""The import direction holds, and its contracts notice when it does not."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("lsp_server", "models")
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run import-linter on the packages of a folder."""
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [program, "--no-cache"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """Give the modules that a file imports, those inside functions included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module)):
+                yield module
+
+
+def importers_of(*names: str) -> set[str]:
+    """Give the files that import a package, relative to the repository."""
+    return {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if any(module.partition(".")[0] in names for module in imported_by(path))
+    }
+
+
+def test_contracts_hold() -> None:
+    """Every contract of pyproject.toml is kept."""
+    checked = lint_imports(ROOT)
+    assert 0 == checked.returncode, checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "statement", "contract"),
+    [
+        (
+            "lsp_server/engine/base.py",
+            "import lsp_server.prompt",
+            "Imports point downwards",
+        ),
+        (
+            "lsp_server/values.py",
+            "import lsp_server.config",
+            "Imports point downwards",
+        ),
+        (
+            "lsp_server/service/backend.py",
+            "import lsprotocol",
+            "Only protocol/ knows LSP",
+        ),
+        ("lsp_server/engine/base.py", "import vllm", "Only two modules know vLLM"),
+        (
+            "lsp_server/engine/base.py",
+            "import models.manifest",
+            "Only service/, commands/ and doctor/ reach for a model folder",
+        ),
+        (
+            "lsp_server/config.py",
+            "import models.quantize",
+            "The quantisation pipeline is no part of the server",
+        ),
+        (
+            "models/manifest.py",
+            "import lsp_server.settings",
+            "models/ knows only errors, values and prompts of the server",
+        ),
+        ("lsp_server/brand_new.py", "import json", "brand_new"),
+    ],
+)
+def test_broken_contract_is_noticed(
+    tmp_path: Path, module: str, statement: str, contract: str
+) -> None:
+    """A planted import against the direction, or a module without a layer, is told."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for package in PACKAGES:
+        shutil.copytree(
+            ROOT / package,
+            tmp_path / package,
+            ignore=shutil.ignore_patterns("*.safetensors", "*.json", "__pycache__"),
+        )
+    with (tmp_path / module).open("a", encoding="utf-8") as file:
+        file.write(f"\n{statement}\n")
+    checked = lint_imports(tmp_path)
+    assert checked.returncode
+    broken = [line for line in checked.stdout.splitlines() if "KEPT" not in line]
+    assert contract in "\n".join(broken)
+
+
+def test_language_server_protocol_stays_in_its_layer() -> None:
+    """pygls and lsprotocol are named by files of protocol/ alone."""
+    importers = importers_of("pygls", "lsprotocol")
+    assert importers
+    assert {p for p in importers if not p.startswith("lsp_server/protocol/")} == set()
+
+
+def test_vllm_stays_in_its_adapters() -> None:
+    """vLLM is named by the engine and the plugin alone."""
+    adapters = {"lsp_server/engine/vllm_engine.py", "lsp_server/engine/cpu_int4.py"}
+    assert importers_of("vllm") == adapters
+
+
+def test_torch_stays_in_the_engine() -> None:
+    """PyTorch is named below engine/, and by the quantisation pipeline."""
+    importers = importers_of("torch")
+    allowed = ("lsp_server/engine/", "models/quantize/")
+    assert {p for p in importers if not p.startswith(allowed)} == set()
