@@ -15,6 +15,9 @@ from lsp_server.values import RequestTimings, TokenDelta
 __all__ = ["EventFormatter", "RequestTrace", "configure_logging"]
 
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_FOREIGN_PREFIX = "vllm_"
+"""vLLM puts fields of its own into every record of the process."""
+
 _NOISY_LOGGERS = ("pygls", "asyncio", "vllm", "transformers", "torch")
 
 
@@ -27,7 +30,7 @@ class EventFormatter(logging.Formatter):
         fields = [
             f"{key}={value!r}" if isinstance(value, str) else f"{key}={value}"
             for key, value in vars(record).items()
-            if key not in _STANDARD_FIELDS
+            if key not in _STANDARD_FIELDS and not key.startswith(_FOREIGN_PREFIX)
         ]
         head = f"{stamp}.{int(record.msecs):03d} {record.levelname}"
         line = " ".join([head, record.getMessage(), *fields])

@@ -30,7 +30,8 @@ def test_an_event_is_one_line_with_its_fields(stream: io.StringIO) -> None:
     """The event's name and its fields come in one line, strings quoted."""
     configure_logging(LogLevel.INFO, stream)
     logging.getLogger("lsp_server.x").info(
-        "engine.start", extra={"request_id": "r\n1", "total_ms": 3}
+        "engine.start",
+        extra={"request_id": "r\n1", "vllm_process_name": "Main", "total_ms": 3},
     )
     (line,) = stream.getvalue().splitlines()
     assert line.endswith("INFO engine.start request_id='r\\n1' total_ms=3")

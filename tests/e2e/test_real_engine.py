@@ -7,10 +7,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+import pytest_asyncio
 
 from lsp_server.commands.demo import read_cursors
 from lsp_server.commands.editing import ask_at
-from lsp_server.protocol.client import HeadlessClient, headless_client
+from lsp_server.protocol.client import HeadlessClient
+from lsp_server.protocol.convert import PositionEncoding
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SERVE = [sys.executable, "-m", "lsp_server", "serve", "--stdio"]
@@ -23,17 +25,23 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-async def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the server's log goes."""
     return tmp_path_factory.mktemp("log") / "server.log"
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def editor(log: Path) -> AsyncGenerator[HeadlessClient]:
     """An editor whose server has loaded the shipped model; one for all tests here."""
-    async with headless_client(SERVE, stderr_path=log) as client:
+    client = HeadlessClient(PositionEncoding.UTF16)
+    await client.start(SERVE, stderr_path=log, environment=None)
+    try:
+        await client.initialize(None)
         await client.wait_until_ready(START_TIMEOUT_S)
         yield client
+    finally:
+        # Not shut down in order: the last test has killed the server.
+        await client.kill()
 
 
 def engine_core(editor: HeadlessClient) -> psutil.Process:
