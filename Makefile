@@ -35,7 +35,7 @@ help: ## List these targets
 	@echo 'usage: make TARGET [MIDFILL_DEVICE=cpu|cuda]   (here: $(DEVICE))'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile \
-		| awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+		| awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: $(RUNTIME) ## Complete at marked cursors of the example files

@@ -1,4 +1,4 @@
-"""The locks, pyproject.toml, environment.yml and what is installed are one environment."""
+"""Locks, pyproject.toml, environment.yml and what is installed: one environment."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,7 +107,7 @@ def test_every_pin_has_hashes(lock: str) -> None:
     "path", sorted(REQUIREMENTS.glob("*.txt")), ids=lambda p: p.name
 )
 def test_locks_name_no_place(path: Path) -> None:
-    """A lock says what, never from where: no index, no folder of this or that machine."""
+    """A lock says what, never from where: no index, and no folder of some machine."""
     pins = [
         line
         for line in path.read_text(encoding="utf-8").splitlines()
@@ -181,7 +181,7 @@ def test_lock_is_complete() -> None:
     """Whatever a locked package requires is locked too, or left out on purpose."""
     lock = serving_lock()
     versions = locked(lock) | locked("dev")
-    left_out: set[str] = set()
+    left_out: set[NormalizedName] = set()
     if lock == "cpu":
         left_out = {
             canonicalize_name(r.name) for r in requirements_in("cpu-overrides.txt")

@@ -39,7 +39,7 @@ def test_unsupported_machines_are_told_why(
     version: tuple[int, int],
     system: str,
     machine: str,
-    fits: bool,
+    fits: bool,  # noqa: FBT001 - pytest passes a case's values by name
 ) -> None:
     """The reason names what was found; a machine that the locks fit has none."""
     reason = installer.why_unsupported(version, system, machine)
@@ -91,9 +91,11 @@ def test_uv_settings_win_over_those_of_pip(installer: ModuleType) -> None:
 
 @pytest.mark.parametrize("first_fails", [False, True], ids=["there", "missing"])
 def test_pytorch_index_is_asked_last(
-    installer: ModuleType, tmp_path: Path, first_fails: bool
+    installer: ModuleType,
+    tmp_path: Path,
+    first_fails: bool,  # noqa: FBT001 - pytest passes a case's values by name
 ) -> None:
-    """PyTorch's own index is asked only where pip's own places do not hold the build."""
+    """PyTorch's own index is asked only where pip's places do not hold the build."""
     log, pip = tmp_path / "log", tmp_path / "pip.py"
     pip.write_text(
         "import sys\n"

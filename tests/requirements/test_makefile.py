@@ -37,7 +37,7 @@ def touch(path: Path, *, at_s: int) -> None:
 def make(
     checkout: Path, *arguments: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run make on a checkout, with the CPU chosen unless ``variables`` say otherwise."""
+    """Run make on a checkout, for the CPU unless ``variables`` say otherwise."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     inherited.pop("MFLAGS", None)
     return subprocess.run(
