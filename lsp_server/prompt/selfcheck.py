@@ -29,9 +29,12 @@ class ResolvedFamily:
 def resolve_family(tokenizer: Tokenizer, family: FimFamily) -> ResolvedFamily:
     """Find every sentinel of ``family``, and prove that no text can become one.
 
+    Text cannot become a reserved token, so every sentinel has to be one; and what the
+    tokenizer says of its reserved tokens is tried out.
+
     Raises:
-        UnsupportedModelError: The tokenizer lacks a sentinel, or user text could
-            become one.
+        UnsupportedModelError: The tokenizer lacks a sentinel, has one token for two, or
+            user text could become one.
     """
     found = {name: tokenizer.token_id(name) for name in family.sentinels}
     missing = [name for name, token_id in found.items() if token_id is None]
@@ -43,6 +46,7 @@ def resolve_family(tokenizer: Tokenizer, family: FimFamily) -> ResolvedFamily:
             "family in its manifest",
         )
     ids = {name: token_id for name, token_id in found.items() if token_id is not None}
+    _prove_distinct(family, ids)
     _prove_apart(tokenizer, family, ids)
     return ResolvedFamily(
         family=family,
@@ -51,11 +55,30 @@ def resolve_family(tokenizer: Tokenizer, family: FimFamily) -> ResolvedFamily:
     )
 
 
+def _prove_distinct(family: FimFamily, ids: Mapping[str, int]) -> None:
+    """Check that no two sentinels are one token."""
+    names: dict[int, str] = {}
+    for name, token_id in ids.items():
+        other = names.setdefault(token_id, name)
+        if other != name:
+            raise UnsupportedModelError(
+                f"{other} and {name} are one token, {token_id}",
+                subject=f"family {family.name}",
+                remedy="correct the tokenizer of the model",
+            )
+
+
 def _prove_apart(
     tokenizer: Tokenizer, family: FimFamily, ids: Mapping[str, int]
 ) -> None:
-    """Try each sentinel's own text against the tokenizer."""
-    for name in ids:
+    """Check that sentinels are reserved, and try each one's text."""
+    for name, token_id in ids.items():
+        if token_id not in tokenizer.reserved_ids:
+            raise UnsupportedModelError(
+                f"{name} is an ordinary token, which a source file could contain",
+                subject=f"family {family.name}",
+                remedy="add it to the added tokens of the model's tokenizer",
+            )
         for text in _attempts(name):
             leaked = set(tokenizer.encode(text)).intersection(ids.values())
             if leaked:

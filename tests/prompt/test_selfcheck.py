@@ -1,23 +1,27 @@
 """Family and tokenizer are held against each other before anything is generated."""
 
+import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
 from lsp_server.errors import UnsupportedModelError
 from lsp_server.prompt.families import FAMILIES, find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
-from lsp_server.prompt.fim import FimFamily
+from lsp_server.prompt.fim import FimFamily, Sentinel, Slot
 from lsp_server.prompt.selfcheck import resolve_family
 
 MakeTokenizer = Callable[[Iterable[str]], FastTokenizer]
+
+MIDFILL = find_family("midfill")
 
 
 class LeakyTokenizer:
     """A tokenizer as most programs use it: text that spells a sentinel becomes it."""
 
     vocabulary_size = 300
-    reserved_ids = frozenset[int]()
+    reserved_ids = frozenset(range(256, 300))
 
     def __init__(self, sentinel: str) -> None:
         self._sentinel = sentinel
@@ -32,7 +36,8 @@ class LeakyTokenizer:
         return bytes([token_id])
 
     def token_id(self, token: str) -> int | None:
-        return 299 if token == self._sentinel else 256 + len(token)
+        others = [each for each in MIDFILL.sentinels if each != self._sentinel]
+        return 299 if token == self._sentinel else 256 + others.index(token)
 
 
 def test_the_shipped_model_passes(starter_tokenizer: FastTokenizer) -> None:
@@ -90,8 +95,55 @@ def test_a_model_without_fim_tokens_is_refused(
         resolve_family(tokenizer, find_family("qwen2.5-coder"))
 
 
-@pytest.mark.parametrize("sentinel", find_family("midfill").sentinels)
+@pytest.mark.parametrize("sentinel", MIDFILL.sentinels)
 def test_text_that_becomes_a_sentinel_is_found(sentinel: str) -> None:
     """A tokenizer through which a source file could steer the model is refused."""
     with pytest.raises(UnsupportedModelError, match="steer"):
-        resolve_family(LeakyTokenizer(sentinel), find_family("midfill"))
+        resolve_family(LeakyTokenizer(sentinel), MIDFILL)
+
+
+@pytest.mark.parametrize(
+    ("added", "what"),
+    [
+        # Spelt by merges, as a tokenizer trained on prompts might.
+        ([], "ordinary token"),
+        # One character, not special: taken for text, like DeepSeek-Coder's letters.
+        ([(260, "S", False)], "ordinary token"),
+        # Two names of one token.
+        ([(260, "S", True), (260, "P", True)], "one token"),
+    ],
+)
+def test_sentinels_that_are_not_set_apart_are_refused(
+    tmp_path: Path, added: list[tuple[int, str, bool]], what: str
+) -> None:
+    """A name in the vocabulary is not enough: the token must be out of text's reach."""
+    vocabulary = {chr(at): at for at in range(0x21, 0x7F)} | {"S": 260}
+    definition = {
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
+        "decoder": {
+            "type": "ByteLevel",
+            "add_prefix_space": False,
+            "trim_offsets": False,
+            "use_regex": False,
+        },
+        "added_tokens": [
+            {
+                "id": token_id,
+                "content": content,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": special,
+            }
+            for token_id, content, special in added
+        ],
+    }
+    (tmp_path / "tokenizer.json").write_text(json.dumps(definition), encoding="utf-8")
+    family = FimFamily(
+        name="two",
+        order=(Sentinel("S"), Slot.SUFFIX, Sentinel("P"), Slot.PREFIX),
+        stop_tokens=("S",),
+    )
+    with pytest.raises(UnsupportedModelError, match=what):
+        resolve_family(FastTokenizer(tmp_path), family)
