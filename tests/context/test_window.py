@@ -130,9 +130,10 @@ def test_dense_lines_take_smaller_steps() -> None:
 
 def test_a_very_long_line_is_cut_inside() -> None:
     """A line longer than the budget is cut, and half of the budget is used."""
-    text = "a = '" + "é" * 5000
-    window = choose(text, len(text), total=100, suffix=0)
-    assert 50 < len(window.prefix_ids) <= 100
+    for length in (1000, 5000):
+        text = "a = '" + "é" * length
+        window = choose(text, len(text), total=100, suffix=0)
+        assert 50 < len(window.prefix_ids) <= 100
     window = choose(text, 5, total=100, suffix=60)
     assert 30 <= len(window.suffix_ids) <= 60
 
@@ -142,6 +143,13 @@ def test_a_long_line_above_does_not_empty_the_prefix() -> None:
     text = "x = 1\ndata = '" + "ab " * 400_000 + "'\ny = "
     window = choose(text, len(text), total=100, suffix=0)
     assert len(window.prefix_ids) > 50
+
+
+def test_what_never_fits_is_left_out() -> None:
+    """A character of more tokens than the suffix may take leaves the suffix empty."""
+    window = choose("x = '\U0001f600'", 5, total=100, suffix=2)
+    assert () == window.suffix_ids
+    assert 2 == window.dropped_suffix_chars
 
 
 def test_the_suffix_ends_on_a_line_end() -> None:

@@ -92,6 +92,43 @@ def test_metaspace_text_has_no_leading_space(
     assert " def" == tokenizer.decode(tokenizer.encode(" def"))
 
 
+def test_a_token_outside_of_the_byte_alphabet_is_its_own_text(
+    byte_level_definition: dict[str, Any],
+    definition_file: Callable[[object], Path],
+) -> None:
+    """A name in the vocabulary that is no row of bytes decodes to itself."""
+    byte_level_definition["model"]["vocab"]["a b\u4e2d"] = 300
+    tokenizer = FastTokenizer(definition_file(byte_level_definition))
+    assert "a b\u4e2d" == tokenizer.decode([300])
+
+
+def test_a_metaspace_pre_tokenizer_adds_no_space_either(
+    byte_level_definition: dict[str, Any],
+    definition_file: Callable[[object], Path],
+) -> None:
+    """Newer SentencePiece files put the space in front in another place.
+
+    They have no bytes to fall back on, and an added name is text like any other.
+    """
+    metaspace = {
+        "type": "Metaspace",
+        "replacement": "\u2581",
+        "prepend_scheme": "always",
+        "split": False,
+    }
+    vocabulary = {char: at for at, char in enumerate("\u2581def")}
+    byte_level_definition |= {
+        "normalizer": None,
+        "pre_tokenizer": metaspace,
+        "decoder": metaspace,
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
+    }
+    tokenizer = FastTokenizer(definition_file(byte_level_definition))
+    assert (1, 2, 3) == tokenizer.encode("def")
+    assert (1, 0, 2) == tokenizer.encode("d e")
+    assert " fed" == tokenizer.decode([0, 3, 2, 1])
+
+
 @given(text=st.text(max_size=30))
 def test_metaspace_text_round_trips(
     metaspace_tokenizer: MakeTokenizer, text: str
