@@ -1,0 +1,106 @@
+"""``midfill serve`` with a side door: the server that the benchmarks measure.
+
+Protocol, service and engine are the ones of ``midfill serve --stdio``. What differs:
+the engine is wrapped in an `EngineTap`, a socket lets the benchmark ask it directly,
+and it can be started with random weights.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from benchmarks.engine_tap import EngineTap
+from benchmarks.side_channel import serve_side_channel
+from lsp_server.commands.serve import server_layers
+from lsp_server.config import Config
+from lsp_server.engine.base import Engine
+from lsp_server.engine.device import choose_device
+from lsp_server.engine.environment import prepare_environment
+from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.protocol.server import run_stdio
+from lsp_server.service.backend import Backend
+from lsp_server.service.loaded_model import LoadedModel
+from lsp_server.service.local_backend import LocalBackend
+from lsp_server.settings import Layer, editor_layer, resolve
+from lsp_server.telemetry import configure_logging
+
+__all__ = ["main"]
+
+
+class TappedConfigurator:
+    """Makes a backend whose engine is tapped.
+
+    Args:
+        layers: What is configured without the editor.
+        socket: Where the side channel listens once the engine is ready.
+        load_format: ``safetensors`` for the model's weights, ``dummy`` for random ones.
+    """
+
+    def __init__(self, layers: list[Layer], *, socket: Path, load_format: str) -> None:
+        """Begin without an editor."""
+        self._layers = layers
+        self._socket = socket
+        self._load_format = load_format
+        self._side_channels: list[asyncio.Server] = []
+
+    def initialize(self, options: object) -> tuple[Backend, list[str]]:
+        """Make the backend from the layers and the benchmark's options."""
+        resolved = resolve([*self._layers, editor_layer(options)])
+        configure_logging(resolved.config.log.level, sys.stderr)
+        backend = LocalBackend(resolved.config, self._start)
+        return backend, [str(problem) for problem in resolved.problems]
+
+    def change(self, _options: object) -> list[str]:
+        """Change nothing: a benchmark runs on one configuration."""
+        return []
+
+    async def _start(self, config: Config, model: LoadedModel) -> Engine:
+        """Start the engine as the usual backend does, then open the side door."""
+        if self._load_format == "dummy":
+            device = await asyncio.to_thread(choose_device, config.engine.device)
+            prepare_environment(device)
+            await asyncio.to_thread(_take_random_weights)
+        quantisation = model.manifest.quantisation
+        engine = await VllmEngine.start(
+            config.engine,
+            model_folder=model.folder,
+            context_length=model.manifest.context_length,
+            quantization=quantisation.method if quantisation else "",
+        )
+        tap = EngineTap(engine, model.tokenizer)
+        self._side_channels.append(await serve_side_channel(self._socket, tap))
+        return tap
+
+
+def _take_random_weights() -> None:
+    """Let vLLM make up the weights: their shapes decide the times, not their values."""
+    from vllm.engine import arg_utils  # noqa: PLC0415 - takes seconds, in a thread
+
+    class RandomWeightsArgs(arg_utils.AsyncEngineArgs):  # type: ignore[misc]  # Any to mypy
+        """Options whose weights are made up."""
+
+        def __post_init__(self) -> None:
+            """Replace the way in which weights are loaded."""
+            self.load_format = "dummy"
+            super().__post_init__()
+
+    arg_utils.AsyncEngineArgs = RandomWeightsArgs
+
+
+def main() -> int:
+    """Serve, and give the exit status."""
+    parser = argparse.ArgumentParser(description="The server under a benchmark.")
+    parser.add_argument("--socket", type=Path, required=True)
+    parser.add_argument("--load-format", default="safetensors")
+    arguments = parser.parse_args()
+    configurator = TappedConfigurator(
+        server_layers(None),
+        socket=arguments.socket,
+        load_format=arguments.load_format,
+    )
+    return run_stdio(configurator)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

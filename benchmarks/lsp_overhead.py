@@ -1,0 +1,331 @@
+"""What the server costs: the whole path through LSP against vLLM's raw `AsyncLLM`.
+
+Run it with ``python -m benchmarks.lsp_overhead``; ``--help`` lists the options.
+
+Both paths end in one and the same engine process, started once by the server, so that
+nothing differs but the path:
+
+- *lsp*: a headless editor, in a process of its own, types a character (``didChange``)
+  and asks for a completion (``inlineCompletion``) over the server's pipes. The clock
+  starts before the key is sent and ends when the reply has been read, so it holds both
+  processes' JSON, the document's change, the prompt, the stop rule and the clean-up.
+  The first token is noted where the engine's stream reaches the server, because LSP
+  shows an editor no tokens; clock readings of the two processes are comparable, for
+  Linux's monotonic clock is the system's.
+- *raw*: in the server's process, on its event loop, `AsyncLLM.generate` with the very
+  token ids and sampling parameters that the server used for that place. The clock
+  starts with the call and ends with the last token that the server had wanted. What
+  a front end of one's own would add on top is not in it: the comparison favours raw.
+
+What is kept equal:
+
+- The tokens. Before a place is measured the server completes there once, untimed; the
+  raw path is told the prompt, the limits and after how many tokens the server left.
+- The cache. *fresh*: before each of the two, vLLM's prefix cache and the tokenizer's
+  memory are emptied. *cached*: the untimed completion has filled both, and the two
+  find the same blocks. How many prompt tokens were found is recorded.
+- The order. At each place a coin decides which path goes first.
+- The load. With 8 clients' worth, 8 documents ask in the same moment, 8 raw
+  generations start in the same moment, and a place counts for each of the 8.
+
+The overhead is given twice: as the difference of the two medians, and as the median of
+the differences at each place.
+"""
+
+import argparse
+import asyncio
+import dataclasses
+import itertools
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.bench_editor import bench_editor
+from benchmarks.engine_tap import RawOrder, RawTimes, Seen
+from benchmarks.figures import circumstances, median, percentile, table, write_result
+from benchmarks.random_model import SHAPES, make_random_model
+from benchmarks.side_channel import SideChannel
+from benchmarks.workload import Typing, places
+from lsp_server.protocol.client import HeadlessClient
+
+if TYPE_CHECKING:
+    from lsp_server.protocol.client_answer import Answer
+
+__all__ = ["main"]
+
+_RESULTS = Path(__file__).resolve().parent / "results"
+_CACHES = ("fresh", "cached")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """What one request took on one path.
+
+    Attributes:
+        ttft_ms: To the first token.
+        total_ms: To the end.
+        output_tokens: Tokens that the engine made.
+        cached_tokens: Prompt tokens that the prefix cache held.
+    """
+
+    ttft_ms: float
+    total_ms: float
+    output_tokens: int
+    cached_tokens: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Cell:
+    """All that was measured in one setting, the two paths in the same order.
+
+    Attributes:
+        clients: Requests in the same moment.
+        cache: ``fresh`` or ``cached``.
+        prompt_tokens: Of each request.
+        lsp: Through the server.
+        raw: On `AsyncLLM`.
+    """
+
+    clients: int
+    cache: str
+    prompt_tokens: list[int] = field(default_factory=list)
+    lsp: list[Times] = field(default_factory=list)
+    raw: list[Times] = field(default_factory=list)
+
+
+class Bench:
+    """The two paths to one engine.
+
+    Args:
+        client: The editor.
+        side: The door beside the protocol.
+        seed: Decides the places and which path goes first.
+    """
+
+    def __init__(self, client: HeadlessClient, side: SideChannel, seed: int) -> None:
+        """Begin before the first request."""
+        self._client = client
+        self._side = side
+        self._places = places(seed)
+        self._chance = random.Random(seed)  # noqa: S311 - an experiment's seed
+        self._asked = itertools.count(1)
+
+    async def measure(self, clients: int, cache: str, rounds: int) -> Cell:
+        """Measure ``rounds`` times ``clients`` places on both paths."""
+        cell = Cell(clients=clients, cache=cache)
+        for _ in range(rounds):
+            burst = list(itertools.islice(self._places, clients))
+            for place in burst:
+                self._client.open_text(place.uri, place.text)
+            await self._measure_burst(burst, cell)
+            for place in burst:
+                self._client.close_file(place.uri)
+        return cell
+
+    async def _measure_burst(self, burst: Sequence[Typing], cell: Cell) -> None:
+        _, seen = await self._through_lsp(burst)
+        orders = [_raw_order(each) for each in seen]
+        paths = ["lsp", "raw"]
+        self._chance.shuffle(paths)
+        for path in paths:
+            if cell.cache == "fresh" and not await self._side.forget():
+                raise RuntimeError("a request still holds memory in the engine")
+            if path == "lsp":
+                cell.lsp += (await self._through_lsp(burst))[0]
+            else:
+                cell.raw += map(_times, await self._side.raw(orders))
+        cell.prompt_tokens += [len(each.token_ids) for each in seen]
+
+    async def _through_lsp(
+        self, burst: Sequence[Typing]
+    ) -> tuple[list[Times], list[Seen]]:
+        """Type at every place and ask at once; then take the keys back, untimed."""
+        typed = [self._type_and_ask(place) for place in burst]
+        for each in typed:
+            await each.ended
+        seen = [await self._side.seen(each.request_id) for each in typed]
+        for place in burst:
+            self._client.edit(place.uri, place.offset, place.offset + 1, "")
+        times = [
+            Times(
+                ttft_ms=((of.first_token_s or each.started_s) - each.started_s) * 1e3,
+                total_ms=(each.ended.result() - each.started_s) * 1e3,
+                output_tokens=of.output_tokens,
+                cached_tokens=of.cached_tokens,
+            )
+            for each, of in zip(typed, seen, strict=True)
+        ]
+        return times, seen
+
+    def _type_and_ask(self, place: Typing) -> "_Typed":
+        started_s = time.perf_counter()
+        self._client.edit(place.uri, place.offset, place.offset, place.key)
+        asked = self._client.ask(place.uri, place.offset + 1)
+        ended: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+        def note(answer: "asyncio.Task[Answer]") -> None:
+            if (error := answer.exception()) is not None:
+                ended.set_exception(error)
+            else:
+                ended.set_result(time.perf_counter())
+
+        asked.answer.add_done_callback(note)
+        number = next(self._asked)
+        return _Typed(
+            request_id=f"completion-{number}", started_s=started_s, ended=ended
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Typed:
+    """A request that was sent: its name in the server, its start and its end."""
+
+    request_id: str
+    started_s: float
+    ended: asyncio.Future[float]
+
+
+def _raw_order(seen: Seen) -> RawOrder:
+    """Ask vLLM for what it did for the server, and no more."""
+    return RawOrder(
+        token_ids=list(seen.token_ids),
+        max_tokens=seen.max_tokens,
+        stop_token_ids=list(seen.stop_token_ids),
+        enough_tokens=0 if seen.is_finished else seen.output_tokens,
+    )
+
+
+def _times(raw: RawTimes) -> Times:
+    return Times(**dataclasses.asdict(raw))
+
+
+def _summary(cell: Cell) -> dict[str, object]:
+    """Make figures of a cell's times."""
+    lsp, raw = cell.lsp, cell.raw
+    pairs = list(zip(lsp, raw, strict=True))
+    rows: dict[str, dict[str, float]] = {}
+    for path, times in (("lsp", lsp), ("raw", raw)):
+        rows[path] = {
+            f"{name}_{label}_ms": round(percentile(values, percent), 3)
+            for name, values in (
+                ("ttft", [each.ttft_ms for each in times]),
+                ("total", [each.total_ms for each in times]),
+            )
+            for label, percent in (("p50", 50), ("p95", 95))
+        }
+    overhead = {
+        key: round(rows["lsp"][key] - rows["raw"][key], 3) for key in rows["raw"]
+    }
+    ttft_differences = [one.ttft_ms - other.ttft_ms for one, other in pairs]
+    total_differences = [one.total_ms - other.total_ms for one, other in pairs]
+    same_length = sum(one.output_tokens == other.output_tokens for one, other in pairs)
+    return {
+        "clients": cell.clients,
+        "cache": cell.cache,
+        "requests": len(pairs),
+        "prompt_tokens_mean": round(sum(cell.prompt_tokens) / len(pairs), 1),
+        "output_tokens_mean": {
+            path: round(sum(each.output_tokens for each in times) / len(pairs), 2)
+            for path, times in (("lsp", lsp), ("raw", raw))
+        },
+        "cached_tokens_mean": {
+            path: round(sum(each.cached_tokens for each in times) / len(pairs), 1)
+            for path, times in (("lsp", lsp), ("raw", raw))
+        },
+        "same_output_length_share": round(same_length / len(pairs), 3),
+        **rows,
+        "overhead": overhead,
+        "paired_overhead": {
+            "ttft_p50_ms": round(median(ttft_differences), 3),
+            "total_p50_ms": round(median(total_differences), 3),
+            "total_p95_ms": round(percentile(total_differences, 95), 3),
+        },
+    }
+
+
+def _table(summaries: Sequence[dict[str, Any]]) -> str:
+    head = ["clients", "prompt", "path", "TTFT p50", "p95", "total p50", "p95"]
+    keys = ["ttft_p50_ms", "ttft_p95_ms", "total_p50_ms", "total_p95_ms"]
+    rows = []
+    for each in summaries:
+        for path in ("raw", "lsp", "overhead"):
+            figures = [f"{each[path][key]:.1f}" for key in keys]
+            rows.append([str(each["clients"]), each["cache"], path, *figures])
+    return table(head, rows)
+
+
+async def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
+    model = arguments.model
+    if arguments.random_weights:
+        model = str(make_random_model(folder, arguments.random_weights))
+    options: dict[str, dict[str, object]] = {
+        "model": {"path": model},
+        "prompt": {"maxPromptTokens": arguments.prompt_tokens},
+        "completion": {"maxLineTokens": arguments.output_tokens, "deadlineMs": 0},
+        "log": {"level": "warning"},
+    }
+    if arguments.kv_cache_gib:
+        engine = {"kvCacheMemoryBytes": int(arguments.kv_cache_gib * 2**30)}
+        options["engine"] = dict(engine)
+    load_format = "dummy" if arguments.random_weights else "safetensors"
+    summaries: list[dict[str, object]] = []
+    started_s = time.monotonic()
+    async with bench_editor(options, load_format=load_format, log=arguments.log) as (
+        client,
+        side,
+    ):
+        result: dict[str, object] = {
+            "benchmark": "lsp_overhead",
+            **circumstances(),
+            "engine": await side.info(),
+            "engine_start_s": round(time.monotonic() - started_s, 1),
+            "model": arguments.random_weights or model,
+            "weights": "random" if arguments.random_weights else "the model's",
+            "options": {**options, "model": {}},
+            "seed": arguments.seed,
+            "cells": summaries,
+        }
+        bench = Bench(client, side, arguments.seed)
+        for clients in arguments.clients:
+            await bench.measure(clients, "cached", 2)  # what is built at first use
+        for clients, cache in itertools.product(arguments.clients, _CACHES):
+            rounds = arguments.rounds if clients == 1 else arguments.burst_rounds
+            summaries.append(_summary(await bench.measure(clients, cache, rounds)))
+            write_result(arguments.out, result)
+        result["requests_left_in_engine"] = await side.unfinished()
+        result["measured_s"] = round(time.monotonic() - started_s, 1)
+    write_result(arguments.out, result)
+    sys.stdout.write(_table(summaries) + "\n")
+    return result
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print a table, write a JSON file, and give the exit status."""
+    parser = argparse.ArgumentParser(
+        description="The whole path through LSP against vLLM's raw AsyncLLM."
+    )
+    parser.add_argument("--model", default="midfill-starter-88m")
+    parser.add_argument("--random-weights", choices=sorted(SHAPES), metavar="SHAPE")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--rounds", type=int, default=40, help="with one client")
+    parser.add_argument("--burst-rounds", type=int, default=8, help="with several")
+    parser.add_argument("--prompt-tokens", type=int, default=1024)
+    parser.add_argument("--output-tokens", type=int, default=48)
+    parser.add_argument("--kv-cache-gib", type=float, default=0.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=_RESULTS / "lsp_overhead.json")
+    parser.add_argument("--log", type=Path, default=Path(os.devnull))
+    arguments = parser.parse_args(words)
+    with tempfile.TemporaryDirectory(prefix="midfill-bench-model-") as folder:
+        asyncio.run(_run(arguments, Path(folder)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
