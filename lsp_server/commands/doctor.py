@@ -16,7 +16,7 @@ from lsp_server.doctor.report import COLOURS, PLAIN, as_json, as_lines, can_comp
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "told"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     configure_logging(LogLevel.ERROR, sys.stderr)
     show = _nothing if arguments.json else _line
     findings = []
-    for finding in _told(examine(resolved.config, resolved.problems)):
+    for finding in told(examine(resolved.config, resolved.problems)):
         findings.append(finding)
         sys.stdout.write(show(finding))
         sys.stdout.flush()
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if can_complete(findings) else 1
 
 
-def _told(checks: Iterator[Finding]) -> Iterator[Finding]:
+def told(checks: Iterator[Finding]) -> Iterator[Finding]:
     """Pass findings on; what was printed during a check is shown only if it failed."""
     while True:
         with captured_output() as printed:

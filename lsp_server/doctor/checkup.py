@@ -18,6 +18,7 @@ from lsp_server.doctor.torch_build import check_torch
 from lsp_server.doctor.torch_facts import ask_torch
 from lsp_server.doctor.torch_installs import check_torch_installs, find_torch_installs
 from lsp_server.doctor.vllm_build import (
+    build_device,
     check_kernels,
     check_vllm,
     installed_vllm,
@@ -54,7 +55,7 @@ def _device(config: Config) -> Device:
     """The device that is asked for, or the one that the installed vLLM is built for."""
     if config.engine.device is not Device.AUTO:
         return config.engine.device
-    return Device.CUDA if "vllm" in installed_vllm() else Device.CPU
+    return build_device(installed_vllm())
 
 
 def _is_scripted(config: Config) -> bool:
@@ -79,7 +80,7 @@ def _machine(config: Config, device: Device) -> Iterator[Finding]:
     yield check_torch(facts, device)
     yield check_driver(driver_cuda(), facts, device)
     yield check_gpu(facts, config.engine, device)
-    yield check_vllm(installed_vllm())
+    yield check_vllm(installed_vllm(), device)
     yield check_kernels(facts, device, has_plugin=plugin_is_loaded(os.environ))
 
 

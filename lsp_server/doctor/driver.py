@@ -49,7 +49,7 @@ def check_driver(
         return Finding(
             name="driver",
             level=Level.WARNING,
-            what=f"{what}, but vLLM's CPU build is installed",
+            what=f"{what}, but the CPU computes",
             remedy="for the GPU: make install MIDFILL_DEVICE=cuda",
         )
     if facts.cuda is None:

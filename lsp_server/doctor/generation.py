@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time
 
 from lsp_server.config import Config
@@ -24,7 +25,7 @@ def check_generation(
     Takes half a minute and more.
     """
     try:
-        return asyncio.run(_generate(config, model, start_engine))
+        return asyncio.run(_examine(config, model, start_engine))
     except MidfillError as error:
         return Finding(
             name="generation",
@@ -32,6 +33,16 @@ def check_generation(
             what=f"{error.subject}: {error.what}",
             remedy=error.remedy,
         )
+
+
+async def _examine(
+    config: Config, model: LoadedModel, start_engine: EngineStarter
+) -> Finding:
+    finding = await _generate(config, model, start_engine)
+    # vLLM's closed engine lies in a reference cycle. Left there, it is finalised when
+    # the interpreter ends, which fails with a traceback on stderr.
+    gc.collect()
+    return finding
 
 
 async def _generate(

@@ -25,7 +25,7 @@ def check_torch(facts: TorchFacts, device: Device) -> Finding:
         return Finding(
             name="torch",
             level=Level.FAILURE,
-            what=f"{what}, beside a vLLM for CUDA",
+            what=f"{what}, and the engine shall run on CUDA",
             remedy="install the lock again: make install MIDFILL_DEVICE=cuda",
         )
     if facts.version.partition("+")[0] != TESTED_TORCH:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,7 @@ from lsp_server.config import Device
 
 __all__ = ["Gpu", "TorchFacts", "ask_torch", "read_facts"]
 
-_PROBE = "lsp_server.doctor.torch_probe"
-_TIMEOUT_S = 180.0
+_PROBE = (sys.executable, "-m", "lsp_server.doctor.torch_probe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +52,27 @@ class TorchFacts:
     library_error: str = ""
 
 
-def ask_torch(device: Device) -> TorchFacts:
-    """Ask PyTorch, in a process of its own. Takes seconds and never raises."""
+def ask_torch(
+    device: Device, *, probe: Sequence[str] = _PROBE, timeout_s: float = 180.0
+) -> TorchFacts:
+    """Ask PyTorch, in a process of its own. Takes seconds and never raises.
+
+    Args:
+        device: Where the engine shall run.
+        probe: What asks: a program that gets the device as its argument.
+        timeout_s: A probe that takes longer is ended, in seconds.
+    """
     try:
         finished = subprocess.run(
-            [sys.executable, "-m", _PROBE, device.value],
+            [*probe, device.value],
             capture_output=True,
             text=True,
             check=False,
-            timeout=_TIMEOUT_S,
+            timeout=timeout_s,
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        return TorchFacts(error=f"PyTorch did not answer within {_TIMEOUT_S:.0f} s")
+        return TorchFacts(error=f"PyTorch did not answer within {timeout_s:.0f} s")
     return read_facts(finished.returncode, finished.stdout, finished.stderr)
 
 

@@ -9,6 +9,8 @@ from lsp_server.doctor.torch_facts import TorchFacts
 
 __all__ = [
     "PLUGIN",
+    "TESTED_VLLM",
+    "build_device",
     "check_kernels",
     "check_vllm",
     "installed_vllm",
@@ -34,8 +36,14 @@ def installed_vllm() -> Mapping[str, str]:
     return found
 
 
-def check_vllm(found: Mapping[str, str]) -> Finding:
-    """Judge which builds of vLLM are installed."""
+def build_device(found: Mapping[str, str]) -> Device:
+    """Give the device that the installed vLLM is built for; CPU if there is none."""
+    version = found.get("vllm", "+cpu")
+    return Device.CPU if version.endswith("+cpu") else Device.CUDA
+
+
+def check_vllm(found: Mapping[str, str], device: Device) -> Finding:
+    """Judge which builds of vLLM are installed, for an engine on ``device``."""
     what = " and ".join(f"{name} {version}" for name, version in found.items())
     if not found:
         return Finding(
@@ -50,6 +58,16 @@ def check_vllm(found: Mapping[str, str]) -> Finding:
             level=Level.FAILURE,
             what=f"{what} are installed over each other",
             remedy="make a new environment: make clean install",
+        )
+    build = build_device(found)
+    if build is not device:
+        return Finding(
+            name="vllm",
+            level=Level.FAILURE,
+            what=f"{what} is the {build.value} build, and engine.device asks for "
+            f"{device.value}",
+            remedy="set engine.device to auto, or make install "
+            f"MIDFILL_DEVICE={device.value}",
         )
     (version,) = found.values()
     if version.partition("+")[0] != TESTED_VLLM:

@@ -1,0 +1,126 @@
+"""``midfill doctor`` as somebody runs it: a real process, with the scripted engine."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lsp_server.commands.doctor import told
+from lsp_server.doctor.finding import Finding, Level
+
+DOCTOR = [sys.executable, "-m", "lsp_server", "doctor"]
+SCRIPTED = {"MIDFILL_ENGINE_KIND": "scripted"}
+
+
+def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run doctor with a scripted engine, and give what it said."""
+    return subprocess.run(
+        [*DOCTOR, *arguments],
+        env=os.environ | SCRIPTED | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def doctor_on_a_terminal(**environment: str) -> str:
+    """Run doctor on a terminal, and give what stands there."""
+    terminal, end = pty.openpty()
+    try:
+        with subprocess.Popen(
+            DOCTOR,
+            env=os.environ | SCRIPTED | environment,
+            stdin=end,
+            stdout=end,
+            stderr=end,
+        ):
+            os.close(end)
+            shown = b""
+            # Reading fails once the last process has let go of the terminal.
+            try:
+                while chunk := os.read(terminal, 4096):
+                    shown += chunk
+            except OSError:
+                pass
+    finally:
+        os.close(terminal)
+    return shown.decode()
+
+
+def test_a_good_machine_gives_lines_and_status_0() -> None:
+    """One line for each check, without colours in a pipe."""
+    done = doctor()
+    assert 0 == done.returncode, done.stderr
+    assert "" == done.stderr
+    assert "\x1b" not in done.stdout
+    heads = [line.split()[:2] for line in done.stdout.splitlines() if line[0] != " "]
+    names = ["python", "settings", "engine", "model", "generation"]
+    assert names == [name for _, name in heads]
+
+
+def test_a_missing_model_gives_status_1(tmp_path: Path) -> None:
+    """The failure says what to do, and the generation is not tried."""
+    done = doctor(MIDFILL_MODEL_PATH=str(tmp_path))
+    assert 1 == done.returncode
+    assert "failure  model" in done.stdout
+    assert "not tried" in done.stdout
+    assert "  -> " in done.stdout
+
+
+def test_json_is_one_object(tmp_path: Path) -> None:
+    """Tools read stdout as it is, whether completion can work or not."""
+    good, bad = doctor("--json"), doctor("--json", MIDFILL_MODEL_PATH=str(tmp_path))
+    assert (0, 1) == (good.returncode, bad.returncode)
+    assert json.loads(good.stdout)["can_complete"] is True
+    assert json.loads(bad.stdout)["can_complete"] is False
+
+
+def test_settings_are_read_as_the_server_reads_them(tmp_path: Path) -> None:
+    """A file is named on the command line; what is wrong in it is a warning."""
+    settings = tmp_path / "midfill.toml"
+    settings.write_text("[engine]\nspeed = 9\n", encoding="utf-8")
+    done = doctor("--config", str(settings))
+    assert 0 == done.returncode, done.stderr
+    assert "warning  settings" in done.stdout
+    assert "speed" in done.stdout
+
+
+def test_an_engine_that_dies_gives_status_1() -> None:
+    """The model is whole, and yet nothing can be completed."""
+    done = doctor(MIDFILL_SCRIPTED_DIE_AFTER_REQUESTS="1")
+    assert 1 == done.returncode
+    assert "ok       model" in done.stdout
+    assert "failure  generation" in done.stdout
+
+
+def test_only_the_output_of_failed_checks_is_shown(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """What libraries say is noise where all is well, and the cause where it is not."""
+
+    def checks() -> Iterator[Finding]:
+        os.write(1, b"a greeting\n")
+        yield Finding(name="a", level=Level.OK, what="fine")
+        os.write(1, b"the cause\n")
+        yield Finding(name="b", level=Level.FAILURE, what="broken")
+
+    assert ["a", "b"] == [finding.name for finding in told(checks())]
+    assert ("", "the cause\n") == capfd.readouterr()
+
+
+def test_levels_are_coloured_on_a_terminal() -> None:
+    """Green for ok; without colours where somebody wants none."""
+    assert "\x1b[32mok" in doctor_on_a_terminal(NO_COLOR="")
+    assert "\x1b" not in doctor_on_a_terminal(NO_COLOR="1")
+
+
+@pytest.mark.parametrize("arguments", [["--json=1"], ["--nothing"]])
+def test_unknown_arguments_are_refused(arguments: list[str]) -> None:
+    """argparse's own status tells misuse from a machine that cannot complete."""
+    assert 2 == doctor(*arguments).returncode

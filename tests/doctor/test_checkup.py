@@ -1,0 +1,63 @@
+"""The checks run in their order, and the engine only if it can start."""
+
+from pathlib import Path
+
+import pytest
+
+from lsp_server.config import Config, Device, EngineConfig, EngineKind, ModelConfig
+from lsp_server.doctor.checkup import examine
+from lsp_server.doctor.finding import Finding, Level
+from lsp_server.doctor.vllm_build import build_device, installed_vllm
+
+SCRIPTED = EngineConfig(kind=EngineKind.SCRIPTED)
+MACHINE = ["cpu", "torch origin", "torch", "driver", "gpu", "vllm", "kernels"]
+
+
+def names(findings: list[Finding]) -> list[str]:
+    """Give the checks that were made."""
+    return [finding.name for finding in findings]
+
+
+def test_scripted_engine_needs_no_machine() -> None:
+    """Where no model computes, PyTorch and GPU are left alone; a token comes out."""
+    findings = list(examine(Config(engine=SCRIPTED), []))
+    assert ["python", "settings", "engine", "model", "generation"] == names(findings)
+    assert {Level.OK, Level.WARNING} == {finding.level for finding in findings}
+
+
+def test_missing_model_keeps_the_engine_from_starting(tmp_path: Path) -> None:
+    """Everything else is checked, for real; the generation is not tried."""
+    config = Config(model=ModelConfig(path=str(tmp_path)))
+    findings = list(examine(config, ["a problem"]))
+    assert ["python", "settings", *MACHINE, "model", "generation"] == names(findings)
+    failed = [finding for finding in findings if finding.level is Level.FAILURE]
+    assert ["model", "generation"] == names(failed)
+    assert "not tried" in failed[1].what
+
+
+def test_failure_of_the_machine_keeps_the_engine_from_starting() -> None:
+    """A device that the installed build cannot drive is told, and nothing starts."""
+    build = build_device(installed_vllm())
+    other = Device.CUDA if build is Device.CPU else Device.CPU
+    config = Config(engine=EngineConfig(device=other))
+    findings = {finding.name: finding for finding in examine(config, [])}
+    assert Level.FAILURE is findings["vllm"].level
+    assert "not tried" in findings["generation"].what
+
+
+def test_findings_come_one_by_one() -> None:
+    """The first one is there before anything slow has begun."""
+    assert "python" == next(examine(Config(), [])).name
+
+
+def test_unreadable_cpuinfo_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox without /proc is told as a CPU without instruction sets."""
+
+    def refuse(_path: Path, **_options: str) -> str:
+        raise PermissionError("no /proc")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", refuse)
+        checks = examine(Config(), [])
+        cpu = [next(checks) for _ in range(3)][-1]
+    assert ("cpu", "none that inference uses") == (cpu.name, cpu.what)
