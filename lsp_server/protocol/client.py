@@ -1,7 +1,6 @@
 """A headless editor: it starts a server as an editor does, and asks for completions."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,9 +17,10 @@ from lsp_server.protocol.client_answer import (
 )
 from lsp_server.protocol.client_connection import Connection, Reply
 from lsp_server.protocol.client_files import OpenFile, read_source
+from lsp_server.protocol.client_introduction import introduction
+from lsp_server.protocol.client_news import ServerNews
 from lsp_server.protocol.convert import PositionEncoding, position_at
-from lsp_server.protocol.dispatch import TIMINGS_METHOD
-from lsp_server.values import RequestTimings, Trigger
+from lsp_server.values import Trigger
 
 __all__ = ["HeadlessClient", "headless_client"]
 
@@ -68,13 +68,9 @@ class HeadlessClient:
         self._encoding = encoding
         self._converter = converters.get_converter()
         self._files: dict[str, OpenFile] = {}
-        self._timings: dict[object, RequestTimings] = {}
-        self._loading = asyncio.Event()
-        self._ready = asyncio.Event()
+        self._news = ServerNews()
         self._connection: Connection | None = None
         self._pending: set[asyncio.Task[Answer]] = set()
-        self.messages: list[str] = []
-        self.failure = ""
 
     async def start(
         self,
@@ -92,7 +88,7 @@ class HeadlessClient:
             command,
             stderr_path=stderr_path,
             environment=environment,
-            on_notification=self._notified,
+            on_notification=self._news.hear,
         )
 
     @property
@@ -100,29 +96,18 @@ class HeadlessClient:
         """The server's process id."""
         return self._connected.process_id
 
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Every message that the server has shown to the user, in their order."""
+        return tuple(self._news.messages)
+
     async def initialize(self, options: object) -> types.InitializeResult:
         """Introduce ourselves, and let the server begin.
 
         Raises:
             ClientError: The server is gone or refuses.
         """
-        params = types.InitializeParams(
-            process_id=os.getpid(),
-            capabilities=types.ClientCapabilities(
-                general=types.GeneralClientCapabilities(
-                    position_encodings=[
-                        types.PositionEncodingKind(self._encoding.value)
-                    ]
-                ),
-                text_document=types.TextDocumentClientCapabilities(
-                    inline_completion=types.InlineCompletionClientCapabilities()
-                ),
-                window=types.WindowClientCapabilities(work_done_progress=True),
-                experimental={"midfill": {"timings": True}},
-            ),
-            client_info=types.ClientInfo(name="midfill headless client"),
-            initialization_options=options,
-        )
+        params = introduction(self._encoding, options)
         result = await self._connected.request(
             types.INITIALIZE, self._converter.unstructure(params)
         )
@@ -135,10 +120,10 @@ class HeadlessClient:
         Raises:
             ClientError: The server is gone, its engine failed, or it takes too long.
         """
-        await self._wait_for(self._ready, timeout_s, "the engine was not ready")
-        if self.failure:
+        await self._wait_for(self._news.ready, timeout_s, "the engine was not ready")
+        if self._news.failure:
             raise ClientError(
-                self.failure,
+                self._news.failure,
                 subject=f"server process {self.server_process_id}",
                 remedy="See the server's log",
             )
@@ -149,7 +134,7 @@ class HeadlessClient:
         Raises:
             ClientError: The server is gone, or it takes too long.
         """
-        await self._wait_for(self._loading, timeout_s, "the engine did not load")
+        await self._wait_for(self._news.loading, timeout_s, "the engine did not load")
 
     def open_file(self, path: Path, *, language_id: str = "python") -> str:
         """Open a file from disk, and return its URI.
@@ -221,7 +206,7 @@ class HeadlessClient:
             suggestions, round_trip_ms = await self._wait(reply, item, offset, started)
             return Answer(
                 suggestions=suggestions or (),
-                timings=self._timings.pop(request_id, None),
+                timings=self._news.take_timings(request_id),
                 cancelled=suggestions is None,
                 round_trip_ms=round_trip_ms,
             )
@@ -305,29 +290,3 @@ class HeadlessClient:
     def _notify(self, method: str, params: object) -> None:
         """Send a notification with lsprotocol's parameters."""
         self._connected.notify(method, self._converter.unstructure(params))
-
-    def _notified(self, method: str, params: object) -> None:
-        """Hear what the server tells unasked."""
-        values = params if isinstance(params, dict) else {}
-        if method == TIMINGS_METHOD:
-            self._timings[values["id"]] = RequestTimings(
-                ttft_ms=values["ttftMs"],
-                total_ms=values["totalMs"],
-                prompt_tokens=values["promptTokens"],
-                cached_tokens=values["cachedTokens"],
-                output_tokens=values["outputTokens"],
-            )
-        elif method == types.PROGRESS:
-            value = values.get("value")
-            kind = value.get("kind") if isinstance(value, dict) else None
-            if kind == "begin":
-                self._loading.set()
-                self._ready.clear()
-            elif kind == "end":
-                self._loading.clear()
-                self._ready.set()
-        elif method == types.WINDOW_SHOW_MESSAGE:
-            self.messages.append(str(values.get("message")))
-            if values.get("type") == types.MessageType.Error.value:
-                self.failure = self.messages[-1]
-                self._ready.set()

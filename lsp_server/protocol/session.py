@@ -144,7 +144,7 @@ async def _complete(
     except Exception as error:  # noqa: BLE001 - the one guard of a request
         # Not the error's text, which could hold some of the document.
         places = traceback.format_tb(error.__traceback__)
-        _log.error(  # noqa: TRY400 - see above
+        _log.error(
             "completion.crashed",
             extra={
                 "request_id": order.request_id,

@@ -34,7 +34,7 @@ async def connect() -> AsyncGenerator[Connect]:
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(from_server, "rb")
         )
-        editor = Editor(to_server, reader, transport)
+        editor = Editor(to_server, server_in, reader, transport)
         editor.server = asyncio.create_task(
             serve(
                 Stdio(reader_fd=server_in, writer_fd=server_out),

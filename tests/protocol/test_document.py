@@ -184,11 +184,9 @@ def test_a_desynchronised_document_ignores_edits_until_a_full_text() -> None:
     document = opened("abc")
     document.desynchronise()
     document.change(2, [partial((0, 0), (0, 0), "X")])
-    assert not document.whole
-    assert text_of(document) == "abc"
+    assert (False, "abc") == (document.whole, text_of(document))
     document.change(3, [full("new"), partial((0, 0), (0, 0), "a ")])
-    assert document.whole
-    assert text_of(document) == "a new"
+    assert (True, "a new") == (document.whole, text_of(document))
 
 
 def test_a_later_full_text_makes_earlier_edits_irrelevant() -> None:

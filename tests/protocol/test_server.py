@@ -15,7 +15,14 @@ from fault_backends import (
     RaisingBackend,
     SlowBackend,
 )
-from piped_editor import Connect, Editor, Json, change_params, completion_params
+from piped_editor import (
+    Connect,
+    Editor,
+    Json,
+    change_params,
+    completion_params,
+    frame,
+)
 
 from lsp_server.errors import ModelNotFoundError
 from lsp_server.protocol.server import MidfillServer
@@ -326,10 +333,12 @@ async def test_an_editor_that_reads_nothing_is_given_up(connect: Connect) -> Non
     editor = await connect(EchoBackend())
     await editor.initialize()
     editor.stop_reading()
-    for _ in range(400):
-        editor.send({"id": "x" * 300_000, "method": "no/such"})
-        await asyncio.sleep(0)
+    request = frame({"jsonrpc": "2.0", "id": "x" * 300_000, "method": "no/such"})
+    sending = asyncio.create_task(editor.send_long(request * 400))
     assert await editor.exit_code() == 1
+    editor.break_server_input()
+    await asyncio.wait({sending})
+    assert isinstance(sending.exception(), BrokenPipeError | None)
 
 
 def error_of(reply: Json) -> object:

@@ -22,10 +22,12 @@ class Editor:
     def __init__(
         self,
         to_server: int,
+        server_in: int,
         reader: asyncio.StreamReader,
         transport: asyncio.ReadTransport,
     ) -> None:
         self._to_server = to_server
+        self._server_in = server_in
         self.transport = transport
         self._reader = reader
         self._last_id = 0
@@ -131,6 +133,12 @@ class Editor:
         if self._to_server >= 0:
             os.close(self._to_server)
             self._to_server = -1
+
+    def break_server_input(self) -> None:
+        """Close the server's end of its input, as the end of its process would."""
+        null_fd = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null_fd, self._server_in)
+        os.close(null_fd)
 
     async def exit_code(self) -> int:
         assert self.server is not None

@@ -1,0 +1,62 @@
+"""What a headless client has heard from its server without having asked."""
+
+import asyncio
+
+from lsprotocol import types
+
+from lsp_server.protocol.dispatch import TIMINGS_METHOD
+from lsp_server.values import RequestTimings
+
+__all__ = ["ServerNews"]
+
+
+class ServerNews:
+    """Keeps a server's messages, and follows its engine by the progress bar.
+
+    Attributes:
+        loading: Set while the engine loads, at first or again after it died.
+        ready: Set once the engine has loaded, or has failed for good.
+        messages: Every message to the user, in their order.
+        failure: The last message that was an error; empty where there was none.
+    """
+
+    def __init__(self) -> None:
+        """Begin before the server has said anything."""
+        self.loading = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.messages: list[str] = []
+        self.failure = ""
+        self._timings: dict[object, RequestTimings] = {}
+
+    def hear(self, method: str, params: object) -> None:
+        """Take a notification; those that mean nothing here are dropped."""
+        values = params if isinstance(params, dict) else {}
+        if method == TIMINGS_METHOD:
+            self._timings[values["id"]] = RequestTimings(
+                ttft_ms=values["ttftMs"],
+                total_ms=values["totalMs"],
+                prompt_tokens=values["promptTokens"],
+                cached_tokens=values["cachedTokens"],
+                output_tokens=values["outputTokens"],
+            )
+        elif method == types.PROGRESS:
+            value = values.get("value")
+            self._progress(value.get("kind") if isinstance(value, dict) else None)
+        elif method == types.WINDOW_SHOW_MESSAGE:
+            self.messages.append(str(values.get("message")))
+            if values.get("type") == types.MessageType.Error.value:
+                self.failure = self.messages[-1]
+                self.ready.set()
+
+    def take_timings(self, request_id: int) -> RequestTimings | None:
+        """Give what a request cost, once; None where the server did not say."""
+        return self._timings.pop(request_id, None)
+
+    def _progress(self, kind: object) -> None:
+        """Follow the one bar there is, that of the engine."""
+        if kind == "begin":
+            self.loading.set()
+            self.ready.clear()
+        elif kind == "end":
+            self.loading.clear()
+            self.ready.set()
