@@ -86,6 +86,13 @@ class Editor:
             lambda m: "method" not in m and "id" in m and m["id"] == message_id
         )
 
+    async def reply_count(self, message_id: int | str, count: int) -> None:
+        """Wait until so many replies have this id."""
+        async with asyncio.timeout(20), self._changed:
+            await self._changed.wait_for(
+                lambda: count <= [m.get("id") for m in self.received].count(message_id)
+            )
+
     async def request(self, method: str, params: object = None) -> Json:
         return await self.reply(self.ask(method, params))
 
@@ -111,10 +118,13 @@ class Editor:
     async def complete(
         self, line: int = 0, character: int = 0, *, uri: str = URI, **context: object
     ) -> list[Json]:
-        reply = await self.reply(
+        return await self.items(
             self.ask_completion(line, character, uri=uri, **context)
         )
-        result = reply["result"]
+
+    async def items(self, asked: int) -> list[Json]:
+        """Wait for the reply to a request for a completion, and give its items."""
+        result = (await self.reply(asked))["result"]
         assert isinstance(result, list)
         return result
 
