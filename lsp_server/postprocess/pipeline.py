@@ -13,7 +13,7 @@ from typing import TypeAlias
 from lsp_server.postprocess.closers import cut_surplus_closers
 from lsp_server.postprocess.overlap import cut_suffix_overlap
 from lsp_server.postprocess.prefix_echo import cut_prefix_echo
-from lsp_server.postprocess.repetition import drop_repetition
+from lsp_server.postprocess.repetition import drop_endless_run, drop_repetition
 from lsp_server.postprocess.scope import end_with_scope, scope_end
 from lsp_server.postprocess.surroundings import nearby, with_line_feeds
 from lsp_server.postprocess.unfinished import cut_unfinished_line
@@ -28,7 +28,10 @@ _FIRST: tuple[tuple[str, Filter], ...] = (
     ("blank", drop_blank),
     ("prefix-echo", cut_prefix_echo),
 )
-_BROKEN_OFF: tuple[tuple[str, Filter], ...] = (("unfinished", cut_unfinished_line),)
+_BROKEN_OFF: tuple[tuple[str, Filter], ...] = (
+    ("unfinished", cut_unfinished_line),
+    ("repetition", drop_endless_run),
+)
 _REST: tuple[tuple[str, Filter], ...] = (
     ("scope", end_with_scope),
     ("suffix-overlap", cut_suffix_overlap),

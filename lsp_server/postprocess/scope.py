@@ -58,11 +58,12 @@ def scope_end(text: str, near: Snapshot, scope: CompletionScope) -> int | None:
     is_inline_body = near.line_before.strip() and first_line.strip()
     if scope is CompletionScope.LINE or is_inline_body:
         return None if line_end < 0 else line_end
-    ends = [_block_end(text, near)]
+    end = _block_end(text, near)
     if not near.line_before.strip():
-        circle = repeated_from(near.line_before + text)
-        ends.append(None if circle is None else circle - len(near.line_before))
-    return min((end for end in ends if end is not None), default=None)
+        repeated = repeated_from(near.line_before + text[:end])
+        if repeated is not None:
+            return repeated - len(near.line_before)
+    return end
 
 
 def _block_end(text: str, near: Snapshot) -> int | None:
