@@ -60,7 +60,7 @@ class Device(enum.Enum):
 
 
 class Dtype(enum.Enum):
-    """The activations' type; ``auto`` is bfloat16 on a CPU, float16 for GPTQ on CUDA."""
+    """The activations' type; ``auto`` takes bfloat16, for GPTQ on CUDA float16."""
 
     AUTO = "auto"
     BFLOAT16 = "bfloat16"

@@ -6,8 +6,8 @@ import torch
 from lsp_server.engine.int4 import pack
 
 #: Rounding changes a bfloat16 (8 significant bits) by up to 2**-8 of its size, and a
-#: float16 (11 bits) by 2**-11. The operator may round a dequantised weight, partial sums
-#: and the result: four roundings of the largest entry bound the error. A misplaced
+#: float16 (11 bits) by 2**-11. The operator may round a dequantised weight, partial
+#: sums and the result: four roundings of the largest entry bound the error. A misplaced
 #: nibble, scale or group is off by more than ten times that.
 TOLERANCES = {torch.bfloat16: 4 * 2.0**-8, torch.float16: 4 * 2.0**-11}
 
