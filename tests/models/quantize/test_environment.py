@@ -142,6 +142,18 @@ def test_tells_of_a_place_that_cannot_be_written(requirements: Path) -> None:
         )
 
 
+def test_tells_of_a_stamp_that_cannot_be_written(
+    tmp_path: Path, requirements: Path
+) -> None:
+    """An environment whose making cannot be noted down is not called good."""
+    in_the_way = "(folder / '.midfill-environment.json').mkdir()\n"
+    (requirements / "install.py").write_text(INSTALLER + in_the_way)
+    with pytest.raises(QuantizeError, match="cannot be written"):
+        ensure_environment(
+            tmp_path / "environment", requirements=requirements, progress=Listener()
+        )
+
+
 def test_two_at_once_install_once(tmp_path: Path, requirements: Path) -> None:
     """The second of two commands waits, and finds the environment finished."""
     script = (
