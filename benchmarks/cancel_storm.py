@@ -179,7 +179,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="midfill-starter-88m")
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument(
-        "--most-growth-mib", type=float, default=16.0, help="of a process's memory"
+        "--most-growth-mib", type=float, default=4.0, help="of a process's memory"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=_RESULTS / "cancel_storm.json")

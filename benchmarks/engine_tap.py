@@ -162,11 +162,12 @@ class EngineTap:
         )
 
     async def forget(self) -> bool:
-        """Forget all prompts: in vLLM's prefix cache and in the tokenizer.
+        """Forget all prompts: in vLLM's prefix cache, in the tokenizer and in our notes.
 
         Returns:
             Whether the engine did so, which it does only if no request holds memory.
         """
+        self.seen.clear()
         self._tokenizer._encode_cached.cache_clear()  # noqa: SLF001 - see the class
         return await self._engine.reset_prefix_cache()
 
