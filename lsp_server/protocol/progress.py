@@ -135,7 +135,7 @@ class EngineReporter:
     def engine_changed(self, state: EngineState, detail: str) -> None:
         """Hear of a change, and tell it."""
         before, self.state = self.state, state
-        _log.info("engine.state", extra={"state": state.value, "detail": detail})
+        _log.debug("engine.heard", extra={"state": state.value, "detail": detail})
         if state in {EngineState.STARTING, EngineState.RESTARTING}:
             self._loading(before, detail)
         elif state is EngineState.READY:

@@ -6,7 +6,6 @@ own, and everybody else finds an empty stdin and the log behind 0 and 1.
 """
 
 import os
-import sys
 from dataclasses import dataclass
 from functools import partial
 
@@ -39,26 +38,25 @@ def claim_stdio() -> Stdio:
     Raises:
         OSError: Descriptor 0 or 1 is not open.
     """
+    _open_stderr()
     stdio = Stdio(reader_fd=os.dup(_STDIN), writer_fd=os.dup(_STDOUT))
     null_fd = os.open(os.devnull, os.O_RDWR)
     os.dup2(null_fd, _STDIN)
-    if not _is_open(_STDERR):
-        os.dup2(null_fd, _STDERR)
     os.close(null_fd)
     os.dup2(_STDERR, _STDOUT)
-    # What Python has buffered for the old descriptor belongs into the log.
-    sys.stdout.flush()
     os.register_at_fork(after_in_child=partial(_let_go, stdio))
     return stdio
 
 
-def _is_open(fd: int) -> bool:
-    """Tell whether ``fd`` refers to anything."""
+def _open_stderr() -> None:
+    """Put something behind descriptor 2, before another descriptor gets its number."""
     try:
-        os.fstat(fd)
+        os.fstat(_STDERR)
     except OSError:
-        return False
-    return True
+        null_fd = os.open(os.devnull, os.O_RDWR)
+        if null_fd != _STDERR:
+            os.dup2(null_fd, _STDERR)
+            os.close(null_fd)
 
 
 def _let_go(stdio: Stdio) -> None:

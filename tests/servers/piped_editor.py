@@ -1,8 +1,12 @@
-"""An editor made of two pipes, for tests that run the server in their own process."""
+"""An editor made of two pipes, strict about every byte that the server says.
+
+The server runs in the test's own process, or is a real one that ``launch`` starts.
+"""
 
 import asyncio
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -14,6 +18,10 @@ CAPABILITIES: Json = {
     "experimental": {"midfill": {"timings": True}},
 }
 URI = "file:///nowhere/a.py"
+_HEADER = re.compile(
+    rb"Content-Length: ([0-9]+)\r\n"
+    rb"(?:Content-Type: application/vscode-jsonrpc; charset=utf-8\r\n)?\r\n"
+)
 
 
 class Editor:
@@ -45,7 +53,11 @@ class Editor:
             except asyncio.IncompleteReadError as error:
                 self.stray = error.partial
                 return
-            length = int(header.split(b"\r\n")[0].removeprefix(b"Content-Length: "))
+            matched = _HEADER.fullmatch(header)
+            if matched is None:
+                self.stray = header + await self._reader.read()
+                return
+            length = int(matched.group(1))
             message = json.loads(await self._reader.readexactly(length))
             if message.get("method") == "window/workDoneProgress/create":
                 with suppress(OSError):  # hung up
