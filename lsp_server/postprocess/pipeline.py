@@ -17,7 +17,11 @@ from lsp_server.postprocess.repetition import drop_endless_run, drop_repetition
 from lsp_server.postprocess.scope import end_with_scope, scope_end
 from lsp_server.postprocess.surroundings import nearby, with_line_feeds
 from lsp_server.postprocess.unfinished import cut_unfinished_line
-from lsp_server.postprocess.whitespace import drop_blank, strip_trailing_blanks
+from lsp_server.postprocess.whitespace import (
+    cut_doubled_blank,
+    drop_blank,
+    strip_trailing_blanks,
+)
 from lsp_server.values import CompletionScope, FinishReason, Snapshot
 
 __all__ = ["Outcome", "postprocess"]
@@ -27,6 +31,7 @@ Filter: TypeAlias = Callable[[str, Snapshot, CompletionScope], str | None]
 _FIRST: tuple[tuple[str, Filter], ...] = (
     ("blank", drop_blank),
     ("prefix-echo", cut_prefix_echo),
+    ("doubled-blank", cut_doubled_blank),
 )
 _BROKEN_OFF: tuple[tuple[str, Filter], ...] = (
     ("unfinished", cut_unfinished_line),
