@@ -54,7 +54,7 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     assert 2 == threads  # a second call started no second watch
 
 
-@pytest.mark.parametrize("owner", [None, str(os.getpid())])
+@pytest.mark.parametrize("owner", [None, str(os.getpid())], ids=["none", "itself"])
 def test_the_server_itself_is_not_watched(
     monkeypatch: pytest.MonkeyPatch, owner: str | None
 ) -> None:
