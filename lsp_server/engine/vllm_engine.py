@@ -30,7 +30,7 @@ from lsp_server.engine.launch import child_processes, end_processes, run_in_thre
 from lsp_server.engine.start_faults import start_error
 from lsp_server.engine.vllm_options import choose_options
 from lsp_server.engine.worker_probe import WorkerProbe
-from lsp_server.errors import GenerationError
+from lsp_server.errors import GenerationError, RequestRejectedError
 from lsp_server.values import (
     EngineHealth,
     EngineInfo,
@@ -41,6 +41,7 @@ from lsp_server.values import (
 )
 
 if TYPE_CHECKING:
+    from vllm.inputs import TokensInput
     from vllm.outputs import RequestOutput
     from vllm.sampling_params import SamplingParams
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -71,6 +72,7 @@ class VllmEngine:
         """Take over what a launch made."""
         self._running = running
         self._llm = running.llm
+        self._vocabulary_size = int(running.llm.model_config.get_vocab_size())
         self._info = dataclasses.replace(
             running.info, kernel=", ".join(kernels) or None
         )
@@ -140,15 +142,16 @@ class VllmEngine:
             GenerationError: This generation failed, the engine lives.
             EngineDeadError: The engine is gone.
         """
-        outputs = self._llm.generate(
-            {"prompt_token_ids": list(request.token_ids)},
-            _sampling_params(request),
-            request.request_id,
-        )
+        self._check_tokens(request)
         finished = False
         self._active.add(request.request_id)
         try:
             with request_faults(request.request_id):
+                outputs = self._llm.generate(
+                    _engine_input(request),
+                    _sampling_params(request),
+                    request.request_id,
+                )
                 async with contextlib.aclosing(outputs):
                     async for output in outputs:
                         finished = output.finished
@@ -159,6 +162,21 @@ class VllmEngine:
                 # vLLM aborts by itself, except where it is cancelled between noting a
                 # request and handing it to the scheduler.
                 await self.abort(request.request_id)
+
+    def _check_tokens(self, request: GenerationRequest) -> None:
+        """Refuse tokens that the model does not have.
+
+        vLLM checks them only where it has a tokenizer; unchecked, the worker fails in
+        its embedding and the whole engine dies.
+        """
+        size = self._vocabulary_size
+        strange = next((t for t in request.token_ids if not 0 <= t < size), None)
+        if strange is not None:
+            raise RequestRejectedError(
+                f"token {strange} is not one of the model's {size}",
+                subject=f"request {request.request_id}",
+                remedy="check that the tokenizer is the model's own",
+            )
 
     async def abort(self, request_id: str) -> None:
         """End a request in the engine; an unknown or ended one is left in peace."""
@@ -216,7 +234,14 @@ class _Running:
         """End it and everything that it started. Blocks for some seconds."""
         with contextlib.suppress(Exception):
             self.llm.shutdown(timeout=_SHUTDOWN_TIMEOUT_S)
+        # Its finaliser calls `shutdown` once more, and fails where that is at the
+        # interpreter's end, when vLLM's modules are gone already.
+        self.llm.shutdown = _do_nothing
         end_processes(self.processes)
+
+
+def _do_nothing() -> None:
+    """Stand in for a call that was made already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +309,12 @@ class _Launch:
             ),
             processes=tuple(p for p in child_processes() if p not in before),
         )
+
+
+def _engine_input(request: GenerationRequest) -> "TokensInput":
+    from vllm.inputs import tokens_input
+
+    return tokens_input(list(request.token_ids))
 
 
 def _sampling_params(request: GenerationRequest) -> "SamplingParams":

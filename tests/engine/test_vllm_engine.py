@@ -1,0 +1,276 @@
+"""The real engine keeps every promise of the seam, with the shipped model."""
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import psutil
+import pytest
+
+from lsp_server.engine.launch import child_processes
+from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.errors import EngineDeadError, RequestRejectedError
+from lsp_server.values import (
+    EngineState,
+    FinishReason,
+    GenerationRequest,
+    TokenDelta,
+)
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.asyncio(loop_scope="module"),
+    # The first test imports vLLM, which warns of PyTorch's plans.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+#: The engine's block on a CPU, in tokens: the prefix cache finds whole ones only.
+BLOCK_TOKENS = 32
+
+_numbers = itertools.count()
+
+
+def request(
+    prompt: Sequence[int] = range(10, 100),
+    max_tokens: int = 12,
+    stop: tuple[int, ...] = (),
+) -> GenerationRequest:
+    """A greedy request with an id of its own."""
+    return GenerationRequest(
+        request_id=f"test-{next(_numbers)}",
+        token_ids=tuple(prompt),
+        max_tokens=max_tokens,
+        stop_token_ids=stop,
+    )
+
+
+async def deltas_of(engine: VllmEngine, wanted: GenerationRequest) -> list[TokenDelta]:
+    """All that the engine says to a request."""
+    async with asyncio.timeout(60):
+        async with contextlib.aclosing(engine.generate(wanted)) as deltas:
+            return [delta async for delta in deltas]
+
+
+async def tokens_of(
+    engine: VllmEngine, wanted: GenerationRequest
+) -> tuple[list[int], FinishReason | None]:
+    """The generated tokens, and why they end."""
+    deltas = await deltas_of(engine, wanted)
+    tokens = [token for delta in deltas for token in delta.token_ids]
+    assert [None] * (len(deltas) - 1) == [d.finish_reason for d in deltas[:-1]]
+    return tokens, deltas[-1].finish_reason
+
+
+async def start_and_leave(
+    engine: VllmEngine, wanted: GenerationRequest, after_deltas: int
+) -> int:
+    """Close a generation after so many deltas; tell how many came."""
+    seen = 0
+    async with contextlib.aclosing(engine.generate(wanted)) as deltas:
+        async for _ in deltas:
+            seen += 1
+            if seen >= after_deltas:
+                break
+    return seen
+
+
+async def nothing_left(engine: VllmEngine) -> bool:
+    """Whether neither the front end nor the scheduler holds any request.
+
+    The engine process forgets its cached prompts only if no request holds memory.
+    """
+    health = await engine.health()
+    return health.requests_in_flight == 0 and await engine.reset_prefix_cache()
+
+
+def resident_bytes() -> int:
+    """Memory of this process and of the engine's."""
+    processes = [psutil.Process(), *child_processes()]
+    return sum(process.memory_info().rss for process in processes)
+
+
+async def test_it_tells_what_it_is(vllm_engine: VllmEngine) -> None:
+    """Name, version, context and the kernel that multiplies 4-bit weights."""
+    info = vllm_engine.info
+    assert ("vllm", 2048) == (info.name, info.max_model_len)
+    assert info.version
+    assert info.kernel is not None
+    assert info.kernel.endswith("LinearKernel")
+    health = await vllm_engine.health()
+    assert (EngineState.READY, 0) == (health.state, health.requests_in_flight)
+
+
+async def test_greedy_generation_is_deterministic(vllm_engine: VllmEngine) -> None:
+    """The same prompt gives the same tokens, and as many as were asked for."""
+    first = await tokens_of(vllm_engine, request(max_tokens=12))
+    assert FinishReason.LENGTH is first[1]
+    assert 12 == len(first[0])
+    for _ in range(2):
+        assert first == await tokens_of(vllm_engine, request(max_tokens=12))
+
+
+async def test_every_token_comes_by_itself(vllm_engine: VllmEngine) -> None:
+    """A delta holds the tokens since the one before, not all of them."""
+    deltas = await deltas_of(vllm_engine, request(max_tokens=6))
+    assert [1] * 6 == [len(delta.token_ids) for delta in deltas]
+
+
+async def test_a_prompt_is_cached_in_whole_blocks(vllm_engine: VllmEngine) -> None:
+    """The second time, every block but the one with the last token is found."""
+    assert await vllm_engine.reset_prefix_cache()
+    prompt = range(1000, 1000 + 6 * BLOCK_TOKENS)
+    cached = [
+        (await deltas_of(vllm_engine, request(prompt, max_tokens=1)))[-1]
+        for _ in range(2)
+    ]
+    assert [0, 5 * BLOCK_TOKENS] == [delta.num_cached_tokens for delta in cached]
+    assert cached[0].token_ids == cached[1].token_ids
+
+
+async def test_a_stop_token_ends_and_is_not_output(vllm_engine: VllmEngine) -> None:
+    """The output is what came before the stop token, and the reason says so."""
+    tokens, _ = await tokens_of(vllm_engine, request(max_tokens=12))
+    stop = next(t for at, t in enumerate(tokens) if at and t not in tokens[:at])
+    expected = tokens[: tokens.index(stop)]
+    stopped = await tokens_of(vllm_engine, request(max_tokens=12, stop=(stop,)))
+    assert (expected, FinishReason.STOP) == stopped
+
+
+async def test_closing_a_generation_frees_it(vllm_engine: VllmEngine) -> None:
+    """A generation that is left ends in the scheduler as well."""
+    assert 1 == await start_and_leave(vllm_engine, request(max_tokens=1000), 1)
+    assert await nothing_left(vllm_engine)
+
+
+async def test_a_cancelled_task_frees_its_generation(vllm_engine: VllmEngine) -> None:
+    """A cancellation during the wait for a token ends the request in the engine."""
+    wanted = request(range(2000, 3000), max_tokens=1000)
+    task = asyncio.create_task(deltas_of(vllm_engine, wanted))
+    async with asyncio.timeout(60):
+        while not (await vllm_engine.health()).requests_in_flight:  # noqa: ASYNC110
+            await asyncio.sleep(0)  # - vLLM tells nobody that it took a request
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await nothing_left(vllm_engine)
+
+
+async def test_abort_ends_a_generation(vllm_engine: VllmEngine) -> None:
+    """An abort from elsewhere ends the stream; others and unknown ids are safe."""
+    wanted, other = request(max_tokens=1000), request(max_tokens=8)
+    reason: FinishReason | None = None
+    undisturbed = asyncio.create_task(tokens_of(vllm_engine, other))
+    async with asyncio.timeout(60):
+        async with contextlib.aclosing(vllm_engine.generate(wanted)) as deltas:
+            async for delta in deltas:
+                reason = delta.finish_reason
+                await vllm_engine.abort(wanted.request_id)
+    await vllm_engine.abort(wanted.request_id)
+    await vllm_engine.abort("never-heard-of")
+    assert FinishReason.ABORT is reason
+    assert 8 == len((await undisturbed)[0])
+    assert await nothing_left(vllm_engine)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        request(prompt=()),
+        request(prompt=range(2049)),
+        request(prompt=range(2048), max_tokens=1),
+        request(prompt=(1, 16384)),
+        request(prompt=(1, -1)),
+        dataclasses.replace(request(), max_tokens=0),
+        dataclasses.replace(request(), temperature=-1.0),
+    ],
+    ids=[
+        "an empty prompt",
+        "a prompt beyond the context",
+        "no room for a token",
+        "a token beyond the vocabulary",
+        "a negative token",
+        "nothing to generate",
+        "a negative temperature",
+    ],
+)
+async def test_an_impossible_request_is_rejected(
+    vllm_engine: VllmEngine, wanted: GenerationRequest
+) -> None:
+    """It fails alone: the engine holds nothing of it, and answers the next."""
+    with pytest.raises(RequestRejectedError) as raised:
+        await deltas_of(vllm_engine, wanted)
+    assert raised.value.remedy
+    assert await nothing_left(vllm_engine)
+    assert 2 == len((await tokens_of(vllm_engine, request(max_tokens=2)))[0])
+
+
+async def test_a_thousand_cancelled_requests_leave_nothing(
+    vllm_engine: VllmEngine,
+) -> None:
+    """1,000 pairs of request and cancellation: no request and no memory is kept.
+
+    Sixteen at a time, left at once or after one to three deltas. The engine's small
+    cache is in use completely after the first 300, so growth after them is a leak.
+    """
+
+    async def pair(number: int) -> None:
+        prompt = range(number % 50, number % 50 + 40)
+        wanted = request(prompt, max_tokens=200)
+        if number % 4:
+            await start_and_leave(vllm_engine, wanted, number % 4)
+            return
+        task = asyncio.create_task(deltas_of(vllm_engine, wanted))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def pairs(numbers: range) -> None:
+        queue = iter(numbers)
+
+        async def worker() -> None:
+            for number in queue:
+                await pair(number)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(16):
+                group.create_task(worker())
+
+    expected = await tokens_of(vllm_engine, request())
+    await pairs(range(300))
+    before_bytes = resident_bytes()
+    await pairs(range(300, 1000))
+    grown_bytes = resident_bytes() - before_bytes
+    assert await nothing_left(vllm_engine)
+    assert expected == await tokens_of(vllm_engine, request())
+    assert grown_bytes < 24 << 20
+
+
+async def test_a_killed_engine_process_is_told(vllm_engine: VllmEngine) -> None:
+    """Killed in mid-generation: the stream raises, and so does every later one.
+
+    Stands last in this module: it leaves no engine to test with.
+    """
+    core = next(p for p in child_processes() if "EngineCore" in p.name())
+
+    async def generate_and_kill() -> None:
+        wanted = request(max_tokens=1000)
+        async with contextlib.aclosing(vllm_engine.generate(wanted)) as deltas:
+            async for _ in deltas:
+                core.kill()
+
+    with pytest.raises(EngineDeadError):
+        async with asyncio.timeout(60):
+            await generate_and_kill()
+    assert EngineState.FAILED is (await vllm_engine.health()).state
+    with pytest.raises(EngineDeadError):
+        await deltas_of(vllm_engine, request())
+    with pytest.raises(EngineDeadError):
+        await vllm_engine.reset_prefix_cache()
+    await vllm_engine.abort("never-heard-of")
+    await vllm_engine.close()
+    await vllm_engine.close()
+    assert EngineState.CLOSED is (await vllm_engine.health()).state
+    assert [] == child_processes()
