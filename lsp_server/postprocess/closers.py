@@ -1,7 +1,7 @@
 """Keeps brackets from being closed twice."""
 
 from lsp_server.postprocess.brackets import CLOSERS, OPENERS, brackets, open_brackets
-from lsp_server.postprocess.surroundings import preceding_lines
+from lsp_server.postprocess.surroundings import following_lines, preceding_lines
 from lsp_server.values import CompletionScope, Snapshot
 
 __all__ = ["cut_surplus_closers"]
@@ -13,7 +13,7 @@ def cut_surplus_closers(
     """Cut ``text`` before the first bracket that closes what is or will be closed.
 
     As many brackets may be closed as stand open at the cursor, less those that the
-    text behind the cursor closes at once.
+    text behind the cursor closes.
     """
     del scope  # a surplus bracket is one in either
     statement = _statement_before(near)
@@ -46,11 +46,24 @@ def _begins_statement(line: str) -> bool:
 
 
 def _closed_behind(near: Snapshot) -> int:
-    """Count the closing brackets that come next, blanks and line ends aside."""
-    count = 0
-    for char in near.after:
-        if char in CLOSERS:
-            count += 1
-        elif not char.isspace():
+    """Count the brackets that the text behind the cursor closes and did not open.
+
+    It goes on to the lines below while something is open or a bracket is closed first.
+    """
+    depth = closed = 0
+    lines = (near.line_before + near.line_after, *following_lines(near))
+    for number, line in enumerate(lines):
+        begins = line.lstrip()[:1]
+        if number and not depth and begins and begins not in CLOSERS:
             break
-    return count
+        behind = 0 if number else len(near.line_before)
+        for at, char in brackets(line):
+            if at < behind:
+                continue
+            if char in OPENERS:
+                depth += 1
+            elif depth:
+                depth -= 1
+            else:
+                closed += 1
+    return closed

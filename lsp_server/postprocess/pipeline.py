@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lsp_server.postprocess.closers import cut_surplus_closers
+from lsp_server.postprocess.comment import cut_comment_before_code
 from lsp_server.postprocess.overlap import cut_suffix_overlap
 from lsp_server.postprocess.prefix_echo import cut_prefix_echo
 from lsp_server.postprocess.repetition import drop_endless_run, drop_repetition
@@ -39,6 +40,7 @@ _BROKEN_OFF: tuple[tuple[str, Filter], ...] = (
 )
 _REST: tuple[tuple[str, Filter], ...] = (
     ("scope", end_with_scope),
+    ("comment", cut_comment_before_code),
     ("suffix-overlap", cut_suffix_overlap),
     ("closers", cut_surplus_closers),
     ("repetition", drop_repetition),
