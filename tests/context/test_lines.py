@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.context.lines import line_starts, lines_before, with_line_feeds
@@ -10,6 +10,7 @@ from lsp_server.context.lines import line_starts, lines_before, with_line_feeds
 TEXTS = st.text(alphabet="ab\n\r\u2028", max_size=30)
 
 
+@settings(deadline=None)
 @given(text=TEXTS, data=st.data())
 def test_counting_agrees_with_finding(text: str, data: st.DataObject) -> None:
     r"""As many lines end before an offset as begin, unless it splits a ``\r\n``."""
@@ -19,6 +20,7 @@ def test_counting_agrees_with_finding(text: str, data: st.DataObject) -> None:
         assert len(found) == lines_before(text, offset)
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_line_feeds_keep_the_lines(text: str) -> None:
     """Rewriting line ends changes nothing else."""

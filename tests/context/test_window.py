@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.context.lines import with_line_feeds
@@ -56,6 +56,7 @@ def inside_line_end(text: str, offset: int) -> bool:
     return text[max(0, offset - 1) : offset + 1] == "\r\n"
 
 
+@settings(deadline=None)
 @given(
     text=DOCUMENTS,
     data=st.data(),
@@ -89,6 +90,7 @@ def spelt(ids: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(each for each in ids if each < 0)
 
 
+@settings(deadline=None)
 @given(text=DOCUMENTS, data=st.data(), total=st.integers(16, 200))
 def test_at_least_half_of_the_budget_is_used(
     text: str, data: st.DataObject, total: int
@@ -170,6 +172,7 @@ def test_the_suffix_is_capped_in_a_short_prefix_too() -> None:
     assert at_top.suffix_ids == typed.suffix_ids
 
 
+@settings(deadline=None)
 @given(
     typed=st.text(alphabet="ab(=é \n", min_size=1, max_size=30),
     at_line=st.integers(0, 299),

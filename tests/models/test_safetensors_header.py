@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.errors import ModelIntegrityError
@@ -43,6 +43,7 @@ def test_agrees_with_the_library(tmp_path: Path) -> None:
     assert expected == read_header(tmp_path / "x.safetensors")
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=300))
 def test_notices_every_truncation(kept_bytes: int) -> None:
     """A file cut at any byte, in its length, header or tensors, is refused."""

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.postprocess.pipeline import postprocess
@@ -50,6 +50,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     )
 
 
+@settings(deadline=None)
 @given(text=TEXTS, snapshot=snapshots(), scope=SCOPES, reason=REASONS)
 def test_an_outcome_is_a_text_or_a_reason(
     text: str, snapshot: Snapshot, scope: CompletionScope, reason: FinishReason
@@ -60,6 +61,7 @@ def test_an_outcome_is_a_text_or_a_reason(
     assert outcome.text is None or outcome.text.strip()
 
 
+@settings(deadline=None)
 @given(text=TEXTS, snapshot=snapshots(), reason=REASONS)
 def test_a_line_has_no_line_end(
     text: str, snapshot: Snapshot, reason: FinishReason
@@ -69,6 +71,7 @@ def test_a_line_has_no_line_end(
     assert "\n" not in (outcome.text or "")
 
 
+@settings(deadline=None)
 @given(text=TEXTS, snapshot=snapshots(), scope=SCOPES)
 def test_filters_only_take_away(
     text: str, snapshot: Snapshot, scope: CompletionScope
@@ -80,6 +83,7 @@ def test_filters_only_take_away(
     assert all(char in rest for char in shown)
 
 
+@settings(deadline=None)
 @given(text=TEXTS, snapshot=snapshots(), scope=SCOPES)
 def test_line_ends_are_the_documents(
     text: str, snapshot: Snapshot, scope: CompletionScope
@@ -92,6 +96,7 @@ def test_line_ends_are_the_documents(
         assert "\r" not in shown
 
 
+@settings(deadline=None)
 @given(text=TEXTS, snapshot=snapshots(), scope=SCOPES)
 def test_stopping_early_shows_the_same(
     text: str, snapshot: Snapshot, scope: CompletionScope
@@ -103,6 +108,7 @@ def test_stopping_early_shows_the_same(
     assert whole.text == postprocess(text[:until], snapshot, scope).text
 
 
+@settings(deadline=None)
 @given(
     completion=st.text(alphabet="ab(=.1", min_size=1, max_size=10),
     rest=st.text(alphabet="cd,= ", min_size=1, max_size=10),

@@ -1,7 +1,7 @@
 """Text that says the same again is found as soon as it does, and where it begins."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.postprocess.pipeline import postprocess
@@ -38,6 +38,7 @@ def test_finds_where_it_begins(text: str, kept: str | None) -> None:
     assert expected == repeated_from(text)
 
 
+@settings(deadline=None)
 @given(lines=LINES, more=LINES)
 def test_what_comes_behind_changes_nothing(lines: list[str], more: list[str]) -> None:
     """Once found, the same place is found in any longer text."""
@@ -46,6 +47,7 @@ def test_what_comes_behind_changes_nothing(lines: list[str], more: list[str]) ->
         assert found == repeated_from("".join([*lines, *more]))
 
 
+@settings(deadline=None)
 @given(lines=LINES)
 def test_stopping_early_shows_the_same(lines: list[str]) -> None:
     """The stop rule and the filters cut a text full of repeats at the same place."""

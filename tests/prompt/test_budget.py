@@ -1,7 +1,7 @@
 """Tokens are divided before anything is rendered."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.config import PromptConfig
@@ -9,6 +9,7 @@ from lsp_server.errors import ConfigError
 from lsp_server.prompt.budget import plan_budget
 
 
+@settings(deadline=None)
 @given(
     max_prompt=st.integers(64, 8192),
     share=st.floats(0, 0.9),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.config import PromptConfig
@@ -53,6 +53,7 @@ def snapshot(text: str, offset: int) -> Snapshot:
     )
 
 
+@settings(deadline=None)
 @given(
     offset=st.integers(0, len(SOURCE)),
     max_prompt=st.integers(64, 2048),
@@ -76,6 +77,7 @@ def test_prompts_fit_the_limits(
     assert 4 + prompt.prefix_tokens + prompt.suffix_tokens == len(prompt.token_ids)
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=200), data=st.data())
 def test_a_small_document_is_read_whole(
     starter_tokenizer: FastTokenizer, text: str, data: st.DataObject

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.errors import ModelIntegrityError, UnsupportedModelError
@@ -20,12 +20,14 @@ FRAGMENTS = st.sampled_from(
 TEXTS = st.lists(FRAGMENTS | st.text(max_size=8), max_size=12).map("".join)
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_text_round_trips(starter_tokenizer: FastTokenizer, text: str) -> None:
     """Decoding what was encoded gives the same text, to the character."""
     assert text == starter_tokenizer.decode(starter_tokenizer.encode(text))
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_no_text_becomes_a_sentinel(
     starter_tokenizer: FastTokenizer, text: str
@@ -129,6 +131,7 @@ def test_a_metaspace_pre_tokenizer_adds_no_space_either(
     assert " fed" == tokenizer.decode([0, 3, 2, 1])
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=30))
 def test_metaspace_text_round_trips(
     metaspace_tokenizer: MakeTokenizer, text: str

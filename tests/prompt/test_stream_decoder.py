@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from itertools import chain
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
@@ -12,6 +12,7 @@ from lsp_server.prompt.stream_decoder import StreamDecoder
 CHUNKS = st.lists(st.lists(st.integers(0, 16_383), max_size=3), max_size=20)
 
 
+@settings(deadline=None)
 @given(chunks=CHUNKS)
 def test_pieces_join_to_the_whole(
     starter_tokenizer: FastTokenizer, chunks: list[list[int]]
@@ -23,6 +24,7 @@ def test_pieces_join_to_the_whole(
     assert whole == "".join(pieces) + decoder.finish()
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=40))
 def test_text_comes_in_whole_characters(
     starter_tokenizer: FastTokenizer, text: str
