@@ -41,7 +41,7 @@ def test_reads_what_was_written(model_folder: Path) -> None:
     assert unquantised == load_manifest(model_folder)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     licence=st.text(max_size=20),
     bits=st.integers(),
