@@ -162,7 +162,7 @@ class EngineTap:
         )
 
     async def forget(self) -> bool:
-        """Forget all prompts: in vLLM's prefix cache, in the tokenizer and in our notes.
+        """Forget all prompts: in vLLM's prefix cache, the tokenizer and our notes.
 
         Returns:
             Whether the engine did so, which it does only if no request holds memory.
