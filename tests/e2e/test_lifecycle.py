@@ -1,0 +1,123 @@
+"""How a real server ends, and what it makes of bytes that are no messages."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import psutil
+import pytest
+from launched_server import MIDFILL, LaunchedServer, launched
+from piped_editor import Json, completion_params, frame
+
+SCRIPTED = {"MIDFILL_ENGINE_KIND": "scripted", "MIDFILL_SCRIPTED_TEXT": "21 + 21"}
+GONE_WITHIN_S = 5
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncGenerator[LaunchedServer]:
+    """Start a server that nothing has been said to."""
+    async with launched(MIDFILL, tmp_path / "log", **SCRIPTED) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name
+)
+async def test_a_signal_ends_it_in_order(
+    server: LaunchedServer, number: signal.Signals
+) -> None:
+    """What was asked is answered, and the exit status is 1."""
+    await server.editor.initialize()
+    server.signal(number)
+    assert 1 == await server.editor.exit_code()
+    assert f"reason='{number.name}'" in server.stderr
+    assert "Traceback" not in server.stderr
+
+
+async def test_the_end_of_stdin_ends_it(server: LaunchedServer) -> None:
+    """The engine is closed first."""
+    await server.editor.initialize()
+    server.editor.hang_up()
+    assert 1 == await server.editor.exit_code()
+    assert "end of input" in server.stderr
+
+
+async def test_bytes_that_are_no_messages_cost_only_themselves(
+    server: LaunchedServer,
+) -> None:
+    """Malformed JSON, wrong lengths and odd headers; the next request is answered."""
+    editor = server.editor
+    await editor.initialize()
+    editor.open("x = ")
+    request: Json = {"jsonrpc": "2.0", "method": "textDocument/inlineCompletion"}
+
+    def asked(message_id: int) -> bytes:
+        return frame({**request, "id": message_id, "params": completion_params(0, 4)})
+
+    faults = {
+        "malformed JSON": frame({})[:-2] + b"{]",
+        "not UTF-8": b'Content-Length: 9\r\n\r\n{"a":"\xff"}',
+        "too long a length": b'Content-Length: 900\r\n\r\n{"jsonrpc":"2.0"}',
+        "too short a length": b'Content-Length: 5\r\n\r\n{"jsonrpc":"2.0"}',
+        "no number": b"Content-Length: many\r\n\r\n{}",
+        "absurd": b"Content-Length: 99999999999999\r\n\r\n{}",
+        "no length": b"Content-Type: application/json\r\n\r\n{}",
+    }
+    for number, fault in enumerate(faults.values(), start=100):
+        editor.send_bytes(fault + asked(number))
+        assert "result" in await editor.reply(number)
+    errors = [m["error"] for m in editor.received if "error" in m]
+    assert len(faults) <= len(errors)
+    assert {-32700} == {e["code"] for e in errors if isinstance(e, dict)}
+    # These are no faults: header names have no case, and some write bare line feeds.
+    editor.send_bytes(asked(200).replace(b"Content-Length", b"content-length"))
+    editor.send_bytes(asked(201).replace(b"\r\n", b"\n"))
+    assert "result" in await editor.reply(200)
+    assert "result" in await editor.reply(201)
+    assert "Traceback" not in server.stderr
+
+
+def test_it_ends_when_its_editor_is_killed(tmp_path: Path) -> None:
+    """Within five seconds, although a child of the editor holds its stdin open."""
+    editor = textwrap.dedent("""
+        import json, os, subprocess, sys, time
+        reader, writer = os.pipe()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "lsp_server", "serve", "--stdio"],
+            stdin=reader, stdout=subprocess.PIPE, stderr=open(sys.argv[1], "wb"),
+        )
+        os.close(reader)
+        holder = subprocess.Popen(["sleep", "600"], pass_fds=[writer])
+        def send(**message):
+            body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+            os.write(writer, b"Content-Length: %d\\r\\n\\r\\n%b" % (len(body), body))
+        params = {"processId": os.getpid(), "capabilities": {}}
+        send(id=1, method="initialize", params=params)
+        server.stdout.readline()
+        send(method="initialized", params={})
+        print(server.pid, holder.pid, flush=True)
+        time.sleep(600)
+    """)
+    process = subprocess.Popen(
+        [sys.executable, "-c", editor, str(tmp_path / "log")],
+        stdout=subprocess.PIPE,
+        env=os.environ | SCRIPTED,
+    )
+    assert process.stdout is not None
+    server, holder = map(psutil.Process, map(int, process.stdout.readline().split()))
+    process.kill()
+    process.wait()
+    try:
+        gone, _ = psutil.wait_procs([server], timeout=GONE_WITHIN_S)
+        assert [server] == gone
+        assert holder.is_running()
+        assert "editor has ended" in (tmp_path / "log").read_text()
+    finally:
+        process.stdout.close()
+        for left in (server, holder):
+            if left.is_running():
+                left.kill()
