@@ -84,8 +84,12 @@ class Editor:
 
     def ask(self, method: str, params: object = None) -> int:
         self._last_id += 1
-        self.send({"id": self._last_id, "method": method, "params": params})
+        self.ask_with(self._last_id, method, params)
         return self._last_id
+
+    def ask_with(self, message_id: int | str, method: str, params: object) -> None:
+        """Ask with a chosen id."""
+        self.send({"id": message_id, "method": method, "params": params})
 
     async def wait(self, found: Callable[[Json], bool]) -> Json:
         """Wait for the first message of which ``found`` is true."""
@@ -113,6 +117,10 @@ class Editor:
         reply = await self.request("initialize", {**params, **extra})
         self.notify("initialized", {})
         return reply
+
+    async def wait_until_ready(self) -> None:
+        """Wait for the end of a progress bar."""
+        await self.wait(_ends_a_bar)
 
     def open(self, text: str, *, uri: str = URI, version: int = 1) -> None:
         item = {"uri": uri, "languageId": "python", "version": version, "text": text}
@@ -166,6 +174,13 @@ class Editor:
         assert self.server is not None
         async with asyncio.timeout(20):
             return await self.server
+
+
+def _ends_a_bar(message: Json) -> bool:
+    """Tell whether a message is the end of a progress bar."""
+    params = message.get("params")
+    value = params.get("value") if isinstance(params, dict) else None
+    return isinstance(value, dict) and value.get("kind") == "end"
 
 
 def frame(message: object) -> bytes:
