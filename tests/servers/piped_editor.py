@@ -44,6 +44,7 @@ class Editor:
         self.stray = b""
         self.server: asyncio.Task[int] | None = None
         self.ends: list[int] = []
+        self.grants_bars = True
         self.reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -59,7 +60,8 @@ class Editor:
                 return
             length = int(matched.group(1))
             message = json.loads(await self._reader.readexactly(length))
-            if message.get("method") == "window/workDoneProgress/create":
+            creates = message.get("method") == "window/workDoneProgress/create"
+            if creates and self.grants_bars:
                 with suppress(OSError):  # hung up
                     self.send({"id": message["id"], "result": None})
             async with self._changed:

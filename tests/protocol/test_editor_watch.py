@@ -1,0 +1,41 @@
+"""The end of another process is noticed, whoever its parent is."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lsp_server.protocol.editor_watch import wait_for_end
+
+SLEEPER = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
+
+
+async def test_the_end_of_a_process_is_noticed() -> None:
+    """Even one whose parent has not collected it: a zombie is no editor."""
+    process = await asyncio.to_thread(subprocess.Popen, SLEEPER, stdout=subprocess.PIPE)
+    watching = asyncio.create_task(wait_for_end(process.pid))
+    assert process.stdout is not None
+    await asyncio.to_thread(process.stdout.readline)
+    assert not watching.done()
+    process.kill()
+    async with asyncio.timeout(10):
+        await watching
+    # Collected only here.
+    assert process.wait() < 0
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("process_id", [2**22 + 1, -5])
+async def test_a_process_that_does_not_exist_has_ended(process_id: int) -> None:
+    """There is nothing to wait for."""
+    async with asyncio.timeout(10):
+        await wait_for_end(process_id)
+
+
+async def test_a_living_process_is_waited_for() -> None:
+    """Ourselves, for as long as somebody cares to wait."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await wait_for_end(os.getpid())

@@ -1,0 +1,112 @@
+"""The editor's pipes never block the loop, and every way they break ends somewhere."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from lsp_server.protocol.pipes import PipeReader, PipeWriter
+
+Pipe = tuple[int, int]
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    """Make a pipe, and close what is left of it."""
+    ends = os.pipe()
+    yield ends
+    for fd in ends:
+        try:
+            os.close(fd)
+        except OSError:
+            continue
+
+
+class Losses:
+    """Counts how often the other side was lost."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.happened = asyncio.Event()
+
+    def __call__(self) -> None:
+        self.count += 1
+        self.happened.set()
+
+
+async def test_what_is_written_is_read(pipe: Pipe) -> None:
+    """More than a pipe holds comes through, in its order, and then the end."""
+    reader, writer = PipeReader(pipe[0]), PipeWriter(pipe[1], lost=Losses())
+    data = os.urandom(3_000_000)
+    for start in range(0, len(data), 1_000_000):
+        writer.write(data[start : start + 1_000_000])
+    writer.write(b"")
+    writer.write(b"the end")
+    writer.close()
+
+    async def close_when_written() -> None:
+        await writer.drained()
+        os.close(pipe[1])
+
+    closing = asyncio.create_task(close_when_written())
+    async with asyncio.timeout(20):
+        got = b"".join([chunk async for chunk in reader.chunks()])
+    assert data + b"the end" == got
+    await closing
+
+
+async def test_a_descriptor_that_cannot_be_read_has_ended(pipe: Pipe) -> None:
+    """Reading from the wrong end of a pipe is an error, and an error is an end."""
+    reader = PipeReader(pipe[1])
+    assert [] == [chunk async for chunk in reader.chunks()]
+
+
+async def test_a_reader_that_has_gone_is_noticed(pipe: Pipe) -> None:
+    """It is told once; what is written later is dropped, and nothing waits for it."""
+    lost = Losses()
+    writer = PipeWriter(pipe[1], lost=lost)
+    os.close(pipe[0])
+    writer.write(b"x")
+    async with asyncio.timeout(20):
+        await lost.happened.wait()
+    writer.write(b"y")
+    writer.close()
+    async with asyncio.timeout(20):
+        await writer.drained()
+    assert 1 == lost.count
+
+
+async def test_a_reader_that_does_not_read_is_given_up(pipe: Pipe) -> None:
+    """Beyond the cap nothing is kept, and the loop is never held up."""
+    lost = Losses()
+    writer = PipeWriter(pipe[1], lost=lost, max_unread_bytes=1_000_000)
+    for _ in range(5):
+        writer.write(b"x" * 300_000)
+    assert 1 == lost.count
+    await writer.drained()
+    # The thread that hangs in the pipe ends when its other side is closed.
+    writer.close()
+    os.close(pipe[0])
+
+
+async def test_reading_does_not_run_far_ahead(pipe: Pipe) -> None:
+    """Whoever takes chunks slowly does not find the whole input in memory."""
+    chunks = PipeReader(pipe[0]).chunks()
+    total = 40 * 65_536
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        while written < total:
+            written += os.write(pipe[1], b"x" * 65_536)
+        os.close(pipe[1])
+
+    writing = asyncio.create_task(asyncio.to_thread(write))
+    async with asyncio.timeout(20):
+        first = await anext(chunks)
+        # 16 chunks ahead, the one in hand, and what the pipe itself holds.
+        assert written <= 20 * 65_536
+        rest = [chunk async for chunk in chunks]
+        await writing
+    assert total == len(first) + sum(map(len, rest))

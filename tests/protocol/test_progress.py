@@ -1,0 +1,112 @@
+"""What the user sees of the engine: a bar, and rarely a message."""
+
+import pytest
+from fault_backends import DyingBackend, EchoBackend, LoadingBackend
+from piped_editor import Connect, Editor, Json
+
+from lsp_server.values import EngineState
+
+STARTING, RESTARTING = EngineState.STARTING, EngineState.RESTARTING
+READY, FAILED = EngineState.READY, EngineState.FAILED
+
+
+async def steps(editor: Editor) -> list[tuple[object, object, object]]:
+    """Give every step of every bar, after everything on its way has come."""
+    # The answer to a request for a bar comes before this one, its steps after it.
+    for _ in range(2):
+        await editor.request("no/such")
+    found = []
+    for params in editor.told("$/progress"):
+        value = params["value"]
+        assert isinstance(value, dict)
+        found.append((params["token"], value["kind"], value.get("message")))
+    return found
+
+
+async def begun(connect: Connect, **capabilities: Json) -> tuple[Editor, EchoBackend]:
+    """Connect an editor to a backend that loads until it is told otherwise."""
+    backend = LoadingBackend()
+    editor = await connect(backend)
+    extra = {"capabilities": capabilities} if capabilities else {}
+    await editor.initialize(**extra)
+    while backend.listener is None:
+        await editor.request("no/such")
+    return editor, backend
+
+
+async def test_a_bar_follows_the_engine(connect: Connect) -> None:
+    """It begins once, reports, ends, and a restart gets a bar of its own."""
+    editor, backend = await begun(connect)
+    backend.tell(STARTING, "half of it")
+    backend.tell(READY, "")
+    one = "midfill-engine-1"
+    assert [
+        (one, "begin", "reading the weights"),
+        (one, "report", "half of it"),
+        (one, "end", "ready"),
+    ] == await steps(editor)
+    backend.tell(RESTARTING, "gone")
+    backend.tell(EngineState.CLOSED, "")
+    two = "midfill-engine-2"
+    expected = [(two, "begin", "gone"), (two, "end", "closed")]
+    assert expected == (await steps(editor))[3:]
+
+
+async def test_a_bar_that_the_editor_refuses_is_not_shown(connect: Connect) -> None:
+    """The editor said no: no steps are sent, and nothing fails."""
+    backend = LoadingBackend()
+    editor = await connect(backend)
+    editor.grants_bars = False
+    await editor.initialize()
+    asked = await editor.wait(
+        lambda m: m.get("method") == "window/workDoneProgress/create"
+    )
+    backend.tell(STARTING, "more")
+    error: Json = {"code": -32603, "message": "no"}
+    editor.send({"id": asked["id"], "error": error})
+    backend.tell(READY, "")
+    assert [] == await steps(editor)
+    editor.open("x")
+    assert 1 == len(await editor.complete())
+
+
+@pytest.mark.parametrize("window", [{}, {"workDoneProgress": False}])
+async def test_an_editor_without_a_bar_is_not_asked_for_one(
+    connect: Connect, window: Json
+) -> None:
+    """The engine's state counts all the same."""
+    editor, backend = await begun(connect, window=window)
+    backend.tell(STARTING, "more")
+    backend.tell(READY, "")
+    editor.open("x")
+    assert 1 == len(await editor.complete())
+    assert [] == await steps(editor)
+    assert [] == [m for m in editor.received if "method" in m and "id" in m]
+
+
+async def test_a_death_is_told_once(connect: Connect) -> None:
+    """The first death pops up; later ones and every return go to the editor's log."""
+    editor = await connect(DyingBackend())
+    await editor.initialize()
+    editor.open("x")
+    counts = [len(await editor.complete()) for _ in range(6)]
+    assert [0, 1, 0, 1, 0, 1] == counts
+    (shown,) = editor.told("window/showMessage")
+    assert 2 == shown["type"]
+    assert "is being restarted: the engine process is gone" in str(shown["message"])
+    logged = [str(params["message"]) for params in editor.told("window/logMessage")]
+    assert 2 == sum("restarted" in message for message in logged)
+    assert 3 == sum("is back" in message for message in logged)
+
+
+async def test_the_end_of_all_attempts_is_told(connect: Connect) -> None:
+    """It is an error, it says why, and completions stay empty."""
+    editor, backend = await begun(connect)
+    backend.tell(FAILED, "Too little memory.")
+    (_, _, last) = (await steps(editor))[-1]
+    assert "failed" == last
+    (shown,) = editor.told("window/showMessage")
+    told = {"type": 1, "message": "Midfill offers no completions: Too little memory."}
+    assert told == shown
+    editor.open("x")
+    assert [] == await editor.complete()
