@@ -29,6 +29,7 @@ _CLASSES: dict[str, type[EngineError]] = {
     "vllm.exceptions.VLLMError": GenerationError,
     # A CUDA context is of no use after an error in a kernel.
     "torch.AcceleratorError": EngineDeadError,
+    "torch.FatalError": EngineDeadError,
     "torch.OutOfMemoryError": GenerationError,
     # A socket of an engine that was shut down between two awaits.
     "zmq.error.ZMQError": EngineDeadError,

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from lsp_server.config import EngineConfig
+from lsp_server.config import Device, EngineConfig
 from lsp_server.engine import start_report
 from lsp_server.engine.device import choose_device
 from lsp_server.engine.environment import prepare_environment
 from lsp_server.engine.faults import request_faults
 from lsp_server.engine.launch import child_processes, end_processes, run_in_thread
+from lsp_server.engine.memory import require_memory
 from lsp_server.engine.start_faults import start_error
 from lsp_server.engine.vllm_options import choose_options
 from lsp_server.engine.worker_probe import WorkerProbe
@@ -277,6 +278,10 @@ class _Launch:
             context_length=self.context_length,
             quantization=self.quantization,
         )
+        if device is Device.CPU:
+            require_memory(
+                self.model_folder, kv_cache_bytes=options.kv_cache_memory_bytes or 0
+            )
         prepare_environment(device)
         os.environ[start_report.REPORT_VARIABLE] = str(report)
         import vllm
