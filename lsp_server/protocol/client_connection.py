@@ -146,6 +146,8 @@ class Connection:
     async def wait_exit(self) -> int:
         """Wait for the server's end, which was asked for; kill it if it lingers.
 
+        A server that wrote stray bytes is killed at once, as nothing reaches it.
+
         Returns:
             The exit status; negative for the signal that ended it.
 
@@ -154,12 +156,13 @@ class Connection:
         """
         try:
             async with asyncio.timeout(_EXIT_TIMEOUT_S):
-                await self._process.wait()
                 await asyncio.wait({self._reading})
+                if self._lost is not None and self._stray:
+                    await self.kill()
+                    raise self._lost
+                await self._process.wait()
         except TimeoutError:
             await self.kill()
-        if self._lost is not None and self._stray:
-            raise self._lost
         return await self._process.wait()
 
     async def kill(self) -> None:

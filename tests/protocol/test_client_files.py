@@ -1,0 +1,57 @@
+"""A client's documents, and the files that they come from."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lsp_server.errors import ClientError
+from lsp_server.protocol.client_files import OpenFile, read_source
+from lsp_server.protocol.convert import PositionEncoding
+from lsp_server.protocol.document import Document
+
+TEXTS = st.text(alphabet="ab\n\f\u2028é😀", max_size=20)
+
+
+@pytest.mark.parametrize("text", ["", "a\r\nb\rc\n", "é😀\n", "\0"])
+def test_a_file_is_read_as_it_is(tmp_path: Path, text: str) -> None:
+    """Line ends stay what they are."""
+    path = tmp_path / "a.py"
+    path.write_bytes(text.encode())
+    assert text == read_source(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"a\xe9\n", r"not UTF-8 \(byte 1\)"),
+        (b"\xff\xfea\0", "byte 0"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told(
+    tmp_path: Path, content: bytes | None, told: str
+) -> None:
+    """Files in another encoding, and files that are not there."""
+    path = tmp_path / "a.py"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ClientError, match=told) as error:
+        read_source(path)
+    assert str(path) == error.value.subject
+
+
+@given(TEXTS, TEXTS, st.data(), st.sampled_from(PositionEncoding))
+def test_client_and_server_agree_on_every_edit(
+    text: str, new: str, data: st.DataObject, encoding: PositionEncoding
+) -> None:
+    """What the client says of an edit does the same to the server's document."""
+    file = OpenFile(uri="file:///a.py", language_id="python", text=text)
+    document = Document(file.item(), encoding)
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    params = file.edit(start, end, new, encoding)
+    document.change(params.text_document.version, params.content_changes)
+    assert text[:start] + new + text[end:] == file.text
+    assert Document(file.item(), encoding)._lines == document._lines
