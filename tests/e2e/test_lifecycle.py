@@ -24,17 +24,12 @@ async def server(tmp_path: Path) -> AsyncGenerator[LaunchedServer]:
         yield made
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name
-)
-async def test_a_signal_ends_it_in_order(
-    server: LaunchedServer, number: signal.Signals
-) -> None:
-    """What was asked is answered, and the exit status is 1."""
+async def test_a_signal_ends_it_in_order(server: LaunchedServer) -> None:
+    """The engine is closed, and the exit status is 1."""
     await server.editor.initialize()
-    server.signal(number)
+    server.signal(signal.SIGTERM)
     assert 1 == await server.editor.exit_code()
-    assert f"reason='{number.name}'" in server.stderr
+    assert "reason='SIGTERM'" in server.stderr
     assert "Traceback" not in server.stderr
 
 

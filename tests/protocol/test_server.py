@@ -328,6 +328,57 @@ async def test_a_backend_that_fails_to_start_is_told(connect: Connect) -> None:
     assert "internal error" in str(shown["message"])
 
 
+async def test_a_stream_without_messages_ends_the_server(connect: Connect) -> None:
+    """After a fault it waits for a header, but not for ever."""
+    editor = await connect(EchoBackend(), max_body_bytes=1000)
+    await editor.initialize()
+    editor.send_bytes(b"Content-Length: none\r\n\r\n" + b"x" * 5000)
+    assert 1 == await editor.exit_code()
+
+
+async def test_a_wrong_length_does_not_cost_the_next_message(connect: Connect) -> None:
+    """One error with a null id, and the request behind it is answered."""
+    editor = await connect(EchoBackend())
+    await editor.initialize()
+    editor.open("x")
+    asked = frame(
+        {
+            "jsonrpc": "2.0",
+            "id": 5,
+            "method": "textDocument/inlineCompletion",
+            "params": completion_params(),
+        }
+    )
+    editor.send_bytes(b'Content-Length: 3\r\n\r\n{"a":1}' + asked)
+    assert 1 == len(await editor.items(5))
+    assert -32700 == error_of(await editor.reply(None))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"id": 999, "result": None},
+        {"id": "midfill", "error": {"code": 1, "message": "x"}},
+        {"id": 999, "error": 3},
+        {"id": None, "error": {"code": 1, "message": "x"}},
+        {"method": "$/progress", "params": {}},
+        {"method": "shutdown"},
+        {"method": "exit", "id": 8},
+        {"method": "initialized", "id": 9, "params": {}},
+        {"method": "$/cancelRequest", "params": {"id": [1]}},
+        {"method": "$/setTrace", "params": {"value": "verbose"}},
+        {"method": "notebookDocument/didOpen", "params": {}},
+    ],
+)
+async def test_messages_that_nobody_needs_do_no_harm(
+    editor: Editor, message: Json
+) -> None:
+    """Replies to nothing, notifications with an id, and what is not known."""
+    editor.send(message)
+    editor.open("x")
+    assert 1 == len(await editor.complete())
+
+
 async def test_an_editor_that_reads_nothing_is_given_up(connect: Connect) -> None:
     """Replies that nobody reads do not fill the memory: the server ends."""
     editor = await connect(EchoBackend())
