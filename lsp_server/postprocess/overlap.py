@@ -1,11 +1,16 @@
 """Keeps a completion from saying what already stands behind the cursor."""
 
+import re
+from collections.abc import Iterator
+
+from lsp_server.postprocess.brackets import CLOSERS, brackets, open_brackets
 from lsp_server.postprocess.surroundings import following_lines
 from lsp_server.values import CompletionScope, Snapshot
 
 __all__ = ["cut_suffix_overlap"]
 
 _LEAST_PARTIAL_CHARS = 3
+_LEAST_PUNCTUATION_CHARS = 2
 _QUOTES = "\"'`"
 
 
@@ -21,16 +26,35 @@ def cut_suffix_overlap(text: str, near: Snapshot, scope: CompletionScope) -> str
 
 
 def _without_rest(text: str, rest: str) -> str:
-    """Cut where the rest of the line begins, whole or as far as the text goes."""
-    stripped = text.rstrip()
-    if stripped.endswith(rest):
-        return stripped[: -len(rest)]
-    if len(rest) >= _LEAST_PARTIAL_CHARS and rest in text:
-        return text[: text.index(rest)]
-    for length in range(min(len(rest), len(stripped)), _LEAST_PARTIAL_CHARS - 1, -1):
-        if stripped.endswith(rest[:length]):
-            return stripped[:-length]
+    """Cut where the rest of the line begins, whole or as far as the text goes.
+
+    A closer behind the cut must not be that of a bracket which ``text`` itself opened:
+    it is then not the one of the rest, however alike they look.
+    """
+    for cut in _cuts(text, rest):
+        has_closer = any(char in CLOSERS for _, char in brackets(text[cut:]))
+        if not (has_closer and open_brackets(text[:cut])):
+            return text[:cut]
     return text
+
+
+def _cuts(text: str, rest: str) -> Iterator[int]:
+    """Give the places in ``text`` where ``rest`` may begin, the surest first."""
+    written = text.rstrip()
+    if written.endswith(rest):
+        yield len(written) - len(rest)
+    if len(rest) >= _LEAST_PARTIAL_CHARS:
+        yield from (found.start() for found in re.finditer(re.escape(rest), text))
+    for length in range(min(len(rest), len(written)), 0, -1):
+        if _tells(rest[:length]) and written.endswith(rest[:length]):
+            yield len(written) - length
+
+
+def _tells(shared: str) -> bool:
+    """Tell whether so short a piece stands in both places for more than by chance."""
+    is_punctuation = not any(char.isalnum() or char.isspace() for char in shared)
+    least = _LEAST_PUNCTUATION_CHARS if is_punctuation else _LEAST_PARTIAL_CHARS
+    return len(shared) >= least
 
 
 def _without_closing_quote(text: str, near: Snapshot) -> str:
