@@ -98,7 +98,16 @@ def install_cpu_torch(pip: Command) -> None:
     ]
     if run([*install, "-qq"]):
         print(f"    not there; asking {PYTORCH_CPU_INDEX}", flush=True)
-        must_run([*install, "--index-url", PYTORCH_CPU_INDEX])
+        if status := run([*install, "--index-url", PYTORCH_CPU_INDEX]):
+            # What pip says of an index that it cannot reach is about dependencies.
+            print(
+                f"{PYTORCH_CPU_INDEX} did not give the build in "
+                "requirements/torch-cpu.txt for this Python. If it cannot be reached "
+                "from here, put the wheel into a folder and name that folder: "
+                "PIP_FIND_LINKS=FOLDER make install",
+                file=sys.stderr,
+            )
+            sys.exit(status)
 
 
 def install(directory: Path, lock: str) -> None:

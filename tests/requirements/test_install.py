@@ -113,10 +113,13 @@ def test_pytorch_index_is_asked_last(
     assert ([installer.PYTORCH_CPU_INDEX] if first_fails else []) == asked
 
 
-def test_failure_ends_the_installation(installer: ModuleType, tmp_path: Path) -> None:
-    """Where neither place has the build, the exit status of the last attempt stands."""
+def test_failure_ends_the_installation(
+    installer: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where neither place has the build, the last exit status stands, with a remedy."""
     pip = tmp_path / "pip.py"
     pip.write_text("import sys\nsys.exit(3)\n", encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
         installer.install_cpu_torch([sys.executable, pip])
     assert 3 == ended.value.code
+    assert "PIP_FIND_LINKS" in capsys.readouterr().err
