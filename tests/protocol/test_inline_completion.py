@@ -4,7 +4,14 @@ import logging
 
 import pytest
 from fault_backends import EchoBackend, SlowBackend, completion
-from piped_editor import Connect, Editor, Json, change_params, completion_params
+from piped_editor import (
+    Connect,
+    Editor,
+    Json,
+    change_params,
+    completion_params,
+    error_code,
+)
 
 from lsp_server.values import Completion, Snapshot, Trigger
 
@@ -124,9 +131,7 @@ async def test_a_cancelled_request_is_taken_back(connect: Connect) -> None:
     await backend.begun.acquire()
     for message_id in (asked, asked, "unknown"):
         editor.notify("$/cancelRequest", {"id": message_id})
-    error = (await editor.reply(asked))["error"]
-    assert isinstance(error, dict)
-    assert -32800 == error["code"]
+    assert -32800 == error_code(await editor.reply(asked))
     await editor.request("shutdown")
     assert (1, 0) == (backend.cancelled, backend.running)
 
@@ -272,9 +277,7 @@ async def test_parameters_that_do_not_fit_are_refused(
     editor: Editor, params: object
 ) -> None:
     """The reply is InvalidParams, and the next request is answered."""
-    error = (await editor.request(METHOD, params))["error"]
-    assert isinstance(error, dict)
-    assert -32602 == error["code"]
+    assert -32602 == error_code(await editor.request(METHOD, params))
     editor.open("x")
     assert 1 == len(await editor.complete())
 

@@ -210,4 +210,11 @@ def completion_params(
     }
 
 
+def error_code(reply: Json) -> object:
+    """Return an error reply's code."""
+    error = reply["error"]
+    assert isinstance(error, dict)
+    return error["code"]
+
+
 Connect = Callable[..., Awaitable[Editor]]
