@@ -22,29 +22,31 @@ class Inventory:
 
     def add(self, item: Item) -> None:
         """Add one item."""
-        self.items.append(item)
+        
 
     def total_value(self) -> float:
         """Return what all the items together are worth."""
-        return sum(item.quantity * item. for item in self.items)
+        return sum(item.quantity * item.price for item in self.items)
 
     def find(self, name: str) -> Item | None:
         """Return the item of this name, or None."""
         for item in self.items:
-            if item.name == 
+            if 
+                return item
+        return None
 
     def remove(self, name: str) -> None:
         """Remove the item of this name."""
-        
+        self.items = [item for item in self.items if item.name != name]
 
     def save(self, path: Path) -> None:
         """Write the items to a JSON file."""
-        with open() as file:
+        with path.open("w") as file:
             json.dump([vars(item) for item in self.items], file)
 
     @classmethod
     def load(cls, path: Path) -> "Inventory":
         """Read the items from a JSON file."""
-        with open(path) as file:
-            data = json.load()
+        with path.open() as file:
+            data = 
         return cls([Item(**entry) for entry in data])

@@ -4,7 +4,7 @@ import math
 
 STATIONS = {
     "Zürich": (47.3779, 8.5403),
-    "Genève": (46.2102, 6.1424),
+    "Genève": (),
     "東京": (35.6812, 139.7671),
 }
 
@@ -22,13 +22,14 @@ def distance(start: str, end: str) -> float:
 def nearest(name: str) -> str:
     """Return the station nearest to this one."""
     others = [station for station in STATIONS if station != name]
-    return min(others, key=lambda station: distance())
+    return min(others, key=lambda station: distance(name, station))
 
 
 def main() -> None:
     """Print the distances."""
-    print("Zürich → 東京 🚄", distance("Zürich", ))
+    for name in ("Zürich", "東京"):
+        print(f"🚄 {name}", nearest(name))
 
 
 if __name__ == "__main__":
-    
+    main()

@@ -10,7 +10,6 @@ from lsp_server.service.backend import Backend
 from lsp_server.service.local_backend import LocalBackend, starter_of
 from lsp_server.settings import (
     Layer,
-    Resolved,
     config_path,
     editor_layer,
     environment_layer,
@@ -36,6 +35,7 @@ class LayeredConfigurator:
         self._layers = layers
         self._backend: LocalBackend | None = None
         self._resolved = resolve(layers)
+        self._told: set[str] = set()
 
     def initialize(self, options: object) -> tuple[Backend, list[str]]:
         """Make the backend from the layers and the editor's options."""
@@ -44,7 +44,7 @@ class LayeredConfigurator:
         config = self._resolved.config
         configure_logging(config.log.level, sys.stderr)
         self._backend = LocalBackend(config, starter_of(config.engine.kind))
-        return self._backend, _messages(self._resolved)
+        return self._backend, self._new_problems()
 
     def change(self, options: object) -> list[str]:
         """Apply the editor's new settings; say which of them wait for a restart."""
@@ -59,13 +59,23 @@ class LayeredConfigurator:
             for section in _NEEDS_RESTART
             if getattr(before, section) != getattr(config, section)
         ]
-        messages = _messages(self._resolved)
+        messages = self._new_problems()
         if waiting:
             messages.append(
                 f"Midfill: changed settings of {' and '.join(waiting)} take effect "
                 "when the server is restarted."
             )
         return messages
+
+    def _new_problems(self) -> list[str]:
+        """Make one message of the problems that were not told yet."""
+        problems = dict.fromkeys(map(str, self._resolved.problems))
+        new = [problem for problem in problems if problem not in self._told]
+        self._told.update(new)
+        if not new:
+            return []
+        told = "\n".join(f"- {problem}" for problem in new)
+        return [f"Midfill runs without some of your settings:\n{told}"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,11 +103,3 @@ def server_layers(config_file: Path | None) -> list[Layer]:
     path = config_file or config_path(os.environ)
     files = [file_layer(path)] if path else []
     return [*files, environment_layer(os.environ)]
-
-
-def _messages(resolved: Resolved) -> list[str]:
-    """Make one message of all problems, so that the user is told once."""
-    if not resolved.problems:
-        return []
-    told = "\n".join(f"- {problem}" for problem in resolved.problems)
-    return [f"Midfill runs without some of your settings:\n{told}"]

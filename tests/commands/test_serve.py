@@ -38,6 +38,16 @@ def test_all_problems_come_in_one_message() -> None:
         assert part in message
 
 
+def test_a_problem_is_told_once() -> None:
+    """An editor that repeats its mistake is not told again, only of a new one."""
+    configurator = LayeredConfigurator([])
+    configurator.initialize({"engine": {"seed": "x"}})
+    assert [] == configurator.change({"engine": {"seed": "x"}})
+    (message,) = configurator.change({"engine": {"seed": "x", "dtype": 3}})
+    assert "engine.dtype" in message
+    assert "engine.seed" not in message
+
+
 def test_what_needs_a_restart_is_said() -> None:
     """A changed model is not loaded under the user's hands; it says when."""
     configurator = LayeredConfigurator([])
