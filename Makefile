@@ -68,6 +68,11 @@ format: $(TOOLS) ## Format the code and fix what can be fixed
 doctor: $(RUNTIME) ## Check this machine: can Midfill complete code here?
 	@$(BIN)/midfill doctor
 
+.PHONY: bench
+bench: $(RUNTIME) ## Measure the server against raw vLLM, and a storm of cancellations
+	$(BIN)/python -m benchmarks.lsp_overhead
+	$(BIN)/python -m benchmarks.cancel_storm
+
 .PHONY: install
 install: $(RUNTIME) ## Install Midfill and its engine into .venv
 

@@ -56,7 +56,8 @@ def test_demo_completes_at_every_cursor() -> None:
     assert 0 == done.returncode, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert 5 <= len(rows)
-    assert {"inventory.py", "stations.py", "words.py"} == {Path(row["file"]).name for row in rows}
+    files = {Path(row["file"]).name for row in rows}
+    assert {"inventory.py", "stations.py", "words.py"} == files
 
 
 @pytest.mark.parametrize(

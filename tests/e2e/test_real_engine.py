@@ -16,7 +16,7 @@ from lsp_server.protocol.convert import PositionEncoding
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SERVE = [sys.executable, "-m", "lsp_server", "serve", "--stdio"]
-START_TIMEOUT_S = 600
+START_TIMEOUT_S = 500
 
 pytestmark = [
     pytest.mark.engine,
