@@ -58,7 +58,7 @@ class MidfillError(Exception):
 
     def __init__(self, what: str, *, subject: str, remedy: str) -> None:
         """Keep the three parts, and join them into the message."""
-        super().__init__(f"{subject}: {what}. {remedy}.")
+        super().__init__(f"{subject}: {what}. {remedy[:1].upper()}{remedy[1:]}.")
         self.what = what
         self.subject = subject
         self.remedy = remedy

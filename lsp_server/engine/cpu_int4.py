@@ -2,8 +2,8 @@
 
 On a CPU it gives vLLM the 4-bit linear kernel that its AVX2 library lacks; elsewhere
 it leaves the kernels alone. In the processes of an engine that Midfill started it also
-ties their life to their parent's (`orphan`) and reports why a start failed
-(`start_report`).
+ties their life to their parent's (`orphan`), reports why a start failed
+(`start_report`) and keeps their log readable (`log_noise`).
 
 Source: vLLM 0.32, ``model_executor/kernels/linear``: kernels are tried in the order of
 registration, and the first that says it can implement a layer is taken. vLLM's own CPU
@@ -18,7 +18,7 @@ import psutil
 import torch
 from vllm.platforms import current_platform
 
-from lsp_server.engine import int4, orphan, start_report
+from lsp_server.engine import int4, log_noise, orphan, start_report
 
 if TYPE_CHECKING:
     from vllm.model_executor.kernels.linear.mixed_precision import MPLinearLayerConfig
@@ -37,6 +37,7 @@ def register() -> None:
     """Do in this process what Midfill's engine needs; harmless to call again."""
     orphan.end_with_parent()
     start_report.report_failures()
+    log_noise.hush()
     if _needs_kernel():
         _register_kernel()
 

@@ -5,10 +5,11 @@ and nowhere else, an error is also known by a fragment of its text. A fragment t
 later vLLM words differently costs the special remedy, not the error.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lsp_server.engine.faults import first_line, type_names
+from lsp_server.engine.faults import type_names
 from lsp_server.engine.start_report import Cause
 from lsp_server.errors import (
     EngineStartError,
@@ -73,6 +74,13 @@ _RULES = (
     _Rule(
         fragment="Model architectures",
         becomes=UnsupportedModelError,
+        what="vLLM does not know the architecture that the model's config.json names",
+        remedy=_OTHER_MODEL,
+    ),
+    _Rule(
+        fragment="does not recognize this architecture",
+        becomes=UnsupportedModelError,
+        what="vLLM does not know the model type that the model's config.json names",
         remedy=_OTHER_MODEL,
     ),
     _Rule(
@@ -98,6 +106,9 @@ _KILLED = _Rule(
     remedy=f"it had too little memory, most likely: {_FREE_MEMORY}",
 )
 
+#: How pydantic, in which vLLM checks its options, begins: the reason comes after it.
+_WRAPPING = re.compile(r"\A\d+ validation errors? for .*\n\s*(Value error, )?")
+
 
 def start_error(
     error: BaseException, causes: Sequence[Cause], *, model: str
@@ -117,7 +128,8 @@ def start_error(
     if isinstance(error, MidfillError):
         return error
     front_end = Cause(
-        type_name=next(type_names(type(error))), message=first_line(error)
+        type_name=next(type_names(type(error))),
+        message=_WRAPPING.sub("", str(error)).partition(" [type=")[0],
     )
     cause = causes[0] if causes else front_end
     rule = next((rule for rule in _RULES if rule.fits(cause)), _DEFAULT)

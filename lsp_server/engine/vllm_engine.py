@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 import psutil
 
 from lsp_server.config import Device, EngineConfig
-from lsp_server.engine import start_report
+from lsp_server.engine import log_noise, start_report
 from lsp_server.engine.device import choose_device
 from lsp_server.engine.environment import prepare_environment
 from lsp_server.engine.faults import request_faults
@@ -31,7 +31,11 @@ from lsp_server.engine.memory import require_memory
 from lsp_server.engine.start_faults import start_error
 from lsp_server.engine.vllm_options import choose_options
 from lsp_server.engine.worker_probe import WorkerProbe
-from lsp_server.errors import GenerationError, RequestRejectedError
+from lsp_server.errors import (
+    EngineDeadError,
+    GenerationError,
+    RequestRejectedError,
+)
 from lsp_server.values import (
     EngineHealth,
     EngineInfo,
@@ -143,6 +147,7 @@ class VllmEngine:
             GenerationError: This generation failed, the engine lives.
             EngineDeadError: The engine is gone.
         """
+        self._check_open(request)
         self._check_tokens(request)
         finished = False
         self._active.add(request.request_id)
@@ -163,6 +168,15 @@ class VllmEngine:
                 # vLLM aborts by itself, except where it is cancelled between noting a
                 # request and handing it to the scheduler.
                 await self.abort(request.request_id)
+
+    def _check_open(self, request: GenerationRequest) -> None:
+        """Refuse a request to an engine that was closed: nobody would answer it."""
+        if self._ending is not None:
+            raise EngineDeadError(
+                "the engine was shut down",
+                subject=f"request {request.request_id}",
+                remedy="start another one",
+            )
 
     def _check_tokens(self, request: GenerationRequest) -> None:
         """Refuse tokens that the model does not have.
@@ -219,6 +233,10 @@ class VllmEngine:
     async def _end(self) -> None:
         for request_id in tuple(self._active):
             await self.abort(request_id)
+        if (handler := self._llm.output_handler) is not None:
+            # It would report the end of the process that is wanted as a failure.
+            handler.cancel()
+            await asyncio.wait({handler})
         await asyncio.to_thread(self._running.end)
         logger.info("engine.closed")
 
@@ -283,6 +301,7 @@ class _Launch:
                 self.model_folder, kv_cache_bytes=options.kv_cache_memory_bytes or 0
             )
         prepare_environment(device)
+        log_noise.hush()
         os.environ[start_report.REPORT_VARIABLE] = str(report)
         import vllm
         from vllm.engine.arg_utils import AsyncEngineArgs
@@ -300,6 +319,7 @@ class _Launch:
                 skip_tokenizer_init=True,
                 enable_prefix_caching=True,
                 disable_log_stats=True,
+                use_tqdm_on_load=False,
                 enable_log_requests=False,
                 worker_extension_cls=f"{WorkerProbe.__module__}.{WorkerProbe.__name__}",
             )

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 
+import psutil
 import pytest
 
 from lsp_server.config import Device
@@ -60,3 +61,46 @@ def test_flashinfers_sampler_needs_flashinfer(
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
     environment.prepare_environment(device)
     assert sampler == os.environ.get("VLLM_USE_FLASHINFER_SAMPLER")
+
+
+@pytest.mark.parametrize(
+    ("logical", "physical", "usable", "threads"),
+    [
+        (2, 2, 2, "2"),
+        (16, 8, 16, "8"),
+        (16, 8, 4, "2"),
+        (16, None, 4, "4"),
+        (None, None, 1, "1"),
+        (4, 2, 1, "1"),
+        (256, 128, 256, "16"),
+    ],
+)
+def test_a_cpu_computes_with_its_physical_cores(
+    monkeypatch: pytest.MonkeyPatch,
+    logical: int | None,
+    physical: int | None,
+    usable: int,
+    threads: str,
+) -> None:
+    """One thread a core that this process may use, within reason."""
+    os.environ.pop("OMP_NUM_THREADS", None)
+    counts = {True: logical, False: physical}
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: counts[logical])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(usable)))
+    environment.prepare_environment(Device.CPU)
+    assert threads == os.environ["OMP_NUM_THREADS"]
+
+
+def test_cuda_keeps_the_threads_of_the_user() -> None:
+    """On CUDA, OpenMP is left as it is."""
+    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
+        os.environ.pop(name, None)
+    environment.prepare_environment(Device.CUDA)
+    assert not {"OMP_NUM_THREADS", "OMP_WAIT_POLICY"} & os.environ.keys()
+
+
+def test_threads_that_wait_do_not_spin() -> None:
+    """Beside a busy editor, a waiting thread gives its core away."""
+    os.environ.pop("OMP_WAIT_POLICY", None)
+    environment.prepare_environment(Device.CPU)
+    assert "passive" == os.environ["OMP_WAIT_POLICY"]

@@ -110,6 +110,16 @@ def test_the_front_ends_own_error_counts_without_causes() -> None:
     assert "bad dtype" == error.what
 
 
+def test_the_reason_is_told_without_its_wrapping() -> None:
+    """vLLM checks its options in pydantic, whose first line says nothing."""
+    wrapped = ValueError(
+        "1 validation error for ModelConfig\n"
+        "  Value error, Bad dtype. [type=value_error, input_value=1]\n"
+        "    For further information visit the site"
+    )
+    assert "Bad dtype" == start_error(wrapped, (), model="tiny").what
+
+
 def test_our_own_errors_pass() -> None:
     """An error that is Midfill's already is not dressed again."""
     ours = ConfigError("x", subject="y", remedy="z")

@@ -179,7 +179,7 @@ class Failing:
             "/x/model.safetensors: .*No space left.* Free space on that disk",
         ),
         (OSError(errno.EROFS, "Read-only file system"), QuantizeError, "be written to"),
-        (QuantizeError("a", subject="b", remedy="c"), QuantizeError, "b: a. c."),
+        (QuantizeError("a", subject="b", remedy="c"), QuantizeError, "b: a. C."),
         (KeyboardInterrupt("stop"), KeyboardInterrupt, "stop"),
     ],
     ids=["disk full", "read only", "worker", "interrupt"],

@@ -1,0 +1,122 @@
+"""A start that fails says why and what to do, and leaves nothing behind."""
+
+import asyncio
+import gc
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lsp_server.config import EngineConfig
+from lsp_server.engine.launch import child_processes
+from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.errors import (
+    ConfigError,
+    EngineStartError,
+    MidfillError,
+    ModelIntegrityError,
+    UnsupportedModelError,
+)
+
+pytestmark = [
+    pytest.mark.engine,
+    # The first test imports vLLM, which warns of PyTorch's plans.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What a failed start left behind is collected within its test."""
+    yield
+    gc.collect()
+
+
+async def start(folder: Path, config: EngineConfig | None = None) -> VllmEngine:
+    """Start an engine as the server does."""
+    return await VllmEngine.start(
+        config or EngineConfig(kv_cache_memory_bytes=96 << 20),
+        model_folder=folder,
+        context_length=2048,
+        quantization="gptq",
+    )
+
+
+@pytest.fixture
+def model_copy(shipped_model: Path, tmp_path: Path) -> Path:
+    """A copy of the shipped model, to be damaged."""
+    return Path(shutil.copytree(shipped_model, tmp_path / "damaged"))
+
+
+def edit_config(model: Path, changes: dict[str, Any]) -> None:
+    """Change top-level entries of a model's config.json."""
+    path = model / "config.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content | changes), encoding="utf-8")
+
+
+async def test_a_truncated_shard(model_copy: Path) -> None:
+    """What a worker process found out is what the user reads."""
+    shard = model_copy / "model.safetensors"
+    with shard.open("r+b") as file:
+        file.truncate(shard.stat().st_size - 1000)
+    with pytest.raises(ModelIntegrityError) as raised:
+        await start(model_copy)
+    assert "damaged" == raised.value.subject
+    assert "copy or quantise the model again" in raised.value.remedy
+    assert [] == child_processes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        (
+            {"quantization_config": {"quant_method": "unheard-of", "bits": 4}},
+            EngineStartError,
+        ),
+        ({"architectures": ["UnheardOfForCausalLM"]}, UnsupportedModelError),
+        ({"model_type": "unheard-of", "architectures": None}, UnsupportedModelError),
+    ],
+    ids=["quantisation", "architecture", "model type"],
+)
+async def test_an_unsupported_model(
+    model_copy: Path, changes: dict[str, Any], error: type[MidfillError]
+) -> None:
+    """It is refused before a process is started, with what to do."""
+    edit_config(model_copy, changes)
+    with pytest.raises(error) as raised:
+        await start(model_copy)
+    assert raised.value.remedy
+    assert "validation error" not in str(raised.value)
+    assert len(str(raised.value)) < 300
+    assert [] == child_processes()
+
+
+async def test_a_model_too_large_for_the_memory(shipped_model: Path) -> None:
+    """A cache beyond all memory is refused at once, and the setting is named."""
+    config = EngineConfig(kv_cache_memory_bytes=1 << 50)
+    with pytest.raises(EngineStartError, match="free") as raised:
+        async with asyncio.timeout(60):
+            await start(shipped_model, config)
+    assert "engine.kv_cache_memory_bytes" in raised.value.remedy
+
+
+async def test_a_context_beyond_the_models(shipped_model: Path) -> None:
+    """A setting that the model cannot meet is an error of the configuration."""
+    with pytest.raises(ConfigError, match="2048"):
+        await start(shipped_model, EngineConfig(max_model_len=4096))
+
+
+async def test_a_cancelled_start_leaves_no_process(shipped_model: Path) -> None:
+    """A start that nobody waits for any more ends with all it has begun."""
+    task = asyncio.create_task(start(shipped_model))
+    async with asyncio.timeout(120):
+        while not child_processes():  # noqa: ASYNC110 - nobody tells of a process
+            await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [] == child_processes()
