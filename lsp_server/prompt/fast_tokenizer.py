@@ -79,7 +79,9 @@ class FastTokenizer:
     def _encode(self, text: str) -> tuple[int, ...]:
         if not text.isascii():
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        ids = self._plain.encode(text, add_special_tokens=False).ids
+        # The only call of the library that computes no offsets, a sixth of the time.
+        [encoding] = self._plain.encode_batch_fast([text], add_special_tokens=False)
+        ids = encoding.ids
         if self._reserved_ids.isdisjoint(ids):
             return tuple(ids)
         # Only an unknown token gets here: a character that the model cannot read.
