@@ -1,31 +1,33 @@
 """Finds the brackets of a text, those in strings aside."""
 
+import re
 from collections.abc import Iterator
 
 __all__ = ["CLOSERS", "OPENERS", "brackets", "open_brackets"]
 
 OPENERS = "([{"
 CLOSERS = ")]}"
-_QUOTES = "\"'`"
+
+#: A bracket, or a string to its end. A loop over the characters took milliseconds of
+#: every completion in a long class.
+_BRACKET_OR_STRING = re.compile(
+    r"[()\[\]{}]"
+    r"|\"(?:[^\"\n]|(?<=\\)\")*\"?"
+    r"|'(?:[^'\n]|(?<=\\)')*'?"
+    r"|`(?:[^`\n]|(?<=\\)`)*`?"
+)
 
 
 def brackets(text: str) -> Iterator[tuple[int, str]]:
     """Give the place and the character of every bracket outside of a string.
 
     Strings are taken to end with their line, which keeps one apostrophe in a comment
-    from hiding the rest of the file.
+    from hiding the rest of the file. A quote behind a backslash does not end one.
     """
-    quote = ""
-    for at, char in enumerate(text):
-        if char == "\n":
-            quote = ""
-        elif quote:
-            if char == quote and text[at - 1] != "\\":
-                quote = ""
-        elif char in _QUOTES:
-            quote = char
-        elif char in OPENERS or char in CLOSERS:
-            yield at, char
+    for found in _BRACKET_OR_STRING.finditer(text):
+        char = found[0]
+        if char in OPENERS or char in CLOSERS:
+            yield found.start(), char
 
 
 def open_brackets(text: str) -> int:
