@@ -19,6 +19,8 @@
     │   ├── PositionError           a reversed or impossible range
     │   └── StaleChangeError        a change with an old version
     ├── QuantizeError               a checkpoint cannot be quantised
+    ├── RegistryError               the registry is wrong, or lacks a model
+    ├── PullError                   a model cannot be fetched
     └── ClientError                 the headless client lost its server
 
 Each one says what happened, to what, and what to do about it. A cancelled or
@@ -38,7 +40,9 @@ __all__ = [
     "ModelIntegrityError",
     "ModelNotFoundError",
     "PositionError",
+    "PullError",
     "QuantizeError",
+    "RegistryError",
     "RequestRejectedError",
     "StaleChangeError",
     "UnknownDocumentError",
@@ -126,6 +130,14 @@ class StaleChangeError(DocumentError):
 
 class QuantizeError(MidfillError):
     """A checkpoint cannot be quantised."""
+
+
+class RegistryError(MidfillError):
+    """The registry of models is not one, or has no model of this name."""
+
+
+class PullError(MidfillError):
+    """A model cannot be fetched: source, network, disk, or content."""
 
 
 class ClientError(MidfillError):

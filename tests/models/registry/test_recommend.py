@@ -1,0 +1,150 @@
+"""The largest model that fits is recommended, and each other one has its reason."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from models.registry.catalogue import load_registry
+from models.registry.entry import Entry
+from models.registry.memory import Load
+from models.registry.recommend import (
+    Gpu,
+    Machine,
+    Rating,
+    Verdict,
+    judge,
+    recommended,
+)
+
+GIB = 1 << 30
+LOAD = Load(context_tokens=2048, concurrency=4)
+
+
+def gpu(total_gib: float, *, free_gib: float = 1000, capability: int = 8) -> Machine:
+    """Make a machine with one GPU."""
+    total = int(total_gib * GIB)
+    return Machine(
+        gpus=(
+            Gpu(
+                name="A GPU",
+                capability=(capability, 0),
+                free_bytes=min(total, int(free_gib * GIB)),
+                total_bytes=total,
+            ),
+        ),
+        gpu_share=0.9,
+        ram_bytes=0,
+        cores=1,
+    )
+
+
+def cpu(ram_gib: float, cores: int) -> Machine:
+    """Make a machine without a GPU."""
+    return Machine(gpus=(), gpu_share=0.9, ram_bytes=int(ram_gib * GIB), cores=cores)
+
+
+def verdicts_on(machine: Machine) -> dict[str, Verdict]:
+    """Judge the shipped registry."""
+    found = judge(load_registry(), machine, LOAD, weights_bytes={})
+    return {verdict.entry.name: verdict for verdict in found}
+
+
+@pytest.mark.parametrize(
+    ("machine", "name"),
+    [
+        (gpu(80), "qwen2.5-coder-32b"),
+        (gpu(24), "qwen2.5-coder-32b"),
+        (gpu(16), "qwen2.5-coder-14b"),
+        (gpu(10), "qwen2.5-coder-7b"),
+        (gpu(24, free_gib=6), "qwen2.5-coder-3b"),
+        (gpu(3), "qwen2.5-coder-0.5b"),
+        (cpu(64, 64), "qwen2.5-coder-32b"),
+        (cpu(16, 16), "qwen2.5-coder-7b"),
+        (cpu(16, 2), "qwen2.5-coder-0.5b"),
+        (cpu(1.8, 2), "midfill-starter-88m"),
+    ],
+)
+def test_recommends_what_the_machine_holds(machine: Machine, name: str) -> None:
+    """From a large GPU to a small laptop."""
+    best = recommended(list(verdicts_on(machine).values()))
+    assert best is not None
+    assert name == best.entry.name
+
+
+@pytest.mark.parametrize("machine", [cpu(0.1, 2), gpu(80, capability=7)])
+def test_recommends_nothing_where_nothing_fits(machine: Machine) -> None:
+    """No memory, or a GPU that is too old."""
+    found = verdicts_on(machine).values()
+    assert recommended(list(found)) is None
+    assert all(verdict.why for verdict in found)
+
+
+@pytest.mark.parametrize(
+    ("machine", "name", "rating", "why"),
+    [
+        (gpu(8), "qwen2.5-coder-32b", Rating.TOO_LARGE, "of 7.2 GiB"),
+        (gpu(24, free_gib=2), "qwen2.5-coder-7b", Rating.TOO_LARGE, "of 2.0 GiB"),
+        (cpu(64, 2), "qwen2.5-coder-7b", Rating.TOO_SLOW, "tokens/s on 2 cores"),
+        (gpu(80), "codestral-22b", Rating.CANNOT_RUN, "awq"),
+        (gpu(80), "starcoder2-7b", Rating.CANNOT_RUN, "desc_act"),
+        (gpu(80), "seed-coder-8b-base", Rating.CANNOT_RUN, "no GPTQ checkpoint"),
+        (cpu(64, 64), "qwen3-coder-30b-a3b", Rating.CANNOT_RUN, "experts on a CPU"),
+    ],
+)
+def test_says_why_not(machine: Machine, name: str, rating: Rating, why: str) -> None:
+    """Every model that is not recommended has its reason."""
+    verdict = verdicts_on(machine)[name]
+    assert rating is verdict.rating
+    assert why in verdict.why
+
+
+@pytest.mark.parametrize(
+    ("changes", "machine", "why"),
+    [
+        ({"sym": False}, gpu(80), "asymmetric"),
+        ({"bits": 3}, gpu(80), "3 bits cannot run on cuda"),
+        ({"bits": 8}, cpu(80, 8), "8 bits cannot run on cpu"),
+        ({"group_size": 48}, gpu(80), "group size 48"),
+    ],
+)
+def test_says_what_of_the_format_cannot_run(
+    make_entry: Callable[..., Entry],
+    changes: dict[str, object],
+    machine: Machine,
+    why: str,
+) -> None:
+    """The same rules as when a model is loaded."""
+    (verdict,) = judge([make_entry(**changes)], machine, LOAD, weights_bytes={})
+    assert Rating.CANNOT_RUN is verdict.rating
+    assert why in verdict.why
+
+
+def test_an_unknown_shape_is_not_judged(make_entry: Callable[..., Entry]) -> None:
+    """It is neither praised nor refused."""
+    entry = replace(make_entry(), architecture=None)
+    (verdict,) = judge([entry], gpu(80), LOAD, weights_bytes={})
+    assert (Rating.UNKNOWN, None) == (verdict.rating, verdict.need)
+
+
+def test_more_requests_need_more(make_entry: Callable[..., Entry]) -> None:
+    """The cache grows with context and concurrency."""
+    totals = []
+    for count in (1, 8):
+        load = Load(context_tokens=1024, concurrency=count)
+        (verdict,) = judge([make_entry()], gpu(80), load, weights_bytes={})
+        assert verdict.need is not None
+        totals.append(verdict.need.total)
+    assert totals[0] < totals[1]
+
+
+def test_the_makers_own_checkpoint_comes_first(
+    make_entry: Callable[..., Entry],
+) -> None:
+    """A larger one of somebody else's is recommended only where there is no other."""
+    own = make_entry()
+    other = replace(make_entry(hub_id="other/x"), name="other", parameters=9999)
+    for entries, name in (([own, other], "tiny"), ([other], "other")):
+        best = recommended(judge(entries, gpu(80), LOAD, weights_bytes={}))
+        assert best is not None
+        assert name == best.entry.name
