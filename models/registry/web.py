@@ -1,0 +1,152 @@
+"""Reads web addresses, none outside of the list of allowed ones.
+
+Proxies are those of the environment; nothing is sent but the request.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from typing import IO
+
+from lsp_server.errors import PullError
+from models.registry.sources import AllowList
+
+__all__ = ["Web", "decode"]
+
+_LARGEST_JSON_BYTES = 16 * 1024 * 1024
+_PARTIAL = 206
+_UNAUTHORIZED = frozenset({401, 403})
+
+
+class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to allowed addresses alone."""
+
+    def __init__(self, allowed: AllowList) -> None:
+        self._allowed = allowed
+
+    def redirect_request(  # noqa: PLR0917 - urllib's own signature
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        self._allowed.require(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class Web:
+    """The part of the web that is allowed.
+
+    Args:
+        allowed: Where to, redirects included.
+        timeout_s: Longest silence.
+    """
+
+    def __init__(self, allowed: AllowList, *, timeout_s: float = 60.0) -> None:
+        """Open nothing yet."""
+        self._allowed = allowed
+        self._timeout_s = timeout_s
+        self._opener = urllib.request.build_opener(_CheckedRedirects(allowed))
+
+    def open(self, address: str, *, start: int = 0) -> tuple[HTTPResponse, int]:
+        """Begin to read.
+
+        Args:
+            address: What to read.
+            start: The first byte that is wanted.
+
+        Returns:
+            The response, and the byte that it begins with: 0 from a server that
+            does not know ranges.
+
+        Raises:
+            PullError: The address is not allowed, or the server does not answer.
+        """
+        self._allowed.require(address)
+        request = urllib.request.Request(address)  # noqa: S310 - the scheme was checked
+        if start:
+            request.add_header("Range", f"bytes={start}-")
+        try:
+            response: HTTPResponse = self._opener.open(request, timeout=self._timeout_s)
+        except urllib.error.HTTPError as exc:
+            exc.close()
+            raise _refused(address, exc.code) from exc
+        except (OSError, HTTPException) as exc:
+            raise PullError(
+                f"it cannot be reached ({_reason(exc)})",
+                subject=address,
+                remedy="Check the network and try again; what is there stays",
+            ) from exc
+        return response, start if response.status == _PARTIAL else 0
+
+    def read_json(self, address: str) -> object:
+        """Read a small JSON document.
+
+        Raises:
+            PullError: It cannot be read, is too large, or is not JSON.
+        """
+        return decode(address, self.read(address))
+
+    def read(self, address: str) -> bytes:
+        """Read a small document.
+
+        Raises:
+            PullError: It cannot be read, or is too large.
+        """
+        response, _ = self.open(address)
+        with response:
+            try:
+                content = response.read(_LARGEST_JSON_BYTES + 1)
+            except (OSError, HTTPException) as exc:
+                raise PullError(
+                    f"the answer broke off ({_reason(exc)})",
+                    subject=address,
+                    remedy="Try again",
+                ) from exc
+        if len(content) > _LARGEST_JSON_BYTES:
+            raise PullError(
+                f"the answer is larger than {_LARGEST_JSON_BYTES:,} bytes",
+                subject=address,
+                remedy="Check that the address is that of a model",
+            )
+        return content
+
+
+def decode(address: str, content: bytes) -> object:
+    """Decode JSON that came from ``address``.
+
+    Raises:
+        PullError: It is not JSON.
+    """
+    try:
+        decoded: object = json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise PullError(
+            "the answer is not JSON",
+            subject=address,
+            remedy="Check that the address is that of a model",
+        ) from exc
+    return decoded
+
+
+def _refused(address: str, status: int) -> PullError:
+    if status in _UNAUTHORIZED:
+        return PullError(
+            f"the server wants a login (status {status})",
+            subject=address,
+            remedy="Accept the model's terms and fetch it by hand, or name another "
+            "source with --from",
+        )
+    return PullError(
+        f"the server answered with status {status}",
+        subject=address,
+        remedy="Check name and source, or try again later; what is there stays",
+    )
+
+
+def _reason(exc: Exception) -> str:
+    return str(getattr(exc, "reason", None) or exc) or type(exc).__name__
