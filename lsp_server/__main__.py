@@ -15,6 +15,7 @@ _COMMANDS = {
     "complete": "complete at a place in a file, and print it",
     "demo": "complete at the marked cursors of the example files",
     "doctor": "check whether completion can work on this machine",
+    "models": "list, compare, check and fetch models",
 }
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "ModelConfig",
     "PromptConfig",
     "Range",
+    "RegistryConfig",
     "ScriptConfig",
 ]
 
@@ -205,6 +206,23 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryConfig:
+    """Where models are fetched from, and where to.
+
+    Attributes:
+        sources: Who may be asked, separated by spaces: hosts (by https alone), ``*.``
+            and a host for those below it, or origins such as ``http://localhost:80``.
+        hub: The hub's address.
+        folder: The folder of fetched models; empty for ``midfill/models`` in the
+            user's XDG data folder.
+    """
+
+    sources: str = "huggingface.co *.huggingface.co *.hf.co"
+    hub: str = "https://huggingface.co"
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting of a server."""
 
@@ -214,3 +232,4 @@ class Config:
     completion: CompletionConfig = field(default_factory=CompletionConfig)
     scripted: ScriptConfig = field(default_factory=ScriptConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    registry: RegistryConfig = field(default_factory=RegistryConfig)

@@ -1,0 +1,285 @@
+"""``midfill models``: which models there are, which fits, and how to get one."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from lsp_server.commands.models_display import (
+    advice_lines,
+    as_json,
+    entry_lines,
+    list_lines,
+    megabytes,
+    verdicts_json,
+)
+from lsp_server.commands.serve import server_layers
+from lsp_server.config import Config, Device
+from lsp_server.doctor.torch_facts import ask_torch
+from lsp_server.doctor.vllm_build import build_device, installed_vllm
+from lsp_server.errors import ModelNotFoundError, PullError
+from lsp_server.settings import resolve
+from models.locate import locate, shipped_models
+from models.manifest import load_manifest, verify
+from models.registry.catalogue import find_entry, load_registry
+from models.registry.entry import Entry
+from models.registry.memory import Load
+from models.registry.pull import Order, find_local, pull
+from models.registry.recommend import Gpu, Machine, judge
+from models.registry.sources import AllowList
+from models.registry.web import Web
+
+__all__ = ["add_arguments", "machine_of", "model_root", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="list the models of the registry")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    show = actions.add_parser("show", help="show what is known of a model")
+    show.add_argument("name", metavar="NAME")
+    show.add_argument("--json", action="store_true", help="print JSON")
+    check = actions.add_parser("verify", help="check a model's files by their hashes")
+    check.add_argument("name", metavar="NAME|FOLDER")
+    advice = actions.add_parser("recommend", help="say which model fits this machine")
+    advice.add_argument(
+        "--context",
+        type=_positive,
+        default=2048,
+        metavar="TOKENS",
+        help="prompt and output of one request (default: 2048)",
+    )
+    advice.add_argument(
+        "--concurrency",
+        type=_positive,
+        default=4,
+        metavar="N",
+        help="requests at a time (default: 4)",
+    )
+    advice.add_argument("--json", action="store_true", help="print JSON")
+    fetch = actions.add_parser("pull", help="fetch a model")
+    fetch.add_argument("name", metavar="NAME")
+    fetch.add_argument(
+        "--from",
+        dest="base",
+        default="",
+        metavar="URL",
+        help="the address of a model folder with a manifest.json, instead of the hub",
+    )
+    fetch.add_argument(
+        "--offline",
+        action="store_true",
+        help="use no network: succeed only if the model is there",
+    )
+    for action in (check, advice, fetch):
+        action.add_argument(
+            "--config", type=Path, metavar="FILE", help="a TOML file with settings"
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is asked, and give the exit status."""
+    actions: Mapping[str, Callable[[argparse.Namespace], int]] = {
+        "list": _list,
+        "show": _show,
+        "verify": _verify,
+        "recommend": _recommend,
+        "pull": _pull,
+    }
+    return actions[arguments.action](arguments)
+
+
+def model_root(folder: str, environment: Mapping[str, str]) -> Path:
+    """Give the folder of fetched models: the setting, else the XDG data folder's.
+
+    Source: XDG Base Directory Specification, ``XDG_DATA_HOME``.
+    """
+    if folder:
+        return Path(folder).expanduser()
+    data = environment.get("XDG_DATA_HOME")
+    home = Path(data) if data else Path("~/.local/share").expanduser()
+    return home / "midfill" / "models"
+
+
+def machine_of(config: Config) -> Machine:
+    """Look at this machine, as the engine would use it."""
+    device = config.engine.device
+    if device is Device.AUTO:
+        device = build_device(installed_vllm())
+    gpus = ask_torch(device).gpus if device is Device.CUDA else ()
+    return Machine(
+        gpus=tuple(
+            Gpu(
+                name=gpu.name,
+                capability=gpu.capability,
+                free_bytes=gpu.free_bytes,
+                total_bytes=gpu.total_bytes,
+            )
+            for gpu in gpus
+        ),
+        gpu_share=config.engine.gpu_memory_utilization,
+        ram_bytes=psutil.virtual_memory().available,
+        cores=psutil.cpu_count(logical=False) or os.cpu_count() or 1,
+    )
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    entries = load_registry()
+    if arguments.json:
+        _print(as_json(entries))
+    else:
+        _write(list_lines(entries))
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    entry = find_entry(load_registry(), arguments.name)
+    if arguments.json:
+        _print(as_json([entry]))
+    else:
+        _write(entry_lines(entry))
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    folder = _folder_of(arguments.name, _config(arguments))
+    manifest = load_manifest(folder)
+    verify(folder, manifest)
+    total = sum(entry.bytes for entry in manifest.files.values())
+    _print(
+        f"{folder}: whole; {len(manifest.files)} files, {megabytes(total)}, "
+        "every hash is that of the manifest\n"
+    )
+    return 0
+
+
+def _recommend(arguments: argparse.Namespace) -> int:
+    config = _config(arguments)
+    entries = load_registry()
+    machine = machine_of(config)
+    load = Load(context_tokens=arguments.context, concurrency=arguments.concurrency)
+    root = model_root(config.registry.folder, os.environ)
+    verdicts = judge(
+        entries, machine, load, weights_bytes=_weights_on_disk(entries, root)
+    )
+    if arguments.json:
+        _print(verdicts_json(verdicts))
+    else:
+        _write(advice_lines(verdicts, machine, load))
+    return 0
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    config = _config(arguments)
+    name: str = arguments.name
+    if name in shipped_models() and not arguments.base:
+        _print(f"{locate(name)}\n")
+        return 0
+    entry = _entry_for(name, arguments.base)
+    order = Order(
+        name=name,
+        entry=entry,
+        root=model_root(config.registry.folder, os.environ),
+        hub=config.registry.hub.rstrip("/"),
+        base=arguments.base,
+    )
+    if arguments.offline:
+        folder = _require_local(order)
+    else:
+        web = Web(AllowList(places=config.registry.sources.split()))
+        folder = pull(order, web, say=_say, progress=_Meter())
+    _say(f"to use it, set model.path to {folder}")
+    _print(f"{folder}\n")
+    return 0
+
+
+def _entry_for(name: str, base: str) -> Entry | None:
+    """Give what the registry says; only a source with a manifest needs nothing."""
+    entries = load_registry()
+    if base:
+        return next((entry for entry in entries if entry.name == name), None)
+    return find_entry(entries, name)
+
+
+def _require_local(order: Order) -> Path:
+    folder = find_local(order)
+    if folder is None:
+        raise PullError(
+            "the model is not there, and --offline forbids to fetch it",
+            subject=str(order.root / order.name),
+            remedy="Pull it once without --offline, or copy its folder there",
+        )
+    return folder
+
+
+def _folder_of(name: str, config: Config) -> Path:
+    """Find a model that is shipped, a folder, or one that was fetched."""
+    try:
+        return locate(name)
+    except ModelNotFoundError:
+        folder = model_root(config.registry.folder, os.environ) / name
+        if not folder.is_dir():
+            raise
+        return folder
+
+
+def _weights_on_disk(entries: Sequence[Entry], root: Path) -> dict[str, int]:
+    shipped = shipped_models()
+    sizes = {}
+    for entry in entries:
+        folder = shipped.get(entry.name, root / entry.name)
+        size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        if size:
+            sizes[entry.name] = size
+    return sizes
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    resolved = resolve(server_layers(arguments.config))
+    for problem in resolved.problems:
+        _say(str(problem))
+    return resolved.config
+
+
+class _Meter:
+    """Shows how far a download is: a living line on a terminal, else a few lines."""
+
+    def __init__(self) -> None:
+        self._shown = -1
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        percent = 100 * done // total if total else 100
+        step = percent if sys.stderr.isatty() else percent // 25 * 25
+        if step == self._shown and done < total:
+            return
+        self._shown = -1 if done >= total else step
+        line = f"{name}: {percent} % of {megabytes(total)}"
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{line}" + ("\n" if done >= total else ""))
+        else:
+            sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"midfill models: {sentence}\n")
+
+
+def _write(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
