@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -178,6 +179,21 @@ def test_pull_then_offline_then_verify(
     assert 0 == main(["models", "pull", "mine", "--from", mirror, "--offline"])
     assert f"{home / 'mine'}\n" == capsys.readouterr().out
     assert 0 == main(["models", "verify", "mine"])
+
+
+def test_progress_is_one_living_line_on_a_terminal(
+    mirror: str,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is written over, and ended when the file is there."""
+    monkeypatch.setenv("MIDFILL_REGISTRY_SOURCES", mirror)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert 0 == main(["models", "pull", "mine", "--from", mirror])
+    shown = capsys.readouterr().err
+    assert "\r\x1b[Kmodel.safetensors: 100 % of 0.0 MB\n" in shown
+    assert home.is_dir()
 
 
 def test_a_wrong_setting_is_told(

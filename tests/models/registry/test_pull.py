@@ -490,6 +490,29 @@ def serve_folder(site: Site, folder: Path) -> None:
         site.contents[f"/shared/{path.name}"] = path.read_bytes()
 
 
+def test_a_model_without_a_checkpoint_is_told(puller: Puller) -> None:
+    """With the two ways that remain."""
+    entry = puller.order.entry
+    assert entry is not None
+    with pytest.raises(PullError, match=r"no checkpoint .* Name a folder on the web"):
+        puller(entry=replace(entry, checkpoint=None))
+
+
+def test_what_another_pull_left_is_not_published(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """Files of the hidden folder that the source does not list go."""
+    site.offer(repository)
+    left = puller.order.root / ".pull-tiny" / "model"
+    left.mkdir(parents=True)
+    (left / "merges.txt").write_text("old")
+    (left / "LICENSE").symlink_to("/etc/passwd")
+    folder = puller()
+    assert not (folder / "merges.txt").exists()
+    assert not (folder / "LICENSE").is_symlink()
+    assert b"Apache" == (folder / "LICENSE").read_bytes()
+
+
 def test_a_folder_with_a_manifest_needs_no_registry(
     puller: Puller, site: Site, model_folder: Path
 ) -> None:
