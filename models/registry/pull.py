@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Protocol
 
 from lsp_server.errors import PullError
+from lsp_server.prompt.families import find_family
+from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.selfcheck import resolve_family
 from models.integrity import verify
 from models.manifest import check_quantisation, load_manifest, write_manifest
 from models.registry.download import Progress, disk_error, fetch
@@ -189,6 +192,7 @@ def _fetched(
     manifest = describe(model, order.name, order.entry, listing)
     # A GPU runs all that a CPU does; what cannot run there cannot run at all.
     check_quantisation(model, manifest, device="cuda")
+    resolve_family(FastTokenizer(model), find_family(manifest.family))
     bring([file for file in listing.files if file.is_weights])
     if listing.manifest is None:
         manifest = replace(manifest, files=describe_files_of(model, listing))

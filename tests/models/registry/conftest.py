@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from lsp_server.prompt.families import MIDFILL, QWEN25_CODER
 from models.registry.entry import Architecture, Checkpoint, Entry
 from models.registry.sources import AllowList
 from models.registry.web import Web
@@ -126,6 +128,36 @@ def web(site: Site) -> Web:
     return Web(AllowList(places=[site.address]), timeout_s=10)
 
 
+def tokenizer_with(sentinels: Iterable[str]) -> bytes:
+    """Make a byte-level tokenizer as Qwen's, in its own JSON."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {char: at for at, char in enumerate(alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_tokens(
+        [AddedToken(name, special=False, normalized=False) for name in sentinels]
+    )
+    return tokenizer.to_str().encode()
+
+
+@pytest.fixture
+def tokenizer_without_sentinels() -> bytes:
+    """Give the tokenizer of a model that cannot fill in the middle."""
+    return tokenizer_with([])
+
+
+@pytest.fixture
+def mirrored_folder(
+    model_folder: Path, describe_again: Callable[[Path], object]
+) -> Path:
+    """Give a whole model folder whose tokenizer knows the family's sentinels."""
+    content = tokenizer_with(sorted(MIDFILL.sentinels))
+    (model_folder / "tokenizer.json").write_bytes(content)
+    describe_again(model_folder)
+    return model_folder
+
+
 @pytest.fixture
 def repository(tmp_path: Path, write_weights: WriteWeights) -> dict[str, bytes]:
     """Give the files of a small GPTQ checkpoint, as the hub has them."""
@@ -148,7 +180,7 @@ def repository(tmp_path: Path, write_weights: WriteWeights) -> dict[str, bytes]:
         "README.md": b"# Tiny",
         "LICENSE": b"Apache",
         "config.json": json.dumps(config).encode(),
-        "tokenizer.json": b'{"model": {"vocab": {"auto_map": 0}}}',
+        "tokenizer.json": tokenizer_with(sorted(QWEN25_CODER.sentinels)),
         "tokenizer_config.json": b'{"chat_template": "{{ x }}", "bos_token": "<s>"}',
         "model.safetensors": path.read_bytes(),
     }

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import pytest
 
+from lsp_server.config import Device
 from lsp_server.errors import (
     MidfillError,
     ModelIntegrityError,
@@ -17,6 +18,7 @@ from lsp_server.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
+from lsp_server.service.loaded_model import load_model
 from models.manifest import Quantisation, load_manifest, verify
 from models.registry.entry import Entry
 from models.registry.pull import Order, find_local, pull
@@ -341,6 +343,28 @@ def test_refuses_a_bad_checkpoint_before_its_weights(
     assert ["pins.json"] == puller.left()
 
 
+def test_refuses_a_tokenizer_without_sentinels_before_the_weights(
+    puller: Puller,
+    site: Site,
+    repository: dict[str, bytes],
+    tokenizer_without_sentinels: bytes,
+) -> None:
+    """Such a model cannot fill in the middle, whatever the registry says."""
+    site.offer(repository | {"tokenizer.json": tokenizer_without_sentinels})
+    with pytest.raises(UnsupportedModelError, match="the tokenizer has no token"):
+        puller()
+    assert [] == site.ranges(WEIGHTS)
+
+
+def test_the_server_takes_what_was_pulled(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """The same checks as at every start of the server pass."""
+    site.offer(repository)
+    loaded = load_model(str(puller()), Device.CPU)
+    assert "qwen2.5-coder" == loaded.family.name
+
+
 def test_pickles_and_code_are_not_fetched(
     puller: Puller, site: Site, repository: dict[str, bytes]
 ) -> None:
@@ -514,23 +538,23 @@ def test_what_another_pull_left_is_not_published(
 
 
 def test_a_folder_with_a_manifest_needs_no_registry(
-    puller: Puller, site: Site, model_folder: Path
+    puller: Puller, site: Site, mirrored_folder: Path
 ) -> None:
     """It comes byte for byte, and its manifest is the pin."""
-    serve_folder(site, model_folder)
+    serve_folder(site, mirrored_folder)
     folder = puller(base=f"{site.address}/shared/", entry=None)
-    assert {path.name: path.read_bytes() for path in model_folder.iterdir()} == {
+    assert {path.name: path.read_bytes() for path in mirrored_folder.iterdir()} == {
         path.name: path.read_bytes() for path in folder.iterdir()
     }
-    revision = hashlib.sha256((model_folder / "manifest.json").read_bytes())
+    revision = hashlib.sha256((mirrored_folder / "manifest.json").read_bytes())
     assert f"pinned revision {revision.hexdigest()}" in puller.said[0]
 
 
 def test_a_folder_that_changes_its_manifest_is_refused(
-    puller: Puller, site: Site, model_folder: Path
+    puller: Puller, site: Site, mirrored_folder: Path
 ) -> None:
     """A mirror cannot put another model in the place of the pinned one."""
-    serve_folder(site, model_folder)
+    serve_folder(site, mirrored_folder)
     base = f"{site.address}/shared"
     shutil.rmtree(puller(base=base, entry=None))
     site.contents["/shared/manifest.json"] += b"\n"
@@ -539,20 +563,20 @@ def test_a_folder_that_changes_its_manifest_is_refused(
 
 
 def test_a_folder_of_another_family_is_refused(
-    puller: Puller, site: Site, model_folder: Path
+    puller: Puller, site: Site, mirrored_folder: Path
 ) -> None:
     """A name of the registry keeps the registry's family."""
-    serve_folder(site, model_folder)
+    serve_folder(site, mirrored_folder)
     with pytest.raises(PullError, match="its family is 'midfill', in the registry"):
         puller(base=f"{site.address}/shared")
 
 
 @pytest.mark.parametrize("name", ["../x", "manifest.json", "/etc/x"])
 def test_a_folder_cannot_reach_outside(
-    puller: Puller, site: Site, model_folder: Path, name: str
+    puller: Puller, site: Site, mirrored_folder: Path, name: str
 ) -> None:
     """A listed name that leaves the folder is refused before anything is written."""
-    serve_folder(site, model_folder)
+    serve_folder(site, mirrored_folder)
     manifest = json.loads(site.contents["/shared/manifest.json"])
     manifest["files"][name] = {"sha256": "0" * 64, "bytes": 1}
     site.contents["/shared/manifest.json"] = json.dumps(manifest).encode()
@@ -562,10 +586,10 @@ def test_a_folder_cannot_reach_outside(
 
 @pytest.mark.parametrize("name", ["evil.py", "weights.bin", "chat_template.jinja"])
 def test_a_folder_with_code_is_refused(
-    puller: Puller, site: Site, model_folder: Path, name: str
+    puller: Puller, site: Site, mirrored_folder: Path, name: str
 ) -> None:
     """The safety checks of any other folder hold here too."""
-    serve_folder(site, model_folder)
+    serve_folder(site, mirrored_folder)
     content = b"import os"
     site.contents[f"/shared/{name}"] = content
     manifest = json.loads(site.contents["/shared/manifest.json"])
