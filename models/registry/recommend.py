@@ -160,7 +160,7 @@ def _rate(entry: Entry, machine: Machine, need: Need | None) -> tuple[Rating, st
     if machine.gpus:
         return Rating.FITS, what
     speed = _tokens_per_s(entry, need, machine)
-    what = f"{what}, about {speed:.0f} tokens/s on {machine.cores} cores"
+    what = f"{what}, at best {speed:.0f} tokens/s on {machine.cores} cores"
     return (Rating.FITS if speed >= _LEAST_TOKENS_PER_S else Rating.TOO_SLOW), what
 
 
