@@ -21,6 +21,7 @@
     ├── QuantizeError               a checkpoint cannot be quantised
     ├── RegistryError               the registry is wrong, or lacks a model
     ├── PullError                   a model cannot be fetched
+    ├── CorpusError                 a training corpus cannot be built
     └── ClientError                 the headless client lost its server
 
 Each one says what happened, to what, and what to do about it. A cancelled or
@@ -30,6 +31,7 @@ superseded request is not an error and has no class here.
 __all__ = [
     "ClientError",
     "ConfigError",
+    "CorpusError",
     "DocumentError",
     "EngineDeadError",
     "EngineError",
@@ -138,6 +140,10 @@ class RegistryError(MidfillError):
 
 class PullError(MidfillError):
     """A model cannot be fetched: source, network, disk, or content."""
+
+
+class CorpusError(MidfillError):
+    """A training corpus cannot be built of these sources."""
 
 
 class ClientError(MidfillError):

@@ -1,0 +1,1 @@
+"""Makes a training corpus of permissively licensed Python from what lies on disk."""
