@@ -34,6 +34,7 @@ PERMISSIVE = frozenset(
         "PostgreSQL",
         "Python-2.0",
         "Python-2.0.1",
+        "TCL",
         "Unlicense",
         "UPL-1.0",
         "W3C",

@@ -40,6 +40,11 @@ _GPL_TITLE = re.compile(
 _LONGEST_NAME_CHARACTERS = 100
 """A licence field that is longer holds the licence's text."""
 
+_OPENING_CHARACTERS = 1_000
+"""Where a text names its own licence. Further down come those of libraries that were
+compiled into the wheel, which say nothing about its Python source.
+"""
+
 UNKNOWN = "licence unknown"
 GPL_FAMILY = "licence of the GPL family"
 NOT_PERMISSIVE = "licence not permissive"
@@ -68,7 +73,7 @@ def choose_licence(metadata: Metadata) -> str:
     stated = list(_classified(metadata.classifiers))
     if field is not None:
         stated.append(permitted_expression(field))
-    elif metadata.licence and _GPL.search(metadata.licence):
+    elif _GPL.search(metadata.licence[:_OPENING_CHARACTERS]):
         raise LicenceRefusedError(GPL_FAMILY)
     if not stated:
         texts = (*metadata.licence_texts, metadata.licence)
@@ -186,7 +191,7 @@ def _classified(classifiers: tuple[str, ...]) -> Iterator[str]:
 
 def _recognise(text: str) -> str:
     """Tell a licence by its text."""
-    if _GPL_TITLE.search(text):
+    if _GPL_TITLE.search(text) or _GPL.search(text[:_OPENING_CHARACTERS]):
         raise LicenceRefusedError(GPL_FAMILY)
     plain = " ".join(re.sub(r"[^a-z0-9.]+", " ", text.lower()).split())
     for phrase, identifier in TEXTS:

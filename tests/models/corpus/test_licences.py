@@ -114,6 +114,14 @@ def test_refuses_expressions(expression: str, reason: str) -> None:
             ),
             "MIT",
         ),
+        (
+            metadata(
+                licence=f"{MIT_TEXT}{' and so on' * 100}\n"
+                "The compiler's library:\nGNU GENERAL PUBLIC LICENSE\n",
+                classifiers=(f"{OSI}MIT License",),
+            ),
+            "MIT",
+        ),
         (metadata(licence=MIT_TEXT), "MIT"),
         (metadata(texts=(MIT_TEXT,)), "MIT"),
         (
@@ -166,6 +174,14 @@ def test_reads_older_fields(said: Metadata, used: str) -> None:
         (metadata(texts=(MIT_TEXT, "GNU GENERAL PUBLIC LICENSE\n")), GPL),
         (metadata(texts=(f"{MIT_TEXT}\n\n  GNU GENERAL PUBLIC LICENSE\n",)), GPL),
         (metadata(texts=(MIT_TEXT, "All rights reserved.")), UNKNOWN),
+        (
+            metadata(
+                licence=f"Free under the GNU General Public License.\n{MIT_TEXT}",
+                classifiers=(f"{OSI}MIT License",),
+            ),
+            GPL,
+        ),
+        (metadata(licence=f"Free under the GPL, version 3.\n{MIT_TEXT}"), GPL),
     ],
 )
 def test_refuses_older_fields(said: Metadata, reason: str) -> None:
