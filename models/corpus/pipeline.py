@@ -98,7 +98,9 @@ def check_order(order: Order) -> None:
 def build_corpus(order: Order, *, progress: Progress) -> CorpusManifest:
     """Build the corpus, and put the finished folder in its place.
 
-    The folder holds the shards, ``manifest.json`` and ``ATTRIBUTION.md``. The same
+    The folder holds the shards, ``manifest.json`` and ``ATTRIBUTION.md``. A line of a
+    shard is a JSON object of a source file's ``package``, ``version``, ``licence``,
+    ``path`` and ``text``; packages come by name, their files by path. The same
     sources give the same bytes, wherever they lie. Everything is written into a
     temporary folder beside the output, which is renamed at the end; on an error, or
     when interrupted, it is removed.
