@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable, Iterable
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -224,16 +225,20 @@ def test_nothing_to_keep_is_an_error(
 
 @pytest.mark.parametrize(
     ("error", "remedy"),
-    [(OSError(28, "No space left"), "Free space"), (OSError(13, "Denied"), "Check")],
+    [
+        (OSError(28, "No space left"), "Free space"),
+        (OSError(13, "Denied"), "Check"),
+        (BrokenProcessPool(), "fewer workers"),
+    ],
 )
-def test_a_full_disk_leaves_nothing(
+def test_trouble_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
     order: Order,
     tmp_path: Path,
-    error: OSError,
+    error: Exception,
     remedy: str,
 ) -> None:
-    """A failure to write is told as such, and what was written goes."""
+    """A full disk or a killed worker is told as such, and what was written goes."""
 
     def fail(*_: object) -> None:
         raise error

@@ -2,6 +2,7 @@
 
 import math
 import os
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -27,6 +28,12 @@ def test_passes_errors_on(workers: int) -> None:
 def test_uses_other_processes() -> None:
     """With two workers, this process does not do the work."""
     assert os.getpid() not in set(run_all(_process, [1, 2, 3], workers=2))
+
+
+def test_tells_that_a_worker_was_killed() -> None:
+    """A worker that dies is an error, not a wait without end."""
+    with pytest.raises(BrokenProcessPool):
+        list(run_all(os._exit, [1], workers=2))
 
 
 def _process(_: int) -> int:
