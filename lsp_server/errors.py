@@ -22,6 +22,7 @@
     ├── RegistryError               the registry is wrong, or lacks a model
     ├── PullError                   a model cannot be fetched
     ├── CorpusError                 a training corpus cannot be built
+    ├── TrainingError               a model cannot be trained
     └── ClientError                 the headless client lost its server
 
 Each one says what happened, to what, and what to do about it. A cancelled or
@@ -47,6 +48,7 @@ __all__ = [
     "RegistryError",
     "RequestRejectedError",
     "StaleChangeError",
+    "TrainingError",
     "UnknownDocumentError",
     "UnsafeModelError",
     "UnsupportedModelError",
@@ -144,6 +146,10 @@ class PullError(MidfillError):
 
 class CorpusError(MidfillError):
     """A training corpus cannot be built of these sources."""
+
+
+class TrainingError(MidfillError):
+    """A model cannot be trained: its configuration, corpus or checkpoint is wrong."""
 
 
 class ClientError(MidfillError):

@@ -1,4 +1,4 @@
-"""Makes frozen dataclasses of decoded JSON, and forgives nothing.
+"""Makes frozen dataclasses of decoded JSON or TOML, and forgives nothing.
 
 An unknown key, a missing key and a value of another type are errors that name the
 key. Nothing is converted: ``"4"`` is not 4, and ``true`` is not 1.
@@ -16,12 +16,13 @@ _T = TypeVar("_T")
 _NAMES: Mapping[object, str] = {
     str: "a text",
     int: "a whole number",
+    float: "a number with a decimal point",
     bool: "true or false",
 }
 
 
 class ShapeError(Exception):
-    """JSON is not of the shape that was asked for; the message names the key."""
+    """The data is not of the shape that was asked for; the message names the key."""
 
 
 def build(cls: type[_T], raw: object, *, where: str = "") -> _T:
@@ -29,8 +30,8 @@ def build(cls: type[_T], raw: object, *, where: str = "") -> _T:
 
     Args:
         cls: A dataclass of texts, numbers, booleans, dataclasses, optional ones,
-            and mappings from text to dataclasses.
-        raw: Decoded JSON.
+            tuples of one kind, and mappings from text to dataclasses.
+        raw: Decoded JSON or TOML.
         where: The path of keys that led here.
 
     Raises:
@@ -57,6 +58,13 @@ def _value(hint: object, raw: object, where: str) -> object:
             raise ShapeError(_wrong(where, "an object"))
         inner = get_args(hint)[1]
         return {key: _value(inner, raw[key], _path(where, key)) for key in raw}
+    if get_origin(hint) is tuple:
+        if not isinstance(raw, list):
+            raise ShapeError(_wrong(where, "a list"))
+        inner = get_args(hint)[0]
+        return tuple(
+            _value(inner, each, f"{where}[{at}]") for at, each in enumerate(raw)
+        )
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return build(hint, raw, where=where)
     # A bool is an int to isinstance.

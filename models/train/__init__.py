@@ -1,0 +1,1 @@
+"""Trains Midfill's own models: from a corpus of source code to a checkpoint folder."""

@@ -1,0 +1,78 @@
+"""``python -m models.train``: trains a model as one TOML file describes it."""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from lsp_server.errors import MidfillError
+from models.train.config import TrainConfig, read_config
+from models.train.progress import Display
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command, and give its exit status."""
+    options = _parser().parse_args(arguments)
+    # The workers that cut rows import this module again, and must not wait for torch.
+    from models.train.device import this_device  # noqa: PLC0415  # as said above
+    from models.train.loop import Order, train  # noqa: PLC0415  # as said above
+
+    display = Display(sys.stderr)
+    try:
+        order = Order(
+            config=_with_options(read_config(options.config), options),
+            out=options.out,
+            device=this_device(),
+            minutes=options.minutes,
+            resume=options.resume,
+        )
+        train(order, display)
+    except MidfillError as exc:
+        display.say(f"error: {exc}")
+        return 1
+    except KeyboardInterrupt:
+        display.say("interrupted; --resume goes on from the last checkpoint")
+        return _INTERRUPTED
+    return 0
+
+
+def _with_options(config: TrainConfig, options: argparse.Namespace) -> TrainConfig:
+    data = replace(
+        config.data,
+        corpus=options.corpus or config.data.corpus,
+        tokenizer=options.tokenizer or config.data.tokenizer,
+        workers=(config.data.workers if options.workers is None else options.workers),
+    )
+    return replace(config, data=data)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m models.train",
+        description="Train a fill-in-the-middle model on the GPU, or a tiny one on the "
+        "CPU. The folder gets the model, a checkpoint, a log and its picture.",
+    )
+    add = parser.add_argument
+    add("config", type=Path, help="TOML file, such as models/train/starter.toml")
+    add("--out", type=Path, required=True, help="folder for all that the run writes")
+    add("--resume", action="store_true", help="go on from the checkpoint in --out")
+    add("--minutes", type=_positive, help="time to take; the schedule follows it")
+    add("--corpus", help="corpus folder, instead of the file's")
+    add("--tokenizer", help="tokenizer folder, instead of the file's")
+    add("--workers", type=int, help="worker processes, instead of the file's")
+    return parser
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

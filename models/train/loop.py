@@ -1,0 +1,313 @@
+"""Trains: rows in, steps, and now and then a line, a held-out loss, a checkpoint."""
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lsp_server.errors import TrainingError
+from models.train.checkpoint import (
+    Checkpoint,
+    fingerprint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from models.train.config import Stage, TrainConfig
+from models.train.data import Position, Rows, RowSource, stream
+from models.train.device import autocast, wait_for
+from models.train.documents import read_shards, write_store
+from models.train.examples import ExampleMaker, Role
+from models.train.export import save_model
+from models.train.log import HeldOut, Measured, TrainingLog
+from models.train.losses import (
+    count_targets,
+    mean_losses,
+    sum_losses,
+    to_device,
+)
+from models.train.meter import Clock, Meter
+from models.train.network import Decoder
+from models.train.optimiser import Optimiser, rate_factor
+from models.train.picture import draw_log
+
+__all__ = ["Listener", "Order", "train"]
+
+_HELD_OUT_BATCH_ROWS = 8
+
+
+class Listener(Protocol):
+    """Hears how the run goes."""
+
+    def say(self, line: str) -> None:
+        """Take a line for people."""
+        ...
+
+    def measured(self, measured: Measured) -> None:
+        """Take a line of the log."""
+        ...
+
+    def held_out(self, held_out: HeldOut) -> None:
+        """Take a held-out loss."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A run to be made.
+
+    Attributes:
+        config: The run's configuration.
+        out: Folder for the model, the log, the picture and the checkpoint.
+        device: What trains.
+        minutes: Time that the run has, getting ready included; None counts steps.
+        resume: Whether to go on from the checkpoint in ``out``.
+    """
+
+    config: TrainConfig
+    out: Path
+    device: torch.device
+    minutes: float | None = None
+    resume: bool = False
+
+
+def train(order: Order, listener: Listener) -> None:
+    """Run to the end of the steps or of the time, and save the model.
+
+    ``out`` then holds ``model/``, ``checkpoint.pt``, ``log.jsonl``, ``loss.svg``.
+
+    Raises:
+        MidfillError: Corpus, tokenizer, checkpoint or disk cannot be used, the loss is
+            not a number, or the time is over before the first step.
+    """
+    begin_s = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        run = _Run(order, listener, Path(folder))
+        run.rehearse()
+        run.go(ready_s=time.monotonic() - begin_s)
+
+
+class _Run:
+    def __init__(self, order: Order, listener: Listener, folder: Path) -> None:
+        config = order.config
+        self._order, self._config, self._listener = order, config, listener
+        self._device = order.device
+        tokenizer = Path(config.data.tokenizer)
+        self._maker = ExampleMaker(tokenizer, fim_share=config.data.fim_share)
+        _make_folder(order.out)
+        saved = self._saved() if order.resume else None
+        self._source = self._store(folder, "train")
+        torch.manual_seed(config.recipe.seed)
+        self._network = Decoder(
+            config.shape, vocabulary_size=self._maker.vocabulary_size
+        ).to(self._device)
+        self._optimiser = Optimiser(self._network, config.recipe)
+        self._step, self._tokens, self._elapsed_s = 0, 0, 0.0
+        self._position = Position(item=0, row=0)
+        if saved is not None:
+            self._take_over(saved)
+        self._log = TrainingLog(order.out / "log.jsonl", keep_steps=self._step)
+        held_out = self._store(folder, "held-out")
+        self._held_out = self._rows(held_out, config.data.stages[-1])
+        self._sum_losses: Callable[[Tensor], Tensor] = partial(
+            sum_losses, self._network
+        )
+        if self._device.type == "cuda":
+            self._sum_losses = torch.compile(self._sum_losses, dynamic=False)
+
+    def rehearse(self) -> None:
+        """Run each length of row once, so that compiling takes no time of a step."""
+        weights = _count_weights(self._network)
+        self._listener.say(f"{weights:,} weights on {self._device}")
+        micro = self._config.recipe.micro_batch_tokens
+        for length in {stage.row_tokens for stage in self._config.data.stages}:
+            shape = (micro // length, 2, length + 1)
+            self._backward(np.full(shape, Role.MIDDLE, np.uint16), total=1.0)
+        self._network.zero_grad(set_to_none=True)
+        wait_for(self._device)
+
+    def go(self, *, ready_s: float) -> None:
+        """Step to the end; what came before took ``ready_s`` seconds."""
+        minutes = self._order.minutes
+        budget_s = None if minutes is None else minutes * 60 - ready_s
+        if budget_s is not None and budget_s <= 0:
+            raise TrainingError(
+                f"the time is over before the first step, after {ready_s:.0f} s",
+                subject=str(self._order.out),
+                remedy="Give the run more minutes",
+            )
+        clock = Clock(elapsed_s=self._elapsed_s, budget_s=budget_s)
+        meter = Meter(
+            self._config.shape,
+            parameters=_count_weights(self._network),
+            middle_weight=self._config.data.middle_weight,
+            device=self._device,
+        )
+        while (share := self._share(clock)) < 1:
+            stage = self._config.stage_at(share)
+            with closing(self._stream(stage)) as rows:
+                while share < 1 and self._config.stage_at(share) is stage:
+                    self._one_step(rows, stage, share, meter)
+                    share = self._share(clock)
+                    self._report(clock, share, meter)
+        self._measure_held_out()
+        self._keep(clock)
+
+    def _share(self, clock: Clock) -> float:
+        if clock.budget_s is None:
+            return self._step / self._config.recipe.steps
+        return clock.seconds() / clock.budget_s
+
+    def _stream(self, stage: Stage) -> Generator[tuple[Rows, Position], None, None]:
+        workers = self._config.data.workers
+        return stream(self._source, stage, self._position, workers=workers)
+
+    def _one_step(
+        self,
+        rows: Generator[tuple[Rows, Position], None, None],
+        stage: Stage,
+        share: float,
+        meter: Meter,
+    ) -> None:
+        recipe, weight = self._config.recipe, self._config.data.middle_weight
+        drawn = list(islice(rows, recipe.batch_tokens // stage.row_tokens))
+        batch = np.stack([row for row, _ in drawn])
+        counts = count_targets(batch)
+        total = max(counts[0] + weight * counts[1], 1.0)
+        rows_at_once = recipe.micro_batch_tokens // stage.row_tokens
+        for first in range(0, len(batch), rows_at_once):
+            sums = self._backward(batch[first : first + rows_at_once], total=total)
+            meter.add_sums(sums)
+        factor = rate_factor(share, recipe)
+        self._optimiser.step(factor)
+        self._step += 1
+        self._tokens += recipe.batch_tokens
+        self._position = drawn[-1][1]
+        meter.add_step(counts, stage, tokens=recipe.batch_tokens, rate_factor=factor)
+
+    def _backward(self, rows: Rows, *, total: float) -> Tensor:
+        weight = self._config.data.middle_weight
+        with autocast(self._device):
+            sums = self._sum_losses(to_device(rows, self._device))
+        ((sums[0] + weight * sums[1]) / total).backward()
+        return sums.detach()
+
+    def _report(self, clock: Clock, share: float, meter: Meter) -> None:
+        recipe = self._config.recipe
+        if self._step % recipe.log_every_steps == 0:
+            measured = meter.read(
+                step=self._step, share=share, tokens=self._tokens, clock=clock
+            )
+            if not math.isfinite(measured.loss):
+                raise TrainingError(
+                    f"the loss is not a number after step {self._step}",
+                    subject=str(self._order.out),
+                    remedy="Lower the learning rates, and start anew",
+                )
+            self._log.add(measured)
+            self._listener.measured(measured)
+        # The end of the run does both in any case.
+        if share < 1 and self._step % recipe.held_out_every_steps == 0:
+            with meter.paused():
+                self._measure_held_out()
+        if share < 1 and self._step % recipe.checkpoint_every_steps == 0:
+            with meter.paused():
+                self._keep(clock)
+
+    @torch.no_grad()
+    def _measure_held_out(self) -> None:
+        sums = torch.zeros(2, device=self._device)
+        for first in range(0, len(self._held_out), _HELD_OUT_BATCH_ROWS):
+            rows = self._held_out[first : first + _HELD_OUT_BATCH_ROWS]
+            with autocast(self._device):
+                sums += sum_losses(self._network, to_device(rows, self._device))
+        context, middle = mean_losses(sums, count_targets(self._held_out))
+        entry = HeldOut(
+            step=self._step,
+            tokens=self._tokens,
+            held_out_middle_loss=middle,
+            held_out_context_loss=context,
+        )
+        self._log.add(entry)
+        self._listener.held_out(entry)
+
+    def _keep(self, clock: Clock) -> None:
+        """Write checkpoint, model and picture."""
+        out = self._order.out
+        save_checkpoint(
+            out / "checkpoint.pt",
+            Checkpoint(
+                fingerprint=fingerprint(self._config),
+                step=self._step,
+                tokens=self._tokens,
+                elapsed_s=clock.seconds(),
+                position=self._position,
+                network=self._network.state_dict(),
+                optimiser=self._optimiser.state(),
+            ),
+        )
+        save_model(
+            self._network,
+            out / "model",
+            shape=self._config.shape,
+            tokenizer=Path(self._config.data.tokenizer),
+            end_id=self._maker.end_id,
+            dtype=torch.bfloat16,
+        )
+        picture = draw_log(self._log.entries())
+        (out / "loss.svg").write_text(picture, encoding="utf-8")
+        self._listener.say(f"step {self._step}: model and checkpoint saved in {out}")
+
+    def _saved(self) -> Checkpoint:
+        return load_checkpoint(
+            self._order.out / "checkpoint.pt",
+            expected_fingerprint=fingerprint(self._config),
+        )
+
+    def _take_over(self, saved: Checkpoint) -> None:
+        self._network.load_state_dict(saved.network)
+        self._optimiser.load(saved.optimiser)
+        self._step, self._tokens = saved.step, saved.tokens
+        self._elapsed_s, self._position = saved.elapsed_s, saved.position
+
+    def _store(self, folder: Path, split: str) -> RowSource:
+        """Unpack a part of the corpus to where all workers can read it."""
+        path = folder / f"{split}.bin"
+        write_store(path, read_shards(Path(self._config.data.corpus), split))
+        return RowSource(
+            store=path,
+            tokenizer=Path(self._config.data.tokenizer),
+            fim_share=self._config.data.fim_share,
+            seed=self._config.recipe.seed,
+        )
+
+    def _rows(self, source: RowSource, stage: Stage) -> Rows:
+        every = replace(source, fim_share=1.0)
+        start = Position(item=0, row=0)
+        with closing(stream(every, stage, start, workers=0)) as rows:
+            drawn = islice(rows, self._config.data.held_out_rows)
+            return np.stack([row for row, _ in drawn])
+
+
+def _count_weights(network: Decoder) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise TrainingError(
+            f"the folder cannot be made ({exc.strerror})",
+            subject=str(folder),
+            remedy="Choose another",
+        ) from exc
