@@ -198,7 +198,7 @@ class _Run:
         weight = self._config.data.middle_weight
         with autocast(self._device):
             sums = self._sum_losses(to_device(rows, self._device))
-        ((sums[0] + weight * sums[1]) / total).backward()
+        torch.autograd.backward([(sums[0] + weight * sums[1]) / total])
         return sums.detach()
 
     def _report(self, clock: Clock, share: float, meter: Meter) -> None:

@@ -44,7 +44,10 @@ class Meter:
         self._shape, self._parameters = shape, parameters
         self._middle_weight, self._device = middle_weight, device
         self._peak_flops = peak_flops(device)
-        self._start_anew()
+        self._sums = torch.zeros(2, device=device)
+        self._counts = (0, 0)
+        self._tokens, self._flops, self._rate_factor = 0, 0.0, 0.0
+        self._zero_s = time.monotonic()
 
     def add_sums(self, sums: Tensor) -> None:
         """Add the losses of some rows, without waiting for the device."""
@@ -92,7 +95,7 @@ class Meter:
         return measured
 
     def _start_anew(self) -> None:
-        self._sums = torch.zeros(2, device=self._device)
+        self._sums = torch.zeros_like(self._sums)
         self._counts = (0, 0)
         self._tokens, self._flops, self._rate_factor = 0, 0.0, 0.0
         self._zero_s = time.monotonic()

@@ -135,4 +135,5 @@ def _orthogonal(matrices: Tensor) -> Tensor:
     for _ in range(_ITERATIONS):
         square = found @ found.mT
         found = a * found + (b * square + c * square @ square) @ found
-    return found.mT if is_tall else found
+    orthogonal: Tensor = found.mT if is_tall else found
+    return orthogonal

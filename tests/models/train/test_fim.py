@@ -32,7 +32,17 @@ value = "ö" + first(1, 2)  # why
 '''
 
 pieces = st.sampled_from(
-    ["def f(a):\n", "    return a\n", "\n", "x = 'ä'\n", "if x:\n", "  ", "\t", "\r\n", "("]
+    [
+        "def f(a):\n",
+        "    return a\n",
+        "\n",
+        "x = 'ä'\n",
+        "if x:\n",
+        "  ",
+        "\t",
+        "\r\n",
+        "(",
+    ]
 )
 documents = st.one_of(st.text(), st.lists(pieces, max_size=60).map("".join))
 

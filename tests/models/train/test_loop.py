@@ -80,9 +80,7 @@ def test_time_budget_ends_the_run(tiny_config: TrainConfig, tmp_path: Path) -> N
     minutes = 0.05
     config = replace(
         tiny_config,
-        recipe=replace(
-            tiny_config.recipe, steps=10**9, checkpoint_every_steps=10**9
-        ),
+        recipe=replace(tiny_config.recipe, steps=10**9, checkpoint_every_steps=10**9),
     )
     out = tmp_path / "out"
     order = Order(config=config, out=out, device=CPU, minutes=minutes)

@@ -1,0 +1,132 @@
+"""A model is trained on what the editor's prompt will ask it."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lsp_server.config import PromptConfig
+from lsp_server.context.window import LineWindows
+from lsp_server.errors import ModelIntegrityError, TrainingError
+from lsp_server.prompt.builder import PromptBuilder
+from lsp_server.prompt.families import find_family
+from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.values import Snapshot
+from models.train.config import Stage
+from models.train.examples import ExampleMaker, Role
+from models.train.fim import Cut
+
+ROOT = Path(__file__).resolve().parents[3]
+FOLDER = ROOT / "models" / "midfill-starter-88m"
+TOKENIZER = FastTokenizer(FOLDER)
+MAKER = ExampleMaker(FOLDER, fim_share=1.0)
+PROMPTS = PromptBuilder(
+    tokenizer=TOKENIZER,
+    family=find_family("midfill"),
+    config=PromptConfig(),
+    max_model_len=2048,
+    windows=LineWindows(encode=TOKENIZER.encode, step_lines=1000),
+)
+STAGE = Stage(
+    until_share=1.0,
+    row_tokens=128,
+    shortest_window_tokens=16,
+    longest_window_tokens=64,
+)
+
+words = st.lists(
+    st.sampled_from(["def ", "x", " = ", "(", ")", "ä", "name", "<|fim_middle|>", " "]),
+    max_size=20,
+).map("".join)
+
+
+@given(prefix=words, middle=words, suffix=words)
+def test_prompt_is_the_one_that_the_editor_sends(
+    prefix: str, middle: str, suffix: str
+) -> None:
+    """Up to the middle, the tokens are those of the prompt builder, each one."""
+    example = MAKER.render(
+        Cut(prefix=prefix, middle=middle, suffix=suffix), most_tokens=2048
+    )
+    assert example is not None
+    prompt = PROMPTS.build(
+        Snapshot(
+            uri="file:///a.py",
+            language_id="python",
+            version=1,
+            text=prefix + suffix,
+            offset=len(prefix),
+        ),
+        snippets=(),
+        max_output_tokens=64,
+    )
+    after = (*TOKENIZER.encode(middle), *prompt.stop_token_ids)
+    assert (*prompt.token_ids, *after) == tuple(example.tokens.tolist())
+    assert len(after) == int((example.roles == Role.MIDDLE).sum())
+
+
+def test_roles() -> None:
+    """Prompt sentinels have no role, code is context, and the end is of the middle."""
+    example = MAKER.render(Cut(prefix="a", middle="b", suffix="c"), most_tokens=64)
+    assert example is not None
+    # <|endoftext|> <|fim_prefix|> <|fim_suffix|> c <|fim_middle|> a b <|endoftext|>
+    assert [0, 0, 0, 1, 0, 1, 2, 2] == example.roles.tolist()
+    tokens = example.tokens.tolist()
+    assert [0, 1, 3, 2, 0] == [tokens[at] for at in (0, 1, 2, 4, 7)]
+
+
+@given(
+    prefix=st.text("ab \n", max_size=80),
+    suffix=st.text("ab \n", max_size=80),
+    most=st.integers(8, 40),
+)
+def test_clipping_takes_the_outer_ends(prefix: str, suffix: str, most: int) -> None:
+    """What is kept touches the cursor, fits, and leaves no room that it could use."""
+    example = MAKER.render(
+        Cut(prefix=prefix, middle="x", suffix=suffix), most_tokens=most
+    )
+    assert example is not None
+    tokens = example.tokens.tolist()
+    before, behind = TOKENIZER.encode(prefix), TOKENIZER.encode(suffix)
+    at = tokens.index(2)
+    kept_suffix, kept_prefix = tokens[3:at], tokens[at + 1 : -2]
+    assert list(behind[: len(kept_suffix)]) == kept_suffix
+    assert list(before[len(before) - len(kept_prefix) :]) == kept_prefix
+    assert min(most, len(before) + len(behind) + 6) == len(tokens)
+
+
+def test_a_middle_without_room_is_left_out() -> None:
+    """A middle that does not fit is no example, as its end would be missing."""
+    cut = Cut(prefix="", middle="a b c d e f g h", suffix="")
+    assert MAKER.render(cut, most_tokens=12) is None
+    assert MAKER.render(cut, most_tokens=13) is not None
+
+
+@pytest.mark.parametrize("fim_share", [0.0, 1.0])
+def test_share_of_middles(fim_share: float) -> None:
+    """All windows have a middle, or none; then the text is read as it stands."""
+    text = "value = compute(1, 2)\n" * 40
+    maker = ExampleMaker(FOLDER, fim_share=fim_share)
+    examples = list(maker.examples(text, STAGE, random.Random(1)))
+    middles = [bool((each.roles == Role.MIDDLE).any()) for each in examples]
+    assert len(examples) > 3
+    assert {bool(fim_share)} == set(middles)
+    if not fim_share:
+        ids = [token for each in examples for token in each.tokens.tolist()[1:]]
+        assert text == TOKENIZER.decode(ids)
+        assert maker.end_id == ids[-1]
+    assert max(len(each.tokens) for each in examples) <= STAGE.row_tokens
+
+
+def test_refuses_a_tokenizer_without_sentinels(tmp_path: Path) -> None:
+    """The missing sentinel is named; so is a missing file."""
+    with pytest.raises(ModelIntegrityError):
+        ExampleMaker(tmp_path, fim_share=1.0)
+    content = (FOLDER / "tokenizer.json").read_text(encoding="utf-8")
+    (tmp_path / "tokenizer.json").write_text(
+        content.replace("<|fim_suffix|>", "<|other|>"), encoding="utf-8"
+    )
+    with pytest.raises(TrainingError, match=r"no token '<\|fim_suffix\|>'"):
+        ExampleMaker(tmp_path, fim_share=1.0)
