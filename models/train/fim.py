@@ -18,8 +18,15 @@ from models.train.outline import Outline, Span
 
 __all__ = ["Cut", "cut_window", "windows"]
 
-_TRIES = 12
-"""Nodes that are looked at to find one of about the wished length."""
+_LINE_TRIES = 12
+"""Lines that are looked at to find one that is not blank."""
+
+_NODE_TRIES = 64
+"""Nodes that are looked at to find one of about the wished length: most are names."""
+
+_SHORTEST_SPAN = 1 / 50
+"""As a share of the longest. Were single characters as frequent as long spans, few
+tokens of a corpus would be middles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +81,20 @@ def cut_window(text: str, window: Span, outline: Outline, rng: random.Random) ->
     )
 
 
-def _log_uniform(low: int, high: int, rng: random.Random) -> float:
+def _log_uniform(low: float, high: float, rng: random.Random) -> float:
     return math.exp(rng.uniform(math.log(low), math.log(high)))
+
+
+def _span_length(longest: int, rng: random.Random) -> int:
+    """Draw a length of at least one and at most ``longest`` characters."""
+    return max(int(longest * _log_uniform(_SHORTEST_SPAN, 1, rng)), 1)
 
 
 def _character_span(
     _text: str, window: Span, _outline: Outline, rng: random.Random
 ) -> Span:
     start, end = window
-    length = int(_log_uniform(1, max((end - start) // 3, 1), rng))
+    length = _span_length((end - start) // 3, rng)
     first = rng.randint(start, end - length)
     return first, first + length
 
@@ -94,12 +106,12 @@ def _whole_node(text: str, window: Span, outline: Outline, rng: random.Random) -
     low, high = (bisect_left(nodes, (at, at)) for at in window)
     longest = (end - start) // 2
     tried = [
-        nodes[rng.randrange(low, high)] for _ in range(_TRIES if low < high else 0)
+        nodes[rng.randrange(low, high)] for _ in range(_NODE_TRIES if low < high else 0)
     ]
     fitting = [s for s in tried if s[1] <= end and 0 < s[1] - s[0] <= longest]
     if not fitting:
         return _character_span(text, window, outline, rng)
-    wished = math.log(_log_uniform(1, max(longest, 1), rng))
+    wished = math.log(_span_length(longest, rng))
     return min(fitting, key=lambda s: abs(math.log(s[1] - s[0]) - wished))
 
 
@@ -123,7 +135,7 @@ def _some_line(text: str, window: Span, rng: random.Random) -> Span:
     """Give a line of the window, without its end, and not a blank one if it can be."""
     start, end = window
     line = (start, start)
-    for _ in range(_TRIES):
+    for _ in range(_LINE_TRIES):
         at = rng.randrange(start, end)
         # A place within a long line is as likely as its length: jump to the next line.
         first = text.find("\n", at, end) + 1

@@ -27,7 +27,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(vocabulary_size, shape.hidden)
         self.layers = nn.ModuleList(_Layer(shape) for _ in range(shape.layers))
-        self.norm = nn.RMSNorm(shape.hidden, shape.norm_epsilon)
+        self.norm = _Norm(shape.hidden, shape.norm_epsilon)
         self._shape = shape
         for parameter in self.parameters():
             if parameter.dim() > 1:
@@ -40,18 +40,36 @@ class Decoder(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Turn ids, shape (B, T), into logits, shape (B, T, vocabulary)."""
         hidden = self.embed_tokens(tokens)  # (B, T, D)
+        if torch.is_autocast_enabled(tokens.device.type):
+            # The residual stream too: half the bytes to move, as at inference.
+            hidden = hidden.to(torch.get_autocast_dtype(tokens.device.type))
         rotation = _rotation(tokens.shape[1], self._shape, tokens.device)
         for layer in self.layers:
             hidden = layer(hidden, rotation)
         return functional.linear(self.norm(hidden), self.embed_tokens.weight)
 
 
+class _Norm(nn.Module):
+    """RMSNorm, computed in float32 whatever it is given."""
+
+    def __init__(self, size: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self._epsilon = epsilon
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        wide = hidden.float()
+        scale = (wide.square().mean(-1, keepdim=True) + self._epsilon).rsqrt()
+        normed: Tensor = (wide * scale).type_as(hidden) * self.weight.type_as(hidden)
+        return normed
+
+
 class _Layer(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(shape.hidden, shape.norm_epsilon)
+        self.input_layernorm = _Norm(shape.hidden, shape.norm_epsilon)
         self.self_attn = _Attention(shape)
-        self.post_attention_layernorm = nn.RMSNorm(shape.hidden, shape.norm_epsilon)
+        self.post_attention_layernorm = _Norm(shape.hidden, shape.norm_epsilon)
         self.mlp = _FeedForward(shape)
 
     def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
@@ -69,8 +87,8 @@ class _Attention(nn.Module):
         self.v_proj = nn.Linear(shape.hidden, shape.kv_heads * size, bias=False)
         self.o_proj = nn.Linear(shape.heads * size, shape.hidden, bias=False)
         if shape.qk_norm:
-            self.q_norm: nn.Module = nn.RMSNorm(size, shape.norm_epsilon)
-            self.k_norm: nn.Module = nn.RMSNorm(size, shape.norm_epsilon)
+            self.q_norm: nn.Module = _Norm(size, shape.norm_epsilon)
+            self.k_norm: nn.Module = _Norm(size, shape.norm_epsilon)
         else:
             self.q_norm = nn.Identity()
             self.k_norm = nn.Identity()

@@ -47,11 +47,16 @@ pieces = st.sampled_from(
 documents = st.one_of(st.text(), st.lists(pieces, max_size=60).map("".join))
 
 
+def lot(seed: int) -> random.Random:
+    """Give what draws cuts."""
+    return random.Random(seed)  # noqa: S311  # guards nothing
+
+
 @given(text=documents, seed=st.integers(), shortest=st.integers(1, 40))
 @example(text=CODE, seed=1, shortest=10)
 def test_cuts_reassemble_the_document(text: str, seed: int, shortest: int) -> None:
     """Prefix, middle and suffix of all windows, in a row, are the document's bytes."""
-    rng = random.Random(seed)
+    rng = lot(seed)
     outline = read_outline(text)
     found = windows(text, shortest_chars=shortest, longest_chars=3 * shortest, rng=rng)
     cuts = [cut_window(text, window, outline, rng) for window in found]
@@ -65,13 +70,13 @@ def test_cuts_reassemble_the_document(text: str, seed: int, shortest: int) -> No
 def test_spans_of_characters_are_at_most_a_third(text: str, seed: int) -> None:
     """A random span has at least a character, and at most a third of the window."""
     window = (0, len(text))
-    first, last = fim._character_span(text, window, NO_OUTLINE, random.Random(seed))
+    first, last = fim._character_span(text, window, NO_OUTLINE, lot(seed))
     assert 1 <= last - first <= len(text) // 3
 
 
 def middles(way: str) -> set[str]:
     """Give the middles that a way of cutting makes of the code above."""
-    rng = random.Random(0)
+    rng = lot(0)
     cut = getattr(fim, way)
     outline = read_outline(CODE)
     spans = [cut(CODE, (0, len(CODE)), outline, rng) for _ in range(4000)]
@@ -105,7 +110,7 @@ def test_nodes_are_whole() -> None:
     outline = read_outline(CODE)
     nodes = {CODE[first:last] for first, last in outline.nodes}
     assert middles("_whole_node") <= nodes
-    first, last = fim._whole_node("ab cd ef", (0, 8), NO_OUTLINE, random.Random(0))
+    first, last = fim._whole_node("ab cd ef", (0, 8), NO_OUTLINE, lot(0))
     assert 0 < last - first <= 2
 
 
@@ -130,8 +135,6 @@ def test_places_hold_whatever_ends_lines(end: str) -> None:
 @given(text=documents, seed=st.integers())
 def test_windows_are_whole_lines(text: str, seed: int) -> None:
     """Every window but the last ends with a line end, and none is empty."""
-    found = list(
-        windows(text, shortest_chars=5, longest_chars=20, rng=random.Random(seed))
-    )
+    found = list(windows(text, shortest_chars=5, longest_chars=20, rng=lot(seed)))
     assert all(first < last for first, last in found)
     assert all("\n" == text[last - 1] for _, last in found[:-1])
