@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lsp_server.errors import TrainingError
 from models.train.checkpoint import (
@@ -118,11 +117,9 @@ class _Run:
         self._log = TrainingLog(order.out / "log.jsonl", keep_steps=self._step)
         held_out = self._store(folder, "held-out")
         self._held_out = self._rows(held_out, config.data.stages[-1])
-        self._sum_losses: Callable[[Tensor], Tensor] = partial(
-            sum_losses, self._network
-        )
+        self._sum_losses: Callable[[nn.Module, Tensor], Tensor] = sum_losses
         if self._device.type == "cuda":
-            self._sum_losses = torch.compile(self._sum_losses, dynamic=False)
+            self._sum_losses = torch.compile(sum_losses, dynamic=False)
 
     def rehearse(self) -> None:
         """Run each length of row once, so that compiling takes no time of a step."""
@@ -197,7 +194,7 @@ class _Run:
     def _backward(self, rows: Rows, *, total: float) -> Tensor:
         weight = self._config.data.middle_weight
         with autocast(self._device):
-            sums = self._sum_losses(to_device(rows, self._device))
+            sums = self._sum_losses(self._network, to_device(rows, self._device))
         torch.autograd.backward([(sums[0] + weight * sums[1]) / total])
         return sums.detach()
 

@@ -10,6 +10,9 @@ from models.train.examples import Role
 
 __all__ = ["count_targets", "mean_losses", "sum_losses", "to_device"]
 
+# Plain numbers: torch.compile compares with members of an enumeration wrongly.
+_ROLES = (int(Role.CONTEXT), int(Role.MIDDLE))
+
 
 def to_device(rows: Rows, device: torch.device) -> Tensor:
     """Move rows, shape (B, 2, T + 1), as whole numbers that can be indices."""
@@ -29,9 +32,7 @@ def sum_losses(network: nn.Module, rows: Tensor) -> Tensor:
     each = functional.cross_entropy(
         logits.flatten(0, 1).float(), targets.flatten(), reduction="none"
     ).view(targets.shape)
-    return torch.stack(
-        [(each * (roles == role)).sum() for role in (Role.CONTEXT, Role.MIDDLE)]
-    )
+    return torch.stack([(each * (roles == role)).sum() for role in _ROLES])
 
 
 def mean_losses(sums: Tensor, counts: tuple[int, int]) -> tuple[float, float]:
