@@ -14,6 +14,7 @@ from models.train.network import Decoder
 
 __all__ = ["save_model"]
 
+_READABLE = 0o644
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
@@ -52,7 +53,10 @@ def save_model(
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as made:
             half_made = Path(made) / "model"
             half_made.mkdir()
-            save_file(tensors, half_made / "model.safetensors", {"format": "pt"})
+            weights = half_made / "model.safetensors"
+            save_file(tensors, weights, {"format": "pt"})
+            # The library lets nobody else read it.
+            weights.chmod(_READABLE)
             (half_made / "config.json").write_text(
                 json.dumps(described, indent=2) + "\n", encoding="utf-8"
             )

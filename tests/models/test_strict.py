@@ -19,6 +19,8 @@ class Outer:
     number: int
     inner: Inner | None
     many: Mapping[str, Inner]
+    share: float
+    row: tuple[Inner, ...]
 
 
 GOOD: dict[str, object] = {
@@ -26,13 +28,20 @@ GOOD: dict[str, object] = {
     "number": 4,
     "inner": {"flag": True},
     "many": {"x": {"flag": False}},
+    "share": 0.5,
+    "row": [{"flag": True}, {"flag": False}],
 }
 
 
 def test_builds_what_fits() -> None:
-    """Nested objects, mappings and nulls become the dataclasses that are asked for."""
+    """Nested objects, lists, mappings and nulls become the dataclasses that are asked for."""
     expected = Outer(
-        text="a", number=4, inner=Inner(flag=True), many={"x": Inner(flag=False)}
+        text="a",
+        number=4,
+        inner=Inner(flag=True),
+        many={"x": Inner(flag=False)},
+        share=0.5,
+        row=(Inner(flag=True), Inner(flag=False)),
     )
     assert expected == build(Outer, GOOD)
     assert build(Outer, {**GOOD, "inner": None}).inner is None
@@ -52,6 +61,10 @@ def test_builds_what_fits() -> None:
         ({"many": []}, "the key 'many' is not an object"),
         ({"many": {"x": {"flag": 0}}}, "the key 'many.x.flag' is not true or false"),
         ({"many": {"x": None}}, "the key 'many.x' is not an object"),
+        ({"share": 1}, "the key 'share' is not a number with a decimal point"),
+        ({"row": {}}, "the key 'row' is not a list"),
+        ({"row": [{"flag": True}, 3]}, "the key 'row[1]' is not an object"),
+        ({"row": [{"flag": 1}]}, "the key 'row[0].flag' is not true or false"),
         ({"more": 1}, "the key 'more' is unknown"),
     ],
 )

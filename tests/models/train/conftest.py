@@ -21,7 +21,7 @@ TINY_SHAPE = Shape(
     head_size=8,
     feed_forward=64,
     context_tokens=128,
-    rope_theta=10000.0,
+    rope_theta=500.0,
     norm_epsilon=1e-6,
     qk_norm=False,
 )

@@ -83,6 +83,7 @@ def test_folder_is_safe_and_whole(
         "tokenizer.json",
         "tokenizer_config.json",
     ) == refuse_unsafe(folder)
+    assert 0o644 == (folder / "model.safetensors").stat().st_mode & 0o777
     described = read_json(folder / "config.json")
     assert isinstance(described, dict)
     assert ("bfloat16", 0) == (described["torch_dtype"], described["eos_token_id"])
