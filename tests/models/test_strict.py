@@ -34,7 +34,7 @@ GOOD: dict[str, object] = {
 
 
 def test_builds_what_fits() -> None:
-    """Nested objects, lists, mappings and nulls become the dataclasses that are asked for."""
+    """Nested objects, lists, mappings and nulls become what is asked for."""
     expected = Outer(
         text="a",
         number=4,
