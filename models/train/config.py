@@ -61,7 +61,7 @@ class Data:
     """Where the text comes from and how it is cut.
 
     Attributes:
-        corpus: Folder with ``train`` and ``held-out`` shards.
+        corpus: Folder with shards to train on and shards held out.
         tokenizer: Folder with ``tokenizer.json``.
         fim_share: Share of the windows with a middle; the others read left to right.
         middle_weight: What a token of a middle, or its end, counts in the loss, where

@@ -1,7 +1,7 @@
 """The corpus on disk: compressed shards to read once, and a store to read anywhere.
 
-Shards are ``train/*.jsonl.gz`` and ``held-out/*.jsonl.gz``: a JSON object a line, with
-at least ``text``.
+Shards are named ``train-*.jsonl.gz`` and ``held-out-*.jsonl.gz``: a JSON object a line,
+with at least ``text``.
 """
 
 import gzip
@@ -26,9 +26,9 @@ def read_shards(corpus: Path, split: str) -> Iterator[str]:
     Raises:
         TrainingError: There is no shard, or one cannot be read.
     """
-    shards = sorted((corpus / split).glob("*.jsonl.gz"))
+    shards = sorted(corpus.glob(f"{split}-*.jsonl.gz"))
     if not shards:
-        raise _unreadable(corpus / split, "there is no shard (*.jsonl.gz)")
+        raise _unreadable(corpus, f"there is no shard {split}-*.jsonl.gz")
     for shard in shards:
         try:
             with gzip.open(shard, "rt", encoding="utf-8") as lines:

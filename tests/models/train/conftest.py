@@ -76,9 +76,9 @@ def corpus(tmp_path: Path) -> Path:
     """Give a folder with twelve documents to train on and three held out."""
     folder = tmp_path / "corpus"
     texts = [DOCUMENT.format(number=number) for number in range(15)]
-    write_shard(folder / "train" / "0.jsonl.gz", texts[:6])
-    write_shard(folder / "train" / "1.jsonl.gz", texts[6:12])
-    write_shard(folder / "held-out" / "0.jsonl.gz", texts[12:])
+    write_shard(folder / "train-00000.jsonl.gz", texts[:6])
+    write_shard(folder / "train-00001.jsonl.gz", texts[6:12])
+    write_shard(folder / "held-out-00000.jsonl.gz", texts[12:])
     return folder
 
 

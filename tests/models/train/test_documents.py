@@ -35,8 +35,7 @@ def test_refuses_a_damaged_corpus(
 ) -> None:
     """The error names the shard and what is wrong."""
     if content is not None:
-        (tmp_path / "train").mkdir()
-        (tmp_path / "train" / "0.jsonl.gz").write_bytes(content)
+        (tmp_path / "train-0.jsonl.gz").write_bytes(content)
     with pytest.raises(TrainingError, match=message):
         list(read_shards(tmp_path, "train"))
 
@@ -51,8 +50,7 @@ def test_store_gives_texts_by_number(tmp_path: Path) -> None:
 
 def test_line_ends_are_an_editors(tmp_path: Path) -> None:
     """Line ends of all systems become line feeds."""
-    (tmp_path / "train").mkdir()
-    with gzip.open(tmp_path / "train" / "0.jsonl.gz", "wt") as file:
+    with gzip.open(tmp_path / "train-0.jsonl.gz", "wt") as file:
         file.write('{"text": "a\\r\\nb\\rc\\n"}\n')
     assert ["a\nb\nc\n"] == list(read_shards(tmp_path, "train"))
 
