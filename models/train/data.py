@@ -24,7 +24,7 @@ from models.train.examples import Example, ExampleMaker, Role
 
 __all__ = ["Position", "RowSource", "Rows", "pack", "stream"]
 
-_DOCUMENTS_PER_ITEM = 256
+_DOCUMENTS_PER_ITEM = 64
 _OPEN_EXAMPLES = 64
 """Examples that a row's next one is chosen from."""
 
