@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
             out=options.out,
             device=this_device(),
             minutes=options.minutes,
+            pause_minutes=options.pause,
             resume=options.resume,
         )
         train(order, display)
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, help="folder for all that the run writes")
     add("--resume", action="store_true", help="go on from the checkpoint in --out")
     add("--minutes", type=_positive, help="time to take; the schedule follows it")
+    add("--pause", type=_positive, help="minutes to stop after, to resume later")
     add("--corpus", help="corpus folder, instead of the file's")
     add("--tokenizer", help="tokenizer folder, instead of the file's")
     add("--workers", type=int, help="worker processes, instead of the file's")

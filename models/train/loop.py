@@ -69,6 +69,8 @@ class Order:
         out: Folder for the model, the log, the picture and the checkpoint.
         device: What trains.
         minutes: Time that the run has, getting ready included; None counts steps.
+        pause_minutes: Time after which this process stops with a checkpoint, wherever
+            the run is; None does not.
         resume: Whether to go on from the checkpoint in ``out``.
     """
 
@@ -76,6 +78,7 @@ class Order:
     out: Path
     device: torch.device
     minutes: float | None = None
+    pause_minutes: float | None = None
     resume: bool = False
 
 
@@ -98,6 +101,7 @@ def train(order: Order, listener: Listener) -> None:
 class _Run:
     def __init__(self, order: Order, listener: Listener, folder: Path) -> None:
         config = order.config
+        self._begin_s = time.monotonic()
         self._order, self._config, self._listener = order, config, listener
         self._device = order.device
         tokenizer = Path(config.data.tokenizer)
@@ -149,15 +153,23 @@ class _Run:
             middle_weight=self._config.data.middle_weight,
             device=self._device,
         )
-        while (share := self._share(clock)) < 1:
+        while (share := self._share(clock)) < 1 and not self._pause_is_due():
             stage = self._config.stage_at(share)
             with closing(self._stream(stage)) as rows:
-                while share < 1 and self._config.stage_at(share) is stage:
+                while (
+                    share < 1
+                    and self._config.stage_at(share) is stage
+                    and not self._pause_is_due()
+                ):
                     self._one_step(rows, stage, share, meter)
                     share = self._share(clock)
                     self._report(clock, share, meter)
         self._measure_held_out()
         self._keep(clock)
+
+    def _pause_is_due(self) -> bool:
+        minutes = self._order.pause_minutes
+        return minutes is not None and time.monotonic() - self._begin_s > minutes * 60
 
     def _share(self, clock: Clock) -> float:
         if clock.budget_s is None:

@@ -91,6 +91,16 @@ def test_time_budget_ends_the_run(tiny_config: TrainConfig, tmp_path: Path) -> N
     assert measured[-1]["rate_factor"] < max(each["rate_factor"] for each in measured)
 
 
+def test_a_pause_is_no_end(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    """A run that is paused at once is whole after it was resumed."""
+    order = Order(config=tiny_config, out=tmp_path / "out", device=CPU)
+    heard = Recorder()
+    train(replace(order, pause_minutes=1e-9), heard)
+    assert not heard.losses
+    train(replace(order, resume=True), heard)
+    assert list(range(1, 9)) == list(heard.losses)
+
+
 def test_no_time_for_a_step_is_an_error(
     tiny_config: TrainConfig, tmp_path: Path
 ) -> None:
