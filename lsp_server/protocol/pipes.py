@@ -31,10 +31,11 @@ class PipeReader:
         self._fd = fd
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """Yield what comes, until the other side ends. Call it once."""
+        """Yield what comes, until the other side ends. Call it once, and close it."""
         loop = asyncio.get_running_loop()
         arrived: asyncio.Queue[bytes] = asyncio.Queue()
         room = threading.Semaphore(_CHUNKS_AHEAD)
+        closed = threading.Event()
 
         def read() -> None:
             chunk = b"start"
@@ -42,12 +43,19 @@ class PipeReader:
             with suppress(RuntimeError):
                 while chunk:
                     room.acquire()
+                    if closed.is_set():
+                        return
                     chunk = self._read_chunk()
                     loop.call_soon_threadsafe(arrived.put_nowait, chunk)
 
         threading.Thread(target=read, name="editor-reader", daemon=True).start()
-        while chunk := await arrived.get():
-            yield chunk
+        try:
+            while chunk := await arrived.get():
+                yield chunk
+                room.release()
+        finally:
+            # A thread that waits for room would wait for ever.
+            closed.set()
             room.release()
 
     def _read_chunk(self) -> bytes:

@@ -5,6 +5,7 @@ import importlib.metadata
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import aclosing
 from functools import partial
 
 from lsprotocol import types
@@ -106,18 +107,19 @@ async def serve(
 
 async def _read(fd: int, frames: FrameDecoder, protocol: MidfillProtocol) -> None:
     """Hand every message to the protocol, until the input ends or cannot be read."""
-    async for chunk in PipeReader(fd).chunks():
-        for event in frames.feed(chunk):
-            if isinstance(event, Frame):
-                if not protocol.receive(event.body):
-                    frames.take_back(event.body)
-                continue
-            _log.warning("stream.fault", extra={"reason": event.reason})
-            if isinstance(event, UnreadableStream):
-                return
-            protocol.send_fault(
-                Fault(code=types.ErrorCodes.ParseError, reason=event.reason)
-            )
+    async with aclosing(PipeReader(fd).chunks()) as chunks:
+        async for chunk in chunks:
+            for event in frames.feed(chunk):
+                if isinstance(event, Frame):
+                    if not protocol.receive(event.body):
+                        frames.take_back(event.body)
+                    continue
+                _log.warning("stream.fault", extra={"reason": event.reason})
+                if isinstance(event, UnreadableStream):
+                    return
+                protocol.send_fault(
+                    Fault(code=types.ErrorCodes.ParseError, reason=event.reason)
+                )
 
 
 class MidfillServer(LanguageServer):

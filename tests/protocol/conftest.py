@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -15,6 +16,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 from fault_backends import EchoBackend, FixedConfigurator
 from piped_editor import Connect, Editor
+
+
+def end_of_readers() -> None:
+    """Wait until the threads that read from editors have ended."""
+    for thread in threading.enumerate():
+        if thread.name == "editor-reader":
+            thread.join(timeout=20)
+            assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -47,9 +56,13 @@ async def connect() -> AsyncGenerator[Connect]:
         return editor
 
     yield connect_to
-    for editor, fds in editors:
+    for editor, _ in editors:
         editor.hang_up()
         await editor.exit_code()
+    # A thread that is about to read would take the bytes of the next test's pipe,
+    # which gets the same descriptor.
+    await asyncio.to_thread(end_of_readers)
+    for editor, fds in editors:
         for fd in fds:
             os.close(fd)
         await asyncio.wait({editor.reading})
