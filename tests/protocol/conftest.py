@@ -18,9 +18,9 @@ from fault_backends import EchoBackend, FixedConfigurator
 from piped_editor import Connect, Editor
 
 
-def end_of_readers() -> None:
-    """Wait until the threads that read from editors have ended."""
-    for thread in threading.enumerate():
+def end_of_readers(older: set[threading.Thread]) -> None:
+    """Wait until the threads that read from this test's editors have ended."""
+    for thread in set(threading.enumerate()) - older:
         if thread.name == "editor-reader":
             thread.join(timeout=20)
             assert not thread.is_alive()
@@ -30,6 +30,7 @@ def end_of_readers() -> None:
 async def connect() -> AsyncGenerator[Connect]:
     """Connect editors to servers that run in this process, each with its backend."""
     editors: list[tuple[Editor, list[int]]] = []
+    older = set(threading.enumerate())
 
     async def connect_to(
         backend: object = None,
@@ -61,7 +62,7 @@ async def connect() -> AsyncGenerator[Connect]:
         await editor.exit_code()
     # A thread that is about to read would take the bytes of the next test's pipe,
     # which gets the same descriptor.
-    await asyncio.to_thread(end_of_readers)
+    await asyncio.to_thread(end_of_readers, older)
     for editor, fds in editors:
         for fd in fds:
             os.close(fd)
