@@ -24,7 +24,7 @@ class Checkpoint:
         step: Steps done.
         tokens: Tokens read.
         elapsed_s: Seconds spent on steps.
-        position: What is used up of the stream.
+        positions: What each process has used up of its part of the stream.
         network: Weights by name.
         optimiser: What `Optimiser.state` gave.
     """
@@ -33,16 +33,15 @@ class Checkpoint:
     step: int
     tokens: int
     elapsed_s: float
-    position: Position
+    positions: tuple[Position, ...]
     network: Mapping[str, torch.Tensor]
     optimiser: Mapping[str, object]
 
 
-def fingerprint(config: TrainConfig) -> str:
-    """Give what of a configuration must not change in the middle of a run."""
-    return repr(
-        replace(config, data=replace(config.data, corpus="", tokenizer="", workers=0))
-    )
+def fingerprint(config: TrainConfig, *, processes: int) -> str:
+    """Give what of a run must not change in its middle."""
+    data = replace(config.data, corpus="", tokenizer="", workers=0)
+    return f"{replace(config, data=data)!r} in {processes}"
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -57,8 +56,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "step": checkpoint.step,
         "tokens": checkpoint.tokens,
         "elapsed_s": checkpoint.elapsed_s,
-        "item": checkpoint.position.item,
-        "row": checkpoint.position.row,
+        "positions": [(each.item, each.row) for each in checkpoint.positions],
         "network": dict(checkpoint.network),
         "optimiser": dict(checkpoint.optimiser),
     }
@@ -91,7 +89,9 @@ def load_checkpoint(path: Path, *, expected_fingerprint: str) -> Checkpoint:
             step=saved["step"],
             tokens=saved["tokens"],
             elapsed_s=saved["elapsed_s"],
-            position=Position(item=saved["item"], row=saved["row"]),
+            positions=tuple(
+                Position(item=item, row=row) for item, row in saved["positions"]
+            ),
             network=saved["network"],
             optimiser=saved["optimiser"],
         )

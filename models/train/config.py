@@ -64,9 +64,12 @@ class Data:
         corpus: Folder with shards to train on and shards held out.
         tokenizer: Folder with ``tokenizer.json``.
         fim_share: Share of the windows with a middle; the others read left to right.
+        cursor_share: Share of the middles from a cursor to the end of a line, statement
+            or block; of the others, half are whole syntax nodes.
         middle_weight: What a token of a middle, or its end, counts in the loss, where
             any other counts one.
-        workers: Processes that cut and encode; none does it in the training process.
+        workers: Processes that cut and encode, for each that trains; none does it in
+            the training process.
         held_out_rows: Rows of other packages that the held-out loss is measured on.
         stages: Parts of the run, in order.
     """
@@ -74,6 +77,7 @@ class Data:
     corpus: str
     tokenizer: str
     fim_share: float
+    cursor_share: float
     middle_weight: float
     workers: int
     held_out_rows: int
@@ -197,7 +201,10 @@ def _rules(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
             and recipe.batch_tokens > 0,
             "batch_tokens is a multiple of micro_batch_tokens, and that of row_tokens",
         ),
-        (0 <= data.fim_share <= 1, "fim_share lies between 0 and 1"),
+        (
+            0 <= data.fim_share <= 1 and 0 <= data.cursor_share <= 1,
+            "fim_share and cursor_share lie between 0 and 1",
+        ),
         (
             min(recipe.warmup_share, recipe.decay_share) >= 0
             and recipe.warmup_share + recipe.decay_share <= 1,

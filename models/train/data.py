@@ -55,18 +55,20 @@ class RowSource:
         store: The file of the texts.
         tokenizer: Folder with ``tokenizer.json``.
         fim_share: Share of the windows with a middle.
+        cursor_share: Share of those middles that begin at a cursor.
         seed: Decides order and cuts.
     """
 
     store: Path
     tokenizer: Path
     fim_share: float
+    cursor_share: float
     seed: int
 
     def item(self, number: int, stage: Stage) -> Rows:
         """Make the rows of one item."""
         documents = _open_store(self.store)
-        maker = _open_maker(self.tokenizer, self.fim_share)
+        maker = _open_maker(self.tokenizer, self.fim_share, self.cursor_share)
         items_per_pass = -(-len(documents) // _DOCUMENTS_PER_ITEM)
         one_pass, at = divmod(number, items_per_pass)
         order = np.random.default_rng([self.seed, one_pass]).permutation(len(documents))
@@ -114,7 +116,7 @@ def pack(examples: list[Example], *, row_tokens: int, pad_id: int) -> Rows:
 
 
 def stream(
-    source: RowSource, stage: Stage, start: Position, *, workers: int
+    source: RowSource, stage: Stage, start: Position, *, workers: int, stride: int = 1
 ) -> Generator[tuple[Rows, Position], None, None]:
     """Give row after row, shape (2, row tokens + 1), with the position behind it.
 
@@ -123,24 +125,29 @@ def stream(
         stage: How windows are cut.
         start: What to skip.
         workers: Processes that work ahead; with none, each row is made when it is due.
+        stride: From an item to the next, where several share the stream.
     """
-    items = _ahead(source, stage, start.item, workers) if workers else None
+    items = _ahead(source, stage, start.item, workers, stride) if workers else None
     number, skipped = start.item, start.row
     try:
         while True:
             rows = next(items) if items else source.item(number, stage)
             for at in range(skipped, len(rows)):
                 is_last = at + 1 == len(rows)
-                behind = Position(item=number + is_last, row=0 if is_last else at + 1)
+                behind = (
+                    Position(item=number + stride, row=0)
+                    if is_last
+                    else Position(item=number, row=at + 1)
+                )
                 yield rows[at], behind
-            number, skipped = number + 1, 0
+            number, skipped = number + stride, 0
     finally:
         if items:
             items.close()
 
 
 def _ahead(
-    source: RowSource, stage: Stage, first: int, workers: int
+    source: RowSource, stage: Stage, first: int, workers: int, stride: int
 ) -> Generator[Rows, None, None]:
     """Make items in other processes, and give them in order."""
     # Forking a process that holds a GPU's context breaks it; spawning is safe anywhere.
@@ -154,7 +161,7 @@ def _ahead(
             while True:
                 while len(ahead) < workers * _ITEMS_AHEAD_PER_WORKER:
                     ahead.append(pool.submit(source.item, first, stage))
-                    first += 1
+                    first += stride
                 yield ahead.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -171,5 +178,5 @@ def _open_store(path: Path) -> DocumentStore:
 
 
 @cache
-def _open_maker(tokenizer: Path, fim_share: float) -> ExampleMaker:
-    return ExampleMaker(tokenizer, fim_share=fim_share)
+def _open_maker(tokenizer: Path, fim_share: float, cursor_share: float) -> ExampleMaker:
+    return ExampleMaker(tokenizer, fim_share=fim_share, cursor_share=cursor_share)

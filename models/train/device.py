@@ -1,5 +1,6 @@
 """What the device that trains can do."""
 
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
@@ -16,8 +17,10 @@ are several)."""
 
 
 def this_device() -> torch.device:
-    """Give the GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Give the GPU, under ``torchrun`` each process its own; the CPU where none is."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def peak_flops(device: torch.device) -> float | None:

@@ -54,8 +54,13 @@ class Example:
 class ExampleMaker:
     """Cuts, encodes and renders documents."""
 
-    def __init__(self, tokenizer_folder: Path, *, fim_share: float) -> None:
-        """Load the tokenizer; ``fim_share`` of the windows get a middle.
+    def __init__(
+        self, tokenizer_folder: Path, *, fim_share: float, cursor_share: float
+    ) -> None:
+        """Load the tokenizer.
+
+        ``fim_share`` of the windows get a middle, ``cursor_share`` of these one that
+        begins at a cursor.
 
         Raises:
             ModelError: The tokenizer cannot be used.
@@ -63,7 +68,7 @@ class ExampleMaker:
         """
         self._tokenizer = FastTokenizer(tokenizer_folder)
         self._family: FimFamily = find_family(_FAMILY)
-        self._fim_share = fim_share
+        self._fim_share, self._cursor_share = fim_share, cursor_share
         self._ids = {
             name: self._sentinel_id(name, tokenizer_folder)
             for name in (*self._family.sentinels, _PAD)
@@ -117,7 +122,9 @@ class ExampleMaker:
         rng: random.Random,
     ) -> Example | None:
         if rng.random() < self._fim_share:
-            cut = cut_window(text, window, outline, rng)
+            cut = cut_window(
+                text, window, outline, rng, cursor_share=self._cursor_share
+            )
             return self.render(cut, most_tokens=stage.row_tokens)
         return self._left_to_right(text, window, stage.row_tokens)
 

@@ -66,13 +66,22 @@ def windows(
         start = end
 
 
-def cut_window(text: str, window: Span, outline: Outline, rng: random.Random) -> Cut:
-    """Cut the window of ``text`` in one of three ways, each as likely.
+def cut_window(
+    text: str,
+    window: Span,
+    outline: Outline,
+    rng: random.Random,
+    *,
+    cursor_share: float,
+) -> Cut:
+    """Cut the window of ``text`` in one of three ways.
 
-    The ways are: a span of characters, from a cursor to an end, and a whole node of
-    the syntax tree. Where there is no node, a span of characters takes its place.
+    ``cursor_share`` is the share that is cut from a cursor to an end; the other two are
+    a span of characters and a whole node of the syntax tree, one as likely as the
+    other. Where there is no node, a span of characters takes its place.
     """
-    way = rng.choice((_character_span, _from_cursor, _whole_node))
+    at_cursor = rng.random() < cursor_share
+    way = _from_cursor if at_cursor else rng.choice((_character_span, _whole_node))
     first, last = way(text, window, outline, rng)
     return Cut(
         prefix=text[window[0] : first],

@@ -38,6 +38,7 @@ from models.train.meter import Clock, Meter
 from models.train.network import Decoder
 from models.train.optimiser import Optimiser, rate_factor
 from models.train.picture import draw_log
+from models.train.ranks import Ranks, join_ranks
 
 __all__ = ["Listener", "Order", "train"]
 
@@ -67,7 +68,7 @@ class Order:
     Attributes:
         config: The run's configuration.
         out: Folder for the model, the log, the picture and the checkpoint.
-        device: What trains.
+        device: What trains, in this process.
         minutes: Time that the run has, getting ready included; None counts steps.
         pause_minutes: Time after which this process stops with a checkpoint, wherever
             the run is; None does not.
@@ -85,27 +86,39 @@ class Order:
 def train(order: Order, listener: Listener) -> None:
     """Run to the end of the steps or of the time, and save the model.
 
-    ``out`` then holds ``model/``, ``checkpoint.pt``, ``log.jsonl``, ``loss.svg``.
+    ``out`` then holds ``model/``, ``checkpoint.pt``, ``log.jsonl``, ``loss.svg``. Under
+    ``torchrun`` every process calls this; only the first one's listener hears.
 
     Raises:
         MidfillError: Corpus, tokenizer, checkpoint or disk cannot be used, the loss is
             not a number, or the time is over before the first step.
     """
     begin_s = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        run = _Run(order, listener, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, join_ranks(order.device) as ranks:
+        run = _Run(order, listener, ranks, Path(ranks.first_says(folder)))
         run.rehearse()
         run.go(ready_s=time.monotonic() - begin_s)
 
 
 class _Run:
-    def __init__(self, order: Order, listener: Listener, folder: Path) -> None:
+    def __init__(
+        self, order: Order, listener: Listener, ranks: Ranks, folder: Path
+    ) -> None:
         config = order.config
         self._begin_s = time.monotonic()
         self._order, self._config, self._listener = order, config, listener
-        self._device = order.device
+        self._device, self._ranks, self._is_first = (
+            order.device,
+            ranks,
+            not ranks.number,
+        )
+        _check_split(config, ranks)
         tokenizer = Path(config.data.tokenizer)
-        self._maker = ExampleMaker(tokenizer, fim_share=config.data.fim_share)
+        self._maker = ExampleMaker(
+            tokenizer,
+            fim_share=config.data.fim_share,
+            cursor_share=config.data.cursor_share,
+        )
         _make_folder(order.out)
         saved = self._saved() if order.resume else None
         self._source = self._store(folder, "train")
@@ -115,12 +128,13 @@ class _Run:
         ).to(self._device)
         self._optimiser = Optimiser(self._network, config.recipe)
         self._step, self._tokens, self._elapsed_s = 0, 0, 0.0
-        self._position = Position(item=0, row=0)
+        self._position = Position(item=ranks.number, row=0)
         if saved is not None:
             self._take_over(saved)
-        self._log = TrainingLog(order.out / "log.jsonl", keep_steps=self._step)
-        held_out = self._store(folder, "held-out")
-        self._held_out = self._rows(held_out, config.data.stages[-1])
+        if self._is_first:
+            self._log = TrainingLog(order.out / "log.jsonl", keep_steps=self._step)
+            held_out = self._store(folder, "held-out")
+            self._held_out = self._rows(held_out, config.data.stages[-1])
         self._sum_losses: Callable[[nn.Module, Tensor], Tensor] = sum_losses
         if self._device.type == "cuda":
             self._sum_losses = torch.compile(sum_losses, dynamic=False)
@@ -128,7 +142,9 @@ class _Run:
     def rehearse(self) -> None:
         """Run each length of row once, so that compiling takes no time of a step."""
         weights = _count_weights(self._network)
-        self._listener.say(f"{weights:,} weights on {self._device}")
+        if self._is_first:
+            where = f"{self._ranks.size} x {self._device.type}"
+            self._listener.say(f"{weights:,} weights on {where}")
         micro = self._config.recipe.micro_batch_tokens
         for length in {stage.row_tokens for stage in self._config.data.stages}:
             shape = (micro // length, 2, length + 1)
@@ -152,33 +168,43 @@ class _Run:
             parameters=_count_weights(self._network),
             middle_weight=self._config.data.middle_weight,
             device=self._device,
+            ranks=self._ranks,
         )
-        while (share := self._share(clock)) < 1 and not self._pause_is_due():
-            stage = self._config.stage_at(share)
+        share, stage = self._ahead(clock)
+        while stage is not None:
             with closing(self._stream(stage)) as rows:
-                while (
-                    share < 1
-                    and self._config.stage_at(share) is stage
-                    and not self._pause_is_due()
-                ):
+                current = stage
+                while stage is current:
                     self._one_step(rows, stage, share, meter)
-                    share = self._share(clock)
+                    share, stage = self._ahead(clock)
                     self._report(clock, share, meter)
         self._measure_held_out()
         self._keep(clock)
 
-    def _pause_is_due(self) -> bool:
-        minutes = self._order.pause_minutes
-        return minutes is not None and time.monotonic() - self._begin_s > minutes * 60
+    def _ahead(self, clock: Clock) -> tuple[float, Stage | None]:
+        """Give the share that is done, and the stage of the next step if there is one.
 
-    def _share(self, clock: Clock) -> float:
-        if clock.budget_s is None:
-            return self._step / self._config.recipe.steps
-        return clock.seconds() / clock.budget_s
+        All processes take the first one's word, as their clocks differ.
+        """
+        minutes = self._order.pause_minutes
+        share, is_paused = self._ranks.first_says(
+            (
+                self._step / self._config.recipe.steps
+                if clock.budget_s is None
+                else clock.seconds() / clock.budget_s,
+                minutes is not None and time.monotonic() - self._begin_s > minutes * 60,
+            )
+        )
+        return share, None if is_paused or share >= 1 else self._config.stage_at(share)
 
     def _stream(self, stage: Stage) -> Generator[tuple[Rows, Position], None, None]:
-        workers = self._config.data.workers
-        return stream(self._source, stage, self._position, workers=workers)
+        return stream(
+            self._source,
+            stage,
+            self._position,
+            workers=self._config.data.workers,
+            stride=self._ranks.size,
+        )
 
     def _one_step(
         self,
@@ -188,14 +214,18 @@ class _Run:
         meter: Meter,
     ) -> None:
         recipe, weight = self._config.recipe, self._config.data.middle_weight
-        drawn = list(islice(rows, recipe.batch_tokens // stage.row_tokens))
+        mine = recipe.batch_tokens // stage.row_tokens // self._ranks.size
+        drawn = list(islice(rows, mine))
         batch = np.stack([row for row, _ in drawn])
-        counts = count_targets(batch)
+        every = self._ranks.gather(count_targets(batch))
+        counts = sum(each[0] for each in every), sum(each[1] for each in every)
         total = max(counts[0] + weight * counts[1], 1.0)
         rows_at_once = recipe.micro_batch_tokens // stage.row_tokens
         for first in range(0, len(batch), rows_at_once):
             sums = self._backward(batch[first : first + rows_at_once], total=total)
             meter.add_sums(sums)
+        grads = (weight.grad for weight in self._network.parameters())
+        self._ranks.add_up(grad for grad in grads if grad is not None)
         factor = rate_factor(share, recipe)
         self._optimiser.step(factor)
         self._step += 1
@@ -222,8 +252,9 @@ class _Run:
                     subject=str(self._order.out),
                     remedy="Lower the learning rates, and start anew",
                 )
-            self._log.add(measured)
-            self._listener.measured(measured)
+            if self._is_first:
+                self._log.add(measured)
+                self._listener.measured(measured)
         # The end of the run does both in any case.
         if share < 1 and self._step % recipe.held_out_every_steps == 0:
             with meter.paused():
@@ -234,6 +265,8 @@ class _Run:
 
     @torch.no_grad()
     def _measure_held_out(self) -> None:
+        if not self._is_first:
+            return
         sums = torch.zeros(2, device=self._device)
         for first in range(0, len(self._held_out), _HELD_OUT_BATCH_ROWS):
             rows = self._held_out[first : first + _HELD_OUT_BATCH_ROWS]
@@ -251,15 +284,18 @@ class _Run:
 
     def _keep(self, clock: Clock) -> None:
         """Write checkpoint, model and picture."""
+        positions = self._ranks.gather(self._position)
+        if not self._is_first:
+            return
         out = self._order.out
         save_checkpoint(
             out / "checkpoint.pt",
             Checkpoint(
-                fingerprint=fingerprint(self._config),
+                fingerprint=self._fingerprint(),
                 step=self._step,
                 tokens=self._tokens,
                 elapsed_s=clock.seconds(),
-                position=self._position,
+                positions=tuple(positions),
                 network=self._network.state_dict(),
                 optimiser=self._optimiser.state(),
             ),
@@ -279,23 +315,29 @@ class _Run:
     def _saved(self) -> Checkpoint:
         return load_checkpoint(
             self._order.out / "checkpoint.pt",
-            expected_fingerprint=fingerprint(self._config),
+            expected_fingerprint=self._fingerprint(),
         )
+
+    def _fingerprint(self) -> str:
+        return fingerprint(self._config, processes=self._ranks.size)
 
     def _take_over(self, saved: Checkpoint) -> None:
         self._network.load_state_dict(saved.network)
         self._optimiser.load(saved.optimiser)
         self._step, self._tokens = saved.step, saved.tokens
-        self._elapsed_s, self._position = saved.elapsed_s, saved.position
+        self._elapsed_s = saved.elapsed_s
+        self._position = saved.positions[self._ranks.number]
 
     def _store(self, folder: Path, split: str) -> RowSource:
-        """Unpack a part of the corpus to where all workers can read it."""
+        """Unpack a part of the corpus to where all processes can read it."""
         path = folder / f"{split}.bin"
-        write_store(path, read_shards(Path(self._config.data.corpus), split))
+        if self._is_first:
+            write_store(path, read_shards(Path(self._config.data.corpus), split))
         return RowSource(
             store=path,
             tokenizer=Path(self._config.data.tokenizer),
             fim_share=self._config.data.fim_share,
+            cursor_share=self._config.data.cursor_share,
             seed=self._config.recipe.seed,
         )
 
@@ -305,6 +347,17 @@ class _Run:
         with closing(stream(every, stage, start, workers=0)) as rows:
             drawn = islice(rows, self._config.data.held_out_rows)
             return np.stack([row for row, _ in drawn])
+
+
+def _check_split(config: TrainConfig, ranks: Ranks) -> None:
+    recipe = config.recipe
+    if recipe.batch_tokens % (recipe.micro_batch_tokens * ranks.size):
+        raise TrainingError(
+            f"{ranks.size} processes cannot share a batch of {recipe.batch_tokens} "
+            f"tokens in pieces of {recipe.micro_batch_tokens}",
+            subject="torchrun",
+            remedy="Start fewer processes, or make micro_batch_tokens smaller",
+        )
 
 
 def _count_weights(network: Decoder) -> int:

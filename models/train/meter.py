@@ -12,6 +12,7 @@ from models.train.device import peak_flops, wait_for
 from models.train.log import Measured
 from models.train.losses import mean_losses
 from models.train.network import flops_per_token
+from models.train.ranks import Ranks
 
 __all__ = ["Clock", "Meter"]
 
@@ -39,10 +40,11 @@ class Meter:
         parameters: int,
         middle_weight: float,
         device: torch.device,
+        ranks: Ranks,
     ) -> None:
         """Measure a network of this shape and number of parameters."""
         self._shape, self._parameters = shape, parameters
-        self._middle_weight, self._device = middle_weight, device
+        self._middle_weight, self._device, self._ranks = middle_weight, device, ranks
         self._peak_flops = peak_flops(device)
         self._sums = torch.zeros(2, device=device)
         self._counts = (0, 0)
@@ -50,13 +52,13 @@ class Meter:
         self._zero_s = time.monotonic()
 
     def add_sums(self, sums: Tensor) -> None:
-        """Add the losses of some rows, without waiting for the device."""
+        """Add the losses of some of this process' rows, without waiting for it."""
         self._sums += sums
 
     def add_step(
         self, counts: tuple[int, int], stage: Stage, *, tokens: int, rate_factor: float
     ) -> None:
-        """Add a step, after its rows."""
+        """Add a step of all processes, after its rows."""
         self._counts = self._counts[0] + counts[0], self._counts[1] + counts[1]
         self._tokens += tokens
         self._flops += tokens * flops_per_token(
@@ -74,11 +76,13 @@ class Meter:
 
     def read(self, *, step: int, share: float, tokens: int, clock: Clock) -> Measured:
         """Give what was summed up, and start anew."""
+        self._ranks.add_up([self._sums])
         context, middle = mean_losses(self._sums, self._counts)
         seconds = time.monotonic() - self._zero_s
         weights = self._counts[0], self._middle_weight * self._counts[1]
         total = max(sum(weights), 1.0)
         flops_per_s = self._flops / seconds
+        peak = self._peak_flops and self._peak_flops * self._ranks.size
         measured = Measured(
             step=step,
             share=share,
@@ -89,7 +93,7 @@ class Meter:
             context_loss=context,
             rate_factor=self._rate_factor,
             tokens_per_s=self._tokens / seconds,
-            peak_share=flops_per_s / self._peak_flops if self._peak_flops else None,
+            peak_share=flops_per_s / peak if peak else None,
         )
         self._start_anew()
         return measured

@@ -91,6 +91,7 @@ def tiny_config(corpus: Path) -> TrainConfig:
             corpus=str(corpus),
             tokenizer=str(TOKENIZER),
             fim_share=0.9,
+            cursor_share=0.4,
             middle_weight=4.0,
             workers=0,
             held_out_rows=2,

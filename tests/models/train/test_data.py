@@ -29,7 +29,9 @@ def source(corpus: Path, tokenizer_folder: Path, tmp_path: Path) -> RowSource:
     """Give a stream over the made-up corpus."""
     store = tmp_path / "train.bin"
     write_store(store, read_shards(corpus, "train"))
-    return RowSource(store=store, tokenizer=tokenizer_folder, fim_share=0.9, seed=5)
+    return RowSource(
+        store=store, tokenizer=tokenizer_folder, fim_share=0.9, cursor_share=0.4, seed=5
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +56,16 @@ def test_goes_on_from_any_position(source: RowSource) -> None:
         assert whole[at + 1 :] == draw(source, behind, 59 - at)
 
 
+def test_strides_share_the_stream(source: RowSource) -> None:
+    """Two that take every other item have, together, the items of one."""
+    items = [source.item(number, STAGE).tolist() for number in range(4)]
+    for first in (0, 1):
+        start = Position(item=first, row=0)
+        rows = stream(source, STAGE, start, workers=0, stride=2)
+        expected = items[first] + items[first + 2]
+        assert expected == [row.tolist() for row, _ in islice(rows, len(expected))]
+
+
 def test_seed_decides(source: RowSource) -> None:
     """Another seed is another stream."""
     assert draw(source, START, 5) == draw(replace(source), START, 5)
@@ -64,7 +76,7 @@ def test_a_pass_has_each_document_once(source: RowSource) -> None:
     """Read left to right, three items hold all documents, in whole."""
     plain = replace(source, fim_share=0.0)
     tokens = np.concatenate([plain.item(at, STAGE)[:, 0].ravel() for at in range(3)])
-    maker = data._open_maker(plain.tokenizer, plain.fim_share)
+    maker = data._open_maker(plain.tokenizer, plain.fim_share, 0.4)
     read = "".join(maker._tokenizer.decode(tokens.tolist()).split())
     for number in range(12):
         assert 1 == read.count(f"classGate{number}:")

@@ -21,7 +21,7 @@ from models.train.fim import Cut
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "models" / "midfill-starter-88m"
 TOKENIZER = FastTokenizer(FOLDER)
-MAKER = ExampleMaker(FOLDER, fim_share=1.0)
+MAKER = ExampleMaker(FOLDER, fim_share=1.0, cursor_share=0.4)
 PROMPTS = PromptBuilder(
     tokenizer=TOKENIZER,
     family=find_family("midfill"),
@@ -113,7 +113,7 @@ def lot(seed: int) -> random.Random:
 def test_share_of_middles(fim_share: float) -> None:
     """All windows have a middle, or none; then the text is read as it stands."""
     text = "value = compute(1, 2)\n" * 40
-    maker = ExampleMaker(FOLDER, fim_share=fim_share)
+    maker = ExampleMaker(FOLDER, fim_share=fim_share, cursor_share=0.4)
     examples = list(maker.examples(text, STAGE, lot(1)))
     middles = [bool((each.roles == Role.MIDDLE).any()) for each in examples]
     assert len(examples) > 3
@@ -128,10 +128,10 @@ def test_share_of_middles(fim_share: float) -> None:
 def test_refuses_a_tokenizer_without_sentinels(tmp_path: Path) -> None:
     """The missing sentinel is named; so is a missing file."""
     with pytest.raises(ModelIntegrityError):
-        ExampleMaker(tmp_path, fim_share=1.0)
+        ExampleMaker(tmp_path, fim_share=1.0, cursor_share=0.4)
     content = (FOLDER / "tokenizer.json").read_text(encoding="utf-8")
     (tmp_path / "tokenizer.json").write_text(
         content.replace("<|fim_suffix|>", "<|other|>"), encoding="utf-8"
     )
     with pytest.raises(TrainingError, match=r"no token '<\|fim_suffix\|>'"):
-        ExampleMaker(tmp_path, fim_share=1.0)
+        ExampleMaker(tmp_path, fim_share=1.0, cursor_share=0.4)

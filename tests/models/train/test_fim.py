@@ -59,7 +59,9 @@ def test_cuts_reassemble_the_document(text: str, seed: int, shortest: int) -> No
     rng = lot(seed)
     outline = read_outline(text)
     found = windows(text, shortest_chars=shortest, longest_chars=3 * shortest, rng=rng)
-    cuts = [cut_window(text, window, outline, rng) for window in found]
+    cuts = [
+        cut_window(text, window, outline, rng, cursor_share=0.4) for window in found
+    ]
     joined = "".join(cut.prefix + cut.middle + cut.suffix for cut in cuts)
     assert text.encode("utf-8", "surrogatepass") == joined.encode(
         "utf-8", "surrogatepass"

@@ -59,7 +59,7 @@ def test_trains_and_resumes(
     assert 0 == run()
     said = capsys.readouterr()
     assert "" == said.out
-    assert "weights on cpu" in said.err
+    assert "weights on 1 x cpu" in said.err
     assert "100.0% | step 1 | " in said.err
     assert (tmp_path / "out" / "model" / "model.safetensors").exists()
     assert 0 == run("--resume")
