@@ -34,7 +34,7 @@ WORKERS ?= 2
 help: ## List these targets
 	@echo 'usage: make TARGET [MIDFILL_DEVICE=cpu|cuda]   (here: $(DEVICE))'
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile \
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile \
 		| awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 
 .PHONY: demo
@@ -79,6 +79,9 @@ install: $(RUNTIME) ## Install Midfill and its engine into .venv
 .PHONY: install-dev
 install-dev: $(RUNTIME) $(TOOLS) ## Install the development tools as well
 
+.PHONY: install-s3
+install-s3: $(VENV)/.installed-s3 ## Install boto3, to pull models from S3
+
 .PHONY: install-quantize
 install-quantize: .venv-quantize/.installed ## Make auto-gptq's own environment
 
@@ -95,8 +98,10 @@ lock: $(RUNTIME) ## Resolve the locked requirements again (UPGRADE=1: newest ver
 	$(COMPILE) pyproject.toml --extra cpu requirements/build.in requirements/torch-cpu.in \
 		--override requirements/cpu-overrides.txt -o requirements/cpu.txt
 	$(COMPILE) pyproject.toml --extra cuda requirements/build.in -o requirements/cuda.txt
-	$(COMPILE) pyproject.toml --extra dev -c requirements/cpu.txt -c requirements/cuda.txt \
-		-o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra s3 -c requirements/cpu.txt -c requirements/cuda.txt \
+		-o requirements/s3.txt
+	$(COMPILE) pyproject.toml --extra s3 --extra dev -c requirements/cpu.txt \
+		-c requirements/cuda.txt -c requirements/s3.txt -o requirements/dev.txt
 	$(COMPILE) requirements/quantize.in requirements/torch-cpu.in \
 		--override requirements/quantize-overrides.txt -o requirements/quantize.txt
 
@@ -116,6 +121,10 @@ $(VENV)/.installed-cuda: requirements/cuda.txt
 $(RUNTIME): $(INSTALL) pyproject.toml | python
 	@$(PYTHON) requirements/install.py $(VENV) $(DEVICE)
 	@rm -f $(VENV)/.installed-cpu $(VENV)/.installed-cuda
+	@touch $@
+
+$(VENV)/.installed-s3: requirements/s3.txt $(INSTALL) | $(RUNTIME)
+	@$(PYTHON) requirements/install.py $(VENV) s3
 	@touch $@
 
 $(TOOLS): requirements/dev.txt $(INSTALL) | $(RUNTIME)

@@ -211,7 +211,8 @@ class RegistryConfig:
 
     Attributes:
         sources: Who may be asked, separated by spaces: hosts (by https alone), ``*.``
-            and a host for those below it, or origins such as ``http://localhost:80``.
+            and a host for those below it, origins such as ``http://localhost:80``, or
+            buckets such as ``s3://models``, whose host must be listed too.
         hub: The hub's address.
         folder: The folder of fetched models; empty for ``midfill/models`` in the
             user's XDG data folder.

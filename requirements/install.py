@@ -2,7 +2,7 @@
 
 ``python3 requirements/install.py DIRECTORY LOCK`` makes the virtual environment
 DIRECTORY if it is not there, and installs what ``requirements/LOCK.txt`` pins: cpu,
-cuda, quantize or dev. It runs on the system's Python and needs nothing but ``venv``.
+cuda, s3, quantize or dev. It runs on the system's Python and needs only ``venv``.
 
 pip brings uv, and uv brings the rest, since uv installs vLLM's 150 packages in a
 fraction of pip's time. uv does not read pip's configuration, so what a machine's owner
@@ -24,7 +24,7 @@ ROOT = REQUIREMENTS.parent
 
 Command = list[str | Path]
 
-LOCKS = ("cpu", "cuda", "quantize", "dev")
+LOCKS = ("cpu", "cuda", "s3", "quantize", "dev")
 LOCKS_ON_CPU_TORCH = ("cpu", "quantize")
 LOCKS_WITH_MIDFILL = ("cpu", "cuda")
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"

@@ -81,6 +81,7 @@ def test_contracts_hold() -> None:
             "import models.registry.pull",
             "Only commands/ reaches for the registry of models",
         ),
+        ("models/registry/pull.py", "import boto3", "Only two modules know boto3"),
         (
             "lsp_server/config.py",
             "import models.quantize",
@@ -129,6 +130,12 @@ def test_vllm_stays_in_its_adapters() -> None:
     """vLLM is named by the engine and the plugin alone."""
     adapters = {"lsp_server/engine/vllm_engine.py", "lsp_server/engine/cpu_int4.py"}
     assert importers_of("vllm") == adapters
+
+
+def test_boto3_stays_in_its_adapter() -> None:
+    """boto3 and botocore are named by what speaks to stores alone."""
+    adapter = {"models/registry/s3.py", "models/registry/s3_faults.py"}
+    assert importers_of("boto3", "botocore") == adapter
 
 
 def test_torch_stays_in_the_engine() -> None:

@@ -24,7 +24,7 @@ PYPROJECT: Mapping[str, Any] = tomllib.loads(
 PROJECT = PYPROJECT["project"]
 EXTRAS: Mapping[str, list[str]] = PROJECT["optional-dependencies"]
 SERVING_LOCKS = ("cpu", "cuda")
-RESOLVED_LOCKS = ("cpu", "cuda", "dev", "quantize", "uv")
+RESOLVED_LOCKS = ("cpu", "cuda", "dev", "quantize", "s3", "uv")
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -71,7 +71,7 @@ def serving_lock() -> str:
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize("lock", ["cpu", "cuda", "dev", "quantize"])
+@pytest.mark.parametrize("lock", ["cpu", "cuda", "dev", "quantize", "s3"])
 def test_lock_meets_the_project(lock: str, python: str) -> None:
     """Each extra, and what Midfill itself requires, is met by its lock."""
     versions = locked(lock, python)
@@ -91,6 +91,16 @@ def test_tools_share_the_runtime(lock: str, python: str) -> None:
     common = runtime.keys() & tools.keys()
     assert {"pygls", "packaging"} <= common
     assert {n: runtime[n] for n in common} == {n: tools[n] for n in common}
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("other", [*SERVING_LOCKS, "dev"])
+def test_boto3_shares_the_environment(other: str, python: str) -> None:
+    """The lock of S3 installs beside runtime and tools without changing either."""
+    there, added = locked(other, python), locked("s3", python)
+    common = there.keys() & added.keys()
+    assert {"pygls", "packaging"} <= common
+    assert {n: there[n] for n in common} == {n: added[n] for n in common}
 
 
 @pytest.mark.parametrize("lock", [*RESOLVED_LOCKS, "torch-cpu"])

@@ -29,7 +29,9 @@ from models.registry.entry import Entry
 from models.registry.memory import Load
 from models.registry.pull import Order, find_local, pull
 from models.registry.recommend import Gpu, Machine, judge
+from models.registry.s3 import S3
 from models.registry.sources import AllowList
+from models.registry.transport import Transport
 from models.registry.web import Web
 
 __all__ = ["add_arguments", "machine_of", "model_root", "run"]
@@ -68,7 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="base",
         default="",
         metavar="URL",
-        help="the address of a model folder with a manifest.json, instead of the hub",
+        help="the address of a model folder with a manifest.json, instead of the hub: "
+        "https://HOST/FOLDER, or s3://BUCKET/FOLDER with endpoint, region and "
+        "credentials from the AWS environment variables or configuration files",
     )
     fetch.add_argument(
         "--offline",
@@ -190,11 +194,17 @@ def _pull(arguments: argparse.Namespace) -> int:
     if arguments.offline:
         folder = _require_local(order)
     else:
-        web = Web(AllowList(places=config.registry.sources.split()))
-        folder = pull(order, web, say=_say, progress=_Meter())
+        transport = _transport(config, arguments.base)
+        folder = pull(order, transport, say=_say, progress=_Meter())
     _say(f"to use it, set model.path to {folder}")
     _print(f"{folder}\n")
     return 0
+
+
+def _transport(config: Config, base: str) -> Transport:
+    """Give what speaks the source's protocol."""
+    allowed = AllowList(places=config.registry.sources.split())
+    return S3(allowed) if base.startswith("s3://") else Web(allowed)
 
 
 def _entry_for(name: str, base: str) -> Entry | None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from lsp_server.errors import PullError
 from models.registry.remote import RemoteFile, file_digest
-from models.registry.web import Web
+from models.registry.transport import Transport
 
 __all__ = ["Progress", "disk_error", "fetch"]
 
@@ -20,7 +20,12 @@ _ATTEMPTS = 3
 
 
 def fetch(
-    web: Web, file: RemoteFile, *, target: Path, incoming: Path, progress: Progress
+    transport: Transport,
+    file: RemoteFile,
+    *,
+    target: Path,
+    incoming: Path,
+    progress: Progress,
 ) -> None:
     """Bring ``file`` to ``target``, whole and checked, or not at all.
 
@@ -33,7 +38,7 @@ def fetch(
     """
     part = incoming / file.digest.replace(":", "-")
     try:
-        _fill(web, file, part, progress)
+        _fill(transport, file, part, progress)
         found = file_digest(part, file.digest)
         if found != file.digest:
             part.unlink()
@@ -60,7 +65,9 @@ def disk_error(path: Path, exc: OSError) -> PullError:
     )
 
 
-def _fill(web: Web, file: RemoteFile, part: Path, progress: Progress) -> None:
+def _fill(
+    transport: Transport, file: RemoteFile, part: Path, progress: Progress
+) -> None:
     """Append to ``part`` until it has the file's size."""
     fruitless = 0
     while True:
@@ -72,7 +79,7 @@ def _fill(web: Web, file: RemoteFile, part: Path, progress: Progress) -> None:
             part.touch()
             progress(file.name, before, file.bytes)
             return
-        _append(web, file, part, before, progress)
+        _append(transport, file, part, before, progress)
         after = part.stat().st_size if part.exists() else 0
         fruitless = 0 if after > before else fruitless + 1
         if after < file.bytes and fruitless >= _ATTEMPTS:
@@ -84,10 +91,10 @@ def _fill(web: Web, file: RemoteFile, part: Path, progress: Progress) -> None:
 
 
 def _append(
-    web: Web, file: RemoteFile, part: Path, start: int, progress: Progress
+    transport: Transport, file: RemoteFile, part: Path, start: int, progress: Progress
 ) -> None:
     """Read once, as far as the source goes."""
-    response, first = web.open(file.address, start=start)
+    response, first = transport.open(file.address, start=start)
     with response, part.open("ab" if first else "wb") as out:
         done = first
         while True:

@@ -30,7 +30,7 @@ from models.registry.remote import (
     list_folder,
     list_hub,
 )
-from models.registry.web import Web
+from models.registry.transport import Transport
 from models.safety import refuse_unsafe
 
 __all__ = ["Order", "find_local", "pull"]
@@ -88,12 +88,12 @@ def find_local(order: Order) -> Path | None:
     return folder
 
 
-def pull(order: Order, web: Web, *, say: Say, progress: Progress) -> Path:
+def pull(order: Order, transport: Transport, *, say: Say, progress: Progress) -> Path:
     """Fetch the model, and give its folder.
 
     Args:
         order: What, and where to.
-        web: What to fetch with.
+        transport: What to fetch with.
         say: Told what the user must know, in sentences.
         progress: Told how far a file is.
 
@@ -105,13 +105,13 @@ def pull(order: Order, web: Web, *, say: Say, progress: Progress) -> Path:
     if (there := find_local(order)) is not None:
         say(f"{order.name} is already there, and whole")
         return there
-    source = _source(order, web)
+    source = _source(order, transport)
     target = order.root / order.name
     try:
         with _staging(order) as staging:
             listing = _pinned_listing(order, source, say)
             _require_space(staging, listing)
-            model = _fetched(order, listing, web, staging, progress)
+            model = _fetched(order, listing, transport, staging, progress)
             model.replace(target)
     except OSError as exc:
         raise disk_error(order.root, exc) from exc
@@ -119,18 +119,18 @@ def pull(order: Order, web: Web, *, say: Say, progress: Progress) -> Path:
     return target
 
 
-def _source(order: Order, web: Web) -> Source:
+def _source(order: Order, transport: Transport) -> Source:
     if order.base:
-        return lambda _revision: list_folder(web, order.base)
+        return lambda _revision: list_folder(transport, order.base)
     checkpoint = order.entry.checkpoint if order.entry else None
     if checkpoint is None:
         raise PullError(
             "no checkpoint on the hub is known for it",
             subject=order.name,
-            remedy="Name a folder on the web with --from, or quantise the model with "
-            "`python -m models.quantize`",
+            remedy="Name a folder on the web or in S3 with --from, or quantise the "
+            "model with `python -m models.quantize`",
         )
-    return lambda revision: list_hub(web, order.hub, checkpoint.hub_id, revision)
+    return lambda revision: list_hub(transport, order.hub, checkpoint.hub_id, revision)
 
 
 def _pinned_listing(order: Order, source: Source, say: Say) -> Listing:
@@ -169,7 +169,11 @@ def _require_stated(order: Order, listing: Listing) -> None:
 
 
 def _fetched(
-    order: Order, listing: Listing, web: Web, staging: Path, progress: Progress
+    order: Order,
+    listing: Listing,
+    transport: Transport,
+    staging: Path,
+    progress: Progress,
 ) -> Path:
     """Bring all files into the staging folder, and make a model folder of them."""
     model, incoming = staging / "model", staging / "incoming"
@@ -183,7 +187,9 @@ def _fetched(
             if not (
                 target.is_file() and file_digest(target, file.digest) == file.digest
             ):
-                fetch(web, file, target=target, incoming=incoming, progress=progress)
+                fetch(
+                    transport, file, target=target, incoming=incoming, progress=progress
+                )
 
     bring([file for file in listing.files if not file.is_weights])
     if listing.manifest is None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from lsp_server.errors import PullError, UnsafeModelError
 from models.integrity import MANIFEST_NAME
-from models.registry.web import Web, decode
+from models.registry.transport import Transport, decode, read, read_json
 from models.safety import is_inside
 
 __all__ = ["Listing", "RemoteFile", "file_digest", "list_folder", "list_hub"]
@@ -65,7 +65,7 @@ class Listing:
     manifest: bytes | None = None
 
 
-def list_hub(web: Web, hub: str, hub_id: str, revision: str | None) -> Listing:
+def list_hub(web: Transport, hub: str, hub_id: str, revision: str | None) -> Listing:
     """Ask the hub for the files of a repository that a model needs.
 
     Args:
@@ -81,7 +81,7 @@ def list_hub(web: Web, hub: str, hub_id: str, revision: str | None) -> Listing:
     and ``hf_hub_url``.
     """
     address = f"{hub}/api/models/{hub_id}/revision/{revision or 'main'}?blobs=true"
-    match web.read_json(address):
+    match read_json(web, address):
         case {"sha": str(commit), "siblings": list(siblings)} if _COMMIT.fullmatch(
             commit
         ):
@@ -104,8 +104,8 @@ def list_hub(web: Web, hub: str, hub_id: str, revision: str | None) -> Listing:
     return Listing(source=f"{hub}/{hub_id}", revision=commit, files=files)
 
 
-def list_folder(web: Web, base: str) -> Listing:
-    """Read the manifest of a model folder on the web.
+def list_folder(transport: Transport, base: str) -> Listing:
+    """Read the manifest of a model folder on the web, or in a store.
 
     Raises:
         PullError: There is none, or it is not one.
@@ -113,14 +113,15 @@ def list_folder(web: Web, base: str) -> Listing:
     """
     base = base.rstrip("/")
     address = f"{base}/{MANIFEST_NAME}"
-    content = web.read(address)
+    content = read(transport, address)
     match decode(address, content):
         case {"files": dict(entries)}:
             pass
         case _:
             raise _strange(address)
     files = tuple(
-        _folder_file(address, base, name, entry) for name, entry in entries.items()
+        _folder_file(address, transport.address_of(base, name), name, entry)
+        for name, entry in entries.items()
     )
     revision = hashlib.sha256(content).hexdigest()
     return Listing(source=base, revision=revision, files=files, manifest=content)
@@ -163,23 +164,21 @@ def _hub_file(address: str, base: str, raw: Mapping[str, object]) -> RemoteFile:
     )
 
 
-def _folder_file(address: str, base: str, name: str, entry: object) -> RemoteFile:
+def _folder_file(manifest: str, address: str, name: str, entry: object) -> RemoteFile:
     match entry:
         case {"sha256": str(sha256), "bytes": int(size)}:
             digest = f"sha256:{sha256}"
         case _:
-            raise _strange(address)
+            raise _strange(manifest)
     if not _DIGEST.fullmatch(digest):
-        raise _strange(address)
+        raise _strange(manifest)
     if not is_inside(name) or name == MANIFEST_NAME:
         raise UnsafeModelError(
             f"the manifest names {name!r}, which is no file of the folder",
-            subject=address,
+            subject=manifest,
             remedy="Do not use this source",
         )
-    return RemoteFile(
-        name=name, address=f"{base}/{quote(name)}", bytes=size, digest=digest
-    )
+    return RemoteFile(name=name, address=address, bytes=size, digest=digest)
 
 
 def _strange(address: str) -> PullError:

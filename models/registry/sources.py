@@ -14,8 +14,9 @@ class AllowList:
     """The places that may be asked, redirects included.
 
     Attributes:
-        places: Each a host, by https alone; ``*.`` and a host for those below it; or
-            an origin such as ``http://localhost:8080``, for exactly that one.
+        places: Each a host, by https alone; ``*.`` and a host for those below it; an
+            origin such as ``http://localhost:8080``, for exactly that one; or a
+            bucket such as ``s3://models``, whose store must be listed too.
     """
 
     places: Sequence[str]
@@ -24,15 +25,9 @@ class AllowList:
         """Let an allowed address pass.
 
         Raises:
-            PullError: It is not on the list, or is no address of the web.
+            PullError: It is not on the list.
         """
         parts = urlsplit(address)
-        if parts.scheme == "s3":
-            raise PullError(
-                "the S3 protocol is not spoken",
-                subject=address,
-                remedy="Give the store's https address of the folder",
-            )
         host, origin = parts.hostname or "", f"{parts.scheme}://{parts.netloc}"
         for place in self.places:
             if "://" in place:
@@ -42,8 +37,9 @@ class AllowList:
                 return
         raise PullError(
             "this source is not on the list of allowed ones",
-            subject=f"{parts.scheme}://{parts.netloc}",
-            remedy="Add its host to the setting registry.sources if you trust it; "
+            # An address may hold a password, which is nobody's to read.
+            subject=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+            remedy="Add it to the setting registry.sources if you trust it; "
             f"allowed are {', '.join(self.places) or 'none'}",
         )
 

@@ -3,18 +3,17 @@
 Proxies are those of the environment; nothing is sent but the request.
 """
 
-import json
 import urllib.error
 import urllib.request
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from typing import IO
+from urllib.parse import quote
 
 from lsp_server.errors import PullError
 from models.registry.sources import AllowList
 
-__all__ = ["Web", "decode"]
+__all__ = ["Web"]
 
-_LARGEST_JSON_BYTES = 16 * 1024 * 1024
 _PARTIAL = 206
 _UNAUTHORIZED = frozenset({401, 403})
 
@@ -83,54 +82,9 @@ class Web:
             ) from exc
         return response, start if response.status == _PARTIAL else 0
 
-    def read_json(self, address: str) -> object:
-        """Read a small JSON document.
-
-        Raises:
-            PullError: It cannot be read, is too large, or is not JSON.
-        """
-        return decode(address, self.read(address))
-
-    def read(self, address: str) -> bytes:
-        """Read a small document.
-
-        Raises:
-            PullError: It cannot be read, or is too large.
-        """
-        response, _ = self.open(address)
-        with response:
-            try:
-                content = response.read(_LARGEST_JSON_BYTES + 1)
-            except (OSError, HTTPException) as exc:
-                raise PullError(
-                    f"the answer broke off ({_reason(exc)})",
-                    subject=address,
-                    remedy="Try again",
-                ) from exc
-        if len(content) > _LARGEST_JSON_BYTES:
-            raise PullError(
-                f"the answer is larger than {_LARGEST_JSON_BYTES:,} bytes",
-                subject=address,
-                remedy="Check that the address is that of a model",
-            )
-        return content
-
-
-def decode(address: str, content: bytes) -> object:
-    """Decode JSON that came from ``address``.
-
-    Raises:
-        PullError: It is not JSON.
-    """
-    try:
-        decoded: object = json.loads(content)
-    except (ValueError, RecursionError) as exc:
-        raise PullError(
-            "the answer is not JSON",
-            subject=address,
-            remedy="Check that the address is that of a model",
-        ) from exc
-    return decoded
+    def address_of(self, base: str, name: str) -> str:
+        """Give the address of a file in the folder ``base``."""
+        return f"{base}/{quote(name)}"
 
 
 def _refused(address: str, status: int) -> PullError:

@@ -616,7 +616,7 @@ def test_what_is_no_manifest_is_told(
 
 @pytest.mark.parametrize("base", ["s3://bucket/prefix", "ftp://host/x", "file:///x"])
 def test_other_protocols_are_refused(puller: Puller, site: Site, base: str) -> None:
-    """S3 is told to be reached by https."""
-    with pytest.raises(PullError, match=r"S3 protocol|not on the list"):
+    """The web is asked for nothing that is not of the web."""
+    with pytest.raises(PullError, match="not on the list"):
         puller(base=base, entry=None)
     assert [] == site.requests

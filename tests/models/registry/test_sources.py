@@ -17,6 +17,7 @@ DEFAULT = tuple(RegistryConfig().sources.split())
         (DEFAULT, "https://cas-bridge.xethub.hf.co/x?y=z"),
         (("http://localhost:80/",), "http://localhost:80/x"),
         (("mirror.example",), "https://mirror.example/x"),
+        (("s3://models",), "s3://models/x"),
     ],
 )
 def test_listed_places_pass(places: tuple[str, ...], address: str) -> None:
@@ -36,6 +37,9 @@ def test_listed_places_pass(places: tuple[str, ...], address: str) -> None:
         (DEFAULT, "s3://huggingface.co/x"),
         (("http://localhost:80",), "http://localhost:81/x"),
         (("http://localhost:80",), "https://localhost:80/x"),
+        (("s3://models",), "s3://models-2/x"),
+        (("s3://models",), "s3://Models/x"),
+        (("models", "*.models"), "s3://models/x"),
         ((), "https://huggingface.co/x"),
     ],
 )
@@ -49,3 +53,11 @@ def test_the_error_says_how_to_allow_it() -> None:
     """The setting's name, and what is allowed now."""
     with pytest.raises(PullError, match=r"registry\.sources.*allowed are a\.example"):
         AllowList(places=["a.example"]).require("https://b.example/x")
+
+
+def test_the_error_quotes_no_password() -> None:
+    """An address may hold one by mistake."""
+    with pytest.raises(PullError) as caught:
+        AllowList(places=[]).require("https://me:hidden@b.example/x")
+    assert "https://b.example" == caught.value.subject
+    assert "hidden" not in str(caught.value)
