@@ -89,7 +89,8 @@ class ModelConfig:
     """Which model is loaded.
 
     Attributes:
-        path: A shipped model's name, or a folder that holds a ``manifest.json``.
+        path: The name of a shipped or pulled model, or a folder that holds a
+            ``manifest.json``.
     """
 
     path: str = "midfill-starter-88m"

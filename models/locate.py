@@ -1,27 +1,33 @@
-"""Finds a model folder by the name of a shipped model, or by its path."""
+"""Finds a model folder: a shipped or a pulled model by its name, or any by its path."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from lsp_server.errors import ModelNotFoundError
 
-__all__ = ["locate", "shipped_models"]
+__all__ = ["is_model_name", "locate", "pulled_models_folder", "shipped_models"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def locate(path_or_name: str) -> Path:
+def locate(path_or_name: str, *, pulled: Path | None = None) -> Path:
     """Give the folder of a model as an absolute path.
 
-    A shipped model's name wins over a folder of that name in the working directory,
-    so that a workspace cannot put its own model in its place.
+    A shipped model's name, then that of a pulled one, wins over a folder of that name
+    in the working directory, so that a workspace cannot put its own model in its place.
 
     Args:
-        path_or_name: A shipped model's name, or a folder; ``~`` is the user's home.
+        path_or_name: A model's name, or a folder; ``~`` is the user's home.
+        pulled: The folder of pulled models; None where there is none.
 
     Raises:
-        ModelNotFoundError: There is neither; the message lists the shipped models.
+        ModelNotFoundError: There is none of these; the message lists the models that
+            are there.
     """
-    shipped = shipped_models()
-    if path_or_name in shipped:
-        return shipped[path_or_name]
+    known = _models_in(pulled) | shipped_models()
+    if path_or_name in known:
+        return known[path_or_name]
     try:
         folder = Path(path_or_name).expanduser()
         # An empty setting would be the working directory.
@@ -31,18 +37,54 @@ def locate(path_or_name: str) -> Path:
     except (RuntimeError, ValueError):
         pass
     raise ModelNotFoundError(
-        "there is neither a shipped model nor a folder of this name",
+        "there is neither a shipped or pulled model nor a folder of this name",
         subject=repr(path_or_name),
-        remedy="Set model.path to a model folder, or to one of the shipped models: "
-        + (", ".join(shipped) or "none is in this installation"),
+        remedy="Fetch it with `midfill models pull`, or set model.path to a model "
+        "folder or to one of the models that are here: "
+        + (", ".join(sorted(known)) or "none"),
     )
 
 
 def shipped_models() -> dict[str, Path]:
     """Give the folders of the models that are part of this installation, by name."""
     # Beside this module in a checkout and in a wheel alike.
-    home = Path(__file__).resolve().parent
+    return _models_in(Path(__file__).resolve().parent)
+
+
+def pulled_models_folder(setting: str, environment: Mapping[str, str]) -> Path | None:
+    """Give the folder of pulled models: the setting, else the XDG data folder's.
+
+    Args:
+        setting: What ``registry.folder`` says; empty for nothing.
+        environment: The variables of this process.
+
+    Returns:
+        The folder, which need not exist; None for a user without a home.
+
+    Source: XDG Base Directory Specification, ``XDG_DATA_HOME``.
+    """
+    data = environment.get("XDG_DATA_HOME", "")
+    try:
+        if setting:
+            return Path(setting).expanduser()
+        # The specification has a relative path ignored.
+        home = Path(data if Path(data).is_absolute() else "~/.local/share").expanduser()
+    except RuntimeError:
+        return None
+    return home / "midfill" / "models"
+
+
+def is_model_name(name: str) -> bool:
+    """Tell whether a model may be called so: a plain, visible name of a folder."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _models_in(folder: Path | None) -> dict[str, Path]:
+    """Give the model folders in a folder, by name."""
+    if folder is None:
+        return {}
     return {
         manifest.parent.name: manifest.parent
-        for manifest in sorted(home.glob("*/manifest.json"))
+        for manifest in sorted(folder.absolute().glob("*/manifest.json"))
+        if is_model_name(manifest.parent.name)
     }

@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ask N times at each place: from the second time on the engine is warm",
     )
     parser.add_argument("--config", metavar="FILE", help="a TOML file with settings")
+    parser.add_argument(
+        "--model",
+        metavar="NAME|FOLDER",
+        help="a shipped or pulled model, or a model folder (the setting model.path)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,7 +47,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _complete_all(arguments: argparse.Namespace) -> None:
     places: list[Place] = arguments.places
-    serve_arguments = ["--config", arguments.config] if arguments.config else []
+    serve_arguments = [
+        word
+        for option, value in (
+            ("--config", arguments.config),
+            ("--model", arguments.model),
+        )
+        if value
+        for word in (option, value)
+    ]
     look = palette(os.environ)
     async with ready_editor(serve_arguments) as client:
         for place in places:

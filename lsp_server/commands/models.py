@@ -20,9 +20,9 @@ from lsp_server.commands.serve import server_layers
 from lsp_server.config import Config, Device
 from lsp_server.doctor.torch_facts import ask_torch
 from lsp_server.doctor.vllm_build import build_device, installed_vllm
-from lsp_server.errors import ModelNotFoundError, PullError
+from lsp_server.errors import PullError
 from lsp_server.settings import resolve
-from models.locate import locate, shipped_models
+from models.locate import locate, pulled_models_folder, shipped_models
 from models.manifest import load_manifest, verify
 from models.registry.catalogue import find_entry, load_registry
 from models.registry.entry import Entry
@@ -34,7 +34,7 @@ from models.registry.sources import AllowList
 from models.registry.transport import Transport
 from models.registry.web import Web
 
-__all__ = ["add_arguments", "machine_of", "model_root", "run"]
+__all__ = ["add_arguments", "machine_of", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,18 +97,6 @@ def run(arguments: argparse.Namespace) -> int:
     return actions[arguments.action](arguments)
 
 
-def model_root(folder: str, environment: Mapping[str, str]) -> Path:
-    """Give the folder of fetched models: the setting, else the XDG data folder's.
-
-    Source: XDG Base Directory Specification, ``XDG_DATA_HOME``.
-    """
-    if folder:
-        return Path(folder).expanduser()
-    data = environment.get("XDG_DATA_HOME")
-    home = Path(data) if data else Path("~/.local/share").expanduser()
-    return home / "midfill" / "models"
-
-
 def machine_of(config: Config) -> Machine:
     """Look at this machine, as the engine would use it."""
     device = config.engine.device
@@ -166,7 +154,7 @@ def _recommend(arguments: argparse.Namespace) -> int:
     entries = load_registry()
     machine = machine_of(config)
     load = Load(context_tokens=arguments.context, concurrency=arguments.concurrency)
-    root = model_root(config.registry.folder, os.environ)
+    root = pulled_models_folder(config.registry.folder, os.environ)
     verdicts = judge(
         entries, machine, load, weights_bytes=_weights_on_disk(entries, root)
     )
@@ -187,7 +175,7 @@ def _pull(arguments: argparse.Namespace) -> int:
     order = Order(
         name=name,
         entry=entry,
-        root=model_root(config.registry.folder, os.environ),
+        root=_pull_folder(config),
         hub=config.registry.hub.rstrip("/"),
         base=arguments.base,
     )
@@ -196,7 +184,9 @@ def _pull(arguments: argparse.Namespace) -> int:
     else:
         transport = _transport(config, arguments.base)
         folder = pull(order, transport, say=_say, progress=_Meter())
-    _say(f"to use it, set model.path to {folder}")
+    # A shipped model of this name would come before it.
+    path = folder if name in shipped_models() else name
+    _say(f"to use it, set model.path to {path}")
     _print(f"{folder}\n")
     return 0
 
@@ -228,23 +218,28 @@ def _require_local(order: Order) -> Path:
 
 def _folder_of(name: str, config: Config) -> Path:
     """Find a model that is shipped, a folder, or one that was fetched."""
-    try:
-        return locate(name)
-    except ModelNotFoundError:
-        folder = model_root(config.registry.folder, os.environ) / name
-        if not folder.is_dir():
-            raise
-        return folder
+    folder = pulled_models_folder(config.registry.folder, os.environ)
+    return locate(name, pulled=folder)
 
 
-def _weights_on_disk(entries: Sequence[Entry], root: Path) -> dict[str, int]:
-    shipped = shipped_models()
+def _pull_folder(config: Config) -> Path:
+    folder = pulled_models_folder(config.registry.folder, os.environ)
+    if folder is None:
+        raise PullError(
+            "this user has no home to keep models in",
+            subject="registry.folder",
+            remedy="Set it to a folder",
+        )
+    return folder
+
+
+def _weights_on_disk(entries: Sequence[Entry], root: Path | None) -> dict[str, int]:
+    folders = {entry.name: root / entry.name for entry in entries if root}
     sizes = {}
-    for entry in entries:
-        folder = shipped.get(entry.name, root / entry.name)
+    for name, folder in (folders | shipped_models()).items():
         size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
         if size:
-            sizes[entry.name] = size
+            sizes[name] = size
     return sizes
 
 

@@ -89,17 +89,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with settings"
     )
+    parser.add_argument(
+        "--model",
+        metavar="NAME|FOLDER",
+        help="a shipped or pulled model, or a model folder (the setting model.path)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve one editor, and give the exit status."""
-    layers = server_layers(arguments.config)
+    layers = server_layers(arguments.config, arguments.model)
     configure_logging(resolve(layers).config.log.level, sys.stderr)
     return run_stdio(LayeredConfigurator(layers))
 
 
-def server_layers(config_file: Path | None) -> list[Layer]:
-    """Give what is configured outside of an editor: the file, then the environment."""
+def server_layers(config_file: Path | None, model: str | None = None) -> list[Layer]:
+    """Give what is configured outside of an editor: file, environment, command line."""
     path = config_file or config_path(os.environ)
     files = [file_layer(path)] if path else []
-    return [*files, environment_layer(os.environ)]
+    named = [Layer(place="--model", values={"model": {"path": model}})] if model else []
+    return [*files, environment_layer(os.environ), *named]

@@ -27,6 +27,7 @@ from lsp_server.doctor.vllm_build import (
 from lsp_server.errors import ModelError
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import starter_of
+from models.locate import pulled_models_folder
 
 __all__ = ["examine"]
 
@@ -46,7 +47,8 @@ def examine(config: Config, problems: Sequence[object]) -> Iterator[Finding]:
     for finding in machine:
         failed |= finding.level is Level.FAILURE
         yield finding
-    model = try_model(config.model.path, device)
+    pulled = pulled_models_folder(config.registry.folder, os.environ)
+    model = try_model(config.model.path, device, pulled=pulled)
     yield check_model(model)
     yield _generation(config, model, failed=failed)
 

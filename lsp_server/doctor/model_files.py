@@ -1,5 +1,7 @@
 """Is the model whole, safe, and one that Midfill can complete code with?"""
 
+from pathlib import Path
+
 from lsp_server.config import Device
 from lsp_server.doctor.finding import Finding, Level
 from lsp_server.errors import ModelError
@@ -8,10 +10,12 @@ from lsp_server.service.loaded_model import LoadedModel, load_model
 __all__ = ["check_model", "try_model"]
 
 
-def try_model(path_or_name: str, device: Device) -> LoadedModel | ModelError:
+def try_model(
+    path_or_name: str, device: Device, *, pulled: Path | None = None
+) -> LoadedModel | ModelError:
     """Load everything of a model but its weights. Reads every byte of it."""
     try:
-        return load_model(path_or_name, device)
+        return load_model(path_or_name, device, pulled=pulled)
     except ModelError as error:
         return error
 

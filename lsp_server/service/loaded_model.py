@@ -31,19 +31,22 @@ class LoadedModel:
     tokenizer: FastTokenizer
 
 
-def load_model(path_or_name: str, device: Device) -> LoadedModel:
+def load_model(
+    path_or_name: str, device: Device, *, pulled: Path | None = None
+) -> LoadedModel:
     """Find a model, verify every file of it, and check that it can fill in the middle.
 
     Reads every byte of the folder, so run it off the event loop.
 
     Args:
-        path_or_name: A shipped model's name or a folder.
+        path_or_name: A shipped or pulled model's name, or a folder.
         device: CPU or CUDA, where it shall run: kernels differ in what they accept.
+        pulled: The folder of pulled models; None where there is none.
 
     Raises:
         ModelError: It is missing, damaged, unsafe, or not of use here.
     """
-    folder = locate(path_or_name)
+    folder = locate(path_or_name, pulled=pulled)
     manifest = load_manifest(folder)
     verify(folder, manifest)
     check_quantisation(

@@ -6,6 +6,7 @@ the engine is told to a listener.
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 
 from lsp_server.config import Config, Device, EngineKind
@@ -21,6 +22,7 @@ from lsp_server.service.backend import EngineListener
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.values import Completion, EngineState, Snapshot, Trigger
+from models.locate import pulled_models_folder
 
 __all__ = ["EngineStarter", "LocalBackend", "starter_of"]
 
@@ -129,7 +131,8 @@ def _load_model(config: Config) -> LoadedModel:
     device = Device.CPU
     if config.engine.kind is EngineKind.VLLM:
         device = choose_device(config.engine.device)
-    return load_model(config.model.path, device)
+    pulled = pulled_models_folder(config.registry.folder, os.environ)
+    return load_model(config.model.path, device, pulled=pulled)
 
 
 async def _start_vllm(config: Config, model: LoadedModel) -> Engine:

@@ -5,7 +5,6 @@ first, so that what is not safe, or cannot run, is refused before the weights.
 """
 
 import fcntl
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.selfcheck import resolve_family
 from models.integrity import verify
+from models.locate import is_model_name
 from models.manifest import check_quantisation, load_manifest, write_manifest
 from models.registry.download import Progress, disk_error, fetch
 from models.registry.entry import Entry
@@ -34,8 +34,6 @@ from models.registry.transport import Transport
 from models.safety import refuse_unsafe
 
 __all__ = ["Order", "find_local", "pull"]
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Say = Callable[[str], None]
 
@@ -75,7 +73,7 @@ def find_local(order: Order) -> Path | None:
         PullError: The name is not one.
         ModelError: It is there, but not as its manifest says.
     """
-    if not _NAME.fullmatch(order.name):
+    if not is_model_name(order.name):
         raise PullError(
             "this is not a plain name",
             subject=repr(order.name),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 import threading
@@ -13,9 +14,12 @@ from pathlib import Path
 import pytest
 
 from lsp_server.__main__ import main
-from lsp_server.commands.models import machine_of, model_root
+from lsp_server.commands.models import machine_of
+from lsp_server.commands.serve import server_layers
 from lsp_server.config import Config, Device, EngineConfig
-from models.locate import shipped_models
+from lsp_server.service.loaded_model import load_model
+from lsp_server.settings import resolve
+from models.locate import pulled_models_folder, shipped_models
 
 STARTER = "midfill-starter-88m"
 
@@ -134,7 +138,7 @@ def test_verify_tells_that_there_is_none(
 ) -> None:
     """Neither shipped nor fetched."""
     assert 1 == main(["models", "verify", "qwen2.5-coder-7b"])
-    assert "neither a shipped model nor a folder" in capsys.readouterr().err
+    assert "neither a shipped or pulled model nor a folder" in capsys.readouterr().err
 
 
 def test_pull_of_a_shipped_model_needs_no_network(
@@ -174,7 +178,7 @@ def test_pull_then_offline_then_verify(
     assert f"{home / 'mine'}\n" == shown.out
     assert "pinned revision" in shown.err
     assert "model.safetensors: 100 % of 0.0 MB" in shown.err
-    assert f"set model.path to {home / 'mine'}" in shown.err
+    assert "set model.path to mine\n" in shown.err
     monkeypatch.setenv("MIDFILL_REGISTRY_SOURCES", "huggingface.co")
     assert 0 == main(["models", "pull", "mine", "--from", mirror, "--offline"])
     assert f"{home / 'mine'}\n" == capsys.readouterr().out
@@ -205,19 +209,28 @@ def test_a_wrong_setting_is_told(
     assert "registry.folder = 7 is not accepted" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("folder", "environment", "expected"),
-    [
-        ("/m", {"XDG_DATA_HOME": "/d"}, Path("/m")),
-        ("", {"XDG_DATA_HOME": "/d"}, Path("/d/midfill/models")),
-        ("", {}, Path.home() / ".local/share/midfill/models"),
-    ],
-)
-def test_the_folder_of_models(
-    folder: str, environment: dict[str, str], expected: Path
+def test_pull_needs_a_folder_to_pull_into(
+    mirror: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The setting wins, then XDG, then its default."""
-    assert expected == model_root(folder, environment)
+    """A user without a home has to name one."""
+    monkeypatch.setenv("MIDFILL_REGISTRY_FOLDER", "~no-such-user/models")
+    assert 1 == main(["models", "pull", "mine", "--from", mirror])
+    assert "registry.folder: this user has no home" in capsys.readouterr().err
+    assert 0 == main(["models", "recommend"])
+
+
+def test_the_server_finds_what_was_pulled(
+    mirror: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name alone, as a setting or on the command line."""
+    monkeypatch.setenv("MIDFILL_REGISTRY_SOURCES", mirror)
+    assert 0 == main(["models", "pull", "mine", "--from", mirror])
+    config = resolve(server_layers(None, "mine")).config
+    pulled = pulled_models_folder(config.registry.folder, os.environ)
+    loaded = load_model(config.model.path, Device.CPU, pulled=pulled)
+    assert home / "mine" == loaded.folder
 
 
 def test_this_machine_has_cores_and_memory() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.commands.serve import LayeredConfigurator, server_layers
-from lsp_server.settings import Layer, resolve
+from lsp_server.settings import Layer, editor_layer, resolve
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +67,17 @@ def test_the_file_comes_before_the_environment(
     monkeypatch.setenv("MIDFILL_ENGINE_SEED", "3")
     config = resolve(server_layers(path)).config
     assert (3, 2) == (config.engine.seed, config.engine.max_num_seqs)
+
+
+def test_the_command_line_comes_after_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``--model`` wins over a variable, and what the editor sends over both."""
+    monkeypatch.setenv("MIDFILL_MODEL_PATH", "a")
+    layers = server_layers(None, "b")
+    assert "b" == resolve(layers).config.model.path
+    layers.append(editor_layer({"model": {"path": "c"}}))
+    assert "c" == resolve(layers).config.model.path
 
 
 def test_there_need_be_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.config import Config, Device, EngineConfig, EngineKind, ModelConfig
+from lsp_server.config import (
+    Config,
+    Device,
+    EngineConfig,
+    EngineKind,
+    ModelConfig,
+    RegistryConfig,
+)
 from lsp_server.doctor.checkup import examine
 from lsp_server.doctor.finding import Finding, Level
 from lsp_server.doctor.vllm_build import build_device, installed_vllm
@@ -33,6 +40,19 @@ def test_missing_model_keeps_the_engine_from_starting(tmp_path: Path) -> None:
     failed = [finding for finding in findings if finding.level is Level.FAILURE]
     assert ["model", "generation"] == names(failed)
     assert "not tried" in failed[1].what
+
+
+def test_pulled_model_is_looked_at(tmp_path: Path) -> None:
+    """A model's name leads to the folder of pulled models, as in the server."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "manifest.json").write_text("no manifest")
+    config = Config(
+        engine=SCRIPTED,
+        model=ModelConfig(path="mine"),
+        registry=RegistryConfig(folder=str(tmp_path)),
+    )
+    (model,) = (f for f in examine(config, []) if f.name == "model")
+    assert str(tmp_path / "mine" / "manifest.json") in model.what
 
 
 def test_failure_of_the_machine_keeps_the_engine_from_starting() -> None:

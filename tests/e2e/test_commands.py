@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,19 @@ def test_a_missing_model_fails_with_what_to_do(source: Path, tmp_path: Path) -> 
     )
     assert 1 == done.returncode
     assert "midfill-starter-88m" in done.stderr
+
+
+def test_complete_takes_a_model_by_its_name(source: Path, tmp_path: Path) -> None:
+    """One that was pulled; the option wins over the variable."""
+    shipped = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+    shutil.copytree(shipped, tmp_path / "pulled" / "mine")
+    done = midfill(
+        *("complete", "--model", "mine", f"{source}:2:5"),
+        MIDFILL_REGISTRY_FOLDER=str(tmp_path / "pulled"),
+        MIDFILL_MODEL_PATH="none",
+    )
+    assert 0 == done.returncode, done.stderr
+    assert "x = [21 + 21]" == done.stdout.splitlines()[0]
 
 
 def test_a_wrong_setting_is_told_and_the_rest_works(source: Path) -> None:

@@ -9,7 +9,12 @@ import pytest
 
 from lsp_server.errors import ModelNotFoundError
 from models import locate as module
-from models.locate import locate, shipped_models
+from models.locate import (
+    is_model_name,
+    locate,
+    pulled_models_folder,
+    shipped_models,
+)
 
 NAME = "midfill-starter-88m"
 
@@ -84,3 +89,81 @@ def test_works_where_the_package_is_installed(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert f"{package / 'installed'}\n" == found.stdout
+
+
+@pytest.fixture
+def pulled(tmp_path: Path) -> Path:
+    """Give a folder of pulled models with one model in it, and what a pull leaves."""
+    folder = tmp_path / "pulled"
+    for name in ("mine", ".pull-theirs", NAME):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "manifest.json").touch()
+    (folder / "unfinished").mkdir()
+    (folder / "pins.json").touch()
+    return folder
+
+
+def test_finds_a_pulled_model_from_anywhere(
+    pulled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name, as an absolute path, also where its folder is told relatively."""
+    assert pulled / "mine" == locate("mine", pulled=pulled)
+    monkeypatch.chdir(tmp_path)
+    assert pulled / "mine" == locate("mine", pulled=Path("pulled"))
+
+
+def test_a_workspace_cannot_take_the_place_of_a_pulled_model(
+    pulled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of that name in the working directory needs a path."""
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert pulled / "mine" == locate("mine", pulled=pulled)
+    assert tmp_path / "mine" == locate("./mine", pulled=pulled)
+
+
+def test_a_shipped_model_comes_before_a_pulled_one(pulled: Path) -> None:
+    """Its name means the same in every installation."""
+    assert shipped_models()[NAME] == locate(NAME, pulled=pulled)
+
+
+@pytest.mark.parametrize("name", [".pull-theirs", "unfinished", "pins.json", "../x"])
+def test_what_a_pull_leaves_is_no_model(
+    name: str, pulled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither hidden nor unfinished folders; the error lists what is there."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(ModelNotFoundError, match=f"models pull.*: {NAME}, mine"):
+        locate(name, pulled=pulled)
+
+
+@pytest.mark.parametrize(
+    ("setting", "environment", "expected"),
+    [
+        ("/m", {"XDG_DATA_HOME": "/d"}, Path("/m")),
+        ("~/m", {}, Path("/home/me/m")),
+        ("", {"XDG_DATA_HOME": "/d"}, Path("/d/midfill/models")),
+        ("", {"XDG_DATA_HOME": "d"}, Path("/home/me/.local/share/midfill/models")),
+        ("", {}, Path("/home/me/.local/share/midfill/models")),
+        ("~no-such-user/m", {}, None),
+    ],
+)
+def test_the_folder_of_pulled_models(
+    setting: str,
+    environment: dict[str, str],
+    expected: Path | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The setting wins, then an absolute XDG folder, then XDG's default."""
+    monkeypatch.setenv("HOME", "/home/me")
+    assert expected == pulled_models_folder(setting, environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("qwen2.5-coder_x", True), ("", False), (".x", False), ("a/b", False)],
+)
+def test_names_are_names_of_visible_folders(name: str, *, is_one: bool) -> None:
+    """No path, and nothing hidden."""
+    assert is_one == is_model_name(name)

@@ -13,6 +13,7 @@ from lsp_server.config import (
     EngineConfig,
     EngineKind,
     ModelConfig,
+    RegistryConfig,
     ScriptConfig,
 )
 from lsp_server.engine.base import Engine
@@ -106,6 +107,21 @@ async def test_a_missing_model_is_told(tmp_path: Path) -> None:
     await backend.close()
 
 
+async def test_a_pulled_model_is_found_by_its_name(tmp_path: Path) -> None:
+    """The folder of pulled models is that of the settings."""
+    shipped = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+    shutil.copytree(shipped, tmp_path / "pulled" / "mine")
+    config = replace(
+        CONFIG,
+        model=ModelConfig(path="mine"),
+        registry=RegistryConfig(folder=str(tmp_path / "pulled")),
+    )
+    backend, listener = LocalBackend(config, START), Listener()
+    await backend.start(listener)
+    await listener.until(EngineState.READY)
+    await backend.close()
+
+
 async def test_a_changed_file_is_told(tmp_path: Path) -> None:
     """A model whose file is not the one of the manifest is not loaded."""
     shipped = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
@@ -124,7 +140,7 @@ async def test_a_changed_file_is_told(tmp_path: Path) -> None:
 async def test_an_unforeseen_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a bug while loading reaches the user."""
 
-    def broken(*_: object) -> LoadedModel:
+    def broken(*_: object, **_options: object) -> LoadedModel:
         raise ZeroDivisionError
 
     monkeypatch.setattr("lsp_server.service.local_backend.load_model", broken)
