@@ -20,6 +20,7 @@ from lsp_server.commands.serve import server_layers
 from lsp_server.config import Config, Device
 from lsp_server.doctor.torch_facts import ask_torch
 from lsp_server.doctor.vllm_build import build_device, installed_vllm
+from lsp_server.engine.vllm_options import reserved_cache_bytes
 from lsp_server.errors import PullError
 from lsp_server.settings import resolve
 from models.locate import locate, pulled_models_folder, shipped_models
@@ -153,7 +154,12 @@ def _recommend(arguments: argparse.Namespace) -> int:
     config = _config(arguments)
     entries = load_registry()
     machine = machine_of(config)
-    load = Load(context_tokens=arguments.context, concurrency=arguments.concurrency)
+    device = Device.CUDA if machine.gpus else Device.CPU
+    load = Load(
+        context_tokens=arguments.context,
+        concurrency=arguments.concurrency,
+        reserved_cache_bytes=reserved_cache_bytes(config.engine, device),
+    )
     root = pulled_models_folder(config.registry.folder, os.environ)
     verdicts = judge(
         entries, machine, load, weights_bytes=_weights_on_disk(entries, root)

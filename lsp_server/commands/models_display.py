@@ -85,6 +85,7 @@ def advice_lines(
             if best.entry.shipped
             else f"  Fetch it with: midfill models pull {best.entry.name}"
         )
+        yield from _settings_lines(best, machine, load)
         if best.entry.note:
             yield f"  Note: {best.entry.note}"
     yield ""
@@ -157,6 +158,18 @@ def _need_lines(verdict: Verdict) -> Iterator[str]:
         f"{need.cache / _GIB:.2f}, activations {need.activations / _GIB:.2f}, "
         f"runtime and graphs {need.base / _GIB:.2f} GiB"
     )
+
+
+def _settings_lines(verdict: Verdict, machine: Machine, load: Load) -> Iterator[str]:
+    """Say which settings give what was counted; by default a whole context fits."""
+    wanted = []
+    if load.context_tokens < verdict.entry.context_length:
+        wanted.append(f"engine.max_model_len = {load.context_tokens}")
+    cache = verdict.need.cache if verdict.need else 0
+    if not machine.gpus and cache > load.reserved_cache_bytes:
+        wanted.append(f"engine.kv_cache_memory_bytes = {cache}")
+    if wanted:
+        yield f"  With these settings: {', '.join(wanted)}"
 
 
 def _fits(verdict: Verdict) -> bool:

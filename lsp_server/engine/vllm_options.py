@@ -9,7 +9,7 @@ from pathlib import Path
 from lsp_server.config import Device, Dtype, EngineConfig
 from lsp_server.errors import ConfigError
 
-__all__ = ["VllmOptions", "choose_options"]
+__all__ = ["VllmOptions", "choose_options", "reserved_cache_bytes"]
 
 _GIB = 1 << 30
 
@@ -79,9 +79,7 @@ def choose_options(
         max_model_len=config.max_model_len or context_length,
         tensor_parallel_size=config.tensor_parallel_size,
         quantization=scheme or None,
-        # vLLM takes 92 % of a CPU machine's memory if it is not told.
-        kv_cache_memory_bytes=config.kv_cache_memory_bytes
-        or (_GIB if on_cpu else None),
+        kv_cache_memory_bytes=reserved_cache_bytes(config, device) or None,
         gpu_memory_utilization=config.gpu_memory_utilization,
         enforce_eager=config.enforce_eager or on_cpu,
         max_num_seqs=config.max_num_seqs,
@@ -98,6 +96,12 @@ def choose_options(
             _ONE_PROCESS if on_cpu and config.tensor_parallel_size == 1 else None
         ),
     )
+
+
+def reserved_cache_bytes(config: EngineConfig, device: Device) -> int:
+    """Give the memory that is set aside for the KV cache; 0 leaves it to vLLM."""
+    # vLLM takes 92 % of a CPU machine's memory if it is not told.
+    return config.kv_cache_memory_bytes or (_GIB if device is Device.CPU else 0)
 
 
 def _dtype(dtype: Dtype, *, on_cpu: bool, quantized: bool) -> str:

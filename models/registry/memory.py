@@ -12,6 +12,9 @@ __all__ = ["Load", "Need", "memory_need"]
 _CACHE_BYTES = 2
 """Keys and values are kept in 16 bits."""
 
+_BLOCK_TOKENS = 32
+"""A request takes whole blocks of the cache; on a GPU they are half as large."""
+
 _ACTIVATION_WIDTHS = 16
 """Values that are alive for one token of a prefill, in hidden widths: residual,
 queries, keys, values, and a gated layer of about five widths, twice over."""
@@ -35,10 +38,13 @@ class Load:
     Attributes:
         context_tokens: Prompt and output of one request.
         concurrency: Requests that are decoded side by side.
+        reserved_cache_bytes: What the engine sets aside for the cache however little
+            is asked of it; 0 where it takes what is needed.
     """
 
     context_tokens: int
     concurrency: int
+    reserved_cache_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +54,7 @@ class Need:
     Attributes:
         weights: The weights as they are stored.
         weights_are_estimated: Whether no source states their size.
-        cache: Keys and values of all requests.
+        cache: Keys and values of all requests, or what is set aside for them.
         activations: What one step of a prefill holds.
         base: Everything that does not depend on the model, graphs included.
     """
@@ -81,11 +87,13 @@ def memory_need(
         return None
     checkpoint = entry.checkpoint
     stated = weights_bytes or (checkpoint.weights_bytes if checkpoint else None)
-    tokens = min(load.context_tokens, entry.context_length) * load.concurrency
+    context = min(load.context_tokens, entry.context_length)
+    tokens = -(-context // _BLOCK_TOKENS) * _BLOCK_TOKENS * load.concurrency
+    cache = tokens * _cache_values(shape) * _CACHE_BYTES
     return Need(
         weights=stated or _estimated_weights(entry, shape),
         weights_are_estimated=stated is None,
-        cache=tokens * _cache_values(shape) * _CACHE_BYTES,
+        cache=max(cache, load.reserved_cache_bytes),
         activations=_PREFILL_TOKENS * shape.hidden_size * _ACTIVATION_WIDTHS * 2,
         base=_BASE_BYTES[device],
     )

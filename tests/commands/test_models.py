@@ -103,6 +103,8 @@ def test_recommend(capsys: pytest.CaptureFixture[str]) -> None:
     (starter,) = (model for model in models if model["name"] == STARTER)
     size = (shipped_models()[STARTER] / "model.safetensors").stat().st_size
     assert size == starter["need"]["weights"]
+    # What the engine sets aside on a CPU, whatever is asked.
+    assert 1 << 30 == starter["need"]["cache"]
 
 
 def test_recommend_wants_a_positive_number(

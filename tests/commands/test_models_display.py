@@ -1,6 +1,7 @@
 """Models are shown with everything that a choice needs, and what is open says so."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -85,6 +86,33 @@ def test_advice_says_which_and_why(machine: Machine, expected: str) -> None:
     """The machine, the best model with its parts, and a reason for every other."""
     verdicts = judge(ENTRIES, machine, LOAD, weights_bytes={})
     assert expected in "\n".join(advice_lines(verdicts, machine, LOAD))
+
+
+@pytest.mark.parametrize(
+    ("machine", "load", "expected"),
+    [
+        (
+            LAPTOP,
+            LOAD,
+            "engine.max_model_len = 2048, engine.kv_cache_memory_bytes = 100663296",
+        ),
+        (
+            LAPTOP,
+            replace(LOAD, reserved_cache_bytes=1 << 30),
+            "engine.max_model_len = 2048",
+        ),
+        (CARD, LOAD, "engine.max_model_len = 2048"),
+        (CARD, replace(LOAD, context_tokens=32_768, concurrency=1), None),
+    ],
+)
+def test_advice_names_the_settings_that_it_counts_on(
+    machine: Machine, load: Load, expected: str | None
+) -> None:
+    """The engine's own would make room for the longest context, or not enough."""
+    verdicts = judge(ENTRIES, machine, load, weights_bytes={})
+    lines = list(advice_lines(verdicts, machine, load))
+    told = [line for line in lines if "With these settings" in line]
+    assert ([f"  With these settings: {expected}"] if expected else []) == told
 
 
 def test_a_shipped_model_needs_no_fetching() -> None:

@@ -3,20 +3,22 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from models.registry.catalogue import find_entry, load_registry
 from models.registry.entry import Entry
 from models.registry.memory import Load, memory_need
 
-LOAD = Load(context_tokens=100, concurrency=3)
+LOAD = Load(context_tokens=96, concurrency=3)
 
 
 def test_cache_counts_keys_and_values_of_every_token(
     make_entry: Callable[..., Entry],
 ) -> None:
-    """2 layers, 2 heads of 64, keys and values, 2 bytes, 100 tokens, 3 requests."""
+    """2 layers, 2 heads of 64, keys and values, 2 bytes, 96 tokens, 3 requests."""
     need = memory_need(make_entry(), LOAD, device="cpu")
     assert need is not None
-    assert 2 * 2 * 64 * 2 * 2 * 100 * 3 == need.cache
+    assert 2 * 2 * 64 * 2 * 2 * 96 * 3 == need.cache
 
 
 def test_latent_attention_counts_its_latent(make_entry: Callable[..., Entry]) -> None:
@@ -26,7 +28,42 @@ def test_latent_attention_counts_its_latent(make_entry: Callable[..., Entry]) ->
     shape = replace(entry.architecture, latent_width=576)
     need = memory_need(replace(entry, architecture=shape), LOAD, device="cuda")
     assert need is not None
-    assert 2 * 576 * 2 * 100 * 3 == need.cache
+    assert 2 * 576 * 2 * 96 * 3 == need.cache
+
+
+@pytest.mark.parametrize(
+    ("tokens", "counted"), [(1, 32), (32, 32), (33, 64), (1023, 1024), (1025, 1024)]
+)
+def test_a_request_takes_whole_blocks(
+    make_entry: Callable[..., Entry], tokens: int, counted: int
+) -> None:
+    """Of 32 tokens, up to the model's own 1024."""
+    load = Load(context_tokens=tokens, concurrency=2)
+    need = memory_need(make_entry(), load, device="cpu")
+    assert need is not None
+    assert 2 * 2 * 64 * 2 * 2 * counted * 2 == need.cache
+
+
+@pytest.mark.parametrize(
+    ("reserved", "counted"),
+    [(0, 294_912), (294_911, 294_912), (294_912, 294_912), (294_913, 294_913)],
+)
+def test_what_the_engine_sets_aside_is_the_least(
+    make_entry: Callable[..., Entry], reserved: int, counted: int
+) -> None:
+    """The cache takes that much however little is asked."""
+    load = replace(LOAD, reserved_cache_bytes=reserved)
+    need = memory_need(make_entry(), load, device="cpu")
+    assert need is not None
+    assert counted == need.cache
+
+
+def test_activations_are_those_of_one_step(make_entry: Callable[..., Entry]) -> None:
+    """2048 tokens, 16 widths of 128, 2 bytes; neither context nor requests matter."""
+    for load in (LOAD, Load(context_tokens=1024, concurrency=64)):
+        need = memory_need(make_entry(), load, device="cuda")
+        assert need is not None
+        assert 2048 * 16 * 128 * 2 == need.activations
 
 
 def test_context_is_cut_at_the_models_own(make_entry: Callable[..., Entry]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from models.registry.catalogue import load_registry
 from models.registry.entry import Entry
-from models.registry.memory import Load
+from models.registry.memory import Load, Need, memory_need
 from models.registry.recommend import (
     Gpu,
     Machine,
@@ -148,3 +148,84 @@ def test_the_makers_own_checkpoint_comes_first(
         best = recommended(judge(entries, gpu(80), LOAD, weights_bytes={}))
         assert best is not None
         assert name == best.entry.name
+
+
+def need_of(entry: Entry, device: str) -> Need:
+    """Give what an entry needs under the usual load."""
+    need = memory_need(entry, LOAD, device=device)
+    assert need is not None
+    return need
+
+
+@pytest.mark.parametrize("part", ["weights", "cache", "activations", "base"])
+@pytest.mark.parametrize(
+    ("missing", "rating"), [(0, Rating.FITS), (1, Rating.TOO_LARGE)]
+)
+def test_a_gpu_must_hold_every_part_to_the_byte(
+    make_entry: Callable[..., Entry], part: str, missing: int, rating: Rating
+) -> None:
+    """Without the last byte, or without any one part, the model is too large."""
+    entry = make_entry(weights_bytes=5 * GIB)
+    need = need_of(entry, "cuda")
+    for total, expected in (
+        (need.total - missing, rating),
+        (need.total - getattr(need, part), Rating.TOO_LARGE),
+    ):
+        card = replace(gpu(1).gpus[0], total_bytes=total, free_bytes=total)
+        machine = replace(gpu(1), gpus=(card,), gpu_share=1.0)
+        (verdict,) = judge([entry], machine, LOAD, weights_bytes={})
+        assert expected is verdict.rating
+
+
+@pytest.mark.parametrize(
+    ("missing", "rating"), [(0, Rating.FITS), (1, Rating.TOO_LARGE)]
+)
+def test_a_cpu_leaves_a_fifth_to_the_rest(
+    make_entry: Callable[..., Entry], missing: int, rating: Rating
+) -> None:
+    """Four fifths of the free memory must hold the model, to the byte."""
+    entry = make_entry()
+    ram_bytes = -(-need_of(entry, "cpu").total * 5 // 4)
+    machine = replace(cpu(1, 64), ram_bytes=ram_bytes - 2 * missing)
+    (verdict,) = judge([entry], machine, LOAD, weights_bytes={})
+    assert rating is verdict.rating
+
+
+@pytest.mark.parametrize(
+    ("total", "share", "free", "budget"),
+    [(100, 0.9, 100, 90), (100, 0.9, 90, 90), (100, 0.9, 89, 89), (100, 1.0, 0, 0)],
+)
+def test_a_gpu_gives_its_share_or_what_is_free(
+    total: int, share: float, free: int, budget: int
+) -> None:
+    """Whichever is less."""
+    card = replace(gpu(1).gpus[0], total_bytes=total, free_bytes=free)
+    machine = replace(gpu(1), gpus=(card,), gpu_share=share)
+    assert budget == machine.budget_bytes
+
+
+@pytest.mark.parametrize(
+    ("weights", "rating"),
+    [(500_000_000, Rating.FITS), (500_000_001, Rating.TOO_SLOW)],
+)
+def test_ten_tokens_a_second_are_the_least(
+    make_entry: Callable[..., Entry], weights: int, rating: Rating
+) -> None:
+    """A core that reads 5 GB/s gives ten tokens of half a gigabyte each."""
+    entry = make_entry(weights_bytes=weights)
+    (verdict,) = judge([entry], cpu(16, 1), LOAD, weights_bytes={})
+    assert rating is verdict.rating
+
+
+@pytest.mark.parametrize(
+    ("capability", "rating"),
+    [((7, 5), Rating.FITS), ((7, 4), Rating.CANNOT_RUN), ((10, 0), Rating.FITS)],
+)
+def test_turing_is_the_oldest_gpu(
+    make_entry: Callable[..., Entry], capability: tuple[int, int], rating: Rating
+) -> None:
+    """Compute capabilities are pairs of numbers, not decimals."""
+    card = replace(gpu(24).gpus[0], capability=capability)
+    machine = replace(gpu(24), gpus=(card,))
+    (verdict,) = judge([make_entry()], machine, LOAD, weights_bytes={})
+    assert rating is verdict.rating
