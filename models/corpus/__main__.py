@@ -3,14 +3,13 @@
 import argparse
 import os
 import sys
-import time
 from pathlib import Path
 
 from lsp_server.errors import MidfillError
 from models.corpus.manifest_file import CorpusManifest
 from models.corpus.pipeline import Order, build_corpus
 from models.corpus.split import HELD_OUT, TRAIN
-from models.quantize.process import Progress
+from models.progress import LineProgress
 
 __all__ = ["main"]
 
@@ -32,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         workers=options.workers,
     )
     try:
-        manifest = build_corpus(order, progress=_clocked_progress())
+        manifest = build_corpus(order, progress=LineProgress(sys.stderr).say)
     except MidfillError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
@@ -110,15 +109,6 @@ def _report(order: Order, manifest: CorpusManifest) -> str:
         for reason, count in sorted(manifest.dropped.items())
     ]
     return "\n".join(lines)
-
-
-def _clocked_progress() -> Progress:
-    start_s = time.monotonic()
-
-    def say(line: str) -> None:
-        print(f"[{time.monotonic() - start_s:6.1f} s] {line}", file=sys.stderr)
-
-    return say
 
 
 if __name__ == "__main__":

@@ -1,9 +1,6 @@
 """Takes local sources to a finished corpus folder, or leaves nothing behind."""
 
-import errno
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
@@ -28,7 +25,8 @@ from models.corpus.values import (
     add_dropped,
 )
 from models.corpus.workers import run_all
-from models.quantize.process import Progress
+from models.progress import Say
+from models.whole_folder import WholeFolder
 
 __all__ = ["Order", "build_corpus", "check_order"]
 
@@ -74,19 +72,7 @@ def check_order(order: Order) -> None:
     Raises:
         CorpusError: The output folder will not do, or a number is out of range.
     """
-    output = order.output
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise CorpusError(
-            "the output is not an empty folder",
-            subject=str(output),
-            remedy="Name a new one",
-        )
-    if not output.resolve().parent.is_dir():
-        raise CorpusError(
-            "the output's parent folder is missing",
-            subject=str(output),
-            remedy="Create it first",
-        )
+    _folder(order).check()
     if not 0 <= order.held_out_share < 1:
         raise CorpusError(
             "the held-out share is not from 0 to below 1",
@@ -95,7 +81,11 @@ def check_order(order: Order) -> None:
         )
 
 
-def build_corpus(order: Order, *, progress: Progress) -> CorpusManifest:
+def _folder(order: Order) -> WholeFolder:
+    return WholeFolder(output=order.output, holds="corpus", error=CorpusError)
+
+
+def build_corpus(order: Order, *, progress: Say) -> CorpusManifest:
     """Build the corpus, and put the finished folder in its place.
 
     The folder holds the shards, ``manifest.json`` and ``ATTRIBUTION.md``. A line of a
@@ -111,7 +101,8 @@ def build_corpus(order: Order, *, progress: Progress) -> CorpusManifest:
     check_order(order)
     evaluation, evaluation_hashes = read_evaluation_data(order.evaluation_data)
     locations = find_locations(order.sources)
-    with _unfinished(order.output) as folder:
+    whole = _folder(order)
+    with _killed_readers_told(order.output), whole.unfinished() as folder:
         progress(f"{len(locations)} sources: reading what they say of themselves")
         metadata = run_all(describe, locations, workers=order.workers)
         packages, refused = choose_packages(zip(locations, metadata, strict=True))
@@ -162,38 +153,20 @@ def build_corpus(order: Order, *, progress: Progress) -> CorpusManifest:
         (corpus / "manifest.json").write_text(render_manifest(manifest), "utf-8")
         attribution = render_attribution(manifest.packages)
         (corpus / "ATTRIBUTION.md").write_text(attribution, "utf-8")
-        corpus.rename(order.output.resolve())
+        whole.publish(corpus)
     return manifest
 
 
 @contextmanager
-def _unfinished(output: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``output``, and remove it in every case."""
-    beside = output.resolve()
-    folder: Path | None = None
+def _killed_readers_told(output: Path) -> Iterator[None]:
     try:
-        folder = Path(
-            tempfile.mkdtemp(prefix=f".{beside.name}.unfinished-", dir=beside.parent)
-        )
-        yield folder
+        yield
     except BrokenProcessPool as exc:
         raise CorpusError(
             "a process that read the sources was killed",
             subject=str(output),
             remedy="Run this again with fewer workers; memory may have run out",
         ) from exc
-    except OSError as exc:
-        full = exc.errno in {errno.ENOSPC, errno.EDQUOT}
-        raise CorpusError(
-            f"the corpus cannot be written ({exc.strerror})",
-            subject=str(exc.filename or beside.parent),
-            remedy="Free space on that disk and run this again"
-            if full
-            else "Check that the folder may be written to",
-        ) from exc
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tasks(
