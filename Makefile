@@ -35,7 +35,7 @@ help: ## List these targets
 	@echo 'usage: make TARGET [MIDFILL_DEVICE=cpu|cuda]   (here: $(DEVICE))'
 	@echo
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile \
-		| awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
+		| awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: $(RUNTIME) ## Complete at marked cursors of the example files
@@ -85,6 +85,9 @@ install-s3: $(VENV)/.installed-s3 ## Install boto3, to pull models from S3
 .PHONY: install-quantize
 install-quantize: .venv-quantize/.installed ## Make auto-gptq's own environment
 
+.PHONY: install-gptqmodel
+install-gptqmodel: $(VENV)/.installed-gptqmodel ## Install GPTQModel beside the engine
+
 .PHONY: wheel
 wheel: $(RUNTIME) ## Build the wheel and import what is in it
 	rm -rf dist build/wheel
@@ -104,6 +107,9 @@ lock: $(RUNTIME) ## Resolve the locked requirements again (UPGRADE=1: newest ver
 		-c requirements/cuda.txt -c requirements/s3.txt -o requirements/dev.txt
 	$(COMPILE) requirements/quantize.in requirements/torch-cpu.in \
 		--override requirements/quantize-overrides.txt -o requirements/quantize.txt
+	$(COMPILE) requirements/gptqmodel.in -c requirements/cpu.txt -c requirements/cuda.txt \
+		--override requirements/gptqmodel-overrides.txt -o requirements/gptqmodel.txt
+	$(COMPILE) requirements/gptqmodel-build.in -o requirements/gptqmodel-build.txt
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --custom-compile-command 'make lock' \
@@ -133,6 +139,10 @@ $(TOOLS): requirements/dev.txt $(INSTALL) | $(RUNTIME)
 
 .venv-quantize/.installed: requirements/quantize.txt requirements/torch-cpu.txt $(INSTALL) | python
 	@$(PYTHON) requirements/install.py .venv-quantize quantize
+	@touch $@
+
+$(VENV)/.installed-gptqmodel: requirements/gptqmodel.txt requirements/gptqmodel-build.txt $(INSTALL) | $(RUNTIME)
+	@$(PYTHON) requirements/install.py $(VENV) gptqmodel
 	@touch $@
 
 .PHONY: python

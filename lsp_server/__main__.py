@@ -16,6 +16,7 @@ _COMMANDS = {
     "demo": "complete at the marked cursors of the example files",
     "doctor": "check whether completion can work on this machine",
     "models": "list, compare, check and fetch models",
+    "quantize": "make a 4-bit model folder of a 16-bit checkpoint",
 }
 
 

@@ -66,7 +66,7 @@ def load_manifest(folder: Path) -> Manifest:
             f"the folder has no {MANIFEST_NAME}",
             subject=str(folder),
             remedy="Correct the setting model.path, or make the folder with "
-            "`python -m models.quantize`",
+            "`midfill quantize`",
         )
     raw = read_json(path)
     if isinstance(raw, dict):

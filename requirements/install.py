@@ -2,7 +2,8 @@
 
 ``python3 requirements/install.py DIRECTORY LOCK`` makes the virtual environment
 DIRECTORY if it is not there, and installs what ``requirements/LOCK.txt`` pins: cpu,
-cuda, s3, quantize or dev. It runs on the system's Python and needs only ``venv``.
+cuda, s3, quantize, gptqmodel or dev. It runs on the system's Python and needs nothing
+but ``venv``.
 
 pip brings uv, and uv brings the rest, since uv installs vLLM's 150 packages in a
 fraction of pip's time. uv does not read pip's configuration, so what a machine's owner
@@ -24,9 +25,11 @@ ROOT = REQUIREMENTS.parent
 
 Command = list[str | Path]
 
-LOCKS = ("cpu", "cuda", "s3", "quantize", "dev")
+LOCKS = ("cpu", "cuda", "s3", "quantize", "gptqmodel", "dev")
 LOCKS_ON_CPU_TORCH = ("cpu", "quantize")
 LOCKS_WITH_MIDFILL = ("cpu", "cuda")
+# Its packages are built apart, with tools that the environment has in other versions.
+LOCKS_BUILT_APART = ("gptqmodel",)
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 OLDEST_PYTHON = (3, 11)
@@ -133,7 +136,7 @@ def install(directory: Path, lock: str) -> None:
     must_run(
         [
             *uv_install,
-            *("--quiet", "--require-hashes", "--no-build-isolation"),
+            *("--quiet", "--require-hashes", *build_options(lock)),
             *("--requirement", REQUIREMENTS / f"{lock}.txt"),
         ],
         environment | {"BUILD_CUDA_EXT": "0"},
@@ -144,6 +147,16 @@ def install(directory: Path, lock: str) -> None:
             [*uv_install, "--quiet", "--no-build-isolation", "--editable", ROOT],
             environment,
         )
+
+
+def build_options(lock: str) -> list[str | Path]:
+    """Give uv's options for the packages of a lock that have to be built.
+
+    Built apart means with locked tools of their own; else what is installed builds.
+    """
+    if lock in LOCKS_BUILT_APART:
+        return ["--build-constraints", REQUIREMENTS / f"{lock}-build.txt"]
+    return ["--no-build-isolation"]
 
 
 def say(what: str) -> None:

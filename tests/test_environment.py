@@ -24,7 +24,16 @@ PYPROJECT: Mapping[str, Any] = tomllib.loads(
 PROJECT = PYPROJECT["project"]
 EXTRAS: Mapping[str, list[str]] = PROJECT["optional-dependencies"]
 SERVING_LOCKS = ("cpu", "cuda")
-RESOLVED_LOCKS = ("cpu", "cuda", "dev", "quantize", "s3", "uv")
+RESOLVED_LOCKS = (
+    "cpu",
+    "cuda",
+    "dev",
+    "gptqmodel",
+    "gptqmodel-build",
+    "quantize",
+    "s3",
+    "uv",
+)
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -85,11 +94,17 @@ def test_lock_meets_the_project(lock: str, python: str) -> None:
 
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("lock", SERVING_LOCKS)
-def test_tools_share_the_runtime(lock: str, python: str) -> None:
-    """The development lock installs beside either runtime without changing it."""
-    runtime, tools = locked(lock, python), locked("dev", python)
+@pytest.mark.parametrize(
+    ("added", "shared"),
+    [("dev", {"pygls", "packaging"}), ("gptqmodel", {"transformers", "packaging"})],
+)
+def test_tools_share_the_runtime(
+    added: str, shared: set[str], lock: str, python: str
+) -> None:
+    """Development tools and GPTQModel go beside either runtime, and change nothing."""
+    runtime, tools = locked(lock, python), locked(added, python)
     common = runtime.keys() & tools.keys()
-    assert {"pygls", "packaging"} <= common
+    assert shared <= common
     assert {n: runtime[n] for n in common} == {n: tools[n] for n in common}
 
 
@@ -137,6 +152,23 @@ def test_quantize_input_is_the_extra() -> None:
     """requirements/quantize.in asks for what the extra asks for, torch apart."""
     extra = {r for r in EXTRAS["quantize"] if Requirement(r).name != "torch"}
     assert extra == {str(r) for r in requirements_in("quantize.in")}
+
+
+def test_gptqmodel_input_is_the_extra() -> None:
+    """requirements/gptqmodel.in asks for what the extra asks for."""
+    extra = set(EXTRAS["quantization-gptqmodel"])
+    assert extra == {str(r) for r in requirements_in("gptqmodel.in")}
+
+
+@pytest.mark.parametrize("lock", SERVING_LOCKS)
+def test_gptqmodel_leaves_nothing_to_chance(lock: str) -> None:
+    """What its lock leaves out is in the engine's lock."""
+    left_out = {
+        canonicalize_name(r.name) for r in requirements_in("gptqmodel-overrides.txt")
+    }
+    assert left_out
+    assert left_out <= locked(lock, PYTHONS[0]).keys()
+    assert not left_out & locked("gptqmodel").keys()
 
 
 def test_build_input_is_the_build_system() -> None:

@@ -1,1 +1,1 @@
-"""Makes a GPTQ model folder of a 16-bit checkpoint: ``python -m models.quantize``."""
+"""Makes a GPTQ model folder of a 16-bit checkpoint: ``midfill quantize``."""

@@ -1,19 +1,17 @@
 """Quantises one checkpoint with auto-gptq. Runs alone, in an environment of its own.
 
-It is started with the path of a JSON file, the job, and imports nothing of Midfill:
-the environment of auto-gptq holds an older transformers than the server's. It knows
-neither tokenizers nor text; calibration comes as token ids. Progress goes to stderr.
+That environment holds an older transformers than the server's, so this knows neither
+tokenizers nor text; calibration comes as token ids.
 
 The job's keys: ``source`` (folder: config.json and safetensors), ``calibration``
 (JSON file: lists of token ids), ``output`` (the safetensors file to write), ``bits``,
-``group_size``, ``damp_percent``.
+``group_size``, ``damp_percent``, ``device`` (auto, cpu or cuda).
 """
 
 import contextlib
 import importlib
-import json
 import logging
-import sys
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,21 +19,28 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from models.quantize.tidy import tidy
+from models.quantize.worker_job import choose_device, read_examples, weights_dtype
+from models.quantize.worker_voice import Voice
 
-def main(job_path: Path) -> None:
-    """Do the job that the file describes."""
-    job = json.loads(job_path.read_text(encoding="utf-8"))
-    device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    logging.getLogger("auto_gptq").setLevel(logging.INFO)
-    _say(f"quantising on {device.type}")
-    model = _load(Path(job["source"]), device)
+__all__ = ["main"]
+
+_LAYER = re.compile(r"Start quantizing layer (\d+)/(\d+)")
+_WORK = "quantising layers"
+
+
+def main(job: Mapping[str, Any], voice: Voice) -> None:
+    """Do the job."""
+    device = choose_device(job["device"])
+    source = Path(job["source"])
+    voice.say(f"quantising on {device.type}")
+    model = _load(source, device)
     source_names = frozenset(model.state_dict())
     tied = bool(model.config.tie_word_embeddings)
-    dtype = _weights_dtype(Path(job["source"]))
     quantised = _wrap(model, job)
-    with _without_cuda(device):
+    with _without_cuda(device), _layers_told(voice):
         quantised.quantize(
-            _examples(Path(job["calibration"])),
+            read_examples(Path(job["calibration"])),
             batch_size=1,
             cache_examples_on_gpu=device.type == "cuda",
         )
@@ -44,48 +49,40 @@ def main(job_path: Path) -> None:
         source_names=source_names,
         dropped=frozenset({"lm_head.weight"} if tied else ()),
         group_size=job["group_size"],
-        dtype=dtype,
+        dtype=weights_dtype(source),
     )
-    _say("writing the weights")
+    voice.say("writing the weights")
     save_file(tensors, job["output"], {"format": "pt"})
 
 
-def tidy(
-    tensors: Mapping[str, torch.Tensor],
-    *,
-    source_names: frozenset[str],
-    dropped: frozenset[str],
-    group_size: int,
-    dtype: torch.dtype,
-) -> dict[str, torch.Tensor]:
-    """Bring auto-gptq's tensors into the form that vLLM reads.
+class LayerHandler(logging.Handler):
+    """Turns auto-gptq's log into reports.
 
-    Left out are a second copy of tied weights, and the biases of zeros that auto-gptq
-    gives to layers which had none. Scales become float16, other weights ``dtype``.
-
-    Args:
-        tensors: The quantised model's state.
-        source_names: The names of the source's tensors.
-        dropped: Names of tensors that are copies of others.
-        group_size: Columns that share a scale.
-        dtype: Type of the weights that are not quantised.
-
-    Raises:
-        ValueError: A layer's groups are not consecutive columns, so that
-            ``desc_act: false`` would be a lie.
+    Source: auto-gptq 0.7.1, ``modeling/_base.py``.
     """
-    kept: dict[str, torch.Tensor] = {}
-    for name, tensor in tensors.items():
-        if name in dropped or (name.endswith(".bias") and name not in source_names):
-            continue
-        if name.endswith(".g_idx"):
-            sequential = torch.arange(len(tensor)) // group_size
-            if not torch.equal(tensor.long().cpu(), sequential):
-                raise ValueError(f"{name}: the groups are not consecutive columns")
-        wanted = torch.float16 if name.endswith(".scales") else dtype
-        changed = tensor.to(wanted) if tensor.is_floating_point() else tensor
-        kept[name] = changed.detach().cpu().contiguous()
-    return kept
+
+    def __init__(self, voice: Voice) -> None:
+        """Report to ``voice``."""
+        super().__init__()
+        self._voice = voice
+        self.total = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Report a layer that begins: those before it are done."""
+        if found := _LAYER.match(record.getMessage()):
+            number, self.total = map(int, found.groups())
+            self._voice.step(_WORK, number - 1, self.total)
+
+
+@contextlib.contextmanager
+def _layers_told(voice: Voice) -> Iterator[None]:
+    logger = logging.getLogger("auto_gptq")
+    logger.setLevel(logging.INFO)
+    handler = LayerHandler(voice)
+    # auto-gptq's modules log to children of this one.
+    logger.addHandler(handler)
+    yield
+    voice.step(_WORK, handler.total, handler.total)
 
 
 def _load(source: Path, device: torch.device) -> Any:  # noqa: ANN401  # transformers is untyped
@@ -146,28 +143,3 @@ def _without_cuda(device: torch.device) -> Iterator[None]:
 
 def _nothing() -> None:
     """Stand in for a wait that has nothing to wait for."""
-
-
-def _examples(path: Path) -> list[dict[str, torch.Tensor]]:
-    samples = json.loads(path.read_text(encoding="utf-8"))
-    return [
-        {
-            "input_ids": torch.tensor([ids]),  # (1, T)
-            "attention_mask": torch.ones(1, len(ids), dtype=torch.long),  # (1, T)
-        }
-        for ids in samples
-    ]
-
-
-def _weights_dtype(source: Path) -> torch.dtype:
-    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    dtype: torch.dtype = getattr(torch, config["torch_dtype"])
-    return dtype
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

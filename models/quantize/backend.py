@@ -1,19 +1,22 @@
-"""Hands the heavy work to auto-gptq, in its own environment."""
+"""Hands the heavy work to a quantiser, in a process of its own."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
+from models.progress import Progress
 from models.quantize.calibration import Sample
-from models.quantize.process import Progress, run_command
+from models.quantize.probe import Installation
+from models.quantize.tool import BITS
 from models.quantize.verify import Comparison
+from models.quantize.worker import Worker
 
-__all__ = ["BITS", "AutoGptq", "Quantizer"]
+__all__ = ["DeviceName", "Quantizer", "WorkerQuantizer"]
 
-BITS = 4
+DeviceName = Literal["auto", "cpu", "cuda"]
+
 DAMP_PERCENT = 0.01
 
 
@@ -42,7 +45,7 @@ class Quantizer(Protocol):
 
         Raises:
             QuantizeError: It failed.
-            OSError: Its input cannot be written.
+            OSError: The disk is full, or its input cannot be written.
         """
         ...
 
@@ -59,25 +62,35 @@ class Quantizer(Protocol):
 
         Raises:
             QuantizeError: It failed.
-            OSError: Its input or output cannot be written.
+            OSError: The disk is full, or its input or output cannot be written.
         """
         ...
 
 
-class AutoGptq:
-    """auto-gptq 0.7.1, run as a subprocess."""
+class WorkerQuantizer:
+    """A quantiser that is installed somewhere, run as a subprocess.
 
-    tool = "auto-gptq 0.7.1"
+    Args:
+        installation: Which one, and in which Python.
+        device: Where it computes; ``auto`` takes a GPU where its PyTorch sees one.
+        progress: Hears what the workers report.
+    """
 
-    def __init__(self, python: Path, *, progress: Progress) -> None:
-        """Keep how to run it.
+    def __init__(
+        self, installation: Installation, *, device: DeviceName, progress: Progress
+    ) -> None:
+        self._installation = installation
+        self._device = device
+        self._worker = Worker(
+            installation.python,
+            variables=installation.tool.variables,
+            progress=progress,
+        )
 
-        Args:
-            python: The Python of the private environment.
-            progress: Hears what the workers say.
-        """
-        self._python = python
-        self._progress = progress
+    @property
+    def tool(self) -> str:
+        """Name and version, for the manifest."""
+        return f"{self._installation.tool.name} {self._installation.version}"
 
     def quantise(
         self,
@@ -95,11 +108,13 @@ class AutoGptq:
             "source": str(source),
             "calibration": str(calibration),
             "output": str(weights),
+            "scratch": str(work),
             "bits": BITS,
             "group_size": group_size,
             "damp_percent": DAMP_PERCENT,
+            "device": self._device,
         }
-        self._run("autogptq_worker.py", job, work=work)
+        self._worker.run(self._installation.tool.worker, job, work=work)
 
     def compare(
         self,
@@ -121,20 +136,10 @@ class AutoGptq:
             "output": str(output),
             "bits": BITS,
             "group_size": group_size,
+            "device": self._device,
         }
-        self._run("perplexity_worker.py", job, work=work)
+        self._worker.run("perplexity_worker", job, work=work)
         return Comparison(**json.loads(output.read_text(encoding="utf-8")))
-
-    def _run(self, worker: str, job: object, *, work: Path) -> None:
-        job_path = work / f"{worker}.job.json"
-        _write(job_path, job)
-        with as_file(files("models.quantize") / worker) as script:
-            # -I: neither this package nor the user's environment is on its path.
-            run_command(
-                [self._python, "-I", script, job_path],
-                what=worker.removesuffix(".py").replace("_", " "),
-                progress=self._progress,
-            )
 
 
 def _write(path: Path, content: object) -> None:

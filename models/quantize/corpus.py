@@ -1,21 +1,26 @@
-"""Chooses the Python files that calibrate a model, and those that judge it."""
+"""Chooses the source texts that calibrate a model, and those that judge it."""
 
 import random
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.errors import QuantizeError
+from models.quantize.text_files import (
+    TRAIN_SHARDS,
+    python_texts,
+    sample_of,
+    shard_texts,
+)
 
-__all__ = ["Corpus", "read_corpus"]
+__all__ = ["Corpus", "read_corpus", "require_calibration"]
 
 _SMALLEST_CHARS = 2_000
-_LARGEST_BYTES = 200_000
 _HELD_OUT_EVERY = 4
-# Tests repeat themselves, and installed packages have licences of their own.
-_SKIPPED_FOLDERS = frozenset({"__pycache__", "site-packages", "test", "tests"})
+_MOST_TEXTS = 4_096
+_MOST_SHARDS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,23 +38,27 @@ class Corpus:
     description: str
 
 
-def read_corpus(folder: Path | None, *, seed: int) -> Corpus:
-    """Read and divide the Python files below ``folder``.
+def read_corpus(place: Path | None, *, seed: int) -> Corpus:
+    """Read and divide source text.
 
     Args:
-        folder: A folder of source code; None takes the standard library of the Python
-            that runs this, which is at hand everywhere and may be used freely.
+        place: A folder of Python files, a folder of shards from the corpus builder, of
+            which a few are chosen by the seed, or a file of JSON lines; None takes the
+            standard library of the Python that runs this, which is at hand everywhere
+            and may be used freely.
         seed: The same seed divides the same files in the same way.
 
     Raises:
-        QuantizeError: There are too few files to calibrate and to judge.
+        QuantizeError: The place is missing or unreadable, or there are too few texts
+            to calibrate and to judge.
     """
-    root = folder or Path(sysconfig.get_path("stdlib"))
-    texts = list(_read_texts(root))
-    random.Random(seed).shuffle(texts)  # noqa: S311  # chooses text, guards nothing
+    rng = random.Random(seed)  # noqa: S311  # chooses text, guards nothing
+    require_calibration(place)
+    root = place or Path(sysconfig.get_path("stdlib"))
+    texts = sample_of(_long_enough(_texts(root, rng)), _MOST_TEXTS, rng)
     if len(texts) < _HELD_OUT_EVERY:
         raise QuantizeError(
-            f"there are {len(texts)} usable Python files, and at least "
+            f"there are {len(texts)} usable source texts, and at least "
             f"{_HELD_OUT_EVERY} are needed",
             subject=str(root),
             remedy="Choose a folder with UTF-8 Python files of "
@@ -57,27 +66,46 @@ def read_corpus(folder: Path | None, *, seed: int) -> Corpus:
         )
     held_out = texts[::_HELD_OUT_EVERY]
     del texts[::_HELD_OUT_EVERY]
-    version = ".".join(map(str, sys.version_info[:3]))
     return Corpus(
         calibration=tuple(texts),
         held_out=tuple(held_out),
-        description="Python files given by the user"
-        if folder
-        else f"the standard library of CPython {version} (PSF-2.0)",
+        description=_description(place),
     )
 
 
-def _read_texts(root: Path) -> Iterator[str]:
-    """Give the usable files' texts, in the order of their names."""
-    for path in sorted(root.rglob("*.py")):
-        if _SKIPPED_FOLDERS.intersection(path.relative_to(root).parts):
-            continue
-        try:
-            if path.stat().st_size > _LARGEST_BYTES:
-                continue
-            text = path.read_text(encoding="utf-8")
-        # Such files exist on purpose, to test compilers.
-        except (OSError, UnicodeDecodeError):
-            continue
-        if len(text) >= _SMALLEST_CHARS:
-            yield text
+def require_calibration(place: Path | None) -> None:
+    """Make sure that there is something to read.
+
+    Raises:
+        QuantizeError: There is not.
+    """
+    if place is not None and not place.exists():
+        raise QuantizeError(
+            "the calibration text is missing",
+            subject=str(place),
+            remedy="Name a folder or file that is there, or leave --calibration out to "
+            "take Python's own standard library",
+        )
+
+
+def _texts(root: Path, rng: random.Random) -> Iterator[str]:
+    if root.is_file():
+        return shard_texts([root])
+    shards = sorted(root.glob(TRAIN_SHARDS))
+    if shards:
+        # Whole corpora are gigabytes, and a few hundred texts are enough.
+        return shard_texts(rng.sample(shards, min(_MOST_SHARDS, len(shards))))
+    return python_texts(root)
+
+
+def _long_enough(texts: Iterable[str]) -> Iterator[str]:
+    return (text for text in texts if len(text) >= _SMALLEST_CHARS)
+
+
+def _description(place: Path | None) -> str:
+    if place is None:
+        version = ".".join(map(str, sys.version_info[:3]))
+        return f"the standard library of CPython {version} (PSF-2.0)"
+    if place.is_dir() and any(place.glob(TRAIN_SHARDS)):
+        return "the training corpus"
+    return "Python source given by the user"

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lsp_server.errors import QuantizeError
-from models.quantize.process import Progress, run_command
+from models.progress import Say
+from models.quantize.process import run_command
 
 __all__ = ["default_environment", "default_requirements", "ensure_environment"]
 
@@ -36,7 +37,7 @@ def default_environment() -> Path:
     return Path(__file__).resolve().parents[2] / ".venv-quantize"
 
 
-def ensure_environment(folder: Path, *, requirements: Path, progress: Progress) -> Path:
+def ensure_environment(folder: Path, *, requirements: Path, progress: Say) -> Path:
     """Give the Python of an environment that holds what the lock says.
 
     Two that ask at once wait for each other. An environment that was made of another

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from models.json_file import damaged, read_json
-from models.quantize.backend import BITS
 from models.quantize.source import Source
+from models.quantize.tool import BITS
 
 __all__ = ["write_model_files", "write_source_view"]
 
@@ -25,7 +25,7 @@ _CARRIED_OVER = (
 
 
 def write_source_view(source: Source, folder: Path) -> None:
-    """Make a folder of the source that transformers 4 reads rightly.
+    """Make a folder of the source that transformers 4 and 5 read rightly.
 
     transformers 5 keeps the rotary embedding's numbers in ``rope_parameters``; version
     4 does not look there and silently takes a base of 10,000.
@@ -45,7 +45,9 @@ def write_source_view(source: Source, folder: Path) -> None:
     folder.mkdir()
     _write_json(folder / "config.json", config)
     indexes = [path.name for path in source.folder.glob("*.safetensors.index.json")]
-    for name in (*source.weight_files, *indexes):
+    # The tokenizer is for GPTQModel, which insists on one and has no use for it.
+    tokenizer = [path.name for path in source.folder.glob("tokenizer*.json")]
+    for name in (*source.weight_files, *indexes, *tokenizer):
         (folder / name).symlink_to((source.folder / name).resolve())
 
 

@@ -1,52 +1,57 @@
-"""Compares a quantised checkpoint with its source. Runs alone, like its neighbour.
+"""Compares a quantised checkpoint with its source. Runs alone, like its neighbours.
 
-It is started with the path of a JSON file, the job, and imports nothing of Midfill.
 The quantised weights are unpacked by the code below and not by the quantiser's, so
 that a mistake in packing is seen.
 
 The job's keys: ``source`` (folder: config.json and safetensors), ``quantised`` (the
 safetensors file), ``bits``, ``group_size``, ``samples`` (JSON file: objects with
-``token_ids`` and ``middle_start``), ``output`` (the JSON file to write).
+``token_ids`` and ``middle_start``), ``output`` (the JSON file to write), ``device``.
 """
 
 import importlib
 import json
 import math
-import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
 
+from models.quantize.worker_job import choose_device
+from models.quantize.worker_voice import Voice
+
+__all__ = ["main"]
+
 _INT32_BITS = 32
 
 
-def main(job_path: Path) -> None:
-    """Do the job that the file describes."""
-    job = json.loads(job_path.read_text(encoding="utf-8"))
+def main(job: Mapping[str, Any], voice: Voice) -> None:
+    """Do the job."""
     samples = json.loads(Path(job["samples"]).read_text(encoding="utf-8"))
-    device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    device = choose_device(job["device"])
     transformers = importlib.import_module("transformers")
+    # Versions 4 and 5 name the type differently, and both can change it afterwards.
     source = transformers.AutoModelForCausalLM.from_pretrained(
         job["source"],
-        torch_dtype=torch.float32,
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
-    )
+    ).float()
     packed = load_file(job["quantised"])
     state = unpack(packed, bits=job["bits"], group_size=job["group_size"])
-    quantised = transformers.AutoModelForCausalLM.from_config(
-        source.config, torch_dtype=torch.float32
-    )
+    quantised = transformers.AutoModelForCausalLM.from_config(source.config).float()
     missing, unexpected = quantised.load_state_dict(state, strict=False)
     # A tied head is stored once.
     if unexpected or set(missing) - {"lm_head.weight"}:
         raise ValueError(f"tensors do not fit: {missing} {unexpected}")
     quantised.tie_weights()
     result = compare(
-        source.eval().to(device), quantised.eval().to(device), samples, device
+        source.eval().to(device),
+        quantised.eval().to(device),
+        samples,
+        device,
+        lambda done: voice.step("comparing samples", done, len(samples)),
     )
     Path(job["output"]).write_text(json.dumps(result), encoding="utf-8")
 
@@ -94,8 +99,9 @@ def compare(
     quantised: Any,  # noqa: ANN401  # as above
     samples: list[dict[str, Any]],
     device: torch.device,
+    told: Callable[[int], None],
 ) -> dict[str, float]:
-    """Run both models over the samples.
+    """Run both models over the samples, and tell after each how many are done.
 
     Returns:
         Perplexity of both, over all tokens and over the middles; the mean divergence
@@ -104,6 +110,7 @@ def compare(
     """
     totals = torch.zeros(6, dtype=torch.float64)
     tokens = middle_tokens = 0
+    told(0)
     for number, sample in enumerate(samples, start=1):
         ids = torch.tensor([sample["token_ids"]], device=device)  # (1, T)
         expected = ids[0, 1:, None]  # (T-1, 1)
@@ -122,8 +129,7 @@ def compare(
         )
         tokens += len(expected)
         middle_tokens += len(losses[0][middle])
-        if number % 16 == 0:
-            print(f"compared {number} of {len(samples)}", file=sys.stderr, flush=True)
+        told(number)
     sums = totals.tolist()
     return {
         "source_perplexity": math.exp(sums[0] / tokens),
@@ -135,7 +141,3 @@ def compare(
         "tokens": tokens,
         "middle_tokens": middle_tokens,
     }
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

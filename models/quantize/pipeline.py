@@ -1,13 +1,11 @@
 """Takes a 16-bit checkpoint to a verified model folder, or leaves nothing behind."""
 
 import datetime
-import errno
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+import psutil
 
 from lsp_server.errors import QuantizeError
 from lsp_server.prompt.families import find_family
@@ -21,15 +19,18 @@ from models.manifest import (
     verify,
     write_manifest,
 )
-from models.quantize.backend import BITS, Quantizer
+from models.progress import Progress
+from models.quantize.backend import Quantizer
 from models.quantize.calibration import Sample, make_samples
-from models.quantize.corpus import Corpus, read_corpus
+from models.quantize.corpus import Corpus, read_corpus, require_calibration
 from models.quantize.export import write_model_files, write_source_view
-from models.quantize.process import Progress
+from models.quantize.memory import require_memory
 from models.quantize.source import Source, check_group_size, read_source
+from models.quantize.tool import AUTO_GPTQ, BITS, Tool
 from models.quantize.verify import Comparison, check_comparison, check_structure
+from models.whole_folder import WholeFolder
 
-__all__ = ["Order", "Result", "check_order", "quantise"]
+__all__ = ["Order", "Proof", "Result", "check_order", "quantise"]
 
 WEIGHTS_NAME = "model.safetensors"
 
@@ -43,7 +44,9 @@ class Order:
         output: Folder of the model; new or empty.
         family: The FIM family that the model was trained in.
         group_size: Weights that share a scale.
-        calibration: Folder of Python source; None takes the standard library.
+        bits: Bits of a weight; there is a kernel for four.
+        tool: What quantises; it must know the model's type.
+        calibration: Where source text is, as `read_corpus` takes it.
         samples: Calibration samples.
         sample_tokens: Most tokens of a sample.
         held_out_samples: Samples for the comparison.
@@ -56,6 +59,8 @@ class Order:
     output: Path
     family: str
     group_size: int
+    bits: int = BITS
+    tool: Tool = AUTO_GPTQ
     calibration: Path | None = None
     samples: int = 64
     sample_tokens: int = 512
@@ -78,36 +83,58 @@ class Result:
     comparison: Comparison
 
 
+class Proof(Protocol):
+    """Loads a finished model folder as users will, before it is put in its place."""
+
+    def __call__(self, folder: Path, /) -> str:
+        """Generate with the model, and say in a clause how that went.
+
+        Raises:
+            MidfillError: The model cannot be loaded, or generates nothing.
+        """
+        ...
+
+
 def check_order(order: Order) -> Source:
     """Find out, without any work, whether the order can be carried out.
 
     Raises:
-        QuantizeError: The source, the group size or the output folder will not do.
+        QuantizeError: The source, the bits, the group size, the calibration or the
+            output folder will not do, or the memory is too small.
         ModelError: The source is damaged.
     """
-    source = read_source(order.source)
+    if order.bits != BITS:
+        raise QuantizeError(
+            f"{order.bits} bits are not offered",
+            subject=str(order.source),
+            remedy=f"Choose --bits {BITS}: on a CPU there are kernels for nothing else",
+        )
+    source = read_source(order.source, order.tool)
     check_group_size(source, order.group_size)
-    output = order.output
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise QuantizeError(
-            "the output is not an empty folder",
-            subject=str(output),
-            remedy="Name a new one: vLLM would read the weights of both checkpoints",
-        )
-    if not output.resolve().parent.is_dir():
-        raise QuantizeError(
-            "the output's parent folder is missing",
-            subject=str(output),
-            remedy="Create it first",
-        )
+    _folder(order).check()
+    require_calibration(order.calibration)
+    require_memory(
+        source,
+        samples=order.samples,
+        sample_tokens=_sample_tokens(order, source),
+        available_bytes=psutil.virtual_memory().available,
+    )
     return source
 
 
-def quantise(order: Order, *, quantizer: Quantizer, progress: Progress) -> Result:
+def quantise(
+    order: Order, *, quantizer: Quantizer, prove: Proof | None, progress: Progress
+) -> Result:
     """Quantise, verify, and put the finished folder in its place.
 
     Everything is written into a temporary folder beside the output, which is renamed
     at the end; on an error, or when interrupted, it is removed.
+
+    Args:
+        order: What is to be made.
+        quantizer: What does the heavy work.
+        prove: Loads the result; None leaves it at structure and perplexity.
+        progress: Hears how it goes.
 
     Raises:
         MidfillError: The order cannot be carried out, or a step failed.
@@ -123,23 +150,24 @@ def quantise(order: Order, *, quantizer: Quantizer, progress: Progress) -> Resul
             tokenizer=tokenizer,
             family=family,
             count=count,
-            sample_tokens=min(order.sample_tokens, source.context_length),
+            sample_tokens=_sample_tokens(order, source),
             seed=order.seed,
         )
 
-    with _unfinished(order.output) as folder:
+    whole = _folder(order)
+    with whole.unfinished() as folder:
         model, work, view = folder / "model", folder / "work", folder / "source"
         model.mkdir()
         work.mkdir()
         write_source_view(source, view)
         weights = model / WEIGHTS_NAME
         seen = samples(corpus.calibration, order.samples)
-        progress(f"calibrating with {sum(len(s.token_ids) for s in seen)} tokens")
+        progress.say(f"calibrating with {sum(len(s.token_ids) for s in seen)} tokens")
         quantizer.quantise(
             view, weights, group_size=order.group_size, samples=seen, work=work
         )
         check_structure(source, weights, group_size=order.group_size)
-        progress("comparing with the source on text that was held out")
+        progress.say("comparing with the source on text that was held out")
         comparison = quantizer.compare(
             view,
             weights,
@@ -147,7 +175,7 @@ def quantise(order: Order, *, quantizer: Quantizer, progress: Progress) -> Resul
             samples=samples(corpus.held_out, order.held_out_samples),
             work=work,
         )
-        progress(str(comparison))
+        progress.say(str(comparison))
         check_comparison(comparison, source=source)
         write_model_files(source, model, group_size=order.group_size)
         weights.chmod(0o644)
@@ -155,32 +183,19 @@ def quantise(order: Order, *, quantizer: Quantizer, progress: Progress) -> Resul
         write_manifest(model, manifest)
         verify(model, manifest)
         check_quantisation(model, manifest, device="cpu")
-        model.rename(order.output.resolve())
+        if prove is not None:
+            progress.say("loading the result in vLLM")
+            progress.say(prove(model))
+        whole.publish(model)
     return Result(manifest=manifest, comparison=comparison)
 
 
-@contextmanager
-def _unfinished(output: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``output``, and remove it in every case."""
-    beside = output.resolve()
-    folder: Path | None = None
-    try:
-        folder = Path(
-            tempfile.mkdtemp(prefix=f".{beside.name}.unfinished-", dir=beside.parent)
-        )
-        yield folder
-    except OSError as exc:
-        full = exc.errno in {errno.ENOSPC, errno.EDQUOT}
-        raise QuantizeError(
-            f"the model cannot be written ({exc.strerror})",
-            subject=str(exc.filename or beside.parent),
-            remedy="Free space on that disk and run this again"
-            if full
-            else "Check that the folder may be written to",
-        ) from exc
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+def _folder(order: Order) -> WholeFolder:
+    return WholeFolder(output=order.output, holds="model", error=QuantizeError)
+
+
+def _sample_tokens(order: Order, source: Source) -> int:
+    return min(order.sample_tokens, source.context_length)
 
 
 def _describe(

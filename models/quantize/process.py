@@ -5,26 +5,16 @@ import subprocess
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from lsp_server.errors import QuantizeError
+from models.progress import Say
 
-__all__ = ["Progress", "run_command"]
+__all__ = ["run_command", "worker_environment"]
 
 _KEPT_LINES = 15
 
 
-class Progress(Protocol):
-    """Hears what goes on, a line at a time."""
-
-    def __call__(self, line: str, /) -> None:
-        """Take one line."""
-        ...
-
-
-def run_command(
-    command: Sequence[str | Path], *, what: str, progress: Progress
-) -> None:
+def run_command(command: Sequence[str | Path], *, what: str, progress: Say) -> None:
     """Run the command to its end; it is killed when this is interrupted.
 
     Args:
@@ -37,8 +27,6 @@ def run_command(
             the last lines that it wrote.
     """
     last: deque[str] = deque(maxlen=_KEPT_LINES)
-    # Nothing that runs here may fetch a model or report its use.
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
     try:
         with subprocess.Popen(
             command,
@@ -47,7 +35,7 @@ def run_command(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env=environment,
+            env=worker_environment(),
         ) as process:
             try:
                 for line in process.stdout or ():
@@ -68,3 +56,11 @@ def run_command(
             subject=str(command[0]),
             remedy="Its last lines say why:\n" + "\n".join(last),
         )
+
+
+def worker_environment() -> dict[str, str]:
+    """Give the environment variables of what is started: ours, and no network.
+
+    Nothing that runs there may fetch a model or report its use.
+    """
+    return {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}

@@ -13,12 +13,10 @@ from pathlib import Path
 from lsp_server.errors import QuantizeError
 from models.integrity import hash_file
 from models.json_file import read_json
+from models.quantize.tool import TOOLS, Tool
 from models.safetensors_header import TensorEntry, read_header
 
-__all__ = ["SUPPORTED_MODEL_TYPES", "Source", "check_group_size", "read_source"]
-
-SUPPORTED_MODEL_TYPES = frozenset({"gemma", "gpt_bigcode", "llama", "mistral", "qwen2"})
-"""What auto-gptq 0.7.1 knows and vLLM runs; of what it also knows nothing was tried."""
+__all__ = ["GROUP_SIZES", "Source", "check_group_size", "read_source"]
 
 GROUP_SIZES = frozenset({32, 64, 128})
 
@@ -103,12 +101,12 @@ class Source:
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def read_source(folder: Path) -> Source:
-    """Read the checkpoint in ``folder``.
+def read_source(folder: Path, tool: Tool) -> Source:
+    """Read the checkpoint in ``folder``, which ``tool`` shall quantise.
 
     Raises:
         QuantizeError: It is missing, incomplete, already quantised, of an architecture
-            that auto-gptq does not know, or brings code of its own.
+            that the tool does not know, or brings code of its own.
         ModelIntegrityError: A file of it is damaged.
     """
     config_path = folder / "config.json"
@@ -121,13 +119,8 @@ def read_source(folder: Path) -> Source:
         raise _refusal(folder, "the checkpoint is already quantised")
     if "auto_map" in config:
         raise _refusal(folder, "the checkpoint brings its own code (auto_map)")
-    model_type = config.get("model_type")
-    if model_type not in SUPPORTED_MODEL_TYPES:
-        raise QuantizeError(
-            f"auto-gptq cannot quantise the model type {model_type!r}",
-            subject=str(folder),
-            remedy=f"It knows {', '.join(sorted(SUPPORTED_MODEL_TYPES))}",
-        )
+    if config.get("model_type") not in tool.model_types:
+        raise _unknown_type(folder, config.get("model_type"), tool)
     if not (folder / "tokenizer.json").is_file():
         raise _refusal(folder, "tokenizer.json is missing")
     weight_files = tuple(sorted(path.name for path in folder.glob("*.safetensors")))
@@ -144,7 +137,7 @@ def read_source(folder: Path) -> Source:
 def check_group_size(source: Source, group_size: int) -> None:
     """Check that groups of this size divide every layer.
 
-    auto-gptq would quantise it all the same, and vLLM then stop at the first layer.
+    The quantisers would do it all the same, and vLLM then stop at the first layer.
 
     Raises:
         QuantizeError: They do not, or vLLM has no kernel for the size.
@@ -175,4 +168,16 @@ def _refusal(folder: Path, what: str) -> QuantizeError:
         subject=str(folder),
         remedy="Name the folder of a 16-bit checkpoint: config.json, tokenizer.json "
         "and safetensors files",
+    )
+
+
+def _unknown_type(folder: Path, model_type: object, tool: Tool) -> QuantizeError:
+    others = [name for name, other in TOOLS.items() if model_type in other.model_types]
+    knows = f"it knows {', '.join(sorted(tool.model_types))}"
+    return QuantizeError(
+        f"{tool.name} cannot quantise the model type {model_type!r}",
+        subject=str(folder),
+        remedy=f"Choose --backend {others[0]}, which can; {knows}"
+        if others
+        else f"Choose another model; {knows}",
     )

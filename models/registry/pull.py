@@ -126,7 +126,7 @@ def _source(order: Order, transport: Transport) -> Source:
             "no checkpoint on the hub is known for it",
             subject=order.name,
             remedy="Name a folder on the web or in S3 with --from, or quantise the "
-            "model with `python -m models.quantize`",
+            "model with `midfill quantize`",
         )
     return lambda revision: list_hub(transport, order.hub, checkpoint.hub_id, revision)
 

@@ -49,6 +49,14 @@ def test_unsupported_machines_are_told_why(
         assert found in reason
 
 
+def test_build_tools_are_locked(installer: ModuleType) -> None:
+    """What is built apart is built with tools from a file; the rest with what is there."""
+    assert ["--no-build-isolation"] == installer.build_options("cpu")
+    option, file = installer.build_options("gptqmodel")
+    assert "--build-constraints" == option
+    assert "--hash=sha256:" in file.read_text(encoding="utf-8")
+
+
 def check_settings(
     installer: ModuleType, config: str, given: dict[str, str], expected: dict[str, str]
 ) -> None:

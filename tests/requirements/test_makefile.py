@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("cpu.txt", "cuda.txt", "dev.txt", "quantize.txt", "torch-cpu.txt", "uv.txt")
+LOCKS = (
+    "cpu.txt",
+    "cuda.txt",
+    "dev.txt",
+    "gptqmodel-build.txt",
+    "gptqmodel.txt",
+    "quantize.txt",
+    "torch-cpu.txt",
+    "uv.txt",
+)
 
 
 @pytest.fixture
@@ -94,6 +103,18 @@ def test_changed_lock_installs_again(
     """Only what depends on a changed file is installed again."""
     touch(checkout / changed, at_s=3_000)
     assert expected == installs(checkout, "install-dev")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_gptqmodel_goes_beside_the_engine(checkout: Path, device: str) -> None:
+    """It is installed where it is asked for alone, after the runtime, and once."""
+    touch(checkout / ".venv" / ".installed-cuda", at_s=2_000)
+    assert ["gptqmodel"] == installs(checkout, "install-gptqmodel", device)
+    touch(checkout / ".venv" / ".installed-gptqmodel", at_s=2_000)
+    assert [] == installs(checkout, "install-gptqmodel", device)
+    touch(checkout / "requirements" / "gptqmodel.txt", at_s=3_000)
+    assert ["gptqmodel"] == installs(checkout, "install-gptqmodel", device)
+    assert [] == installs(checkout, "install", device)
 
 
 def test_other_device_installs_its_lock(checkout: Path) -> None:
