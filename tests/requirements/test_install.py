@@ -50,7 +50,7 @@ def test_unsupported_machines_are_told_why(
 
 
 def test_build_tools_are_locked(installer: ModuleType) -> None:
-    """What is built apart is built with tools from a file; the rest with what is there."""
+    """What is built apart takes tools from a file; the rest takes what is there."""
     assert ["--no-build-isolation"] == installer.build_options("cpu")
     option, file = installer.build_options("gptqmodel")
     assert "--build-constraints" == option

@@ -9,10 +9,17 @@ import pytest
 
 from lsp_server.errors import ModelIntegrityError
 from models.quantize.export import write_model_files, write_source_view
-from models.quantize.source import read_source
+from models.quantize.source import Source
+from models.quantize.source import read_source as read_source_for
+from models.quantize.tool import AUTO_GPTQ
 
 Raw: TypeAlias = dict[str, object]
 EditJson: TypeAlias = Callable[[Path, Callable[[Raw], object]], None]
+
+
+def read_source(folder: Path) -> Source:
+    """Read a checkpoint for auto-gptq."""
+    return read_source_for(folder, AUTO_GPTQ)
 
 
 def read(path: Path) -> Raw:

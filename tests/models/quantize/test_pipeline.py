@@ -11,9 +11,10 @@ import pytest
 
 from lsp_server.errors import MidfillError, QuantizeError, UnsupportedModelError
 from models.manifest import check_quantisation, load_manifest, verify
-from models.quantize.pipeline import Order, quantise
+from models.quantize.pipeline import Order, Proof, Result, quantise
 
 if TYPE_CHECKING:
+    from models.quantize.backend import Quantizer
     from models.quantize.calibration import Sample
     from models.quantize.verify import Comparison
 
@@ -69,15 +70,32 @@ def order(tiny_source: Path, python_files: Path, tmp_path: Path) -> Order:
     )
 
 
-def silent(_line: str, /) -> None:
-    """Hear nothing."""
+class Listener:
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str, /) -> None:
+        self.lines.append(line)
+
+    def step(self, work: str, done: int, total: int) -> None:
+        self.lines.append(f"{work}: {done} of {total}")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def run(order: Order, quantizer: "Quantizer", prove: Proof | None = None) -> Result:
+    """Carry out an order, and hear nothing."""
+    return quantise(order, quantizer=quantizer, prove=prove, progress=Listener())
 
 
 def test_makes_a_folder_that_passes_every_check(
     order: Order, quantizer: SimpleQuantizer
 ) -> None:
     """The result loads, verifies, runs on both devices, and says what it is."""
-    result = quantise(order, quantizer=quantizer, progress=silent)
+    result = run(order, quantizer)
     manifest = load_manifest(order.output)
     assert result.manifest == manifest
     verify(order.output, manifest)
@@ -101,7 +119,7 @@ def test_an_empty_output_folder_will_do(
 ) -> None:
     """A folder that the user made beforehand is filled."""
     order.output.mkdir()
-    quantise(order, quantizer=quantizer, progress=silent)
+    run(order, quantizer)
     assert (order.output / "manifest.json").is_file()
 
 
@@ -109,7 +127,7 @@ def test_judges_by_text_that_the_quantiser_never_saw(
     order: Order, quantizer: SimpleQuantizer
 ) -> None:
     """Calibration and comparison share no sample, and have the ordered sizes."""
-    quantise(order, quantizer=quantizer, progress=silent)
+    run(order, quantizer)
     assert 6 == len(quantizer.seen)
     assert 3 == len(quantizer.held_out)
     assert not set(quantizer.seen) & set(quantizer.held_out)
@@ -120,15 +138,45 @@ def test_samples_fit_into_a_short_context(
 ) -> None:
     """A model of 256 tokens is not calibrated with 512."""
     longer = replace(order, sample_tokens=512)
-    quantise(longer, quantizer=quantizer, progress=silent)
+    run(longer, quantizer)
     assert max(len(sample.token_ids) for sample in quantizer.seen) <= 256
 
 
 def test_tells_how_it_goes(order: Order, quantizer: SimpleQuantizer) -> None:
     """The comparison is among what a person reads."""
-    lines: list[str] = []
-    quantise(order, quantizer=quantizer, progress=lines.append)
-    assert str(quantizer.comparison) in lines
+    said = Listener()
+    quantise(order, quantizer=quantizer, prove=None, progress=said)
+    assert str(quantizer.comparison) in said.lines
+
+
+def test_the_result_is_proven_before_it_is_there(
+    order: Order, quantizer: SimpleQuantizer
+) -> None:
+    """A whole folder is loaded while the output is not there yet; the word is told."""
+    seen: list[bool] = []
+
+    def prove(folder: Path) -> str:
+        verify(folder, load_manifest(folder))
+        seen.append(order.output.exists())
+        return "it speaks"
+
+    said = Listener()
+    quantise(order, quantizer=quantizer, prove=prove, progress=said)
+    assert [False] == seen
+    assert "it speaks" in said.lines
+
+
+def test_what_cannot_be_loaded_is_not_kept(
+    order: Order, quantizer: SimpleQuantizer
+) -> None:
+    """A model that vLLM refuses is none."""
+
+    def refuse(_folder: Path) -> str:
+        raise QuantizeError("no kernel", subject="vllm", remedy="none")
+
+    with pytest.raises(QuantizeError, match="no kernel"):
+        run(order, quantizer, refuse)
+    assert [] == list(order.output.parent.iterdir())
 
 
 class Failing:
@@ -193,7 +241,7 @@ def test_a_failure_leaves_nothing_behind(
 ) -> None:
     """Disk full, a dead worker, Ctrl+C: an error to read, and no half of a model."""
     with pytest.raises(error, match=message):
-        quantise(order, quantizer=Failing(quantizer, fault), progress=silent)
+        run(order, Failing(quantizer, fault))
     assert [] == list(order.output.parent.iterdir())
 
 
@@ -203,7 +251,7 @@ def test_a_model_that_got_much_worse_is_not_kept(
     """The comparison decides before the folder is put in its place."""
     quantizer.comparison = replace(quantizer.comparison, perplexity=1000)
     with pytest.raises(QuantizeError, match="much worse"):
-        quantise(order, quantizer=quantizer, progress=silent)
+        run(order, quantizer)
     assert [] == list(order.output.parent.iterdir())
 
 
@@ -212,6 +260,17 @@ def test_a_model_that_got_much_worse_is_not_kept(
     [
         (lambda o: replace(o, source=o.source / "missing"), QuantizeError, "missing"),
         (lambda o: replace(o, group_size=128), QuantizeError, "groups of 128"),
+        (lambda o: replace(o, bits=8), QuantizeError, "8 bits are not .* --bits 4"),
+        (
+            lambda o: replace(o, calibration=o.source / "none"),
+            QuantizeError,
+            "the calibration text is missing",
+        ),
+        (
+            lambda o: replace(o, samples=10**12),
+            QuantizeError,
+            "need about [0-9]+ GiB of memory",
+        ),
         (lambda o: replace(o, family="unknown"), UnsupportedModelError, "'unknown'"),
         (
             lambda o: replace(o, family="starcoder2"),
@@ -221,7 +280,7 @@ def test_a_model_that_got_much_worse_is_not_kept(
         (
             lambda o: replace(o, calibration=o.source),
             QuantizeError,
-            "0 usable Python files",
+            "0 usable source texts",
         ),
         (
             lambda o: replace(o, output=o.source),
@@ -250,7 +309,7 @@ def test_refuses_orders_that_cannot_be_carried_out(
     """Each is named before the quantiser starts, and nothing is written."""
     before = sorted(order.source.rglob("*"))
     with pytest.raises(error, match=message):
-        quantise(change(order), quantizer=quantizer, progress=silent)
+        run(change(order), quantizer)
     assert () == quantizer.seen
     assert [] == list(order.output.parent.iterdir())
     assert before == sorted(order.source.rglob("*"))
@@ -260,7 +319,7 @@ def test_an_already_quantised_model_is_refused(
     order: Order, quantizer: SimpleQuantizer
 ) -> None:
     """The result of one run is no source for another."""
-    quantise(order, quantizer=quantizer, progress=silent)
+    run(order, quantizer)
     again = replace(order, source=order.output, output=order.output.with_name("again"))
     with pytest.raises(QuantizeError, match="already quantised"):
-        quantise(again, quantizer=quantizer, progress=silent)
+        run(again, quantizer)

@@ -1,54 +1,116 @@
-"""The whole command with the real auto-gptq, on a model of two layers."""
+"""The whole command with the real quantisers and vLLM, on models of two layers."""
 
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
+from lsp_server.__main__ import main
 from models.manifest import check_quantisation, load_manifest, verify
-from models.quantize.__main__ import main
 from models.quantize.environment import (
     default_environment,
     default_requirements,
     ensure_environment,
 )
 from models.quantize.process import run_command
-from models.quantize.source import SUPPORTED_MODEL_TYPES
+from models.quantize.tool import AUTO_GPTQ, GPTQMODEL, Tool
 from models.safetensors_header import read_header
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
+
+Raw: TypeAlias = dict[str, object]
+EditJson: TypeAlias = Callable[[Path, Callable[[Raw], object]], None]
+
+HEAD = 32
 
 
-def test_quantises_a_tiny_llama(
-    tiny_source: Path,
-    python_files: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+@pytest.fixture
+def tiny_qwen3(tiny_source: Path, edit_json: EditJson) -> Path:
+    """Make the tiny Llama a Qwen3, whose heads' queries and keys are normed."""
+
+    def state(config: Raw) -> None:
+        config["architectures"] = ["Qwen3ForCausalLM"]
+        config |= {"model_type": "qwen3", "head_dim": HEAD, "attention_bias": False}
+
+    edit_json(tiny_source / "config.json", state)
+    path = tiny_source / "model.safetensors"
+    tensors = load_file(path)
+    for name in list(tensors):
+        if name.endswith("q_proj.weight"):
+            at = name.removesuffix("q_proj.weight")
+            tensors[f"{at}q_norm.weight"] = np.ones(HEAD, np.float16)
+            tensors[f"{at}k_norm.weight"] = np.ones(HEAD, np.float16)
+    save_file(tensors, path, {"format": "pt"})
+    return tiny_source
+
+
+def check(
+    source: Path, code: Path, tool: Tool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One command makes a folder that passes every check, close to its source.
+    """Check that one command makes a folder that passes every check.
 
     A source with weights drawn at random says nothing of accuracy, but a mistake in
     packing, order or types shows in the comparison, which the command itself judges.
     """
-    output = tmp_path / "tiny-gptq"
+    output = source.with_name("tiny-gptq")
     status = main(
         [
-            *(str(tiny_source), "--output", str(output), "--family", "midfill"),
-            *("--group-size", "32", "--calibration", str(python_files)),
-            *("--samples", "16", "--sample-tokens", "200"),
+            *("quantize", str(source), "--out", str(output), "--family", "midfill"),
+            *("--group-size", "32", "--calibration", str(code)),
+            *("--samples", "16", "--sample-tokens", "200", "--backend", tool.name),
         ]
     )
     said = capsys.readouterr()
     assert 0 == status, said.err
+    assert "quantising layers: 2 of 2" in said.err
+    assert "one token in" in said.err
     manifest = load_manifest(output)
     verify(output, manifest)
     check_quantisation(output, manifest, device="cpu")
+    assert manifest.quantisation is not None
+    assert f"{tool.name} {tool.version}" == manifest.quantisation.tool
     tensors = read_header(output / "model.safetensors")
     assert (8, 64) == tensors["model.layers.0.self_attn.q_proj.qweight"].shape
     assert "lm_head.weight" not in tensors
     assert not [name for name in tensors if name.endswith(".bias")]
-    assert "same choice" in said.out
+    assert str(source.parent) not in (output / "config.json").read_text()
     same_choice = float(said.out.split("same choice ")[1].split("%")[0])
     assert same_choice > 50
+
+
+def need_gptqmodel() -> None:
+    """Skip where only the engine's lock is installed."""
+    try:
+        metadata.version(GPTQMODEL.name)
+    except metadata.PackageNotFoundError:
+        pytest.skip("GPTQModel is an extra: make install-gptqmodel")
+
+
+def test_auto_gptq_quantises_a_tiny_llama(
+    tiny_source: Path, python_files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In its own environment."""
+    check(tiny_source, python_files, AUTO_GPTQ, capsys)
+
+
+def test_gptqmodel_quantises_a_tiny_llama(
+    tiny_source: Path, python_files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the engine's environment."""
+    need_gptqmodel()
+    check(tiny_source, python_files, GPTQMODEL, capsys)
+
+
+def test_gptqmodel_quantises_a_tiny_qwen3(
+    tiny_qwen3: Path, python_files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An architecture that auto-gptq does not know."""
+    need_gptqmodel()
+    check(tiny_qwen3, python_files, GPTQMODEL, capsys)
 
 
 def test_auto_gptq_knows_what_we_say_it_knows() -> None:
@@ -64,4 +126,4 @@ def test_auto_gptq_knows_what_we_say_it_knows() -> None:
     )
     lines: list[str] = []
     run_command([python, "-I", "-c", script], what="it", progress=lines.append)
-    assert set(lines[-1].split()) >= SUPPORTED_MODEL_TYPES
+    assert set(lines[-1].split()) >= AUTO_GPTQ.model_types

@@ -10,10 +10,17 @@ from typing import TypeAlias
 import pytest
 
 from lsp_server.errors import MidfillError, ModelIntegrityError, QuantizeError
-from models.quantize.source import check_group_size, read_source
+from models.quantize.source import Source, check_group_size
+from models.quantize.source import read_source as read_source_for
+from models.quantize.tool import AUTO_GPTQ, GPTQMODEL
 
 Raw: TypeAlias = dict[str, object]
 EditJson: TypeAlias = Callable[[Path, Callable[[Raw], object]], None]
+
+
+def read_source(folder: Path) -> Source:
+    """Read a checkpoint for auto-gptq."""
+    return read_source_for(folder, AUTO_GPTQ)
 
 
 def test_describes_the_checkpoint(tiny_source: Path) -> None:
@@ -118,7 +125,11 @@ def test_refuses_an_incomplete_checkpoint(
     [
         ({"quantization_config": {"bits": 4}}, "already quantised"),
         ({"auto_map": {"AutoModel": "x.Y"}}, "its own code"),
-        ({"model_type": "qwen3"}, "'qwen3'.* gemma, gpt_bigcode, llama"),
+        (
+            {"model_type": "qwen3"},
+            "'qwen3'.* Choose --backend gptqmodel, which can; .*gpt_bigcode, llama",
+        ),
+        ({"model_type": "mamba"}, "'mamba'. Choose another model; it knows gemma"),
         ({"model_type": None}, "the model type None"),
     ],
 )
@@ -129,6 +140,15 @@ def test_refuses_what_auto_gptq_cannot_do(
     edit_json(tiny_source / "config.json", lambda c: c.update(change))
     with pytest.raises(QuantizeError, match=message):
         read_source(tiny_source)
+
+
+def test_gptqmodel_knows_more(tiny_source: Path, edit_json: EditJson) -> None:
+    """What the one refuses the other takes, and the other way round."""
+    edit_json(tiny_source / "config.json", lambda c: c.update(model_type="qwen3"))
+    assert "qwen3" == read_source_for(tiny_source, GPTQMODEL).config["model_type"]
+    edit_json(tiny_source / "config.json", lambda c: c.update(model_type="gpt_bigcode"))
+    with pytest.raises(QuantizeError, match="Choose --backend auto-gptq"):
+        read_source_for(tiny_source, GPTQMODEL)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from lsp_server.errors import QuantizeError
 from models.quantize.source import read_source
+from models.quantize.tool import AUTO_GPTQ
 from models.quantize.verify import Comparison, check_comparison, check_structure
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def weights(tiny_source: Path, tmp_path: Path, quantizer: "Quantizer") -> Path:
 
 def test_accepts_what_vllm_reads(tiny_source: Path, weights: Path) -> None:
     """Packed layers, all else as it was, and no second copy of tied weights."""
-    check_structure(read_source(tiny_source), weights, group_size=32)
+    check_structure(read_source(tiny_source, AUTO_GPTQ), weights, group_size=32)
 
 
 @pytest.mark.parametrize(
@@ -52,13 +53,13 @@ def test_names_the_tensor_that_is_wrong(
         tensors[name] = np.zeros(tensors.get(name, np.zeros(4)).shape, value)
     library.save_file(tensors, weights)
     with pytest.raises(QuantizeError, match=f"the quantised tensor {name} is"):
-        check_structure(read_source(tiny_source), weights, group_size=32)
+        check_structure(read_source(tiny_source, AUTO_GPTQ), weights, group_size=32)
 
 
 def test_the_group_size_shows_in_the_shapes(tiny_source: Path, weights: Path) -> None:
     """Scales for another group size are not taken for these."""
     with pytest.raises(QuantizeError, match="qzeros"):
-        check_structure(read_source(tiny_source), weights, group_size=64)
+        check_structure(read_source(tiny_source, AUTO_GPTQ), weights, group_size=64)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_broken_model_is_refused(
         middle_tokens=10,
     )
     judged = replace(comparison, perplexity=perplexity)
-    source = read_source(tiny_source)
+    source = read_source(tiny_source, AUTO_GPTQ)
     if good:
         check_comparison(judged, source=source)
         return

@@ -10,25 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.quantize import autogptq_worker, perplexity_worker
-from models.quantize.autogptq_worker import tidy
 from models.quantize.perplexity_worker import compare, unpack
+from models.quantize.tidy import tidy
 
 if TYPE_CHECKING:
     from models.quantize.backend import Quantizer
 
 CPU = torch.device("cpu")
-
-
-@pytest.mark.parametrize("worker", [autogptq_worker, perplexity_worker])
-def test_workers_import_nothing_of_midfill(worker: object) -> None:
-    """They run where neither Midfill nor this environment's packages are."""
-    text = Path(str(vars(worker)["__file__"])).read_text(encoding="utf-8")
-    imports = [
-        line for line in text.splitlines() if line.startswith(("import ", "from "))
-    ]
-    assert imports
-    assert not [line for line in imports if "models" in line or "lsp_server" in line]
 
 
 def test_unpacks_what_was_packed(
@@ -146,7 +134,8 @@ def test_compares_as_the_textbook_does() -> None:
         {"token_ids": [0, 0, 0, 0, 1], "middle_start": 4},
         {"token_ids": [2, 0, 2], "middle_start": 1},
     ]
-    result = compare(source, other, samples, CPU)
+    told: list[int] = []
+    result = compare(source, other, samples, CPU, told.append)
     halves, quarters = 4, 2
     assert {
         "source_perplexity": 2 ** ((halves + 2 * quarters) / 6),
@@ -158,11 +147,13 @@ def test_compares_as_the_textbook_does() -> None:
         "tokens": 6,
         "middle_tokens": 3,
     } == pytest.approx(result)
+    assert [0, 1, 2] == told
 
 
 def test_a_model_equals_itself() -> None:
     """No divergence, every choice the same."""
     model = Constant([0.5, 0.25, 0.25])
-    result = compare(model, model, [{"token_ids": [0, 1, 2], "middle_start": 1}], CPU)
+    samples = [{"token_ids": [0, 1, 2], "middle_start": 1}]
+    result = compare(model, model, samples, CPU, lambda _: None)
     assert 0 == result["divergence_nats"]
     assert 1 == result["same_choice"]
