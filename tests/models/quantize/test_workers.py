@@ -1,20 +1,26 @@
 """The parts of the workers that need neither auto-gptq nor transformers."""
 
+import logging
 import math
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from models.quantize.autogptq_worker import LayerHandler
+from models.quantize.gptqmodel_worker import LayerCallback
 from models.quantize.perplexity_worker import compare, unpack
 from models.quantize.tidy import tidy
+from models.quantize.worker_job import choose_device, read_examples, weights_dtype
+from models.quantize.worker_voice import MissingDeviceError
 
 if TYPE_CHECKING:
     from models.quantize.backend import Quantizer
+    from models.quantize.worker_voice import Voice as WorkerVoice
 
 CPU = torch.device("cpu")
 
@@ -157,3 +163,56 @@ def test_a_model_equals_itself() -> None:
     result = compare(model, model, samples, CPU, lambda _: None)
     assert 0 == result["divergence_nats"]
     assert 1 == result["same_choice"]
+
+
+class Voice:
+    """Keeps the steps that are reported."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int]] = []
+
+    def step(self, _work: str, done: int, total: int) -> None:
+        self.steps.append((done, total))
+
+
+def test_auto_gptqs_log_becomes_steps() -> None:
+    """A layer that begins says that those before it are done; the rest is chatter."""
+    voice = Voice()
+    handler = LayerHandler(cast("WorkerVoice", voice))
+    for text in (
+        "Start quantizing layer 1/12",
+        "Quantizing mlp.up_proj in layer 1/12...",
+        "Start quantizing layer 12/12",
+    ):
+        handler.handle(logging.makeLogRecord({"msg": text}))
+    assert [(0, 12), (11, 12)] == voice.steps
+    assert 12 == handler.total
+
+
+def test_gptqmodels_calls_become_steps() -> None:
+    """Of the two calls for a layer the one counts that comes when it is packed."""
+    voice = Voice()
+    callback = LayerCallback(cast("WorkerVoice", voice), 2)
+    for layer in (0, 1):
+        callback.layer_complete(layer_idx=layer, submodule_finalized=False)
+        callback.layer_complete(layer_idx=layer, submodule_finalized=True)
+    assert [(0, 2), (1, 2), (2, 2)] == voice.steps
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_a_gpu_that_is_not_there_is_told() -> None:
+    """Only if it was asked for by name; else the CPU computes."""
+    assert "cpu" == choose_device("auto").type
+    assert "cpu" == choose_device("cpu").type
+    with pytest.raises(MissingDeviceError, match="sees no CUDA device"):
+        choose_device("cuda")
+
+
+def test_reads_the_job(tiny_source: Path, tmp_path: Path) -> None:
+    """Samples become batches of one, and the type is the config's."""
+    path = tmp_path / "calibration.json"
+    path.write_text("[[1, 2, 3], [4]]")
+    first, second = read_examples(path)
+    assert (1, 3) == first["input_ids"].shape == first["attention_mask"].shape
+    assert [[4]] == second["input_ids"].tolist()
+    assert torch.float16 is weights_dtype(tiny_source)
