@@ -1,6 +1,8 @@
 """What stands around the weights is carried over, or left out on purpose."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -121,3 +123,40 @@ def test_older_transformers_reads_the_rotary_base(
     assert expected == found
     weights = (tiny_source / "model.safetensors").read_bytes()
     assert weights == (tmp_path / "view" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "rope",
+    [
+        {"rope_type": "default", "rope_theta": 1e6},
+        {"rope_type": "linear", "factor": 4.0, "rope_theta": 1e6},
+    ],
+    ids=["default", "scaled"],
+)
+def test_newer_transformers_reads_the_same(
+    tiny_source: Path, tmp_path: Path, edit_json: EditJson, rope: Raw
+) -> None:
+    """What is added for transformers 4 changes nothing for the one beside vLLM."""
+
+    def state(config: Raw) -> None:
+        del config["rope_theta"]
+        config["rope_parameters"] = rope
+
+    edit_json(tiny_source / "config.json", state)
+    write_source_view(read_source(tiny_source), tmp_path / "view")
+    script = (
+        "import sys, transformers\n"
+        "read = transformers.AutoConfig.from_pretrained\n"
+        "first, second = (read(f).to_dict() for f in sys.argv[1:])\n"
+        "assert first['rope_parameters']['rope_theta'] == 1e6, first\n"
+        "assert first['rope_parameters'] == second['rope_parameters'], second"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tiny_source, tmp_path / "view"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert 0 == done.returncode, done.stderr
