@@ -9,6 +9,9 @@ from tqdm import tqdm
 __all__ = ["LineProgress", "Progress", "Say", "TerminalProgress", "progress_on"]
 
 _MINUTE_S = 60
+_QUIET_S = 5
+"""A log gets no more than a step in this time."""
+
 _BAR = "{desc}: {percentage:3.0f} %|{bar:24}| {n_fmt}/{total_fmt}, {remaining} left"
 
 
@@ -51,6 +54,7 @@ class LineProgress:
         self._clock = clock
         self._start_s = clock()
         self._work_start_s = self._start_s
+        self._told_s = self._start_s
 
     def say(self, line: str, /) -> None:
         """Write the line."""
@@ -58,12 +62,19 @@ class LineProgress:
         self._stream.flush()
 
     def step(self, work: str, done: int, total: int) -> None:
-        """Write how far the work is, and about how long it will take."""
+        """Write how far the work is, and about how long it will take.
+
+        Steps that follow quickly are left out, but never the first and the last.
+        """
+        now_s = self._clock()
+        if 0 < done < total and now_s - self._told_s < _QUIET_S:
+            return
+        self._told_s = now_s
         if done == 0:
-            self._work_start_s = self._clock()
+            self._work_start_s = now_s
             self.say(f"{work}: 0 of {total}")
             return
-        spent_s = self._clock() - self._work_start_s
+        spent_s = now_s - self._work_start_s
         left_s = spent_s / done * (total - done)
         self.say(f"{work}: {done} of {total}, about {_minutes(left_s)} left")
 

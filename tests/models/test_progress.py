@@ -46,9 +46,22 @@ def test_the_time_left_is_the_works_own() -> None:
     progress.step("layers", 0, 1)
     clock.now_s += 1000
     progress.step("samples", 0, 2)
-    clock.now_s += 3
+    clock.now_s += 6
     progress.step("samples", 1, 2)
-    assert "samples: 1 of 2, about 0:03 left" in stream.getvalue()
+    assert "samples: 1 of 2, about 0:06 left" in stream.getvalue()
+
+
+def test_a_log_is_not_flooded() -> None:
+    """Of a hundred quick steps few are written: the first, the last, and some."""
+    stream, clock = io.StringIO(), Clock()
+    progress = LineProgress(stream, clock)
+    for done in range(101):
+        progress.step("samples", done, 100)
+        clock.now_s += 0.1
+    shown = stream.getvalue().splitlines()
+    assert 3 == len(shown)
+    assert "0 of 100" in shown[0]
+    assert "100 of 100" in shown[-1]
 
 
 def test_a_terminal_has_a_bar() -> None:
