@@ -12,6 +12,11 @@ from typing import TypeAlias
 import pytest
 
 from lsp_server.__main__ import main
+from lsp_server.commands.quantize import _generate_a_token
+from lsp_server.config import EngineKind
+from lsp_server.errors import ModelNotFoundError, QuantizeError
+from lsp_server.service.local_backend import starter_of
+from models.locate import shipped_models
 
 Raw: TypeAlias = dict[str, object]
 EditJson: TypeAlias = Callable[[Path, Callable[[Raw], object]], None]
@@ -214,3 +219,34 @@ def test_an_interrupted_run_leaves_nothing(
     assert "interrupted; nothing was written" in said
     assert 130 == process.returncode
     assert [] == list(output.parent.iterdir())
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the scripted engine where vLLM would start."""
+    monkeypatch.setattr(
+        "lsp_server.commands.quantize.starter_of",
+        lambda _kind: starter_of(EngineKind.SCRIPTED),
+    )
+
+
+@pytest.mark.usefixtures("scripted")
+def test_the_proof_generates_a_token() -> None:
+    """A folder is loaded as the server loads it, and the engine is told."""
+    said = _generate_a_token(shipped_models()["midfill-starter-88m"])
+    assert "scripted" in said
+    assert "one token in" in said
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_model_that_says_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that starts and generates nothing proves nothing."""
+    monkeypatch.setenv("MIDFILL_SCRIPTED_TEXT", "")
+    with pytest.raises(QuantizeError, match=r"vLLM cannot run the result: .*no token"):
+        _generate_a_token(shipped_models()["midfill-starter-88m"])
+
+
+def test_a_folder_that_is_no_model_is_refused(tiny_source: Path) -> None:
+    """What the server would not load is told in its own words."""
+    with pytest.raises(ModelNotFoundError, match=r"no manifest\.json"):
+        _generate_a_token(tiny_source)
