@@ -16,7 +16,10 @@ from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.tokenizer import Tokenizer
 from lsp_server.values import Snapshot, Window
 
-__all__ = ["Sample", "make_samples"]
+__all__ = ["LEAST_SAMPLE_TOKENS", "Sample", "make_samples"]
+
+LEAST_SAMPLE_TOKENS = 128
+"""The longest middle, its end token, the sentinels, and a little around them."""
 
 _LONGEST_MIDDLE_TOKENS = 96
 _LONGEST_SPAN_CHARS = 240

@@ -21,7 +21,11 @@ from models.manifest import (
 )
 from models.progress import Progress
 from models.quantize.backend import Quantizer
-from models.quantize.calibration import Sample, make_samples
+from models.quantize.calibration import (
+    LEAST_SAMPLE_TOKENS,
+    Sample,
+    make_samples,
+)
 from models.quantize.corpus import Corpus, read_corpus, require_calibration
 from models.quantize.export import write_model_files, write_source_view
 from models.quantize.memory import require_memory
@@ -110,6 +114,13 @@ def check_order(order: Order) -> Source:
             remedy=f"Choose --bits {BITS}: on a CPU there are kernels for nothing else",
         )
     source = read_source(order.source, order.tool)
+    if _sample_tokens(order, source) < LEAST_SAMPLE_TOKENS:
+        raise QuantizeError(
+            f"samples of {_sample_tokens(order, source)} tokens are too short",
+            subject=str(order.source),
+            remedy=f"Choose --sample-tokens {LEAST_SAMPLE_TOKENS} or more, and a model "
+            "with room for them",
+        )
     check_group_size(source, order.group_size)
     _folder(order).check()
     require_calibration(order.calibration)
@@ -154,6 +165,8 @@ def quantise(
             seed=order.seed,
         )
 
+    seen = samples(corpus.calibration, order.samples)
+    held_out = samples(corpus.held_out, order.held_out_samples)
     whole = _folder(order)
     with whole.unfinished() as folder:
         model, work, view = folder / "model", folder / "work", folder / "source"
@@ -161,7 +174,6 @@ def quantise(
         work.mkdir()
         write_source_view(source, view)
         weights = model / WEIGHTS_NAME
-        seen = samples(corpus.calibration, order.samples)
         progress.say(f"calibrating with {sum(len(s.token_ids) for s in seen)} tokens")
         quantizer.quantise(
             view, weights, group_size=order.group_size, samples=seen, work=work
@@ -172,7 +184,7 @@ def quantise(
             view,
             weights,
             group_size=order.group_size,
-            samples=samples(corpus.held_out, order.held_out_samples),
+            samples=held_out,
             work=work,
         )
         progress.say(str(comparison))

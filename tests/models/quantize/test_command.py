@@ -47,6 +47,7 @@ def run(source: Path, output: Path, *more: str) -> int:
     ("options", "message"),
     [
         (("--bits", "8"), "8 bits are not offered. Choose --bits 4"),
+        (("--sample-tokens", "64"), "samples of 64 tokens are too short"),
         (("--group-size", "48"), "the group size 48 cannot run"),
         (("--group-size", "128"), "groups of 128"),
         (("--calibration", "/no/such/folder"), "the calibration text is missing"),
