@@ -48,7 +48,8 @@ class Worker:
     def __init__(
         self, python: Path, *, variables: Mapping[str, str], progress: Progress
     ) -> None:
-        self._python = python
+        # Absolute, since a worker runs in another folder than this process.
+        self._python = python.absolute()
         self._variables = variables
         self._progress = progress
 
@@ -74,7 +75,9 @@ class Worker:
             with os.fdopen(reading, encoding="utf-8") as reports:
                 try:
                     # -I: the user's own packages and variables are not on its path.
-                    process = self._start([site, job_path, str(writing)], writing, log)
+                    process = self._start(
+                        [site, job_path, str(writing)], writing, log, folder=work
+                    )
                 finally:
                     os.close(writing)
                 try:
@@ -88,12 +91,19 @@ class Worker:
                 raise _failure(name, status, fault, _last_of(log))
 
     def _start(
-        self, arguments: list[str | Path], writing: int, log: BinaryIO
+        self,
+        arguments: list[str | Path],
+        writing: int,
+        log: BinaryIO,
+        *,
+        folder: Path,
     ) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
                 [self._python, "-I", *arguments],
                 stdin=subprocess.DEVNULL,
+                # GPTQModel leaves logs where it runs.
+                cwd=folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**worker_environment(), **self._variables},

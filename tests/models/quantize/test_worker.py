@@ -61,10 +61,12 @@ def test_reports_are_passed_on(
     said = Listener()
     body = (
         "tell(say=os.environ['GREETING'] + ' ' + os.environ['HF_HUB_OFFLINE'])\n"
-        "tell(work='layers', done=1, total=job['layers'])"
+        "tell(work='layers', done=1, total=job['layers'])\n"
+        "open('litter', 'w').close()"
     )
     worker(tmp_path, body, said).run("tidy", {"layers": 3}, work=work_folder(tmp_path))
     assert ["hello 1", "layers: 1 of 3"] == said.lines
+    assert (tmp_path / "work" / "litter").exists()
     assert ("", "") == capfd.readouterr()
 
 
