@@ -17,6 +17,7 @@ _COMMANDS = {
     "doctor": "check whether completion can work on this machine",
     "models": "list, compare, check and fetch models",
     "quantize": "make a 4-bit model folder of a 16-bit checkpoint",
+    "eval": "measure how good a model is, beside others",
 }
 
 

@@ -23,6 +23,7 @@
     ├── PullError                   a model cannot be fetched
     ├── CorpusError                 a training corpus cannot be built
     ├── TrainingError               a model cannot be trained
+    ├── EvaluationError             a model cannot be measured
     └── ClientError                 the headless client lost its server
 
 Each one says what happened, to what, and what to do about it. A cancelled or
@@ -37,6 +38,7 @@ __all__ = [
     "EngineDeadError",
     "EngineError",
     "EngineStartError",
+    "EvaluationError",
     "GenerationError",
     "MidfillError",
     "ModelError",
@@ -150,6 +152,10 @@ class CorpusError(MidfillError):
 
 class TrainingError(MidfillError):
     """A model cannot be trained: its configuration, corpus or checkpoint is wrong."""
+
+
+class EvaluationError(MidfillError):
+    """A model cannot be measured: the data, the order or the sandbox is wrong."""
 
 
 class ClientError(MidfillError):

@@ -1,0 +1,167 @@
+"""``midfill eval``: how good is a model, beside others and beside itself?"""
+
+import argparse
+import asyncio
+import datetime
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lsp_server.commands.serve import server_layers
+from lsp_server.config import Config, LogLevel
+from lsp_server.engine.device import choose_device
+from lsp_server.errors import EvaluationError
+from lsp_server.settings import resolve
+from lsp_server.telemetry import configure_logging
+from models.eval.contender import Contender, load_contender, parse_entrant
+from models.eval.evaluation import Outcome, StartEngine, evaluate, start_vllm
+from models.eval.human_eval import read_human_eval
+from models.eval.machine import look_around
+from models.eval.progress import Progress
+from models.eval.replay import read_replay
+from models.eval.report import Report, make_report
+from models.eval.results import prepare_folder, write_results
+from models.eval.values import Task
+from models.integrity import hash_file
+
+__all__ = ["add_arguments", "run", "run_with"]
+
+_SUITES = ("human-eval-infilling", "replay")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add = parser.add_argument
+    add("--suite", required=True, choices=_SUITES, help="the tasks")
+    add(
+        "--model",
+        default="",
+        metavar="FOLDER",
+        help="a model folder or a shipped model's name, with :FAMILY behind a folder "
+        "without a manifest (default: the setting model.path)",
+    )
+    add(
+        "--baseline",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="a model to compare with, likewise; may be given several times",
+    )
+    add(
+        "--data",
+        action="extend",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="files of the benchmark or held-out files of a corpus, or their folder",
+    )
+    add(
+        "--limit",
+        type=_positive,
+        metavar="N",
+        help="draw N tasks: of each set (default: all), or in all for replay "
+        "(default: 200)",
+    )
+    add("--seed", type=int, default=0, metavar="S", help="of draws (default: 0)")
+    add("--out", type=Path, metavar="FOLDER", help="write results to this folder")
+    add("--json", action="store_true", help="print JSON instead of a table")
+    add("--config", type=Path, metavar="FILE", help="a TOML file with settings")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate, print what came out, and give the exit status."""
+    return run_with(arguments, start_vllm)
+
+
+def run_with(arguments: argparse.Namespace, start_engine: StartEngine) -> int:
+    """Evaluate on engines of this kind.
+
+    Everything that can be wrong with models, data and folder is found before the first
+    engine starts.
+
+    Raises:
+        MidfillError: Something is.
+    """
+    # The engine's own warnings would come between the lines of progress.
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    configure_logging(LogLevel.ERROR, sys.stderr)
+    progress = Progress(sys.stderr)
+    resolved = resolve(server_layers(arguments.config))
+    for problem in resolved.problems:
+        progress.say(str(problem))
+    config = resolved.config
+    if arguments.out is not None:
+        prepare_folder(arguments.out)
+    tasks, files = _read_tasks(arguments, config)
+    contenders = _load(arguments, config)
+    outcomes = asyncio.run(
+        _evaluate_all(contenders, tasks, config, progress, start_engine)
+    )
+    report = Report(
+        suite=arguments.suite,
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        seed=arguments.seed,
+        data={path.name: hash_file(path) for path in files},
+        circumstances=look_around(),
+        outcomes=tuple(outcomes),
+    )
+    if arguments.out is not None:
+        write_results(arguments.out, report)
+    values, table = make_report(report)
+    sys.stdout.write(json.dumps(values, indent=1) + "\n" if arguments.json else table)
+    return 0
+
+
+def _read_tasks(
+    arguments: argparse.Namespace, config: Config
+) -> tuple[list[Task], list[Path]]:
+    limit, seed = arguments.limit, arguments.seed
+    if arguments.suite == "replay":
+        return read_replay(arguments.data, config.completion, limit=limit, seed=seed)
+    return read_human_eval(arguments.data, limit=limit, seed=seed)
+
+
+def _load(arguments: argparse.Namespace, config: Config) -> list[Contender]:
+    device = choose_device(config.engine.device)
+    named = [arguments.model or config.model.path, *arguments.baseline]
+    contenders = [load_contender(parse_entrant(each), device) for each in named]
+    names = [contender.name for contender in contenders]
+    for name in names:
+        if names.count(name) > 1:
+            raise EvaluationError(
+                "two models have this name",
+                subject=name,
+                remedy="give them names of their own, as in NAME=FOLDER",
+            )
+    return contenders
+
+
+async def _evaluate_all(
+    contenders: Sequence[Contender],
+    tasks: Sequence[Task],
+    config: Config,
+    progress: Progress,
+    start_engine: StartEngine,
+) -> list[Outcome]:
+    """Evaluate one model after the other: an engine fills the machine."""
+    return [
+        await evaluate(
+            contender,
+            tasks,
+            engine_config=config.engine,
+            prompt_config=config.prompt,
+            progress=progress,
+            start_engine=start_engine,
+        )
+        for contender in contenders
+    ]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number

@@ -1,0 +1,166 @@
+"""Takes one model through a list of tasks: ask, judge, and run the tests."""
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from lsp_server.config import EngineConfig, PromptConfig
+from lsp_server.engine.base import Engine
+from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.values import EngineInfo, Prompt
+from models.eval.contender import Contender
+from models.eval.extent import Boundary
+from models.eval.generation import Question, answer_all
+from models.eval.progress import Progress
+from models.eval.prompts import TaskPrompts
+from models.eval.sandbox import Limits, runs_to_end
+from models.eval.scoring import program_of, score_answer, score_shown
+from models.eval.values import Answer, Score, Task, View
+
+__all__ = ["Outcome", "StartEngine", "evaluate", "start_vllm"]
+
+StartEngine = Callable[[Contender, EngineConfig], Awaitable[Engine]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """All that came of one model.
+
+    Attributes:
+        contender: The model.
+        engine: What it ran on.
+        scores: A score for each task and view, in the tasks' order.
+    """
+
+    contender: Contender
+    engine: EngineInfo
+    scores: tuple[Score, ...]
+
+
+async def start_vllm(contender: Contender, config: EngineConfig) -> Engine:
+    """Start the real engine, as the server does.
+
+    Raises:
+        MidfillError: It cannot start with this model.
+    """
+    return await VllmEngine.start(
+        config,
+        model_folder=contender.folder,
+        context_length=contender.context_length,
+        quantization=contender.method,
+    )
+
+
+async def evaluate(
+    contender: Contender,
+    tasks: Sequence[Task],
+    *,
+    engine_config: EngineConfig,
+    prompt_config: PromptConfig,
+    progress: Progress,
+    start_engine: StartEngine = start_vllm,
+) -> Outcome:
+    """Measure one model; its engine has ended when this returns.
+
+    Tests run only after that, so that programs and engine do not slow each other.
+    What the server would show is judged for the tasks without a test.
+
+    Raises:
+        MidfillError: The model, the engine or the sandbox fails.
+    """
+    progress.say(f"{contender.name}: starting the engine")
+    prompts = TaskPrompts(
+        tokenizer=contender.tokenizer,
+        family=contender.family,
+        config=prompt_config,
+        max_model_len=engine_config.max_model_len or contender.context_length,
+    )
+    engine = await start_engine(contender, engine_config)
+    try:
+        info = engine.info
+        answers = {
+            view: await _ask(
+                engine,
+                contender,
+                [(task, build(task)) for task in tasks],
+                stage=view.value,
+                progress=progress,
+            )
+            for view, build in (
+                (View.WITH_SUFFIX, prompts.with_suffix),
+                (View.NO_SUFFIX, prompts.no_suffix),
+            )
+        }
+    finally:
+        await engine.close()
+    scores = [
+        score_answer(task, view, answer)
+        for view, given in answers.items()
+        for task, answer in zip(tasks, given, strict=True)
+    ]
+    scores += [
+        score_shown(task, answer)
+        for task, answer in zip(tasks, answers[View.WITH_SUFFIX], strict=True)
+        if task.test is None
+    ]
+    tested = _run_tests(contender, tasks, scores, progress)
+    return Outcome(contender=contender, engine=info, scores=tuple(tested))
+
+
+async def _ask(
+    engine: Engine,
+    contender: Contender,
+    tasks: Sequence[tuple[Task, Prompt]],
+    *,
+    stage: str,
+    progress: Progress,
+) -> list[Answer]:
+    questions = [
+        Question(
+            prompt=prompt,
+            max_tokens=task.max_tokens,
+            is_passed=Boundary(task).is_passed,
+        )
+        for task, prompt in tasks
+    ]
+    progress.begin(f"{contender.name}, {stage}", len(tasks))
+    return await answer_all(
+        engine, contender.tokenizer, questions, answered=progress.step
+    )
+
+
+def _run_tests(
+    contender: Contender,
+    tasks: Sequence[Task],
+    scores: Sequence[Score],
+    progress: Progress,
+) -> list[Score]:
+    """Run each different program that has a test, as many at a time as there are CPUs.
+
+    The event loop has nothing else to do by now.
+    """
+    by_id = {task.task_id: task for task in tasks if task.test is not None}
+    programs = {
+        program_of(by_id[score.task_id], score.completion)
+        for score in scores
+        if score.task_id in by_id
+    }
+    progress.begin(f"{contender.name}, tests", len(programs))
+
+    def run(program: str) -> bool:
+        passed = runs_to_end(program, Limits())
+        progress.step()
+        return passed
+
+    ordered = sorted(programs)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        passed = dict(zip(ordered, pool.map(run, ordered), strict=True))
+    return [
+        replace(
+            score, passed=passed[program_of(by_id[score.task_id], score.completion)]
+        )
+        if score.task_id in by_id
+        else score
+        for score in scores
+    ]

@@ -1,0 +1,68 @@
+"""Reads gzipped JSON lines that may be anything at all."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from lsp_server.errors import EvaluationError
+
+__all__ = ["find_files", "read_lines", "text_of"]
+
+
+def find_files(places: Sequence[Path], pattern: str, *, remedy: str) -> list[Path]:
+    """Give the files named, and those of this pattern in the folders named.
+
+    Raises:
+        EvaluationError: There is none, or a place does not exist.
+    """
+    if not places:
+        raise EvaluationError("no data is named", subject="--data", remedy=remedy)
+    found: list[Path] = []
+    for place in places:
+        inside = sorted(place.glob(pattern)) if place.is_dir() else [place]
+        if not inside or not all(path.is_file() for path in inside):
+            raise EvaluationError(
+                f"there is no such file, and no {pattern} in a folder of that name",
+                subject=str(place),
+                remedy=remedy,
+            )
+        found.extend(inside)
+    return list(dict.fromkeys(found))
+
+
+def read_lines(path: Path) -> Iterator[Mapping[str, object]]:
+    """Give the object of each line.
+
+    Raises:
+        EvaluationError: The file cannot be read, or a line is no JSON object.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                decoded = json.loads(line)
+                if not isinstance(decoded, dict):
+                    raise damaged(path, f"line {number} is not a JSON object")
+                yield decoded
+    except (OSError, EOFError, zlib.error) as exc:
+        raise damaged(path, f"it cannot be read as gzip ({exc})") from exc
+    except (ValueError, RecursionError) as exc:
+        raise damaged(path, "it does not hold JSON lines in UTF-8") from exc
+
+
+def text_of(row: Mapping[str, object], key: str, path: Path) -> str:
+    """Give a text of a line's object.
+
+    Raises:
+        EvaluationError: There is none of this name.
+    """
+    value = row.get(key)
+    if not isinstance(value, str):
+        raise damaged(path, f"a line has no text named {key!r}")
+    return value
+
+
+def damaged(path: Path, what: str) -> EvaluationError:
+    """Make the error for a file that is not what it should be."""
+    return EvaluationError(what, subject=str(path), remedy="get the file again")
