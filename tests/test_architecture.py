@@ -97,6 +97,21 @@ def test_contracts_hold() -> None:
             "import lsp_server.settings",
             "models/ knows only errors, values and prompts of the server",
         ),
+        (
+            "models/eval/report.py",
+            "import lsp_server.protocol.client",
+            "models/ knows only errors, values and prompts of the server",
+        ),
+        (
+            "models/manifest.py",
+            "import lsp_server.engine.base",
+            "models/ knows only errors, values and prompts of the server",
+        ),
+        (
+            "lsp_server/service/backend.py",
+            "import models.eval.sandbox",
+            "Only commands/ reaches for the evaluation",
+        ),
         ("lsp_server/brand_new.py", "import json", "brand_new"),
     ],
 )

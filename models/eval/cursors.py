@@ -24,6 +24,7 @@ _LEAST_LINE_CHARS = 12
 """Shorter lines have little left to say behind a cursor."""
 
 _LONGEST_MISSING_CHARS = 160
+_LONG_QUOTES = ('"""', "'''")
 _MOST_BODY_LINES = 12
 _LONGEST_BODY_CHARS = 400
 """About what the longest completions that a server gives have room for."""
@@ -112,7 +113,8 @@ def _mid_lines(file: _File, rng: random.Random) -> Iterator[Gap]:
     for number in sorted({node.lineno for node in file.statements()}):
         line = file.lines[number - 1]
         code = line.strip()
-        if _LEAST_LINE_CHARS <= len(code) <= _LONGEST_MISSING_CHARS:
+        is_code = not any(quotes in code for quotes in _LONG_QUOTES)
+        if is_code and _LEAST_LINE_CHARS <= len(code) <= _LONGEST_MISSING_CHARS:
             indentation = len(line) - len(line.lstrip())
             last = len(line.rstrip()) - 1
             start = file.start_of(number)
@@ -173,8 +175,21 @@ def _call_arguments(file: _File, _rng: random.Random) -> Iterator[Gap]:
             start = file.place(argument.lineno, argument.col_offset)
             missing = file.text[start:close]
             is_one_line = argument.lineno == node.end_lineno
-            if is_one_line and 0 < len(missing) <= _LONGEST_MISSING_CHARS:
+            is_short = len(missing) <= _LONGEST_MISSING_CHARS
+            # The tree leaves parentheses out that stand around an argument, and before
+            # Python 3.12 it errs in places within f-strings.
+            if is_one_line and is_short and _are_arguments(missing):
                 yield Gap(start=start, end=close)
+
+
+def _are_arguments(text: str) -> bool:
+    """Tell whether a call could be made with this between its parentheses."""
+    call = parse_quietly(f"f({text})")
+    match call.body if call else []:
+        case [ast.Expr(value=ast.Call(func=ast.Name(id="f")))]:
+            return bool(text.strip())
+        case _:
+            return False
 
 
 def _is_text(node: ast.stmt) -> bool:

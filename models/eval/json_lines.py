@@ -43,12 +43,12 @@ def read_lines(path: Path) -> Iterator[Mapping[str, object]]:
             for number, line in enumerate(lines, 1):
                 decoded = json.loads(line)
                 if not isinstance(decoded, dict):
-                    raise damaged(path, f"line {number} is not a JSON object")
+                    raise _damaged(path, f"line {number} is not a JSON object")
                 yield decoded
     except (OSError, EOFError, zlib.error) as exc:
-        raise damaged(path, f"it cannot be read as gzip ({exc})") from exc
+        raise _damaged(path, f"it cannot be read as gzip ({exc})") from exc
     except (ValueError, RecursionError) as exc:
-        raise damaged(path, "it does not hold JSON lines in UTF-8") from exc
+        raise _damaged(path, "it does not hold JSON lines in UTF-8") from exc
 
 
 def text_of(row: Mapping[str, object], key: str, path: Path) -> str:
@@ -59,10 +59,14 @@ def text_of(row: Mapping[str, object], key: str, path: Path) -> str:
     """
     value = row.get(key)
     if not isinstance(value, str):
-        raise damaged(path, f"a line has no text named {key!r}")
+        raise EvaluationError(
+            f"a line has no text named {key!r}",
+            subject=str(path),
+            remedy="name data of this suite with --data",
+        )
     return value
 
 
-def damaged(path: Path, what: str) -> EvaluationError:
+def _damaged(path: Path, what: str) -> EvaluationError:
     """Make the error for a file that is not what it should be."""
     return EvaluationError(what, subject=str(path), remedy="get the file again")

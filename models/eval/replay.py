@@ -53,7 +53,7 @@ def read_replay(
         places: Files or folders.
         config: How long the server lets a completion be.
         limit: Tasks of all kinds together, rounded down to a multiple of the kinds.
-        seed: The same seed and data give the same tasks.
+        seed: The same seed, data and version of Python give the same tasks.
 
     Returns:
         The tasks, and the files that they come from.

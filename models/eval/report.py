@@ -170,12 +170,13 @@ def _points(what: str, differences: Sequence[Difference]) -> Iterator[str]:
 
 
 def _explanations() -> Iterator[str]:
-    yield "Greedy. Ranges are 95 % intervals of a bootstrap over whole problems or files."
-    yield "*With suffix* is the model's own text for the server's prompt, cut at the end"
-    yield "of the line or block; *no suffix* the same model going on after the prefix;"
-    yield "*as shown* what the server's filters leave. *Stops by itself*: the model wrote"
-    yield "its end token there, and no more. *Kept characters*: of all that are suggested,"
-    yield "those before the first that differs from the missing text."
+    yield "Greedy. Ranges are 95 % intervals of a bootstrap over whole problems or"
+    yield "files."
+    yield "*With suffix* is the model's own text for the server's prompt, cut at the"
+    yield "end of the line or block; *no suffix* the same model going on after the"
+    yield "prefix; *as shown* what the server's filters leave. *Stops by itself*: the"
+    yield "model wrote its end token there, and no more. *Kept characters*: of all that"
+    yield "are suggested, those before the first that differs from the missing text."
 
 
 def _percent(estimate: Estimate | None) -> str:

@@ -1,0 +1,102 @@
+"""Held-out files become as many tasks of each kind, packages taking turns."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from lsp_server.config import CompletionConfig
+from lsp_server.errors import EvaluationError
+from models.eval.cursors import Kind
+from models.eval.replay import read_replay
+from models.eval.values import Extent
+
+WriteLines = Callable[[str, Sequence[object]], Path]
+
+TEXT = """\
+def {name}(first, second):
+    together = sorted([first, second])
+    print("smaller one", together[0], sep=first)
+    return together[0]
+"""
+
+
+def row(package: str, number: int, text: str = TEXT) -> dict[str, str]:
+    """A file of a package, as the corpus has it."""
+    return {
+        "package": package,
+        "path": f"{package}/m{number}.py",
+        "text": text.format(name=f"f{number}"),
+    }
+
+
+@pytest.fixture
+def shard(write_lines: WriteLines) -> Path:
+    """Give a shard with one large and three small packages, and with odd files."""
+    rows = [row("large", number) for number in range(40)]
+    rows += [row(name, 0) for name in ("a", "b", "c")]
+    rows += [row("a", 1, "def broken(:\n"), row("b", 1, "x = 1\n" * 20_000)]
+    return write_lines("held-out-00000.jsonl.gz", rows)
+
+
+def test_equal_numbers(shard: Path) -> None:
+    """Each kind comes equally often, and from one file at most once."""
+    tasks, files = read_replay([shard.parent], CompletionConfig(), limit=42, seed=0)
+    assert [shard] == files
+    assert dict.fromkeys([kind.value for kind in Kind], 10) == Counter(
+        task.category for task in tasks
+    )
+    assert 40 == len({(task.category, task.group) for task in tasks})
+    assert 40 == len({task.task_id for task in tasks})
+
+
+def test_packages_take_turns(shard: Path) -> None:
+    """The first files come from different packages, however large one is."""
+    tasks, _ = read_replay([shard], CompletionConfig(), limit=16, seed=0)
+    packages = {task.group.partition("/")[0] for task in tasks}
+    assert {"large", "a", "b", "c"} == packages
+
+
+def test_document_is_whole(shard: Path) -> None:
+    """Prefix, missing text and suffix are the file; only a body is a block."""
+    config = CompletionConfig(max_line_tokens=11, max_block_tokens=22)
+    tasks, _ = read_replay([shard], config, limit=40, seed=0)
+    for task in tasks:
+        number = task.group.removesuffix(".py").rpartition("m")[2]
+        whole = task.prefix + task.middle + task.suffix
+        assert TEXT.format(name=f"f{number}") == whole
+        is_block = task.category == Kind.EMPTY_BODY.value
+        assert (Extent.BLOCK if is_block else Extent.LINE) is task.extent
+        assert (22 if is_block else 11) == task.max_tokens
+        assert task.test is None
+
+
+def test_line_ends_are_line_feeds(write_lines: WriteLines) -> None:
+    """Files from Windows are read as the model was trained to read them."""
+    text = TEXT.replace("\n", "\r\n")
+    path = write_lines("held-out-0.jsonl.gz", [row("a", 0, text)])
+    tasks, _ = read_replay([path], CompletionConfig(), limit=4, seed=0)
+    assert not any("\r" in task.prefix + task.middle + task.suffix for task in tasks)
+
+
+def test_seed_decides(shard: Path) -> None:
+    """The same seed gives the same tasks, another one others."""
+    drawn = [
+        read_replay([shard], CompletionConfig(), limit=8, seed=seed)[0]
+        for seed in (1, 1, 2)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize("limit", [3, 400])
+def test_too_little(shard: Path, limit: int) -> None:
+    """Fewer than one of each kind, or more than there are, is told with the counts."""
+    with pytest.raises(EvaluationError, match="--limit"):
+        read_replay([shard], CompletionConfig(), limit=limit, seed=0)
+
+
+def test_no_corpus(tmp_path: Path) -> None:
+    """A folder without held-out files is told what to do."""
+    with pytest.raises(EvaluationError, match=r"models\.corpus"):
+        read_replay([tmp_path], CompletionConfig(), limit=4, seed=0)
