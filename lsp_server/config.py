@@ -61,11 +61,16 @@ class Device(enum.Enum):
 
 
 class Dtype(enum.Enum):
-    """The activations' type; ``auto`` takes bfloat16, for GPTQ on CUDA float16."""
+    """The activations' type; ``auto`` takes bfloat16, for GPTQ on CUDA float16.
+
+    ``float32`` is for models that are not quantised, on a CPU without AVX-512, where
+    PyTorch multiplies 16-bit matrices several times slower.
+    """
 
     AUTO = "auto"
     BFLOAT16 = "bfloat16"
     FLOAT16 = "float16"
+    FLOAT32 = "float32"
 
 
 class EngineKind(enum.Enum):

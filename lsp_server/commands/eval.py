@@ -19,6 +19,7 @@ from models.eval.contender import Contender, load_contender, parse_entrant
 from models.eval.evaluation import Outcome, StartEngine, evaluate, start_vllm
 from models.eval.human_eval import read_human_eval
 from models.eval.machine import look_around
+from models.eval.precision import read_cpu, settle_precision
 from models.eval.progress import Progress
 from models.eval.replay import read_replay
 from models.eval.report import Report, make_report
@@ -147,11 +148,14 @@ async def _evaluate_all(
     start_engine: StartEngine,
 ) -> list[Outcome]:
     """Evaluate one model after the other: an engine fills the machine."""
+    device, cpu = choose_device(config.engine.device), read_cpu()
     return [
         await evaluate(
             contender,
             tasks,
-            engine_config=config.engine,
+            engine_config=settle_precision(
+                contender, config.engine, device=device, cpu=cpu
+            ),
             prompt_config=config.prompt,
             progress=progress,
             start_engine=start_engine,

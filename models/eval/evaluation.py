@@ -1,11 +1,11 @@
 """Takes one model through a list of tasks: ask, judge, and run the tests."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from lsp_server.config import EngineConfig, PromptConfig
+from lsp_server.config import Dtype, EngineConfig, PromptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.values import EngineInfo, Prompt
@@ -16,6 +16,7 @@ from models.eval.progress import Progress
 from models.eval.prompts import TaskPrompts
 from models.eval.sandbox import Limits, runs_to_end
 from models.eval.scoring import program_of, score_answer, score_shown
+from models.eval.side_by_side import side_by_side
 from models.eval.values import Answer, Score, Task, View
 
 __all__ = ["Outcome", "StartEngine", "evaluate", "start_vllm"]
@@ -30,11 +31,13 @@ class Outcome:
     Attributes:
         contender: The model.
         engine: What it ran on.
+        dtype: What it was computed in, as it was asked for.
         scores: A score for each task and view, in the tasks' order.
     """
 
     contender: Contender
     engine: EngineInfo
+    dtype: Dtype
     scores: tuple[Score, ...]
 
 
@@ -104,8 +107,13 @@ async def evaluate(
         for task, answer in zip(tasks, answers[View.WITH_SUFFIX], strict=True)
         if task.test is None
     ]
-    tested = _run_tests(contender, tasks, scores, progress)
-    return Outcome(contender=contender, engine=info, scores=tuple(tested))
+    tested = await _run_tests(contender, tasks, scores, progress)
+    return Outcome(
+        contender=contender,
+        engine=info,
+        dtype=engine_config.dtype,
+        scores=tuple(tested),
+    )
 
 
 async def _ask(
@@ -130,7 +138,7 @@ async def _ask(
     )
 
 
-def _run_tests(
+async def _run_tests(
     contender: Contender,
     tasks: Sequence[Task],
     scores: Sequence[Score],
@@ -138,29 +146,29 @@ def _run_tests(
 ) -> list[Score]:
     """Run each different program that has a test, as many at a time as there are CPUs.
 
-    The event loop has nothing else to do by now.
+    Returns:
+        The scores, and whether they passed.
     """
     by_id = {task.task_id: task for task in tasks if task.test is not None}
     programs = {
-        program_of(by_id[score.task_id], score.completion)
+        (score.task_id, score.view): program_of(by_id[score.task_id], score.completion)
         for score in scores
         if score.task_id in by_id
     }
-    progress.begin(f"{contender.name}, tests", len(programs))
+    distinct = list(dict.fromkeys(programs.values()))
+    progress.begin(f"{contender.name}, tests", len(distinct))
 
-    def run(program: str) -> bool:
-        passed = runs_to_end(program, Limits())
+    async def run(_number: int, program: str) -> bool:
+        passed = await asyncio.to_thread(runs_to_end, program, Limits())
         progress.step()
         return passed
 
-    ordered = sorted(programs)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        passed = dict(zip(ordered, pool.map(run, ordered), strict=True))
+    cores = len(os.sched_getaffinity(0))
+    verdicts = await side_by_side(distinct, run, at_once=cores)
+    passed = dict(zip(distinct, verdicts, strict=True))
     return [
-        replace(
-            score, passed=passed[program_of(by_id[score.task_id], score.completion)]
-        )
-        if score.task_id in by_id
+        replace(score, passed=passed[program])
+        if (program := programs.get((score.task_id, score.view))) is not None
         else score
         for score in scores
     ]

@@ -1,15 +1,14 @@
 """Lets an engine answer many prompts, several at a time."""
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from lsp_server.engine.base import Engine
-from lsp_server.errors import MidfillError
 from lsp_server.prompt.stream_decoder import StreamDecoder
 from lsp_server.prompt.tokenizer import Tokenizer
 from lsp_server.values import FinishReason, GenerationRequest, Prompt
+from models.eval.side_by_side import side_by_side
 from models.eval.values import Answer
 
 __all__ = ["Question", "answer_all"]
@@ -52,26 +51,13 @@ async def answer_all(
     Raises:
         EngineError: The engine failed.
     """
-    answers: dict[int, Answer] = {}
-    waiting = iter(enumerate(questions))
 
-    async def work(waiting: Iterator[tuple[int, Question]]) -> None:
-        for number, question in waiting:
-            request_id = f"eval-{number}"
-            answers[number] = await _answer(engine, tokenizer, question, request_id)
-            answered()
+    async def answer(number: int, question: Question) -> Answer:
+        given = await _answer(engine, tokenizer, question, f"eval-{number}")
+        answered()
+        return given
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_AT_ONCE):
-                group.create_task(work(waiting))
-    except BaseExceptionGroup as failures:
-        # One cause fails every request in flight; people need it once.
-        own = failures.subgroup(MidfillError)
-        if own is None:
-            raise
-        raise _first(own) from failures
-    return [answers[number] for number in range(len(questions))]
+    return await side_by_side(questions, answer, at_once=_AT_ONCE)
 
 
 async def _answer(
@@ -101,11 +87,3 @@ async def _answer(
         has_ended=reason is FinishReason.STOP,
         output_tokens=output_tokens,
     )
-
-
-def _first(failures: BaseExceptionGroup[MidfillError]) -> BaseException:
-    """Give the first error that is no group."""
-    first: BaseException = failures
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first

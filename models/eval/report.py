@@ -75,6 +75,7 @@ def _model_values(report: Report, outcome: Outcome) -> dict[str, object]:
         "sha256": dict(contender.sha256),
         "context_length": contender.context_length,
         "engine": asdict(outcome.engine),
+        "dtype": outcome.dtype.value,
         "summary": [_plain(asdict(row)) for row in report.rows(outcome)],
         "suffix_gain": [_plain(asdict(gain)) for gain in report.gains(outcome)],
         "first_model_leads_by": []
@@ -116,7 +117,7 @@ def _introduction(report: Report) -> Iterator[str]:
             f"- **{contender.name}**: {contender.weights}; family "
             f"{contender.family.name}; weights {hashes}; {engine.name} "
             f"{engine.version} on {engine.device}, {engine.kernel or 'no'} "
-            "quantised kernel"
+            f"quantised kernel, dtype {outcome.dtype.value}"
         )
     yield ""
 

@@ -9,8 +9,9 @@ import pytest
 from lsp_server.config import EngineConfig, PromptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
-from lsp_server.errors import EngineDeadError
+from lsp_server.errors import EngineDeadError, EvaluationError
 from lsp_server.values import EngineState
+from models.eval import sandbox
 from models.eval.contender import Contender
 from models.eval.evaluation import Outcome, StartEngine, evaluate
 from models.eval.human_eval import read_human_eval
@@ -53,6 +54,23 @@ async def test_tests_decide(
         for each in outcome.scores
     ]
     assert "scripted" == outcome.engine.name
+
+
+async def test_sandbox_that_cannot_work(
+    contender: Contender,
+    write_lines: WriteLines,
+    rows: Sequence[Mapping[str, str]],
+    answer_with: Callable[[str], StartEngine],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where no program can be limited, none counts as failed: there is an error."""
+    path = write_lines("a.gz", rows)
+    child = path.with_name("child.py")
+    child.write_text("import os\nos._exit(3)\n")
+    monkeypatch.setattr(sandbox, "_CHILD", child)
+    tasks, _ = read_human_eval([path], limit=None, seed=0)
+    with pytest.raises(EvaluationError, match="sandbox"):
+        await outcome_of(contender, tasks, answer_with("x"))
 
 
 async def test_wrong_answer_fails_its_test(

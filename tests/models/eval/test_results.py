@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.config import Dtype
 from lsp_server.errors import EvaluationError
 from lsp_server.values import EngineInfo
 from models.eval.contender import Contender
@@ -40,10 +41,16 @@ def report(contender: Contender, make_score: Callable[..., Score]) -> Report:
             commit=None,
         ),
         outcomes=(
-            Outcome(contender=contender, engine=engine, scores=tuple(scores)),
+            Outcome(
+                contender=contender,
+                engine=engine,
+                dtype=Dtype.AUTO,
+                scores=tuple(scores),
+            ),
             Outcome(
                 contender=replace(contender, name="pilot"),
                 engine=engine,
+                dtype=Dtype.FLOAT32,
                 scores=tuple(worse),
             ),
         ),
@@ -61,6 +68,7 @@ def test_table(report: Report) -> None:
     assert "| single-line (2) | pilot | no suffix | 0.0 % (0.0 to 0.0) |" in table
     assert "suffix gain | exact match | +100.0 (+100.0 to +100.0) |" in table
     assert "midfill-starter-88m less pilot | exact match | +100.0" in table
+    assert "dtype float32" in table
     assert "2 cores of some CPU, some GPU" in table
 
 
