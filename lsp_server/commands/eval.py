@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lsp_server.commands.serve import server_layers
@@ -98,19 +99,22 @@ def run_with(arguments: argparse.Namespace, start_engine: StartEngine) -> int:
         prepare_folder(arguments.out)
     tasks, files = _read_tasks(arguments, config)
     contenders = _load(arguments, config)
-    outcomes = asyncio.run(
-        _evaluate_all(contenders, tasks, config, progress, start_engine)
-    )
+    # Before the hours in which somebody may commit something else.
     report = Report(
         suite=arguments.suite,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         seed=arguments.seed,
         data={path.name: hash_file(path) for path in files},
         circumstances=look_around(),
-        outcomes=tuple(outcomes),
+        outcomes=(),
     )
-    if arguments.out is not None:
-        write_results(arguments.out, report)
+    # One after the other: an engine fills the machine.
+    for contender in contenders:
+        outcome = _evaluate(contender, tasks, config, progress, start_engine)
+        report = replace(report, outcomes=(*report.outcomes, outcome))
+        if arguments.out is not None:
+            # What is measured is kept, even if a later model fails.
+            write_results(arguments.out, report)
     values, table = make_report(report)
     sys.stdout.write(json.dumps(values, indent=1) + "\n" if arguments.json else table)
     return 0
@@ -140,28 +144,26 @@ def _load(arguments: argparse.Namespace, config: Config) -> list[Contender]:
     return contenders
 
 
-async def _evaluate_all(
-    contenders: Sequence[Contender],
+def _evaluate(
+    contender: Contender,
     tasks: Sequence[Task],
     config: Config,
     progress: Progress,
     start_engine: StartEngine,
-) -> list[Outcome]:
-    """Evaluate one model after the other: an engine fills the machine."""
-    device, cpu = choose_device(config.engine.device), read_cpu()
-    return [
-        await evaluate(
+) -> Outcome:
+    device = choose_device(config.engine.device)
+    return asyncio.run(
+        evaluate(
             contender,
             tasks,
             engine_config=settle_precision(
-                contender, config.engine, device=device, cpu=cpu
+                contender, config.engine, device=device, cpu=read_cpu()
             ),
             prompt_config=config.prompt,
             progress=progress,
             start_engine=start_engine,
         )
-        for contender in contenders
-    ]
+    )
 
 
 def _positive(text: str) -> int:

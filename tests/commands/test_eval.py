@@ -13,6 +13,7 @@ from lsp_server.commands.eval import add_arguments, run_with
 from lsp_server.config import EngineConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.errors import EngineStartError
 from models.eval.contender import Contender
 
 STARTER = "midfill-starter-88m"
@@ -107,6 +108,24 @@ def test_replay_as_json(
     assert "replay" == printed["suite"]
     assert 12 == len(printed["models"][0]["tasks"])
     assert printed == json.loads((out / "results.json").read_text())
+
+
+def test_later_failure_keeps_what_is_measured(data: Path, tmp_path: Path) -> None:
+    """Where a baseline's engine does not start, the model's results are there."""
+
+    async def start(contender: Contender, _config: EngineConfig) -> Engine:
+        if contender.name == "pilot":
+            raise EngineStartError("no", subject="pilot", remedy="none")
+        return ScriptedEngine(Script(answer_ids=contender.tokenizer.encode("x\n")))
+
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    order = [*SUITE, "--data", str(data / "tasks.jsonl.gz"), "--out", str(tmp_path)]
+    arguments = parser.parse_args([*order, "--baseline", f"pilot={STARTER}"])
+    with pytest.raises(EngineStartError):
+        run_with(arguments, start)
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert [STARTER] == [model["name"] for model in written["models"]]
 
 
 @pytest.mark.parametrize(
