@@ -61,6 +61,12 @@ def test_empty_bodies() -> None:
     assert {body, inner} == gaps(Kind.EMPTY_BODY)
 
 
+def test_decorated_body() -> None:
+    """A body that begins with a decorator has no place that the tree tells."""
+    text = "def f():\n    @wraps\n    def g():\n        return 1\n"
+    assert {"return 1"} == gaps(Kind.EMPTY_BODY, text)
+
+
 def test_call_arguments() -> None:
     """From each argument to the closing parenthesis, bytes not taken for characters."""
     assert {

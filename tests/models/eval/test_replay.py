@@ -51,6 +51,28 @@ def test_equal_numbers(shard: Path) -> None:
     assert 40 == len({task.task_id for task in tasks})
 
 
+def test_files_that_lack_a_kind(write_lines: WriteLines) -> None:
+    """Where many files have but one kind of place, numbers are equal all the same."""
+    rows = [row("plain", n, "first_of_all = 1\n# {name}\n") for n in range(30)]
+    rows += [row("rich", number) for number in range(5)]
+    path = write_lines("held-out-0.jsonl.gz", rows)
+    tasks, _ = read_replay([path], CompletionConfig(), limit=20, seed=0)
+    assert dict.fromkeys([kind.value for kind in Kind], 5) == Counter(
+        task.category for task in tasks
+    )
+
+
+def test_files_of_a_package_by_lot(shard: Path) -> None:
+    """Not always the same file stands for a large package."""
+    drawn = {
+        task.group
+        for seed in range(8)
+        for task in read_replay([shard], CompletionConfig(), limit=16, seed=seed)[0]
+        if task.group.startswith("large/")
+    }
+    assert len(drawn) > 3
+
+
 def test_packages_take_turns(shard: Path) -> None:
     """The first files come from different packages, however large one is."""
     tasks, _ = read_replay([shard], CompletionConfig(), limit=16, seed=0)

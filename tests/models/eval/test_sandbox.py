@@ -62,6 +62,22 @@ def test_a_program_that_fails(program: str) -> None:
     assert runs_to_end("x = 1", SHORT) is True
 
 
+def test_memory_has_an_end() -> None:
+    """A program that asks for too much is told so at once."""
+    program = (
+        "try:\n    held = bytearray(4 << 30)\nexcept MemoryError:\n    pass\n"
+        "else:\n    raise SystemExit\n"
+    )
+    assert runs_to_end(program, Limits())
+
+
+def test_computing_has_an_end() -> None:
+    """An endless loop ends by the time that it computes, not by the clock."""
+    began = time.monotonic()
+    assert not runs_to_end("while True: pass", Limits(wall_s=300.0, cpu_s=1))
+    assert time.monotonic() - began < 150
+
+
 def test_sleeper_is_killed() -> None:
     """A program that waits without computing ends with its time."""
     began = time.monotonic()
