@@ -12,6 +12,7 @@ from models.quantize.tool import BITS
 __all__ = ["write_model_files", "write_source_view"]
 
 _CARRIED_OVER = (
+    "ATTRIBUTION.md",
     "LICENSE",
     "NOTICE",
     "added_tokens.json",

@@ -24,10 +24,11 @@ def save_model(
     *,
     shape: Shape,
     tokenizer: Path,
+    attribution: Path,
     end_id: int,
     dtype: torch.dtype,
 ) -> None:
-    """Write ``config.json``, ``model.safetensors`` and the tokenizer into ``folder``.
+    """Write ``config.json``, weights, tokenizer and attribution into ``folder``.
 
     The folder appears whole or not at all; an older one of the same name is replaced.
 
@@ -36,6 +37,7 @@ def save_model(
         folder: What to make.
         shape: The network's shape.
         tokenizer: Folder to copy the tokenizer's files from.
+        attribution: The corpus' list of packages, copied if there is one.
         end_id: The token that begins and ends a document.
         dtype: What the weights are rounded to.
 
@@ -60,9 +62,10 @@ def save_model(
             (half_made / "config.json").write_text(
                 json.dumps(described, indent=2) + "\n", encoding="utf-8"
             )
-            for name in _TOKENIZER_FILES:
-                if (tokenizer / name).exists():
-                    shutil.copyfile(tokenizer / name, half_made / name)
+            beside = [*(tokenizer / name for name in _TOKENIZER_FILES), attribution]
+            for path in beside:
+                if path.exists():
+                    shutil.copyfile(path, half_made / path.name)
             if folder.exists():
                 folder.rename(Path(made) / "older")
             half_made.rename(folder)

@@ -305,6 +305,7 @@ class _Run:
             out / "model",
             shape=self._config.shape,
             tokenizer=Path(self._config.data.tokenizer),
+            attribution=Path(self._config.data.corpus) / "ATTRIBUTION.md",
             end_id=self._maker.end_id,
             dtype=torch.bfloat16,
         )

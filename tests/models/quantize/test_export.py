@@ -32,7 +32,8 @@ def read(path: Path) -> Raw:
 
 
 def test_carries_over_config_and_tokenizer(tiny_source: Path, tmp_path: Path) -> None:
-    """Every key of the config stays; the tokenizer is the same, byte for byte."""
+    """Every key of the config stays; tokenizer and credits are the same bytes."""
+    (tiny_source / "ATTRIBUTION.md").write_text("all of them", encoding="utf-8")
     (tiny_source / "modeling_tiny.py").touch()
     (tiny_source / "README.md").touch()
     (tiny_source / "chat_template.jinja").touch()
@@ -40,7 +41,9 @@ def test_carries_over_config_and_tokenizer(tiny_source: Path, tmp_path: Path) ->
     output.mkdir()
     write_model_files(read_source(tiny_source), output, group_size=64)
     expected = {"config.json", "tokenizer.json", "tokenizer_config.json"}
+    expected.add("ATTRIBUTION.md")
     assert expected == {path.name for path in output.iterdir()}
+    assert "all of them" == (output / "ATTRIBUTION.md").read_text(encoding="utf-8")
     tokenizer = (tiny_source / "tokenizer.json").read_bytes()
     assert tokenizer == (output / "tokenizer.json").read_bytes()
     config = read(output / "config.json")

@@ -46,6 +46,7 @@ def test_transformers_computes_the_same(
         tmp_path / "model",
         shape=replace(tiny_config.shape, qk_norm=qk_norm),
         tokenizer=tokenizer_folder,
+        attribution=tmp_path / "ATTRIBUTION.md",
         end_id=0,
         dtype=torch.float32,
     )
@@ -64,20 +65,23 @@ def test_transformers_computes_the_same(
 def test_folder_is_safe_and_whole(
     tiny_config: TrainConfig, tokenizer_folder: Path, tmp_path: Path
 ) -> None:
-    """It holds what a model needs alone, and replaces an older one."""
+    """It holds what a model needs and its credits, and replaces an older one."""
     network = random_network(tiny_config, qk_norm=False)
     folder = tmp_path / "models" / "model"
     folder.mkdir(parents=True)
     (folder / "older.txt").touch()
+    (tmp_path / "ATTRIBUTION.md").touch()
     save_model(
         network,
         folder,
         shape=tiny_config.shape,
         tokenizer=tokenizer_folder,
+        attribution=tmp_path / "ATTRIBUTION.md",
         end_id=0,
         dtype=torch.bfloat16,
     )
     assert (
+        "ATTRIBUTION.md",
         "config.json",
         "model.safetensors",
         "tokenizer.json",
@@ -101,6 +105,7 @@ def test_tells_that_it_cannot_save(
             tmp_path / "file" / "model",
             shape=tiny_config.shape,
             tokenizer=tokenizer_folder,
+            attribution=tmp_path / "ATTRIBUTION.md",
             end_id=0,
             dtype=torch.bfloat16,
         )
