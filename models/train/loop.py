@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -27,10 +27,10 @@ from models.train.device import autocast, wait_for
 from models.train.documents import read_shards, write_store
 from models.train.examples import ExampleMaker, Role
 from models.train.export import save_model
+from models.train.held_out import HeldOutRows
 from models.train.log import HeldOut, Measured, TrainingLog
 from models.train.losses import (
     count_targets,
-    mean_losses,
     sum_losses,
     to_device,
 )
@@ -38,11 +38,9 @@ from models.train.meter import Clock, Meter
 from models.train.network import Decoder
 from models.train.optimiser import Optimiser, rate_factor
 from models.train.picture import draw_log
-from models.train.ranks import Ranks, join_ranks
+from models.train.ranks import Ranks, check_split, join_ranks
 
 __all__ = ["Listener", "Order", "train"]
-
-_HELD_OUT_BATCH_ROWS = 8
 
 
 class Listener(Protocol):
@@ -112,7 +110,7 @@ class _Run:
             ranks,
             not ranks.number,
         )
-        _check_split(config, ranks)
+        check_split(config.recipe, ranks)
         tokenizer = Path(config.data.tokenizer)
         self._maker = ExampleMaker(
             tokenizer,
@@ -134,7 +132,7 @@ class _Run:
         if self._is_first:
             self._log = TrainingLog(order.out / "log.jsonl", keep_steps=self._step)
             held_out = self._store(folder, "held-out")
-            self._held_out = self._rows(held_out, config.data.stages[-1])
+            self._held_out = HeldOutRows(held_out, config)
         self._sum_losses: Callable[[nn.Module, Tensor], Tensor] = sum_losses
         if self._device.type == "cuda":
             self._sum_losses = torch.compile(sum_losses, dynamic=False)
@@ -263,16 +261,10 @@ class _Run:
             with meter.paused():
                 self._keep(clock)
 
-    @torch.no_grad()
     def _measure_held_out(self) -> None:
         if not self._is_first:
             return
-        sums = torch.zeros(2, device=self._device)
-        for first in range(0, len(self._held_out), _HELD_OUT_BATCH_ROWS):
-            rows = self._held_out[first : first + _HELD_OUT_BATCH_ROWS]
-            with autocast(self._device):
-                sums += sum_losses(self._network, to_device(rows, self._device))
-        context, middle = mean_losses(sums, count_targets(self._held_out))
+        context, middle = self._held_out.losses(self._network, sum_losses, self._device)
         entry = HeldOut(
             step=self._step,
             tokens=self._tokens,
@@ -340,24 +332,6 @@ class _Run:
             fim_share=self._config.data.fim_share,
             cursor_share=self._config.data.cursor_share,
             seed=self._config.recipe.seed,
-        )
-
-    def _rows(self, source: RowSource, stage: Stage) -> Rows:
-        every = replace(source, fim_share=1.0)
-        start = Position(item=0, row=0)
-        with closing(stream(every, stage, start, workers=0)) as rows:
-            drawn = islice(rows, self._config.data.held_out_rows)
-            return np.stack([row for row, _ in drawn])
-
-
-def _check_split(config: TrainConfig, ranks: Ranks) -> None:
-    recipe = config.recipe
-    if recipe.batch_tokens % (recipe.micro_batch_tokens * ranks.size):
-        raise TrainingError(
-            f"{ranks.size} processes cannot share a batch of {recipe.batch_tokens} "
-            f"tokens in pieces of {recipe.micro_batch_tokens}",
-            subject="torchrun",
-            remedy="Start fewer processes, or make micro_batch_tokens smaller",
         )
 
 

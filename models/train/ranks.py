@@ -14,7 +14,10 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, distributed
 
-__all__ = ["ManyRanks", "OneRank", "Ranks", "join_ranks"]
+from lsp_server.errors import TrainingError
+from models.train.config import Recipe
+
+__all__ = ["ManyRanks", "OneRank", "Ranks", "check_split", "join_ranks"]
 
 _LONGEST_WAIT = timedelta(minutes=10)
 """For the first process to read the corpus, or to write a checkpoint."""
@@ -116,3 +119,18 @@ def join_ranks(device: torch.device) -> Iterator[Ranks]:
         yield ManyRanks()
     finally:
         distributed.destroy_process_group()
+
+
+def check_split(recipe: Recipe, ranks: Ranks) -> None:
+    """Find out whether the processes can share a batch.
+
+    Raises:
+        TrainingError: They cannot.
+    """
+    if recipe.batch_tokens % (recipe.micro_batch_tokens * ranks.size):
+        raise TrainingError(
+            f"{ranks.size} processes cannot share a batch of {recipe.batch_tokens} "
+            f"tokens in pieces of {recipe.micro_batch_tokens}",
+            subject="torchrun",
+            remedy="Start fewer processes, or make micro_batch_tokens smaller",
+        )
