@@ -54,9 +54,8 @@ def end_with_scope(text: str, near: Snapshot, scope: CompletionScope) -> str | N
 def scope_end(text: str, near: Snapshot, scope: CompletionScope) -> int | None:
     """Give where in ``text`` the scope ends; None while that is still open."""
     line_end = text.find("\n")
-    first_line = text if line_end < 0 else text[:line_end]
-    is_inline_body = near.line_before.strip() and first_line.strip()
-    if scope is CompletionScope.LINE or is_inline_body:
+    # Asked at every token, so the commonest answer comes first.
+    if scope is CompletionScope.LINE or _is_inline_body(text, near):
         return None if line_end < 0 else line_end
     end = _block_end(text, near)
     if not near.line_before.strip():
@@ -64,6 +63,11 @@ def scope_end(text: str, near: Snapshot, scope: CompletionScope) -> int | None:
         if repeated is not None:
             return repeated - len(near.line_before)
     return end
+
+
+def _is_inline_body(text: str, near: Snapshot) -> bool:
+    first_line, _, _ = text.partition("\n")
+    return bool(near.line_before.strip() and first_line.strip())
 
 
 def _block_end(text: str, near: Snapshot) -> int | None:
