@@ -112,4 +112,5 @@ def _deny_calls() -> bool:
     )
 
 
-_main()
+if __name__ == "__main__":
+    _main()
