@@ -21,7 +21,7 @@ def test_shipped_model_is_described() -> None:
     """Name, quantisation, family, context and number of files."""
     finding = check_model(try_model("midfill-starter-88m", Device.CPU))
     assert Level.OK is finding.level
-    for told in ("midfill-starter-88m", "4-bit gptq", "family midfill", "4 files"):
+    for told in ("midfill-starter-88m", "4-bit gptq", "family midfill", "5 files"):
         assert told in finding.what
 
 
