@@ -15,30 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from lsp_server.errors import TrainingError
-from models.train.checkpoint import (
-    Checkpoint,
-    fingerprint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from models.train.checkpoint import Checkpoint
 from models.train.config import Stage, TrainConfig
 from models.train.data import Position, Rows, RowSource, stream
 from models.train.device import autocast, wait_for
 from models.train.documents import read_shards, write_store
 from models.train.examples import ExampleMaker, Role
-from models.train.export import save_model
 from models.train.held_out import HeldOutRows
-from models.train.log import HeldOut, Measured, TrainingLog
-from models.train.losses import (
-    count_targets,
-    sum_losses,
-    to_device,
-)
+from models.train.log import HeldOut, Measured
+from models.train.losses import count_targets, sum_losses, to_device
 from models.train.meter import Clock, Meter
 from models.train.network import Decoder
 from models.train.optimiser import Optimiser, rate_factor
-from models.train.picture import draw_log
 from models.train.ranks import Ranks, check_split, join_ranks
+from models.train.run_folder import RunFolder
 
 __all__ = ["Listener", "Order", "train"]
 
@@ -117,8 +107,8 @@ class _Run:
             fim_share=config.data.fim_share,
             cursor_share=config.data.cursor_share,
         )
-        _make_folder(order.out)
-        saved = self._saved() if order.resume else None
+        self._folder = RunFolder(order.out, config, processes=ranks.size)
+        saved = self._folder.saved() if order.resume else None
         self._source = self._store(folder, "train")
         torch.manual_seed(config.recipe.seed)
         self._network = Decoder(
@@ -130,7 +120,7 @@ class _Run:
         if saved is not None:
             self._take_over(saved)
         if self._is_first:
-            self._log = TrainingLog(order.out / "log.jsonl", keep_steps=self._step)
+            self._folder.keep_log(steps=self._step)
             held_out = self._store(folder, "held-out")
             self._held_out = HeldOutRows(held_out, config)
         self._sum_losses: Callable[[nn.Module, Tensor], Tensor] = sum_losses
@@ -251,7 +241,7 @@ class _Run:
                     remedy="Lower the learning rates, and start anew",
                 )
             if self._is_first:
-                self._log.add(measured)
+                self._folder.add(measured)
                 self._listener.measured(measured)
         # The end of the run does both in any case.
         if share < 1 and self._step % recipe.held_out_every_steps == 0:
@@ -271,7 +261,7 @@ class _Run:
             held_out_middle_loss=middle,
             held_out_context_loss=context,
         )
-        self._log.add(entry)
+        self._folder.add(entry)
         self._listener.held_out(entry)
 
     def _keep(self, clock: Clock) -> None:
@@ -279,40 +269,18 @@ class _Run:
         positions = self._ranks.gather(self._position)
         if not self._is_first:
             return
-        out = self._order.out
-        save_checkpoint(
-            out / "checkpoint.pt",
-            Checkpoint(
-                fingerprint=self._fingerprint(),
-                step=self._step,
-                tokens=self._tokens,
-                elapsed_s=clock.seconds(),
-                positions=tuple(positions),
-                network=self._network.state_dict(),
-                optimiser=self._optimiser.state(),
-            ),
-        )
-        save_model(
+        self._folder.save(
             self._network,
-            out / "model",
-            shape=self._config.shape,
-            tokenizer=Path(self._config.data.tokenizer),
-            attribution=Path(self._config.data.corpus) / "ATTRIBUTION.md",
+            optimiser=self._optimiser.state(),
+            step=self._step,
+            tokens=self._tokens,
+            elapsed_s=clock.seconds(),
+            positions=tuple(positions),
             end_id=self._maker.end_id,
-            dtype=torch.bfloat16,
         )
-        picture = draw_log(self._log.entries())
-        (out / "loss.svg").write_text(picture, encoding="utf-8")
-        self._listener.say(f"step {self._step}: model and checkpoint saved in {out}")
-
-    def _saved(self) -> Checkpoint:
-        return load_checkpoint(
-            self._order.out / "checkpoint.pt",
-            expected_fingerprint=self._fingerprint(),
+        self._listener.say(
+            f"step {self._step}: model and checkpoint saved in {self._folder}"
         )
-
-    def _fingerprint(self) -> str:
-        return fingerprint(self._config, processes=self._ranks.size)
 
     def _take_over(self, saved: Checkpoint) -> None:
         self._network.load_state_dict(saved.network)
@@ -337,14 +305,3 @@ class _Run:
 
 def _count_weights(network: Decoder) -> int:
     return sum(weight.numel() for weight in network.parameters())
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise TrainingError(
-            f"the folder cannot be made ({exc.strerror})",
-            subject=str(folder),
-            remedy="Choose another",
-        ) from exc
