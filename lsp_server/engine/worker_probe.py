@@ -13,8 +13,20 @@ class WorkerProbe:
     """What the front end cannot see by itself."""
 
     def midfill_linear_kernels(self) -> list[str]:
-        """Name the kernels that multiply with quantised weights, sorted."""
+        """Name the kernels that multiply with quantised weights, sorted.
+
+        vLLM's kernel for CPUs rounds activations to 8 bits where the CPU has AMX, and
+        keeps 16 elsewhere; which of the two it does stands behind its name.
+        """
         model: Any = self.get_model()  # type: ignore[attr-defined]  # vLLM's worker
-        methods = (getattr(m, "quant_method", None) for m in model.modules())
-        kernels = (getattr(method, "kernel", None) for method in methods)
-        return sorted({type(k).__name__ for k in kernels if k is not None})
+        return sorted(set(filter(None, map(_kernel_name, model.modules()))))
+
+
+def _kernel_name(layer: Any) -> str | None:  # noqa: ANN401 - a module of vLLM's
+    kernel = getattr(getattr(layer, "quant_method", None), "kernel", None)
+    if kernel is None:
+        return None
+    name = type(kernel).__name__
+    if not hasattr(layer, "use_w4a8"):
+        return name
+    return f"{name} (W4A8)" if layer.use_w4a8 else f"{name} (W4A16)"
