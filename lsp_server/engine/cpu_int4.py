@@ -1,7 +1,8 @@
 """The plugin that vLLM loads into each of its processes.
 
-On a CPU it gives vLLM the 4-bit linear kernel that its AVX2 library lacks; elsewhere
-it leaves the kernels alone. In the processes of an engine that Midfill started it also
+On a CPU it gives vLLM the 4-bit linear kernel that its AVX2 library lacks, or the
+better use of its own kernel that `cpu_vnni` describes; elsewhere it leaves the kernels
+alone. In the processes of an engine that Midfill started it also
 ties their life to their parent's (`orphan`), reports why a start failed
 (`start_report`) and keeps their log readable (`log_noise`).
 
@@ -18,15 +19,15 @@ import psutil
 import torch
 from vllm.platforms import current_platform
 
-from lsp_server.engine import int4, log_noise, orphan, start_report
+from lsp_server.engine import cpu_vnni, int4, log_noise, orphan, start_report
 
 if TYPE_CHECKING:
     from vllm.model_executor.kernels.linear.mixed_precision import MPLinearLayerConfig
 
 __all__ = ["kernel_class", "register", "unsupported_reason"]
 
-#: vLLM's kernel that stands before ours and would fail.
-_BROKEN_KERNEL = "CPUWNA16LinearKernel"
+#: vLLM's kernel that stands before ours.
+_OTHER_KERNEL = "CPUWNA16LinearKernel"
 
 #: The float32 copies of all layers of one kind may take this share of free memory. A
 #: model has four kinds of linear layers, so the copies take at most a third.
@@ -39,7 +40,9 @@ def register() -> None:
     start_report.report_failures()
     log_noise.hush()
     if _needs_kernel():
-        _register_kernel()
+        _register_kernel(kernel_class())
+    elif cpu_vnni.would_gain():
+        _register_kernel(cpu_vnni.kernel_class())
 
 
 def _needs_kernel() -> bool:
@@ -55,15 +58,15 @@ def _needs_kernel() -> bool:
 
 
 @functools.cache
-def _register_kernel() -> None:
+def _register_kernel(kernel: type) -> None:
     from vllm.model_executor.kernels.linear import register_linear_kernel
     from vllm.platforms.interface import PlatformEnum
 
     disabled = os.environ.get("VLLM_DISABLED_KERNELS", "").split(",")
-    if _BROKEN_KERNEL not in disabled:
-        names = [*filter(None, disabled), _BROKEN_KERNEL]
+    if _OTHER_KERNEL not in disabled:
+        names = [*filter(None, disabled), _OTHER_KERNEL]
         os.environ["VLLM_DISABLED_KERNELS"] = ",".join(names)
-    register_linear_kernel(kernel_class(), PlatformEnum.CPU, "mp")
+    register_linear_kernel(kernel, PlatformEnum.CPU, "mp")
 
 
 def unsupported_reason(layer: "MPLinearLayerConfig") -> str | None:
