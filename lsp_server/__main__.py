@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import importlib.metadata
+import os
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,9 @@ _COMMANDS = {
     "eval": "measure how good a model is, beside others",
 }
 
+_STATUS_OF_A_BROKEN_PIPE = 141
+"""What a shell gives to a program that such a pipe ended: 128 and SIGPIPE's number."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, and give the exit status.
@@ -32,12 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     command = importlib.import_module(f"lsp_server.commands.{options.command}")
     try:
-        return int(command.run(options))
+        status = int(command.run(options))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as `head` does; nothing more can be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _STATUS_OF_A_BROKEN_PIPE
     except MidfillError as error:
         sys.stderr.write(f"midfill {options.command}: {error}\n")
         return 1
     except KeyboardInterrupt:
         return 130
+    return status
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
