@@ -37,7 +37,7 @@ class Inventory:
 
     def remove(self, name: str) -> None:
         """Remove the item of this name."""
-        self.items = [item for item in self.items if item.name != name]
+        self.items = [ for item in self.items if item.name != name]
 
     def save(self, path: Path) -> None:
         """Write the items to a JSON file."""

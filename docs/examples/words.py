@@ -20,7 +20,7 @@ def count_words(words: list[str]) -> dict[str, int]:
 
 def most_common(counts: dict[str, int], number: int) -> list[tuple[str, int]]:
     """Return the most frequent words, the most frequent first."""
-    items = sorted(counts.items(), key=lambda item: item[1], reverse=True)
+     = sorted(counts.items(), key=lambda item: item[1], reverse=True)
     return items[:number]
 
 
