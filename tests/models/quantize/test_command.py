@@ -206,7 +206,8 @@ def test_an_interrupted_run_leaves_nothing(
         *("--calibration", str(python_files)),
     ]
     with subprocess.Popen(
-        [sys.executable, "-m", "lsp_server", *words],
+        # Under a shell's `&` these tests inherit that Ctrl+C is ignored.
+        ["env", "--default-signal", sys.executable, "-m", "lsp_server", *words],
         stderr=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[3],
