@@ -2,8 +2,9 @@
 
 vLLM rounds them where a CPU has AMX, and only there. Its operator needs no AMX: with
 AVX-512's dot products of bytes (VNNI) alone it is twice as fast on a prompt as the one
-that keeps 16 bits (measured on two Zen 4 cores, 340 tokens: 175 against 370 ms), and no
-slower on a single token. ``VLLM_CPU_INT4_W4A8=0`` keeps 16 bits, here as on AMX.
+that keeps 16 bits, and no slower on the tokens after it. On two Zen 4 cores the first
+token after 340 came in 201 instead of 391 ms (``benchmarks/cpu_activations.py``).
+``VLLM_CPU_INT4_W4A8=0`` keeps 16 bits, here as on AMX.
 
 Source: vLLM 0.32, ``model_executor/kernels/linear/mixed_precision/cpu.py``.
 """
