@@ -13,6 +13,7 @@ Only a stretch of text around the cursor is ever looked at closely, whatever the
 of the document.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -128,7 +129,7 @@ class LineWindows:
             kept.append(ids)
             used += len(ids)
             end = cut
-        joined = tuple(token_id for ids in reversed(kept) for token_id in ids)
+        joined = tuple(itertools.chain.from_iterable(reversed(kept)))
         return _Walk(start=end, ids=joined, met_oversized=oversized)
 
     def _suffix(

@@ -1,10 +1,18 @@
 """Keeps brackets from being closed twice."""
 
+import re
+
 from lsp_server.postprocess.brackets import CLOSERS, OPENERS, brackets
 from lsp_server.postprocess.surroundings import following_lines, preceding_lines
 from lsp_server.values import CompletionScope, Snapshot
 
 __all__ = ["cut_surplus_closers"]
+
+#: Words of Python that stand in no expression.
+_PYTHON_STATEMENT = re.compile(
+    r"\s+(?:assert|break|class|continue|def|del|elif|except|finally|global|import"
+    r"|nonlocal|pass|raise|return|try|while|with)\b"
+)
 
 
 def cut_surplus_closers(
@@ -34,20 +42,30 @@ def cut_surplus_closers(
 
 
 def _statement_before(near: Snapshot) -> str:
-    """Give the text before the cursor from the last line that is not indented.
+    """Give the text before the cursor from the last line that begins a statement.
 
-    Such a line begins a statement of the file, so nothing is open before it.
+    Nothing is open before it.
     """
+    begins = _begins_in_python if near.language_id == "python" else _begins_in_file
     lines = [near.line_before]
     for line in preceding_lines(near):
-        if _begins_statement(lines[-1]):
+        if begins(lines[-1]):
             break
         lines.append(line)
     return "\n".join(reversed(lines))
 
 
-def _begins_statement(line: str) -> bool:
+def _begins_in_file(line: str) -> bool:
+    """Tell whether a line is not indented, and so begins a statement of the file."""
     return bool(line) and not line[0].isspace() and line[0] not in CLOSERS
+
+
+def _begins_in_python(line: str) -> bool:
+    """Tell whether a line begins a statement of the file, or one that no bracket holds.
+
+    Without the latter, all of a long class would be searched for brackets.
+    """
+    return _begins_in_file(line) or bool(_PYTHON_STATEMENT.match(line))
 
 
 def _closed_behind(near: Snapshot) -> int:

@@ -7,7 +7,7 @@ Not done: token healing. Prefix and middle meet at the cursor, so a word that is
 typed there is two tokens where the model mostly saw one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -109,19 +109,16 @@ class PromptBuilder:
     def _render(
         self, layout: Sequence[Part], filling: Mapping[Slot, TokenIds]
     ) -> TokenIds:
-        return tuple(self._ids_of(layout, filling))
-
-    def _ids_of(
-        self, layout: Sequence[Part], filling: Mapping[Slot, TokenIds]
-    ) -> Iterator[int]:
+        ids: list[int] = []
         for part in layout:
             match part:
                 case Sentinel(token=token):
-                    yield self._resolved.sentinel_ids[token]
+                    ids.append(self._resolved.sentinel_ids[token])
                 case Literal(text=text):
-                    yield from self._tokenizer.encode(text)
+                    ids.extend(self._tokenizer.encode(text))
                 case Slot():
-                    yield from filling.get(part, ())
+                    ids.extend(filling.get(part, ()))
+        return tuple(ids)
 
     def _render_snippets(
         self, snippets: Sequence[Snippet], *, path: TokenIds, max_tokens: int

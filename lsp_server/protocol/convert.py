@@ -90,17 +90,18 @@ def position_at(text: str, offset: int, encoding: PositionEncoding) -> types.Pos
     """
     if text[offset - 1 : offset + 1] == "\r\n":
         offset -= 1
-    before = text[:offset]
-    line = before.count("\n") + before.count("\r") - before.count("\r\n")
-    start = max(before.rfind("\n"), before.rfind("\r")) + 1
-    return types.Position(line=line, character=code_units(before[start:], encoding))
+    line = text.count("\n", 0, offset)
+    start = text.rfind("\n", 0, offset) + 1
+    if "\r" in text:
+        line += text.count("\r", 0, offset) - text.count("\r\n", 0, offset)
+        start = max(start, text.rfind("\r", 0, offset) + 1)
+    return types.Position(line=line, character=code_units(text[start:offset], encoding))
 
 
 def range_at(
     text: str, start: int, end: int, encoding: PositionEncoding
 ) -> types.Range:
     """Turn two offsets in code points into a range."""
-    return types.Range(
-        start=position_at(text, start, encoding),
-        end=position_at(text, end, encoding),
-    )
+    first = position_at(text, start, encoding)
+    last = first if end == start else position_at(text, end, encoding)
+    return types.Range(start=first, end=last)

@@ -1,8 +1,10 @@
 """Reads and writes the editor's pipes without ever blocking the event loop.
 
-Each direction has a thread of its own, because a descriptor that an editor gives us
-may be a pipe, a socket, a terminal or a file, and only blocking calls work on all of
-them. The threads are daemons: one that hangs in a dead pipe does not keep the process.
+A descriptor that an editor gives us may be a pipe, a socket, a terminal or a file. The
+loop reads as soon as something has come, for a thread would first have to wait for the
+interpreter. Only blocking calls work on every kind of descriptor, so a file is read by
+a thread, and everything is written by one. The threads are daemons: one that hangs in
+a dead pipe does not keep the process.
 """
 
 import asyncio
@@ -10,7 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 __all__ = ["PipeReader", "PipeWriter"]
 
@@ -32,6 +34,35 @@ class PipeReader:
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield what comes, until the other side ends. Call it once, and close it."""
+        if not self._is_readable():
+            return
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Queue[bytes] = asyncio.Queue()
+
+        def read() -> None:
+            chunk = self._read_chunk()
+            arrived.put_nowait(chunk)
+            if not chunk or arrived.qsize() >= _CHUNKS_AHEAD:
+                loop.remove_reader(self._fd)
+
+        try:
+            loop.add_reader(self._fd, read)
+        except OSError:
+            # A file has nothing to wait for, and can still be slow to read.
+            async with aclosing(self._chunks_from_thread()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        try:
+            while chunk := await arrived.get():
+                yield chunk
+                if arrived.qsize() == _CHUNKS_AHEAD - 1:
+                    loop.add_reader(self._fd, read)
+        finally:
+            loop.remove_reader(self._fd)
+
+    async def _chunks_from_thread(self) -> AsyncGenerator[bytes]:
+        """Yield what a thread reads, at most a few chunks ahead."""
         loop = asyncio.get_running_loop()
         arrived: asyncio.Queue[bytes] = asyncio.Queue()
         room = threading.Semaphore(_CHUNKS_AHEAD)
@@ -57,6 +88,14 @@ class PipeReader:
             # A thread that waits for room would wait for ever.
             closed.set()
             room.release()
+
+    def _is_readable(self) -> bool:
+        """Tell whether reading is allowed; what is not would be waited for in vain."""
+        try:
+            os.read(self._fd, 0)
+        except OSError:
+            return False
+        return True
 
     def _read_chunk(self) -> bytes:
         """Read what is there; a broken descriptor is an ended one."""

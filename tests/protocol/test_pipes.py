@@ -2,13 +2,18 @@
 
 import asyncio
 import os
+import socket
+import tty
 from collections.abc import Iterator
+from contextlib import ExitStack, aclosing
+from pathlib import Path
 
 import pytest
 
 from lsp_server.protocol.pipes import PipeReader, PipeWriter
 
 Pipe = tuple[int, int]
+DATA = b"Content-Length: 2\n\n{}" * 20_000
 
 
 @pytest.fixture
@@ -60,6 +65,53 @@ async def test_a_descriptor_that_cannot_be_read_has_ended(pipe: Pipe) -> None:
     """Reading from the wrong end of a pipe is an error, and an error is an end."""
     reader = PipeReader(pipe[1])
     assert [] == [chunk async for chunk in reader.chunks()]
+
+
+async def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
+    """The loop cannot wait for a file, but a server can be fed from one."""
+    path = tmp_path / "input"
+    path.write_bytes(DATA)
+    with path.open("rb") as file:
+        async with asyncio.timeout(20):
+            chunks = PipeReader(file.fileno()).chunks()
+            assert DATA == b"".join([chunk async for chunk in chunks])
+
+
+@pytest.mark.parametrize("kind", ["socket", "terminal"])
+async def test_every_kind_of_connection_is_read(kind: str) -> None:
+    """Editors connect servers through sockets as well, and people through terminals."""
+    with ExitStack() as opened:
+        reader_fd, writer_fd = _connected(kind, opened)
+        writing = asyncio.create_task(asyncio.to_thread(_write_all, writer_fd, DATA))
+        got = b""
+        async with asyncio.timeout(20):
+            async with aclosing(PipeReader(reader_fd).chunks()) as chunks:
+                async for chunk in chunks:
+                    got += chunk
+                    if len(got) >= len(DATA):
+                        break
+            await writing
+    assert DATA == got
+
+
+def _connected(kind: str, opened: ExitStack) -> Pipe:
+    """Give the ends to read from and to write to."""
+    if kind == "terminal":
+        writer_fd, reader_fd = os.openpty()
+        tty.setraw(reader_fd)
+        opened.callback(os.close, reader_fd)
+        opened.callback(os.close, writer_fd)
+        return reader_fd, writer_fd
+    one, other = socket.socketpair()
+    opened.enter_context(one)
+    opened.enter_context(other)
+    return one.fileno(), other.fileno()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
 
 
 async def test_a_reader_that_has_gone_is_noticed(pipe: Pipe) -> None:
