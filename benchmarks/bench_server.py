@@ -2,7 +2,7 @@
 
 Protocol, service and engine are the ones of ``midfill serve --stdio``. What differs:
 the engine is wrapped in an `EngineTap`, a socket lets the benchmark ask it directly,
-and it can be started with random weights.
+its worker tells about its heap, and it can be started with random weights.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.engine_tap import EngineTap
+from benchmarks.heap_probe import HeapProbe
 from benchmarks.side_channel import serve_side_channel
 from lsp_server.commands.serve import server_layers
 from lsp_server.config import Config
@@ -57,10 +58,9 @@ class TappedConfigurator:
 
     async def _start(self, config: Config, model: LoadedModel) -> Engine:
         """Start the engine as the usual backend does, then open the side door."""
-        if self._load_format == "dummy":
-            device = await asyncio.to_thread(choose_device, config.engine.device)
-            prepare_environment(device)
-            await asyncio.to_thread(_take_random_weights)
+        device = await asyncio.to_thread(choose_device, config.engine.device)
+        prepare_environment(device)
+        await asyncio.to_thread(_open_vllm, self._load_format)
         quantisation = model.manifest.quantisation
         engine = await VllmEngine.start(
             config.engine,
@@ -73,19 +73,23 @@ class TappedConfigurator:
         return tap
 
 
-def _take_random_weights() -> None:
-    """Let vLLM make up the weights: their shapes decide the times, not their values."""
+def _open_vllm(load_format: str) -> None:
+    """Have vLLM's worker answer the benchmarks' questions, and choose its weights.
+
+    Of random weights the shapes decide the times, not the values.
+    """
     from vllm.engine import arg_utils  # noqa: PLC0415 - takes seconds, in a thread
 
-    class RandomWeightsArgs(arg_utils.AsyncEngineArgs):  # type: ignore[misc]  # Any to mypy
-        """Options whose weights are made up."""
+    class BenchArgs(arg_utils.AsyncEngineArgs):  # type: ignore[misc]  # Any to mypy
+        """The server's options, but for two."""
 
         def __post_init__(self) -> None:
-            """Replace the way in which weights are loaded."""
-            self.load_format = "dummy"
+            """Replace the way in which weights are loaded, and the worker's probe."""
+            self.load_format = load_format
+            self.worker_extension_cls = f"{HeapProbe.__module__}.{HeapProbe.__name__}"
             super().__post_init__()
 
-    arg_utils.AsyncEngineArgs = RandomWeightsArgs
+    arg_utils.AsyncEngineArgs = BenchArgs
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ and of the engine's processes. A completion that is asked for in the end still c
 
 import argparse
 import asyncio
+import dataclasses
 import itertools
 import os
 import random
@@ -20,10 +21,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
-
 from benchmarks.bench_editor import bench_editor
-from benchmarks.figures import circumstances, median, table, write_result
+from benchmarks.figures import circumstances, table, write_result
+from benchmarks.memory import MemoryReading, growth_mib, read_memory
 from benchmarks.side_channel import SideChannel
 from benchmarks.workload import places
 from lsp_server.protocol.client import HeadlessClient
@@ -74,6 +74,12 @@ class Storm:
             answer = await pending.answer
             self.replies["cancelled" if answer.cancelled else "answered"] += 1
 
+    async def complete_everywhere(self) -> None:
+        """Complete in all documents in the same moment: the engine's largest batch."""
+        async with asyncio.TaskGroup() as group:
+            for place in self._places:
+                group.create_task(self._client.complete(place.uri, place.offset))
+
     async def settle(self) -> bool:
         """Wait until the engine holds nothing any more; False if it never does."""
         deadline_s = time.monotonic() + _SETTLE_TIMEOUT_S
@@ -89,14 +95,6 @@ class Storm:
         place = self._places[0]
         answer = await self._client.complete(place.uri, place.offset)
         return bool(answer.suggestions)
-
-
-def _memory_mib(server_pid: int) -> dict[str, float]:
-    """Give the resident memory of the server and of the processes below it."""
-    server = psutil.Process(server_pid)
-    below = sum(each.memory_info().rss for each in server.children(recursive=True))
-    rows = {"server": server.memory_info().rss, "engine": below}
-    return {name: round(value / 2**20, 1) for name, value in rows.items()}
 
 
 async def _run(arguments: argparse.Namespace) -> bool:
@@ -118,22 +116,23 @@ async def _run(arguments: argparse.Namespace) -> bool:
         }
         storm = Storm(client, side, arguments.seed)
         warm_up = max(arguments.pairs // 10, 1)
+        await storm.complete_everywhere()
         await storm.cancel_pairs(warm_up)
         await storm.settle()
         warm_up_replies = storm.replies.total()
         storm.replies.clear()
-        memory = [{"pairs": 0, **_memory_mib(client.server_process_id)}]
+        memory = [await read_memory(client.server_process_id, side, 0)]
         started_s = time.monotonic()
         done, settled = 0, []
         for part in _parts(arguments.pairs, 10):
             await storm.cancel_pairs(part)
             done += part
             settled.append(await storm.settle())
-            memory.append({"pairs": done, **_memory_mib(client.server_process_id)})
+            memory.append(await read_memory(client.server_process_id, side, done))
             sys.stderr.write(f"{memory[-1]}\n")
         took_s = time.monotonic() - started_s
         left = await side.unfinished()
-        growth = {name: _growth_mib(memory, name) for name in ("server", "engine")}
+        growth = _growth(memory)
         checks = {
             "one_reply_for_each_request": storm.replies.total() == arguments.pairs
             and warm_up_replies == warm_up,
@@ -149,7 +148,7 @@ async def _run(arguments: argparse.Namespace) -> bool:
             "replies": dict(storm.replies),
             "requests_left_in_engine": left,
             "memory_growth_mib_in_1000_pairs": growth,
-            "memory_mib": memory,
+            "memory_mib": [dataclasses.asdict(each) for each in memory],
             "checks": checks,
         }
     write_result(arguments.out, result)
@@ -158,25 +157,19 @@ async def _run(arguments: argparse.Namespace) -> bool:
     return all(checks.values())
 
 
+def _growth(memory: Sequence[MemoryReading]) -> dict[str, float]:
+    """Give how fast each process's memory grows, in MiB for 1,000 pairs."""
+    names = ("server", "engine", "server_in_use", "engine_in_use")
+    return {
+        name: growth_mib([(each.pairs, getattr(each, name)) for each in memory])
+        for name in names
+    }
+
+
 def _parts(total: int, parts: int) -> list[int]:
     """Divide a number into nearly equal parts, none of them 0."""
     edges = [total * n // parts for n in range(parts + 1)]
     return [part for part in (b - a for a, b in itertools.pairwise(edges)) if part]
-
-
-def _growth_mib(memory: Sequence[dict[str, float]], process: str) -> float:
-    """Give how fast a process's memory grows, in MiB for 1,000 pairs.
-
-    The median of the slopes between all readings. A leak makes nearly all of them
-    rise; an allocator that takes a larger piece once lifts only those across the step.
-
-    Source: Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968.
-    """
-    slopes = [
-        (late[process] - early[process]) / (late["pairs"] - early["pairs"]) * 1e3
-        for early, late in itertools.combinations(memory, 2)
-    ]
-    return round(median(slopes), 2)
 
 
 def main(words: Sequence[str] | None = None) -> int:

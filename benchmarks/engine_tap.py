@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.heap_probe import heap_in_use_bytes, release_free_heap
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.values import EngineHealth, EngineInfo, GenerationRequest, TokenDelta
@@ -26,7 +27,9 @@ class Seen:
         token_ids: The prompt.
         max_tokens: The most tokens that the server wanted.
         stop_token_ids: The tokens that end the generation.
-        first_token_s: When the first token came, on the system's monotonic clock.
+        asked_s: When the engine was asked, on the system's monotonic clock.
+        first_token_s: When the first token came.
+        last_token_s: When the last token came that the server took, or the end.
         output_tokens: How many tokens the server took.
         cached_tokens: Prompt tokens that the prefix cache held.
         is_finished: Whether the engine ended it, and not the server.
@@ -36,7 +39,9 @@ class Seen:
     token_ids: tuple[int, ...]
     max_tokens: int
     stop_token_ids: tuple[int, ...]
+    asked_s: float = 0.0
     first_token_s: float | None = None
+    last_token_s: float = 0.0
     output_tokens: int = 0
     cached_tokens: int = 0
     is_finished: bool = False
@@ -108,12 +113,14 @@ class EngineTap:
             token_ids=request.token_ids,
             max_tokens=request.max_tokens,
             stop_token_ids=request.stop_token_ids,
+            asked_s=time.perf_counter(),
         )
         self.seen[request.request_id] = seen
         async with contextlib.aclosing(self._engine.generate(request)) as deltas:
             async for delta in deltas:
+                seen.last_token_s = time.perf_counter()
                 if seen.first_token_s is None:
-                    seen.first_token_s = time.perf_counter()
+                    seen.first_token_s = seen.last_token_s
                 seen.output_tokens += len(delta.token_ids)
                 seen.cached_tokens = max(seen.cached_tokens, delta.num_cached_tokens)
                 seen.is_finished = delta.finish_reason is not None
@@ -148,9 +155,11 @@ class EngineTap:
         async with contextlib.aclosing(outputs):
             async for output in outputs:
                 ended = time.perf_counter()
-                if not tokens:
+                if first == started:
                     first = ended
-                tokens += len(output.outputs[0].token_ids)
+                # The server does not count the token that ends a generation.
+                came = output.outputs[0].token_ids
+                tokens += sum(each not in order.stop_token_ids for each in came)
                 cached = max(cached, output.num_cached_tokens or 0)
                 if order.enough_tokens and tokens >= order.enough_tokens:
                     break
@@ -170,6 +179,12 @@ class EngineTap:
         self.seen.clear()
         self._tokenizer._encode_cached.cache_clear()  # noqa: SLF001 - see the class
         return await self._engine.reset_prefix_cache()
+
+    async def heap_in_use_bytes(self) -> dict[str, int]:
+        """Give back what is free in the server and the workers; tell what is in use."""
+        release_free_heap()
+        workers = await self._llm.collective_rpc("midfill_heap_in_use_bytes")
+        return {"server": heap_in_use_bytes(), "engine": sum(workers)}
 
     def unfinished(self) -> int:
         """How many requests vLLM has not ended."""

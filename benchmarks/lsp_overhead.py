@@ -29,8 +29,11 @@ What is kept equal:
 - The load. With 8 clients' worth, 8 documents ask in the same moment, 8 raw
   generations start in the same moment, and a place counts for each of the 8.
 
-The overhead is given twice: as the difference of the two medians, and as the median of
-the differences at each place.
+The overhead is given three times: as the difference of the two medians, as the median
+of the differences at each place, and as what a request of the first path spent outside
+of the engine: from the key to the call of the engine, and from the last token to the
+reply. The third leaves out what the server does while the engine computes, and is the
+only one in which the engine's own times, which vary by far more, do not appear.
 """
 
 import argparse
@@ -43,13 +46,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.bench_editor import bench_editor
 from benchmarks.engine_tap import RawOrder, RawTimes, Seen
-from benchmarks.figures import circumstances, median, percentile, table, write_result
+from benchmarks.figures import circumstances, write_result
+from benchmarks.overhead_figures import Cell, Times, overhead_table, summary_of
 from benchmarks.random_model import SHAPES, make_random_model
 from benchmarks.side_channel import SideChannel
 from benchmarks.workload import Typing, places
@@ -62,42 +66,6 @@ __all__ = ["main"]
 
 _RESULTS = Path(__file__).resolve().parent / "results"
 _CACHES = ("cached", "fresh")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
-    """What one request took on one path.
-
-    Attributes:
-        ttft_ms: To the first token.
-        total_ms: To the end.
-        output_tokens: Tokens that the engine made.
-        cached_tokens: Prompt tokens that the prefix cache held.
-    """
-
-    ttft_ms: float
-    total_ms: float
-    output_tokens: int
-    cached_tokens: int
-
-
-@dataclass(slots=True, kw_only=True)
-class Cell:
-    """All that was measured in one setting, the two paths in the same order.
-
-    Attributes:
-        clients: Requests in the same moment.
-        cache: ``fresh`` or ``cached``.
-        prompt_tokens: Of each request.
-        lsp: Through the server.
-        raw: On `AsyncLLM`.
-    """
-
-    clients: int
-    cache: str
-    prompt_tokens: list[int] = field(default_factory=list)
-    lsp: list[Times] = field(default_factory=list)
-    raw: list[Times] = field(default_factory=list)
 
 
 class Bench:
@@ -175,6 +143,13 @@ class Bench:
                 total_ms=(each.ended.result() - each.started_s) * 1e3,
                 output_tokens=of.output_tokens,
                 cached_tokens=of.cached_tokens,
+                outside_ms=(
+                    of.asked_s
+                    - each.started_s
+                    + each.ended.result()
+                    - (of.last_token_s or of.asked_s)
+                )
+                * 1e3,
             )
             for each, of in zip(typed, seen, strict=True)
         ]
@@ -222,61 +197,6 @@ def _times(raw: RawTimes) -> Times:
     return Times(**dataclasses.asdict(raw))
 
 
-def _summary(cell: Cell) -> dict[str, object]:
-    """Make figures of a cell's times."""
-    lsp, raw = cell.lsp, cell.raw
-    pairs = list(zip(lsp, raw, strict=True))
-    rows: dict[str, dict[str, float]] = {}
-    for path, times in (("lsp", lsp), ("raw", raw)):
-        rows[path] = {
-            f"{name}_{label}_ms": round(percentile(values, percent), 3)
-            for name, values in (
-                ("ttft", [each.ttft_ms for each in times]),
-                ("total", [each.total_ms for each in times]),
-            )
-            for label, percent in (("p50", 50), ("p95", 95))
-        }
-    overhead = {
-        key: round(rows["lsp"][key] - rows["raw"][key], 3) for key in rows["raw"]
-    }
-    ttft_differences = [one.ttft_ms - other.ttft_ms for one, other in pairs]
-    total_differences = [one.total_ms - other.total_ms for one, other in pairs]
-    same_length = sum(one.output_tokens == other.output_tokens for one, other in pairs)
-    return {
-        "clients": cell.clients,
-        "cache": cell.cache,
-        "requests": len(pairs),
-        "prompt_tokens_mean": round(sum(cell.prompt_tokens) / len(pairs), 1),
-        "output_tokens_mean": {
-            path: round(sum(each.output_tokens for each in times) / len(pairs), 2)
-            for path, times in (("lsp", lsp), ("raw", raw))
-        },
-        "cached_tokens_mean": {
-            path: round(sum(each.cached_tokens for each in times) / len(pairs), 1)
-            for path, times in (("lsp", lsp), ("raw", raw))
-        },
-        "same_output_length_share": round(same_length / len(pairs), 3),
-        **rows,
-        "overhead": overhead,
-        "paired_overhead": {
-            "ttft_p50_ms": round(median(ttft_differences), 3),
-            "total_p50_ms": round(median(total_differences), 3),
-            "total_p95_ms": round(percentile(total_differences, 95), 3),
-        },
-    }
-
-
-def _table(summaries: Sequence[dict[str, Any]]) -> str:
-    head = ["clients", "prompt", "path", "TTFT p50", "p95", "total p50", "p95"]
-    keys = ["ttft_p50_ms", "ttft_p95_ms", "total_p50_ms", "total_p95_ms"]
-    rows = []
-    for each in summaries:
-        for path in ("raw", "lsp", "overhead"):
-            figures = [f"{each[path][key]:.1f}" for key in keys]
-            rows.append([str(each["clients"]), each["cache"], path, *figures])
-    return table(head, rows)
-
-
 async def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     model = arguments.model
     if arguments.random_weights:
@@ -313,12 +233,12 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]
             await bench.measure(clients, "cached", 2)  # what is built at first use
         for clients, cache in itertools.product(arguments.clients, _CACHES):
             rounds = arguments.rounds if clients == 1 else arguments.burst_rounds
-            summaries.append(_summary(await bench.measure(clients, cache, rounds)))
+            summaries.append(summary_of(await bench.measure(clients, cache, rounds)))
             write_result(arguments.out, result)
         result["requests_left_in_engine"] = await side.unfinished()
         result["measured_s"] = round(time.monotonic() - started_s, 1)
     write_result(arguments.out, result)
-    sys.stdout.write(_table(summaries) + "\n")
+    sys.stdout.write(overhead_table(summaries) + "\n")
     return result
 
 

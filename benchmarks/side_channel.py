@@ -41,6 +41,8 @@ async def _answer(tap: EngineTap, order: dict[str, object]) -> object:
             return dataclasses.asdict(tap.seen.pop(request_id))
         case {"do": "forget"}:
             return await tap.forget()
+        case {"do": "heap"}:
+            return await tap.heap_in_use_bytes()
         case {"do": "unfinished"}:
             return tap.unfinished()
         case {"do": "info"}:
@@ -74,6 +76,10 @@ class SideChannel:
     async def forget(self) -> bool:
         """Forget all prompts; False if a request still holds memory."""
         return bool(await self._ask({"do": "forget"}))
+
+    async def heap_in_use_bytes(self) -> dict[str, int]:
+        """Give back what is free in the server and the workers; tell what is in use."""
+        return dict(await self._ask({"do": "heap"}))
 
     async def unfinished(self) -> int:
         """How many requests vLLM has not ended."""
