@@ -177,7 +177,7 @@ class EngineTap:
             Whether the engine did so, which it does only if no request holds memory.
         """
         self.seen.clear()
-        self._tokenizer._encode_cached.cache_clear()  # noqa: SLF001 - see the class
+        self._tokenizer.forget()
         return await self._engine.reset_prefix_cache()
 
     async def heap_in_use_bytes(self) -> dict[str, int]:

@@ -28,7 +28,11 @@ _MAX_CHARS_PER_TOKEN = 16
 _SUFFIX_STEP_LINES = 8
 """Lines that are encoded together behind the cursor."""
 
+_LIKELY_CHARS_PER_TOKEN = 4
+"""As much text is encoded ahead, which is seldom too little."""
+
 Encode = Callable[[str], tuple[int, ...]]
+EncodeAhead = Callable[[Sequence[str]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +53,24 @@ class _Walk:
 class LineWindows:
     """Chooses windows that hold still from key to key."""
 
-    def __init__(self, *, encode: Encode, step_lines: int) -> None:
-        """Choose with this encoder, in steps of this many lines."""
+    def __init__(
+        self,
+        *,
+        encode: Encode,
+        step_lines: int,
+        encode_ahead: EncodeAhead | None = None,
+    ) -> None:
+        """Choose with this encoder, in steps of this many lines.
+
+        Args:
+            encode: Gives the tokens of a block.
+            step_lines: Lines between two places for the left cut.
+            encode_ahead: Told of the blocks that will be encoded next, most of them
+                at least; an encoder can take several at once.
+        """
         self._encode = encode
         self._step_lines = step_lines
+        self._encode_ahead = encode_ahead
 
     def choose(
         self, snapshot: Snapshot, *, total_tokens: int, suffix_tokens: int
@@ -64,6 +82,10 @@ class LineWindows:
         """
         text, offset = snapshot.text, snapshot.offset
         suffix_cap = min(suffix_tokens, total_tokens)
+        if self._encode_ahead is not None:
+            prefix = self._prefix_ahead(text, offset, total_tokens - suffix_cap)
+            suffix = _suffix_ahead(text, offset, suffix_cap)
+            self._encode_ahead([*prefix, *suffix])
         suffix_end, suffix_ids = self._suffix(text, offset, suffix_cap)
         start, prefix_ids = self._prefix(text, offset, total_tokens - len(suffix_ids))
         return Window(
@@ -72,6 +94,15 @@ class LineWindows:
             dropped_prefix_chars=start,
             dropped_suffix_chars=len(text) - suffix_end,
         )
+
+    def _prefix_ahead(self, text: str, offset: int, max_tokens: int) -> Iterator[str]:
+        """Give the blocks that `_prefix` will most likely encode."""
+        begin = max(0, offset - max_tokens * _LIKELY_CHARS_PER_TOKEN)
+        end = offset
+        for number, at in reversed(_numbered_lines(text, begin, offset)):
+            if number % self._step_lines == 0 and at < end:
+                yield with_line_feeds(text[at:end])
+                end = at
 
     def _prefix(
         self, text: str, offset: int, max_tokens: int
@@ -166,6 +197,17 @@ class LineWindows:
             if len(ids) <= max_tokens:
                 return end, ids
         return offset, ()
+
+
+def _suffix_ahead(text: str, offset: int, max_tokens: int) -> Iterator[str]:
+    """Give the blocks that `LineWindows` will most likely encode behind the cursor."""
+    limit = min(len(text), offset + max_tokens * _LIKELY_CHARS_PER_TOKEN)
+    begin = offset
+    for at in line_starts(text, offset, limit)[
+        _SUFFIX_STEP_LINES - 1 :: _SUFFIX_STEP_LINES
+    ]:
+        yield with_line_feeds(text[begin:at])
+        begin = at
 
 
 def _numbered_lines(text: str, begin: int, end: int) -> list[tuple[int, int]]:

@@ -32,6 +32,10 @@ class Tokenizer(Protocol):
         """
         ...
 
+    def encode_ahead(self, texts: Iterable[str]) -> None:
+        """Prepare for these texts, of which most will be given to `encode` soon."""
+        ...
+
     def decode(self, token_ids: Iterable[int]) -> str:
         """Give the text of ``token_ids``; reserved and unknown ids have none.
 

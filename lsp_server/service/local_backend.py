@@ -114,7 +114,9 @@ class LocalBackend:
                 config=self._config.prompt,
                 max_model_len=max_model_len,
                 windows=LineWindows(
-                    encode=tokenizer.encode, step_lines=self._config.prompt.step_lines
+                    encode=tokenizer.encode,
+                    encode_ahead=tokenizer.encode_ahead,
+                    step_lines=self._config.prompt.step_lines,
                 ),
             ),
             config=self._config.completion,

@@ -209,6 +209,32 @@ def test_typing_moves_the_left_cut_once_a_step() -> None:
     assert sorted(cuts) == cuts
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("total", [60, 600, 6000])
+def test_blocks_are_announced_before_they_are_encoded(end: str, total: int) -> None:
+    """An encoder hears of all of a usual document's blocks at once, and of few more."""
+    announced: list[str] = []
+    encoded: list[str] = []
+
+    def noting_encode(text: str) -> tuple[int, ...]:
+        encoded.append(text)
+        return encode(text)
+
+    text = numbered(1000).replace("\n", end)
+    windows = LineWindows(
+        encode=noting_encode, encode_ahead=announced.extend, step_lines=8
+    )
+    offset = text.index("line500 ") + 4
+    window = windows.choose(
+        snapshot(text, offset), total_tokens=total, suffix_tokens=total // 3
+    )
+    unheard = [block for block in encoded if block not in announced]
+    # Those that the budget's ends are tried with.
+    assert sum(map(len, unheard)) <= 64 * 12
+    kept = len(text) - window.dropped_prefix_chars - window.dropped_suffix_chars
+    assert len("".join(announced)) <= max(4 * kept, 1000)
+
+
 @pytest.mark.parametrize("line", ["x = 1\n", "é = 'wörter'\r\n", "y"])
 def test_huge_documents_cost_little(line: str) -> None:
     """Of 50 MB, only what is near the cursor is encoded."""

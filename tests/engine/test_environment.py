@@ -91,6 +91,21 @@ def test_a_cpu_computes_with_its_physical_cores(
     assert threads == os.environ["OMP_NUM_THREADS"]
 
 
+@pytest.mark.parametrize(("cores", "expected"), [(2, "false"), (4, "true")])
+@pytest.mark.parametrize("device", [Device.CPU, Device.CUDA])
+def test_prompts_are_encoded_side_by_side_where_there_are_cores(
+    monkeypatch: pytest.MonkeyPatch, device: Device, cores: int, expected: str
+) -> None:
+    """Two cores gain nothing; the user's own choice stands."""
+    os.environ.pop("TOKENIZERS_PARALLELISM", None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    environment.prepare_environment(device)
+    assert expected == os.environ["TOKENIZERS_PARALLELISM"]
+    os.environ["TOKENIZERS_PARALLELISM"] = "chosen"
+    environment.prepare_environment(device)
+    assert "chosen" == os.environ["TOKENIZERS_PARALLELISM"]
+
+
 def test_cuda_keeps_the_threads_of_the_user() -> None:
     """On CUDA, OpenMP is left as it is."""
     for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):

@@ -1,6 +1,7 @@
 """Plain text in, plain ids out: no text ever becomes a sentinel."""
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,35 @@ def test_long_texts_are_encoded_like_short_ones(
     """A text too long for the cache gives the same ids as its repeated part."""
     line = starter_tokenizer.encode("x = 1\n")
     assert line * 4000 == starter_tokenizer.encode("x = 1\n" * 4000)
+
+
+@settings(deadline=None)
+@given(texts=st.lists(TEXTS, max_size=8))
+def test_what_is_encoded_ahead_has_the_same_ids(
+    starter_tokenizer: FastTokenizer, texts: list[str]
+) -> None:
+    """Side by side or one by one, known or new: a text has its ids."""
+    starter_tokenizer.forget()
+    alone = [starter_tokenizer.encode(text) for text in texts]
+    starter_tokenizer.forget()
+    starter_tokenizer.encode_ahead(texts[::-1])
+    starter_tokenizer.encode_ahead(texts)
+    assert alone == [starter_tokenizer.encode(text) for text in texts]
+
+
+def test_the_oldest_texts_are_given_up(starter_tokenizer: FastTokenizer) -> None:
+    """However much is encoded, what is remembered stays small and keeps its use."""
+    starter_tokenizer.forget()
+    often = starter_tokenizer.encode("often = 1\n")
+    for number in range(2000):
+        starter_tokenizer.encode(f"x = {number}\n")
+        assert often is starter_tokenizer.encode("often = 1\n")
+    tracemalloc.start()
+    for number in range(2000):
+        starter_tokenizer.encode(f"y = {number}\n")
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 1_000_000
 
 
 def test_added_tokens_that_are_not_special_are_reserved(

@@ -29,6 +29,9 @@ class LeakyTokenizer:
     def encode(self, text: str) -> tuple[int, ...]:
         return (299,) if self._sentinel in text else tuple(text.encode())
 
+    def encode_ahead(self, texts: Iterable[str]) -> None:
+        pass
+
     def decode(self, token_ids: Iterable[int]) -> str:
         return bytes(token_ids).decode()
 
