@@ -5,8 +5,8 @@ for a prompt only up to the first token that differs. So:
 
 - The left cut lies on a line whose number is a multiple of a step, counted from the
   start of the file, and jumps one step at a time.
-- The prefix is encoded in blocks between such lines, so a key changes the tokens of
-  the last block only; the other blocks come from the tokenizer's cache.
+- The prefix is encoded in pieces of a quarter of a step, so a key changes the tokens of
+  the last piece only; the tokenizer remembers the others.
 - The suffix depends on nothing left of the cursor.
 
 Only a stretch of text around the cursor is ever looked at closely, whatever the size
@@ -25,11 +25,14 @@ __all__ = ["LineWindows"]
 _MAX_CHARS_PER_TOKEN = 16
 """A stretch of this many characters per token is looked at; code has three or four."""
 
+_PIECES_PER_STEP = 4
+"""A piece is small, so that little is encoded anew on a key."""
+
 _SUFFIX_STEP_LINES = 8
 """Lines that are encoded together behind the cursor."""
 
-_LIKELY_CHARS_PER_TOKEN = 4
-"""As much text is encoded ahead, which is seldom too little."""
+_LIKELY_CHARS_PER_TOKEN = 4.5
+"""As much text is encoded ahead: nearly all that is needed, and little more."""
 
 Encode = Callable[[str], tuple[int, ...]]
 EncodeAhead = Callable[[Sequence[str]], None]
@@ -42,7 +45,7 @@ class _Walk:
     Attributes:
         start: Where the kept text begins.
         ids: The kept text's tokens.
-        met_oversized: Whether a block took more than half of the budget.
+        met_oversized: Whether a step took more than half of the budget.
     """
 
     start: int
@@ -97,10 +100,11 @@ class LineWindows:
 
     def _prefix_ahead(self, text: str, offset: int, max_tokens: int) -> Iterator[str]:
         """Give the blocks that `_prefix` will most likely encode."""
-        begin = max(0, offset - max_tokens * _LIKELY_CHARS_PER_TOKEN)
+        begin = max(0, offset - int(max_tokens * _LIKELY_CHARS_PER_TOKEN))
         end = offset
+        piece = _piece_lines(self._step_lines)
         for number, at in reversed(_numbered_lines(text, begin, offset)):
-            if number % self._step_lines == 0 and at < end:
+            if number % piece == 0 and at < end:
                 yield with_line_feeds(text[at:end])
                 end = at
 
@@ -112,8 +116,13 @@ class LineWindows:
         numbered = _numbered_lines(text, begin, offset)
         walk = _Walk(start=offset, ids=(), met_oversized=False)
         for step in _halvings(self._step_lines):
-            cuts = [at for number, at in numbered if number % step == 0]
-            walk = self._walk_back(text, cuts, offset, max_tokens)
+            piece = _piece_lines(step)
+            pieces = [
+                (at, number % step == 0)
+                for number, at in numbered
+                if number % piece == 0
+            ]
+            walk = self._walk_back(text, pieces, offset, max_tokens)
             # Most of the stretch that was looked at may be the end of one long line.
             saw_little = begin > 0 and (walk.start - begin) * 2 > offset - begin
             is_half_empty = len(walk.ids) * 2 < max_tokens
@@ -131,7 +140,7 @@ class LineWindows:
         for step_chars in _halvings(max_tokens):
             first = -(-begin // step_chars) * step_chars
             cuts = [
-                at
+                (at, True)
                 for at in range(first, offset + 1, step_chars)
                 if text[max(0, at - 1) : at + 1] != "\r\n"
             ]
@@ -141,27 +150,38 @@ class LineWindows:
         return walk.start, walk.ids
 
     def _walk_back(
-        self, text: str, cuts: Sequence[int], offset: int, max_tokens: int
+        self,
+        text: str,
+        pieces: Sequence[tuple[int, bool]],
+        offset: int,
+        max_tokens: int,
     ) -> _Walk:
-        """Take block after block, from the cursor back, while they fit."""
-        kept: list[tuple[int, ...]] = []
-        used = 0
-        end = offset
+        """Take step after step, from the cursor back, while they fit.
+
+        Args:
+            text: The document.
+            pieces: Where pieces begin, and whether a step begins there too.
+            offset: The cursor.
+            max_tokens: The prefix's budget.
+        """
+        kept: list[tuple[int, ...]] = []  # the nearest piece first
+        whole = used = tokens = 0  # pieces and tokens of whole steps, tokens of all
+        start = end = offset
         oversized = False
-        for cut in reversed(cuts):
-            block = text[cut:end]
-            if len(block) * 2 > max_tokens * _MAX_CHARS_PER_TOKEN:
+        for at, begins_step in reversed(pieces):
+            if (start - at) * 2 > max_tokens * _MAX_CHARS_PER_TOKEN:
                 oversized = True
                 break
-            ids = self._encode(with_line_feeds(block))
-            oversized = len(ids) * 2 > max_tokens
-            if oversized or used + len(ids) > max_tokens:
+            kept.append(self._encode(with_line_feeds(text[at:end])))
+            tokens += len(kept[-1])
+            end = at
+            oversized = (tokens - used) * 2 > max_tokens
+            if oversized or tokens > max_tokens:
                 break
-            kept.append(ids)
-            used += len(ids)
-            end = cut
-        joined = tuple(itertools.chain.from_iterable(reversed(kept)))
-        return _Walk(start=end, ids=joined, met_oversized=oversized)
+            if begins_step:
+                whole, used, start = len(kept), tokens, at
+        joined = tuple(itertools.chain.from_iterable(reversed(kept[:whole])))
+        return _Walk(start=start, ids=joined, met_oversized=oversized)
 
     def _suffix(
         self, text: str, offset: int, max_tokens: int
@@ -201,7 +221,7 @@ class LineWindows:
 
 def _suffix_ahead(text: str, offset: int, max_tokens: int) -> Iterator[str]:
     """Give the blocks that `LineWindows` will most likely encode behind the cursor."""
-    limit = min(len(text), offset + max_tokens * _LIKELY_CHARS_PER_TOKEN)
+    limit = min(len(text), offset + int(max_tokens * _LIKELY_CHARS_PER_TOKEN))
     begin = offset
     for at in line_starts(text, offset, limit)[
         _SUFFIX_STEP_LINES - 1 :: _SUFFIX_STEP_LINES
@@ -216,6 +236,11 @@ def _numbered_lines(text: str, begin: int, end: int) -> list[tuple[int, int]]:
     if begin == 0:
         return list(enumerate([0, *starts]))
     return list(enumerate(starts, lines_before(text, begin) + 1))
+
+
+def _piece_lines(step_lines: int) -> int:
+    """Give how many lines are encoded together, left of the cursor."""
+    return max(1, step_lines // _PIECES_PER_STEP)
 
 
 def _halvings(start: int) -> Iterator[int]:
