@@ -6,7 +6,8 @@ Each pair is a request and its ``$/cancelRequest``, over LSP, to the server that
 use. The cancellation comes at a random moment: at once, while the prompt is read, or
 between two tokens. What must hold, and is checked: one reply for each request, no
 request left in the engine, no KV block held, and no growth in the memory of the server
-and of the engine's processes. A completion that is asked for in the end still comes.
+and of the engine's processes, once they have given back what is free. A completion that
+is asked for in the end still comes.
 """
 
 import argparse
