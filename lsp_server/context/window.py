@@ -23,7 +23,7 @@ from lsp_server.values import Snapshot, Window
 __all__ = ["LineWindows"]
 
 _MAX_CHARS_PER_TOKEN = 16
-"""A stretch of this many characters per token is looked at; code has three or four."""
+"""A stretch of this many characters per token is looked at; code has three to five."""
 
 _PIECES_PER_STEP = 4
 """A piece is small, so that little is encoded anew on a key."""

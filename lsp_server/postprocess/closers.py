@@ -3,7 +3,11 @@
 import re
 
 from lsp_server.postprocess.brackets import CLOSERS, OPENERS, brackets
-from lsp_server.postprocess.surroundings import following_lines, preceding_lines
+from lsp_server.postprocess.surroundings import (
+    TRIPLE_QUOTES,
+    following_lines,
+    preceding_lines,
+)
 from lsp_server.values import CompletionScope, Snapshot
 
 __all__ = ["cut_surplus_closers"]
@@ -44,13 +48,17 @@ def cut_surplus_closers(
 def _statement_before(near: Snapshot) -> str:
     """Give the text before the cursor from the last line that begins a statement.
 
-    Nothing is open before it.
+    Nothing is open before it. In Python that can be an indented line too; without
+    those, all of a long class would be searched for brackets.
     """
-    begins = _begins_in_python if near.language_id == "python" else _begins_in_file
+    trusts_words = near.language_id == "python"
     lines = [near.line_before]
     for line in preceding_lines(near):
-        if begins(lines[-1]):
+        last = lines[-1]
+        if _begins_in_file(last) or (trusts_words and _PYTHON_STATEMENT.match(last)):
             break
+        # Lines above the end of a long string may be its text.
+        trusts_words = trusts_words and not any(each in last for each in TRIPLE_QUOTES)
         lines.append(line)
     return "\n".join(reversed(lines))
 
@@ -58,14 +66,6 @@ def _statement_before(near: Snapshot) -> str:
 def _begins_in_file(line: str) -> bool:
     """Tell whether a line is not indented, and so begins a statement of the file."""
     return bool(line) and not line[0].isspace() and line[0] not in CLOSERS
-
-
-def _begins_in_python(line: str) -> bool:
-    """Tell whether a line begins a statement of the file, or one that no bracket holds.
-
-    Without the latter, all of a long class would be searched for brackets.
-    """
-    return _begins_in_file(line) or bool(_PYTHON_STATEMENT.match(line))
 
 
 def _closed_behind(near: Snapshot) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lsp_server.postprocess.brackets import open_brackets
 from lsp_server.postprocess.repetition import repeated_from
 from lsp_server.postprocess.surroundings import (
+    TRIPLE_QUOTES,
     following_lines,
     indentation,
     preceding_lines,
@@ -26,7 +27,6 @@ _LEAST_TELLING_CHARS = 3
 """Shorter lines may well stand twice in a row."""
 
 _BLANK_LINES_THAT_END = 2
-_TRIPLE_QUOTES = ('"""', "'''")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def _body_lines(text: str, near: Snapshot) -> Iterator[_Line]:
         line = _Line(start=start, end=end, text=head + piece, is_whole=is_whole)
         if not in_string and not (head and head.strip()):
             yield line
-        in_string ^= sum(map(piece.count, _TRIPLE_QUOTES)) % 2 == 1
+        in_string ^= sum(map(piece.count, TRIPLE_QUOTES)) % 2 == 1
         head = ""
         start = end + 1
 

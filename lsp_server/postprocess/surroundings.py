@@ -6,6 +6,7 @@ from dataclasses import replace
 from lsp_server.values import Snapshot
 
 __all__ = [
+    "TRIPLE_QUOTES",
     "following_lines",
     "indentation",
     "nearby",
@@ -13,6 +14,9 @@ __all__ = [
     "uses_braces",
     "with_line_feeds",
 ]
+
+TRIPLE_QUOTES = ('"""', "'''")
+"""What Python's strings over several lines begin and end with."""
 
 _NEARBY_CHARS = 20_000
 _INDENT_LANGUAGES = frozenset({"python", "yaml", "coffeescript", "nim", "gdscript"})

@@ -13,7 +13,7 @@ from lsp_server.prompt.pieces import token_pieces
 __all__ = ["FastTokenizer"]
 
 _KNOWN_TEXTS = 512
-"""Texts whose ids are remembered; a prompt has about twenty that come again."""
+"""Texts whose ids are remembered; a prompt has about thirty that come again."""
 
 _LONGEST_KNOWN_CHARS = 16_384
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from lsp_server.postprocess.surroundings import (
+    TRIPLE_QUOTES,
     following_lines,
     indentation,
     nearby,
@@ -24,7 +25,6 @@ _BLOCK_KEYWORD = re.compile(
 )
 _HASH_COMMENT = re.compile(r"\s+#[^'\"]*$")
 _SLASH_COMMENT = re.compile(r"\s*//[^'\"]*$")
-_QUOTES = ('"""', "'''")
 _OPENERS, _CLOSERS = "([{", ")]}"
 
 
@@ -95,7 +95,7 @@ def _docstring_length(lines: Sequence[str]) -> int:
     if not lines:
         return 0
     last = lines[0].strip()
-    for quotes in _QUOTES:
+    for quotes in TRIPLE_QUOTES:
         if not last.endswith(quotes):
             continue
         if last.count(quotes) == 2:  # noqa: PLR2004  # it opens and ends on one line

@@ -1,0 +1,65 @@
+"""No bracket is closed that is closed already, and none is left open."""
+
+import pytest
+
+from lsp_server.postprocess.closers import cut_surplus_closers
+from lsp_server.values import CompletionScope, Snapshot
+
+METHODS = """\
+class Shop:
+    def first(self):
+        return self.broken(1, [2
+
+    def second(self, name):
+        total = 0
+        """
+IN_A_CALL = '''\
+def report(cursor, day):
+    cursor.execute("""
+        with days as (select day from sales)
+        return everything
+    """,
+        [day'''
+DOCUMENTED = '''\
+def total(items):
+    """Add up (all of them.
+
+    return what they cost
+    """
+    return sum(item.price for item in items'''
+
+
+def near(before: str, after: str = "", language_id: str = "python") -> Snapshot:
+    """Give a short document with its cursor between two texts."""
+    return Snapshot(
+        uri="file:///a",
+        language_id=language_id,
+        version=1,
+        text=before + after,
+        offset=len(before),
+    )
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "text", "expected"),
+    [
+        pytest.param(near("f(x"), ")", ")", id="open"),
+        pytest.param(near("f(x"), "))", ")", id="one-too-many"),
+        pytest.param(near("f(x", ")"), ", y)", ", y", id="closed-behind"),
+        pytest.param(near("f(\n    x"), "\n)", "\n)", id="lines-of-a-statement"),
+        pytest.param(
+            near(METHODS), "self.add(name)])", "self.add(name)", id="not-of-a-method"
+        ),
+        pytest.param(
+            near("f(function () {\n    return x", language_id="javascript"),
+            "})",
+            "})",
+            id="statement-within-a-call",
+        ),
+        pytest.param(near(IN_A_CALL), "])", "])", id="words-in-a-long-string"),
+        pytest.param(near(DOCUMENTED), "))", ")", id="words-in-a-docstring"),
+    ],
+)
+def test_surplus_closers_are_cut(snapshot: Snapshot, text: str, expected: str) -> None:
+    """As many are closed as stand open in the statement, and no more."""
+    assert expected == cut_surplus_closers(text, snapshot, CompletionScope.LINE)
