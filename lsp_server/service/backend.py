@@ -5,7 +5,7 @@ The protocol layer turns LSP into these three calls and knows nothing else.
 
 from typing import Protocol
 
-from lsp_server.values import Completion, EngineState, Snapshot, Trigger
+from lsp_server.values import Completion, EngineNews, Snapshot, Trigger
 
 __all__ = ["Backend", "EngineListener"]
 
@@ -13,8 +13,8 @@ __all__ = ["Backend", "EngineListener"]
 class EngineListener(Protocol):
     """Hears how the engine fares."""
 
-    def engine_changed(self, state: EngineState, detail: str) -> None:
-        """The engine went into ``state``; ``detail`` is a sentence for people."""
+    def engine_changed(self, news: EngineNews) -> None:
+        """The engine went into another state, or its start got further."""
         ...
 
 
@@ -38,6 +38,15 @@ class Backend(Protocol):
         nothing is worth saying give an empty tuple. Cancelling the task aborts the
         generation in the engine.
         """
+        ...
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the settings offer completions at all."""
+        ...
+
+    def restart(self) -> None:
+        """Start the engine again at once, also one that was given up."""
         ...
 
     async def close(self) -> None:
