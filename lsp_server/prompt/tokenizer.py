@@ -43,8 +43,31 @@ class Tokenizer(Protocol):
         """
         ...
 
+    def spell(self, token_ids: Iterable[int]) -> str:
+        """Give the text of ``token_ids`` for people: reserved ids by their names."""
+        ...
+
     def token_bytes(self, token_id: int) -> bytes:
         """Give the UTF-8 bytes of one token, which need not be whole characters."""
+        ...
+
+    def open_from(self, line: str) -> int:
+        """Return from where on the tokens of ``line`` hang on what comes behind it.
+
+        ``line`` is the beginning of a line and not empty. Text before that place has
+        the same tokens whatever is written behind ``line``.
+        """
+        ...
+
+    def starting_with(self, piece: bytes) -> bytes:
+        """Return a mask of the tokens whose bytes begin with ``piece``.
+
+        It has a bit for each token; token 0 is the lowest bit of the first byte.
+        """
+        ...
+
+    def spelling(self, piece: bytes) -> tuple[int, ...]:
+        """Return the tokens whose bytes are exactly ``piece``."""
         ...
 
     def token_id(self, token: str) -> int | None:
