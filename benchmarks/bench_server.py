@@ -58,7 +58,7 @@ class TappedConfigurator:
         return []
 
     async def _start(
-        self, config: Config, model: LoadedModel, _progress: StartProgress
+        self, config: Config, model: LoadedModel, progress: StartProgress
     ) -> Engine:
         """Start the engine as the usual backend does, then open the side door."""
         device = await asyncio.to_thread(choose_device, config.engine.device)
@@ -70,6 +70,7 @@ class TappedConfigurator:
             model_folder=model.folder,
             context_length=model.manifest.context_length,
             quantization=quantisation.method if quantisation else "",
+            reach=progress.reach,
         )
         tap = EngineTap(engine, model.tokenizer)
         self._side_channels.append(await serve_side_channel(self._socket, tap))
