@@ -1,0 +1,282 @@
+import * as vscode from "vscode";
+import { InlineProvider } from "./completion/provider";
+import { hangLimitMs, Watchdog } from "./completion/watchdog";
+import type { EventLog } from "./log/events";
+import { badPath, type Failure, NOT_INSTALLED, REMEDY_TITLES, type Remedy } from "./server/failure";
+import { type FoundServer, findServer, type Search } from "./server/find";
+import { isExecutable, readPlaces, selectedPython } from "./server/places";
+import type { Launch } from "./server/process";
+import { Session } from "./server/session";
+import { Supervisor, type SupervisorHost } from "./server/supervisor";
+import { needsRestart, problemsText } from "./settings/wire";
+import { answers } from "./state/server";
+import { Switchboard } from "./state/switchboard";
+import { statusView } from "./state/view";
+import { Announcer } from "./ui/announcer";
+import { ReadonlyDocuments } from "./ui/documents";
+import { StatusItem } from "./ui/statusItem";
+
+const DEFAULT_DEADLINE_MS = 10_000;
+const RESTART_DELAY_MS = 1_500;
+
+/** Everything of one window: its server, its switches, and what it shows. */
+export class MidfillWindow implements SupervisorHost, vscode.Disposable {
+  readonly extensionVersion: string;
+  readonly channel = vscode.window.createOutputChannel("Midfill", { log: true });
+  readonly documents = new ReadonlyDocuments();
+  readonly supervisor: Supervisor;
+  readonly switches: Switchboard;
+  readonly provider: InlineProvider;
+  private readonly announcer: Announcer;
+  private readonly item: StatusItem;
+  private readonly watchdog: Watchdog;
+  private readonly listeners: vscode.Disposable[] = [];
+  private restartTimer: NodeJS.Timeout | undefined;
+  private couldAnswer = false;
+  private toldProblems = "";
+
+  /**
+   * @param ownEnvironment Where the server is that this extension has set up, if it has.
+   * @param act Does what a button of a message stands for.
+   * @param hint Explains that VS Code often stops waiting.
+   */
+  constructor(
+    context: vscode.ExtensionContext,
+    readonly log: EventLog,
+    private readonly ownEnvironment: () => string | undefined,
+    act: (remedy: Remedy) => void,
+    hint: () => void,
+  ) {
+    this.extensionVersion = String(context.extension.packageJSON.version);
+    this.item = new StatusItem(log);
+    this.announcer = new Announcer(act, log);
+    this.supervisor = new Supervisor(this);
+    this.switches = new Switchboard(context.workspaceState, () => this.changed());
+    this.watchdog = new Watchdog(
+      {
+        setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
+        clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+      },
+      () => hangLimitMs(this.deadlineMs()),
+      () => this.supervisor.serverHangs(),
+      () => this.supervisor.serverAnswers(),
+    );
+    this.provider = new InlineProvider(
+      {
+        whyOff: (document) => this.switches.whyOff(document),
+        snoozed: () => this.switches.snooze.untilMs !== undefined,
+        answers: () => answers(this.supervisor.state),
+        cutOffOften: () => {
+          if (this.switches.settings.own.hintQuickSuggestions) hint();
+        },
+      },
+      this.watchdog,
+      log,
+    );
+  }
+
+  /** What the status item says under the mouse. */
+  get statusText(): string {
+    return this.item.tooltip;
+  }
+
+  /** Begin to listen, and start the server if there is a document for it. */
+  begin(): void {
+    this.listeners.push(
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration("midfill")) this.settingsChanged();
+      }),
+      vscode.window.onDidChangeActiveTextEditor(() => this.changed()),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => {
+        if (!answers(this.supervisor.state)) void this.supervisor.restart();
+      }),
+    );
+    this.switches.restore();
+    this.tellProblems();
+    this.changed();
+  }
+
+  /** End everything. */
+  async end(): Promise<void> {
+    clearTimeout(this.restartTimer);
+    await this.supervisor.stop();
+  }
+
+  async find(): Promise<Search> {
+    const configured = this.switches.settings.own.serverPath;
+    const places = await readPlaces(configured, this.ownEnvironment());
+    const first = await findServer(places, isExecutable);
+    const certain =
+      first.kind === "bad setting" ||
+      (first.kind === "found" && first.server.origin !== "workspace");
+    // The Python extension takes its time: it is asked only where its answer matters.
+    const search = certain
+      ? first
+      : await findServer({ ...places, selectedPython: await selectedPython() }, isExecutable);
+    this.log.record("server.found", {
+      kind: search.kind,
+      ...(search.kind === "found"
+        ? { command: search.server.command, origin: search.server.origin }
+        : {}),
+    });
+    return search;
+  }
+
+  /** Find the server for a command; where there is none, tell the user. */
+  async findOrTell(): Promise<FoundServer | undefined> {
+    const running = this.supervisor.server;
+    if (running) return running;
+    const search = await this.find();
+    if (search.kind === "found") return search.server;
+    this.announcer.forget();
+    this.announce(search.kind === "missing" ? NOT_INSTALLED : badPath(search.problem));
+    return undefined;
+  }
+
+  /** The model that is configured or runs. */
+  get modelName(): string {
+    const { state } = this.supervisor;
+    const engine = state.kind === "running" ? state.engine : undefined;
+    if (engine?.kind === "ready" || engine?.kind === "busy") return engine.model;
+    return String(this.switches.settings.wire.model?.path ?? "");
+  }
+
+  launchOf(server: FoundServer): Launch {
+    const { serverArguments, serverEnvironment } = this.switches.settings.own;
+    return {
+      command: server.command,
+      args: ["serve", "--stdio", ...serverArguments],
+      cwd: vscode.workspace.isTrusted ? this.firstFolder() : undefined,
+      environment: { ...process.env, ...serverEnvironment },
+    };
+  }
+
+  open(launch: Launch, onStatus: Parameters<SupervisorHost["open"]>[1]): Session {
+    this.watchdog.reset();
+    return new Session(
+      launch,
+      this.switches.settings.wire,
+      this.channel,
+      {
+        ...onStatus,
+        middleware: this.provider,
+        onAction: ({ action }) => {
+          if (action === "showLog") this.channel.show();
+          else if (action === "runDoctor") void vscode.commands.executeCommand("midfill.runDoctor");
+        },
+      },
+      this.log,
+    );
+  }
+
+  announce(failure: Failure): void {
+    this.channel.error(failure.message);
+    this.announcer.announce(failure);
+  }
+
+  recovered(): void {
+    this.announcer.forget();
+  }
+
+  /** Show what is the case now; called after every change. */
+  changed(): void {
+    const editor = vscode.window.activeTextEditor;
+    const document = editor?.document;
+    const documentOff =
+      document &&
+      (this.switches.whyOff(document) ??
+        this.supervisor.documentReasons.get(document.uri.toString()));
+    const { untilMs } = this.switches.snooze;
+    const enabled = this.switches.settings.own.enable;
+    this.item.show(
+      statusView({
+        server: this.supervisor.state,
+        enabled,
+        snoozedUntil: untilMs === undefined ? undefined : timeOfDay(untilMs),
+        documentOff,
+      }),
+    );
+    const now = answers(this.supervisor.state);
+    if (now && !this.couldAnswer) this.provider.askAgain();
+    if (now !== this.couldAnswer)
+      void vscode.commands.executeCommand("setContext", "midfill.running", now);
+    this.couldAnswer = now;
+    if (enabled && document && this.switches.whyOff(document) === undefined)
+      this.supervisor.ensureStarted();
+  }
+
+  private settingsChanged(): void {
+    const before = this.switches.reload();
+    const after = this.switches.settings;
+    this.tellProblems();
+    const serverBefore = [
+      before.own.serverPath,
+      before.own.serverArguments,
+      before.own.serverEnvironment,
+    ];
+    const serverAfter = [
+      after.own.serverPath,
+      after.own.serverArguments,
+      after.own.serverEnvironment,
+    ];
+    const other = JSON.stringify(serverBefore) !== JSON.stringify(serverAfter);
+    if (other || needsRestart(before.wire, after.wire)) {
+      this.restartSoon();
+    } else if (JSON.stringify(before.wire) !== JSON.stringify(after.wire)) {
+      const client = this.supervisor.session?.client;
+      void client?.sendNotification("workspace/didChangeConfiguration", {
+        settings: { midfill: after.wire },
+      });
+    }
+  }
+
+  /** Restart the server when the settings have been left alone for a moment. */
+  private restartSoon(): void {
+    clearTimeout(this.restartTimer);
+    if (this.supervisor.state.kind === "idle") return;
+    this.restartTimer = setTimeout(() => void this.supervisor.restart(), RESTART_DELAY_MS);
+  }
+
+  private tellProblems(): void {
+    const { problems } = this.switches.settings;
+    const text = problems.length > 0 ? problemsText(problems) : "";
+    if (text === this.toldProblems) return;
+    this.toldProblems = text;
+    if (!text) return;
+    this.channel.warn(text);
+    this.log.record("message", { key: "settings", text });
+    void vscode.window.showWarningMessage(text, REMEDY_TITLES.openSettings).then((chosen) => {
+      const first = problems[0]?.key ?? "";
+      if (chosen)
+        void vscode.commands.executeCommand("workbench.action.openSettings", `midfill.${first}`);
+    });
+  }
+
+  private deadlineMs(): number {
+    const set = this.switches.settings.wire.completion?.deadlineMs;
+    return typeof set === "number" ? set : DEFAULT_DEADLINE_MS;
+  }
+
+  private firstFolder(): string | undefined {
+    const folder = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === "file");
+    return folder?.uri.fsPath;
+  }
+
+  dispose(): void {
+    clearTimeout(this.restartTimer);
+    this.watchdog.reset();
+    for (const part of [
+      ...this.listeners,
+      this.switches,
+      this.item,
+      this.documents,
+      this.channel,
+    ]) {
+      part.dispose();
+    }
+  }
+}
+
+function timeOfDay(timeMs: number): string {
+  return new Date(timeMs).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}
