@@ -147,7 +147,8 @@ export class MidfillWindow implements SupervisorHost, vscode.Disposable {
       command: server.command,
       args: ["serve", "--stdio", ...serverArguments],
       cwd: vscode.workspace.isTrusted ? this.firstFolder() : undefined,
-      environment: { ...process.env, ...serverEnvironment },
+      // The event log is the extension's own: to the server it would be an unknown setting.
+      environment: { ...process.env, MIDFILL_VSCODE_LOG: undefined, ...serverEnvironment },
     };
   }
 
