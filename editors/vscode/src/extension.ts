@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import { openExample } from "./commands/example";
 import { explainCutOff } from "./commands/hint";
 import { runDoctor, showTrace } from "./commands/insight";
 import { showMenu } from "./commands/menu";
@@ -41,6 +42,7 @@ export function activate(context: vscode.ExtensionContext): void {
     showLog: () => window.channel.show(),
     showTrace: () => showTrace(window),
     runDoctor: () => runDoctor(window),
+    openExample,
     openSettings: () =>
       vscode.commands.executeCommand(
         "workbench.action.openSettings",

@@ -113,6 +113,8 @@ export class MidfillWindow implements SupervisorHost, vscode.Disposable {
     const search = certain
       ? first
       : await findServer({ ...places, selectedPython: await selectedPython() }, isExecutable);
+    const found = search.kind === "found";
+    void vscode.commands.executeCommand("setContext", "midfill.serverFound", found);
     this.log.record("server.found", {
       kind: search.kind,
       ...(search.kind === "found"

@@ -72,6 +72,20 @@ export class InlineProvider implements Middleware {
       });
   };
 
+  /** Note that a completion was accepted: its command is on its way to the server. */
+  readonly executeCommand: NonNullable<Middleware["executeCommand"]> = (command, args, next) => {
+    const accepted = args[0] as
+      | { readonly id?: unknown; readonly acceptedChars?: unknown }
+      | undefined;
+    this.log.record("accept", {
+      command,
+      id: String(accepted?.id ?? ""),
+      chars: Number(accepted?.acceptedChars ?? 0),
+    });
+    void vscode.commands.executeCommand("setContext", "midfill.hasAccepted", true);
+    return next(command, args);
+  };
+
   /** Ask again for what was asked too early, if the cursor is still there. */
   askAgain(): void {
     const editor = vscode.window.activeTextEditor;
