@@ -1,6 +1,6 @@
 """What the tests of editors share: a fresh home, servers to start, programs to run.
 
-Mark every module that drives an editor: ``pytestmark = pytest.mark.editor``. An editor's
+Mark each module that drives an editor: ``pytestmark = pytest.mark.editor``. An editor's
 program comes from ``editor_program``, which skips the test with the reason why it could
 not be obtained.
 """
