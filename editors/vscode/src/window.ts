@@ -87,6 +87,10 @@ export class MidfillWindow implements SupervisorHost, vscode.Disposable {
         if (event.affectsConfiguration("midfill")) this.settingsChanged();
       }),
       vscode.window.onDidChangeActiveTextEditor(() => this.changed()),
+      vscode.window.onDidChangeWindowState(({ focused }) => {
+        // Another window, or somebody in a terminal, may have installed it meanwhile.
+        if (focused) this.supervisor.lookAgain();
+      }),
       vscode.workspace.onDidGrantWorkspaceTrust(() => {
         if (!answers(this.supervisor.state)) void this.supervisor.restart();
       }),

@@ -19,6 +19,20 @@ export async function installServer(
   folder: SetupFolder,
   bundle: string,
 ): Promise<void> {
+  if (folder.isReady && !(await confirmAgain())) return;
+  let result: SetupResult | undefined;
+  await window.supervisor.settingUp(async () => {
+    result = await setUpWithProgress(window, folder, bundle);
+  });
+  if (result?.kind === "done") await offerOwn(window);
+  else if (result !== undefined) await tell(window, folder, bundle, result);
+}
+
+async function setUpWithProgress(
+  window: MidfillWindow,
+  folder: SetupFolder,
+  bundle: string,
+): Promise<SetupResult> {
   const result = await withProgress("Setting up Midfill's server", async (say, signal) =>
     setUp({
       folder,
@@ -30,19 +44,19 @@ export async function installServer(
       signal,
     }),
   );
-  window.log.record("setup", {
-    kind: result.kind,
-    why: result.kind === "failed" ? result.why : null,
-  });
-  if (result.kind === "done") {
-    await startSetUp(window);
-    return;
-  }
-  await tell(window, folder, bundle, result);
+  const why = result.kind === "failed" ? result.why : null;
+  window.log.record("setup", { kind: result.kind, why });
+  return result;
 }
 
-async function startSetUp(window: MidfillWindow): Promise<void> {
-  await window.supervisor.restart();
+async function confirmAgain(): Promise<boolean> {
+  const again = "Set Up Again";
+  const text = "Midfill's server is set up already. Remove it and set it up again?";
+  return (await vscode.window.showWarningMessage(text, { modal: true }, again)) === again;
+}
+
+/** Offer the server that was set up, where a setting names another one. */
+async function offerOwn(window: MidfillWindow): Promise<void> {
   const { serverPath } = window.switches.settings.own;
   if (serverPath === "") return;
   const use = "Use It";
@@ -57,9 +71,9 @@ async function tell(
   window: MidfillWindow,
   folder: SetupFolder,
   bundle: string,
-  result: Exclude<SetupResult, { kind: "done" }>,
+  result: SetupResult,
 ): Promise<void> {
-  if (result.kind === "cancelled") return;
+  if (result.kind === "cancelled" || result.kind === "done") return;
   const text =
     result.kind === "busy"
       ? "Another window is setting Midfill's server up."

@@ -10,6 +10,7 @@ import {
   PYTHON_VERSIONS,
   parsePythonVersion,
   pythonFits,
+  STEPS,
   stepOf,
   whyUnsupported,
 } from "./plan";
@@ -28,7 +29,8 @@ export interface SetupOrder {
   readonly bundle: string;
   readonly machine: Machine;
   readonly selectedPython: string | undefined;
-  readonly say: (message: string) => void;
+  /** Tells of a step, and by how many percent it is further. */
+  readonly say: (message: string, increment: number) => void;
   readonly onLine: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -53,7 +55,7 @@ export async function setUp(order: SetupOrder): Promise<SetupResult> {
 
 async function install(order: SetupOrder): Promise<SetupResult> {
   const { environment } = order.folder;
-  order.say("Looking for Python");
+  order.say("Looking for Python", 0);
   const python = (await findPython(order)) ?? (await pythonOfUv(order, environment));
   if (order.signal.aborted) return { kind: "cancelled" };
   if (python === undefined) {
@@ -93,7 +95,7 @@ function optionsOf(order: SetupOrder): RunOptions {
     onLine: (line) => {
       order.onLine(line);
       const step = stepOf(line);
-      if (step !== undefined) order.say(step);
+      if (step !== undefined) order.say(step, 100 / STEPS);
     },
   };
 }
@@ -122,7 +124,7 @@ async function ask(command: string, signal: AbortSignal): Promise<Interpreter | 
 /** Let uv make the environment, with a Python that it fetches where there is none. */
 async function pythonOfUv(order: SetupOrder, environment: string): Promise<string | undefined> {
   for (const version of PYTHON_VERSIONS) {
-    order.say(`Asking uv for Python ${version}`);
+    order.say(`Asking uv for Python ${version}`, 0);
     const args = ["venv", "--seed", "--python", version, environment];
     const { code } = await run("uv", args, optionsOf(order));
     if (code === 0) return path.join(environment, "bin", "python");

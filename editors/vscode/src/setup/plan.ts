@@ -49,8 +49,11 @@ export function interpreterNames(selected: string | undefined): readonly string[
   return selected === undefined ? named : [...named, selected];
 }
 
+/** How many steps the installer tells of, about. */
+export const STEPS = 6;
+
 /** What a line of the installer's output says to a person; undefined where it says nothing. */
 export function stepOf(line: string): string | undefined {
-  const step = /^==> (.+)$/.exec(line.trim())?.[1];
+  const step = /^==> (.+?)( in \/.*)?$/.exec(line.trim())?.[1];
   return step === undefined ? undefined : step.charAt(0).toUpperCase() + step.slice(1);
 }

@@ -4,6 +4,7 @@ import type { StatusParams } from "../server/protocol";
 export type ServerState =
   | { readonly kind: "idle" }
   | { readonly kind: "missing" }
+  | { readonly kind: "settingUp" }
   | { readonly kind: "starting" }
   | { readonly kind: "running"; readonly engine: EngineState; readonly version: string }
   | { readonly kind: "failed"; readonly message: string; readonly remedy: string };

@@ -39,6 +39,7 @@ export function statusView(situation: Situation): StatusView {
       tooltip: "The server starts with the first file.",
     };
   }
+  if (server.kind === "settingUp") return loading(undefined, "The server is being set up.");
   if (server.kind === "starting") return loading(undefined, "The server starts.");
   if (server.engine.kind === "loading")
     return loading(server.engine.percent, server.engine.message);

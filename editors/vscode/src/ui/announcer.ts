@@ -2,7 +2,7 @@ import * as vscode from "vscode";
 import type { EventLog } from "../log/events";
 import { type Failure, REMEDY_TITLES, type Remedy } from "../server/failure";
 
-/** Tells the user of failures: each once, until the server runs again. */
+/** Tells the user of failures: each once, until the server runs again or is asked to. */
 export class Announcer {
   private readonly told = new Set<string>();
 
@@ -17,8 +17,8 @@ export class Announcer {
 
   /** Show a failure, unless it was shown already. */
   announce(failure: Failure): void {
-    if (this.told.has(failure.key)) return;
-    this.told.add(failure.key);
+    if (this.told.has(failure.message)) return;
+    this.told.add(failure.message);
     this.log.record("message", { key: failure.key, text: failure.message });
     const buttons = failure.remedies.map((remedy) => REMEDY_TITLES[remedy]);
     const show =
@@ -29,7 +29,7 @@ export class Announcer {
     });
   }
 
-  /** Forget what was told: from now on it would be news. */
+  /** Forget what was told: from now on it is news again. */
   forget(): void {
     this.told.clear();
   }

@@ -1,7 +1,7 @@
 import * as vscode from "vscode";
 
-/** Say what is being done. */
-export type Say = (message: string) => void;
+/** Say what is being done, and by how many percent of the whole that is further. */
+export type Say = (message: string, increment?: number) => void;
 
 /** Show a progress message with a button to cancel, for as long as a task runs. */
 export async function withProgress<T>(
@@ -13,7 +13,11 @@ export async function withProgress<T>(
     const abort = new AbortController();
     const cancellation = token.onCancellationRequested(() => abort.abort());
     try {
-      return await task((message) => progress.report({ message }), abort.signal);
+      return await task(
+        (message, increment) =>
+          progress.report(increment === undefined ? { message } : { message, increment }),
+        abort.signal,
+      );
     } finally {
       cancellation.dispose();
     }
