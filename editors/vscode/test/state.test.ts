@@ -55,6 +55,12 @@ test("off about one document leaves the engine ready", () => {
   assert.equal(NONE.size, 0);
 });
 
+test("ready takes back what was said of documents", () => {
+  const off = new Map([["file:///a", "too large"]]);
+  assert.equal(applyStatus(READY, off, status({ state: "busy" })).documents, off);
+  assert.equal(applyStatus(READY, off, status({ state: "ready" })).documents.size, 0);
+});
+
 test("a state that this extension does not know changes nothing", () => {
   const unknown = { state: "dreaming", message: "" } as unknown as StatusParams;
   assert.equal(applyStatus(READY, NONE, unknown).engine, READY);

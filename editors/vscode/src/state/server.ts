@@ -50,9 +50,11 @@ export function applyStatus(
     case "loading":
     case "restarting":
       return { engine: loading(before, status), documents };
-    case "ready":
     case "busy":
-      return { engine: { kind: status.state, model, device }, documents };
+      return { engine: { kind: "busy", model, device }, documents };
+    case "ready":
+      // Said after a document that was off is on again; one that still is off is told of again.
+      return { engine: { kind: "ready", model, device }, documents: new Map() };
     case "off": {
       const reason = status.reason || status.message;
       if (!status.uri) return { engine: { kind: "off", reason }, documents };
