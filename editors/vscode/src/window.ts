@@ -20,11 +20,11 @@ const DEFAULT_DEADLINE_MS = 10_000;
 const RESTART_DELAY_MS = 1_500;
 
 /** Everything of one window: its server, its switches, and what it shows. */
-export class MidfillWindow implements SupervisorHost, vscode.Disposable {
+export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable {
   readonly extensionVersion: string;
   readonly channel = vscode.window.createOutputChannel("Midfill", { log: true });
   readonly documents = new ReadonlyDocuments();
-  readonly supervisor: Supervisor;
+  readonly supervisor: Supervisor<Session>;
   readonly switches: Switchboard;
   readonly provider: InlineProvider;
   private readonly announcer: Announcer;
@@ -158,7 +158,7 @@ export class MidfillWindow implements SupervisorHost, vscode.Disposable {
     };
   }
 
-  open(launch: Launch, onStatus: Parameters<SupervisorHost["open"]>[1]): Session {
+  open(launch: Launch, onStatus: Parameters<SupervisorHost<Session>["open"]>[1]): Session {
     this.watchdog.reset();
     return new Session(
       launch,
