@@ -86,6 +86,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
       vscode.workspace.onDidChangeConfiguration((event) => {
         if (event.affectsConfiguration("midfill")) this.settingsChanged();
       }),
+      vscode.workspace.onDidChangeTextDocument((event) => this.provider.documentChanged(event)),
       vscode.window.onDidChangeActiveTextEditor(() => this.changed()),
       vscode.window.onDidChangeWindowState(({ focused }) => {
         // Another window, or somebody in a terminal, may have installed it meanwhile.
@@ -95,6 +96,8 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
         if (!answers(this.supervisor.state)) void this.supervisor.restart();
       }),
     );
+    const editor = vscode.window.activeTextEditor;
+    if (editor) this.provider.takeOver(editor);
     this.switches.restore();
     this.tellProblems();
     this.changed();

@@ -34,6 +34,23 @@ test("it is not asked again where cursor, text or file have changed, or nobody h
   assert.ok(!early.takeUp(PLACE));
 });
 
+test("what was typed before anything could be asked is asked for where typing left the cursor", () => {
+  const typed = { uri: "file:///a", version: 3, start: { line: 1, character: 4 } };
+  const takesUp = (text: string, cursor: Partial<Place>): boolean => {
+    const early = new EarlyRequest();
+    early.typed({ ...typed, text });
+    return early.takeUp({ ...PLACE, ...cursor });
+  };
+  assert.ok(takesUp("x", { character: 5 }));
+  assert.ok(takesUp("()", { character: 5 }));
+  assert.ok(takesUp("\n    ", { line: 2, character: 4 }));
+  assert.ok(takesUp("", { character: 4 }));
+  assert.ok(!takesUp("x", { character: 6 }));
+  assert.ok(!takesUp("x", { character: 3 }));
+  assert.ok(!takesUp("\n    ", { line: 2, character: 5 }));
+  assert.ok(!takesUp("x", { character: 5, version: 4 }));
+});
+
 test("an answer in the meantime settles it", () => {
   const early = new EarlyRequest();
   early.unanswered(PLACE);

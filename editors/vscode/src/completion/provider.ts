@@ -86,6 +86,27 @@ export class InlineProvider implements Middleware {
     return next(command, args);
   };
 
+  /** Hear of a change of a document; until the engine answers, what was typed is remembered. */
+  documentChanged(event: vscode.TextDocumentChangeEvent): void {
+    if (this.host.answers()) return;
+    const [change, ...others] = event.contentChanges;
+    if (change === undefined || others.length > 0) return;
+    if (event.document !== vscode.window.activeTextEditor?.document) return;
+    this.early.typed({
+      uri: event.document.uri.toString(),
+      version: event.document.version,
+      start: change.range.start,
+      text: change.text,
+    });
+  }
+
+  /** Take a document that was changed before this extension began for one that is typed in. */
+  takeOver(editor: vscode.TextEditor): void {
+    if (editor.document.isDirty) {
+      this.early.unanswered(placeOf(editor.document, editor.selection.active));
+    }
+  }
+
   /** Ask again for what was asked too early, if the cursor is still there. */
   askAgain(): void {
     const editor = vscode.window.activeTextEditor;
