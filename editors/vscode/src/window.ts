@@ -2,13 +2,13 @@ import * as vscode from "vscode";
 import { InlineProvider } from "./completion/provider";
 import { hangLimitMs, Watchdog } from "./completion/watchdog";
 import type { EventLog } from "./log/events";
-import { badPath, type Failure, NOT_INSTALLED, REMEDY_TITLES, type Remedy } from "./server/failure";
-import { type FoundServer, findServer, type Search } from "./server/find";
-import { isExecutable, readPlaces, selectedPython } from "./server/places";
+import { badPath, type Failure, NOT_INSTALLED, type Remedy } from "./server/failure";
+import type { FoundServer, Search } from "./server/find";
+import { locateServer } from "./server/places";
 import type { Launch } from "./server/process";
 import { Session } from "./server/session";
 import { Supervisor, type SupervisorHost } from "./server/supervisor";
-import { needsRestart, problemsText } from "./settings/wire";
+import { SettingsChanges } from "./settings/changes";
 import { answers } from "./state/server";
 import { Switchboard } from "./state/switchboard";
 import { statusView } from "./state/view";
@@ -17,7 +17,6 @@ import { ReadonlyDocuments } from "./ui/documents";
 import { StatusItem } from "./ui/statusItem";
 
 const DEFAULT_DEADLINE_MS = 10_000;
-const RESTART_DELAY_MS = 1_500;
 
 /** Everything of one window: its server, its switches, and what it shows. */
 export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable {
@@ -31,9 +30,8 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
   private readonly item: StatusItem;
   private readonly watchdog: Watchdog;
   private readonly listeners: vscode.Disposable[] = [];
-  private restartTimer: NodeJS.Timeout | undefined;
+  private readonly settingsChanges: SettingsChanges;
   private couldAnswer = false;
-  private toldProblems = "";
 
   /**
    * @param ownEnvironment Where the server is that this extension has set up, if it has.
@@ -52,6 +50,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
     this.announcer = new Announcer(act, log);
     this.supervisor = new Supervisor(this);
     this.switches = new Switchboard(context.workspaceState, () => this.changed());
+    this.settingsChanges = new SettingsChanges(this.switches, this.supervisor, this.channel, log);
     this.watchdog = new Watchdog(
       {
         setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
@@ -84,7 +83,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
   begin(): void {
     this.listeners.push(
       vscode.workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration("midfill")) this.settingsChanged();
+        if (event.affectsConfiguration("midfill")) this.settingsChanges.apply();
       }),
       vscode.workspace.onDidChangeTextDocument((event) => this.provider.documentChanged(event)),
       vscode.window.onDidChangeActiveTextEditor(() => this.changed()),
@@ -99,36 +98,18 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
     const editor = vscode.window.activeTextEditor;
     if (editor) this.provider.takeOver(editor);
     this.switches.restore();
-    this.tellProblems();
+    this.settingsChanges.tellProblems();
     this.changed();
   }
 
   /** End everything. */
   async end(): Promise<void> {
-    clearTimeout(this.restartTimer);
+    this.settingsChanges.dispose();
     await this.supervisor.stop();
   }
 
-  async find(): Promise<Search> {
-    const configured = this.switches.settings.own.serverPath;
-    const places = await readPlaces(configured, this.ownEnvironment());
-    const first = await findServer(places, isExecutable);
-    const certain =
-      first.kind === "bad setting" ||
-      (first.kind === "found" && first.server.origin !== "workspace");
-    // The Python extension takes its time: it is asked only where its answer matters.
-    const search = certain
-      ? first
-      : await findServer({ ...places, selectedPython: await selectedPython() }, isExecutable);
-    const found = search.kind === "found";
-    void vscode.commands.executeCommand("setContext", "midfill.serverFound", found);
-    this.log.record("server.found", {
-      kind: search.kind,
-      ...(search.kind === "found"
-        ? { command: search.server.command, origin: search.server.origin }
-        : {}),
-    });
-    return search;
+  find(): Promise<Search> {
+    return locateServer(this.switches.settings.own.serverPath, this.ownEnvironment(), this.log);
   }
 
   /** Find the server for a command; where there is none, tell the user. */
@@ -215,53 +196,6 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
       this.supervisor.ensureStarted();
   }
 
-  private settingsChanged(): void {
-    const before = this.switches.reload();
-    const after = this.switches.settings;
-    this.tellProblems();
-    const serverBefore = [
-      before.own.serverPath,
-      before.own.serverArguments,
-      before.own.serverEnvironment,
-    ];
-    const serverAfter = [
-      after.own.serverPath,
-      after.own.serverArguments,
-      after.own.serverEnvironment,
-    ];
-    const other = JSON.stringify(serverBefore) !== JSON.stringify(serverAfter);
-    if (other || needsRestart(before.wire, after.wire)) {
-      this.restartSoon();
-    } else if (JSON.stringify(before.wire) !== JSON.stringify(after.wire)) {
-      const client = this.supervisor.session?.client;
-      void client?.sendNotification("workspace/didChangeConfiguration", {
-        settings: { midfill: after.wire },
-      });
-    }
-  }
-
-  /** Restart the server when the settings have been left alone for a moment. */
-  private restartSoon(): void {
-    clearTimeout(this.restartTimer);
-    if (this.supervisor.state.kind === "idle") return;
-    this.restartTimer = setTimeout(() => void this.supervisor.restart(), RESTART_DELAY_MS);
-  }
-
-  private tellProblems(): void {
-    const { problems } = this.switches.settings;
-    const text = problems.length > 0 ? problemsText(problems) : "";
-    if (text === this.toldProblems) return;
-    this.toldProblems = text;
-    if (!text) return;
-    this.channel.warn(text);
-    this.log.record("message", { key: "settings", text });
-    void vscode.window.showWarningMessage(text, REMEDY_TITLES.openSettings).then((chosen) => {
-      const first = problems[0]?.key ?? "";
-      if (chosen)
-        void vscode.commands.executeCommand("workbench.action.openSettings", `midfill.${first}`);
-    });
-  }
-
   private deadlineMs(): number {
     const set = this.switches.settings.wire.completion?.deadlineMs;
     return typeof set === "number" ? set : DEFAULT_DEADLINE_MS;
@@ -273,7 +207,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
   }
 
   dispose(): void {
-    clearTimeout(this.restartTimer);
+    this.settingsChanges.dispose();
     this.watchdog.reset();
     for (const part of [
       ...this.listeners,
