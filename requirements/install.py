@@ -153,6 +153,11 @@ def install(directory: Path, lock: str, wheel: Path | None = None) -> None:
         must_run([*uv_install, "--quiet", "--no-build-isolation", *itself], environment)
 
 
+def midfill_itself(wheel: Path | None) -> Command:
+    """Return what uv installs Midfill from: a wheel, else the repository as it lies."""
+    return ["--editable", ROOT] if wheel is None else [wheel]
+
+
 def build_options(lock: str) -> list[str | Path]:
     """Give uv's options for the packages of a lock that have to be built.
 
