@@ -80,8 +80,8 @@ class Window:
         self.page.keyboard.press("Control+p")
         box = self.page.locator(".quick-input-widget input")
         box.fill(name)
-        row = self.page.locator(".quick-input-list .monaco-list-row")
-        row.filter(has=self.page.get_by_text(name, exact=True)).first.click()
+        row = f'.quick-input-list .monaco-list-row[aria-label^="{name}"]'
+        self.page.locator(row).first.click()
         tab = self.page.locator(".tab.active", has_text=name)
         expect(tab).to_be_visible()
         expect(self.page.locator(".quick-input-widget")).to_be_hidden()
@@ -107,8 +107,9 @@ class Window:
         box = self.page.locator(".quick-input-widget input")
         box.fill(f">{title}")
         # Commands that were used lately stand first, whichever fits best.
-        row = self.page.locator(".quick-input-list .monaco-list-row")
-        row.filter(has=self.page.get_by_text(title, exact=True)).click()
+        row = ".quick-input-list .monaco-list-row"
+        exact, recent = f'{row}[aria-label="{title}"]', f'{row}[aria-label^="{title}, "]'
+        self.page.locator(f"{exact}, {recent}").first.click()
 
     def choose(self, label: str) -> None:
         """Choose an entry of the list that is open."""
