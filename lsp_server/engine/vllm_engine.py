@@ -243,8 +243,14 @@ def _engine_input(request: GenerationRequest) -> "TokensInput":
 def _sampling_params(request: GenerationRequest) -> "SamplingParams":
     from vllm.sampling_params import RequestOutputKind, SamplingParams
 
+    from lsp_server.engine.hold_masks import extra_arguments
+
     return SamplingParams(
         temperature=request.temperature,
+        top_p=request.top_p,
+        # The same request has the same answer, and each candidate one of its own.
+        seed=request.candidate or None,
+        extra_args=extra_arguments(request.hold, len(request.token_ids)),
         max_tokens=request.max_tokens,
         stop_token_ids=list(request.stop_token_ids),
         # Only the request says what ends it; the prompt's family knows its tokens.

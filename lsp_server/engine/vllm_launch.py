@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RunningVllm", "VllmLaunch"]
 
+#: What holds a generation to a text, as vLLM names classes, for each model runner.
+_HOLDS_V1 = "lsp_server.engine.hold_v1:HoldProcessor"
+_HOLDS_V2 = "lsp_server.engine.hold_v2:HoldProcessor"
+
 #: How often the stages are read that another process reaches.
 _STAGE_POLL_S = 0.1
 
@@ -154,26 +158,30 @@ class VllmLaunch:
         unblocked_import.load_libraries()
         import vllm
         from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
         if cancelled.is_set():
             raise RuntimeError("the start was cancelled")
         self.reach(StartStage.SPAWN)
         before = child_processes()
-        llm = AsyncLLM.from_engine_args(
-            AsyncEngineArgs(
-                **dataclasses.asdict(options),
-                trust_remote_code=False,
-                generation_config="vllm",
-                load_format="safetensors",
-                skip_tokenizer_init=True,
-                enable_prefix_caching=True,
-                disable_log_stats=True,
-                use_tqdm_on_load=False,
-                enable_log_requests=False,
-                worker_extension_cls=f"{WorkerProbe.__module__}.{WorkerProbe.__name__}",
-            )
-        )
+        vllm_config = AsyncEngineArgs(
+            **dataclasses.asdict(options),
+            trust_remote_code=False,
+            generation_config="vllm",
+            load_format="safetensors",
+            skip_tokenizer_init=True,
+            enable_prefix_caching=True,
+            disable_log_stats=True,
+            use_tqdm_on_load=False,
+            enable_log_requests=False,
+            worker_extension_cls=f"{WorkerProbe.__module__}.{WorkerProbe.__name__}",
+        ).create_engine_config(UsageContext.ENGINE_CONTEXT)
+        # The two model runners have interfaces of their own, and which of them it is
+        # vLLM decides from all of the configuration.
+        holds = _HOLDS_V2 if vllm_config.use_v2_model_runner else _HOLDS_V1
+        vllm_config.model_config.logits_processors = [holds]
+        llm = AsyncLLM.from_vllm_config(vllm_config, disable_log_stats=True)
         return RunningVllm(
             llm=llm,
             info=EngineInfo(

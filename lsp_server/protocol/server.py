@@ -252,6 +252,7 @@ class MidfillServer(LanguageServer):
 
     def _document_off(self, uri: str, reason: str | None) -> None:
         """Note which document gets no completions, and why; None when it does again."""
+        _log.debug("document.off", extra={"uri": uri, "off": reason is not None})
         self._status.document_off(uri, reason)
 
     def _send_timings(self, message_id: int | str, timings: RequestTimings) -> None:

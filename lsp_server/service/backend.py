@@ -48,10 +48,6 @@ class Backend(Protocol):
         """
         ...
 
-    def prompt_text(self, prompt: Prompt) -> str:
-        """Spell a prompt of a result as the model read it, sentinels shown."""
-        ...
-
     @property
     def enabled(self) -> bool:
         """Whether the settings offer completions at all."""
@@ -59,6 +55,10 @@ class Backend(Protocol):
 
     def restart(self) -> None:
         """Start the engine again at once, also one that was given up."""
+        ...
+
+    def prompt_text(self, prompt: Prompt) -> str:
+        """Spell a prompt of a result as the model read it, sentinels shown."""
         ...
 
     async def close(self) -> None:

@@ -41,9 +41,6 @@ __all__ = ["EngineStarter", "LocalBackend", "starter_of"]
 
 EngineStarter = Callable[[Config, LoadedModel, StartProgress], Awaitable[Engine]]
 
-_BETWEEN_TEXTS = "\x1e"
-"""Stands between the texts of the setting ``scripted.candidates``."""
-
 _TELL_INTERVAL_S = 0.25
 
 _STAGE_TEXTS = MappingProxyType(
@@ -56,6 +53,9 @@ _STAGE_TEXTS = MappingProxyType(
         StartStage.PROBE: "trying the engine out",
     }
 )
+
+_BETWEEN_TEXTS = "\x1e"
+"""Stands between the texts of the setting ``scripted.candidates``."""
 
 
 class LocalBackend:

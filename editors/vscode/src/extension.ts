@@ -50,12 +50,7 @@ export function activate(context: vscode.ExtensionContext): void {
       ),
     showMenu: () => showMenu(window),
     installServer: () => installServer(window, folder, bundle),
-    openWalkthrough: () =>
-      vscode.commands.executeCommand(
-        "workbench.action.openWalkthrough",
-        `${context.extension.id}#start`,
-        false,
-      ),
+    openWalkthrough: () => window.facts.openWalkthrough(`${context.extension.id}#start`),
   };
   for (const [name, run] of Object.entries(commands)) {
     context.subscriptions.push(

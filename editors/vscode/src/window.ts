@@ -13,7 +13,8 @@ import { answers } from "./state/server";
 import { Switchboard } from "./state/switchboard";
 import { statusView } from "./state/view";
 import { Announcer } from "./ui/announcer";
-import { ReadonlyDocuments } from "./ui/documents";
+import { codeDocument, ReadonlyDocuments } from "./ui/documents";
+import { Facts } from "./ui/facts";
 import { StatusItem } from "./ui/statusItem";
 
 const DEFAULT_DEADLINE_MS = 10_000;
@@ -23,6 +24,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
   readonly extensionVersion: string;
   readonly channel = vscode.window.createOutputChannel("Midfill", { log: true });
   readonly documents = new ReadonlyDocuments();
+  readonly facts = new Facts();
   readonly supervisor: Supervisor<Session>;
   readonly switches: Switchboard;
   readonly provider: InlineProvider;
@@ -49,7 +51,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
     this.item = new StatusItem(log);
     this.announcer = new Announcer(act, log);
     this.supervisor = new Supervisor(this);
-    this.switches = new Switchboard(context.workspaceState, () => this.changed());
+    this.switches = new Switchboard(context.workspaceState, this.facts, () => this.changed());
     this.settingsChanges = new SettingsChanges(this.switches, this.supervisor, this.channel, log);
     this.watchdog = new Watchdog(
       {
@@ -65,6 +67,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
         whyOff: (document) => this.switches.whyOff(document),
         snoozed: () => this.switches.snooze.untilMs !== undefined,
         answers: () => answers(this.supervisor.state),
+        accepted: () => this.facts.set("hasAccepted", true),
         cutOffOften: () => {
           if (this.switches.settings.own.hintQuickSuggestions) hint();
         },
@@ -108,8 +111,11 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
     await this.supervisor.stop();
   }
 
-  find(): Promise<Search> {
-    return locateServer(this.switches.settings.own.serverPath, this.ownEnvironment(), this.log);
+  async find(): Promise<Search> {
+    const configured = this.switches.settings.own.serverPath;
+    const search = await locateServer(configured, this.ownEnvironment(), this.log);
+    this.facts.set("serverFound", search.kind === "found");
+    return search;
   }
 
   /** Find the server for a command; where there is none, tell the user. */
@@ -171,8 +177,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
 
   /** Show what is the case now; called after every change. */
   changed(): void {
-    const editor = vscode.window.activeTextEditor;
-    const document = editor?.document;
+    const document = codeDocument();
     const documentOff =
       document &&
       (this.switches.whyOff(document) ??
@@ -189,8 +194,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
     );
     const now = answers(this.supervisor.state);
     if (now && !this.couldAnswer) this.provider.askAgain();
-    if (now !== this.couldAnswer)
-      void vscode.commands.executeCommand("setContext", "midfill.running", now);
+    this.facts.set("running", now);
     this.couldAnswer = now;
     if (enabled && document && this.switches.whyOff(document) === undefined)
       this.supervisor.ensureStarted();

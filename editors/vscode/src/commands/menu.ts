@@ -1,5 +1,6 @@
 import * as vscode from "vscode";
 import { languageOn } from "../state/gate";
+import { codeDocument } from "../ui/documents";
 import type { MidfillWindow } from "../window";
 
 interface Entry extends vscode.QuickPickItem {
@@ -43,7 +44,7 @@ function entries(window: MidfillWindow): Entry[] {
 function switching(window: MidfillWindow): Entry[] {
   const { own } = window.switches.settings;
   const snoozed = window.switches.snooze.untilMs !== undefined;
-  const document = vscode.window.activeTextEditor?.document;
+  const document = codeDocument();
   const first: Entry[] = [
     {
       label: own.enable

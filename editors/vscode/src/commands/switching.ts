@@ -1,18 +1,19 @@
 import * as vscode from "vscode";
 import { parseMinutes } from "../state/snooze";
+import { codeDocument } from "../ui/documents";
 import type { MidfillWindow } from "../window";
 
 const OFFERED_MINUTES = [5, 15, 30, 60] as const;
 
 /** Switch completions in the language of the active editor. */
 export async function toggleLanguage(window: MidfillWindow): Promise<void> {
-  const document = vscode.window.activeTextEditor?.document;
+  const document = codeDocument();
   if (document) await window.switches.toggleLanguage(document.languageId);
 }
 
 /** Switch completions in the file of the active editor. */
 export async function toggleFile(window: MidfillWindow): Promise<void> {
-  const document = vscode.window.activeTextEditor?.document;
+  const document = codeDocument();
   if (document) await window.switches.toggleFile(document.uri);
 }
 

@@ -13,6 +13,8 @@ export interface ProviderHost {
   snoozed(): boolean;
   /** Whether the engine answers. */
   answers(): boolean;
+  /** Called when a completion was accepted. */
+  accepted(): void;
   /** Called when VS Code often gives up waiting. */
   cutOffOften(): void;
 }
@@ -82,7 +84,7 @@ export class InlineProvider implements Middleware {
       id: String(accepted?.id ?? ""),
       chars: Number(accepted?.acceptedChars ?? 0),
     });
-    void vscode.commands.executeCommand("setContext", "midfill.hasAccepted", true);
+    this.host.accepted();
     return next(command, args);
   };
 

@@ -1,5 +1,6 @@
-import * as vscode from "vscode";
+import type * as vscode from "vscode";
 import { readSettings, type WindowSettings, writeSetting } from "../settings/read";
+import type { Facts } from "../ui/facts";
 import { toggledLanguage, whyOff } from "./gate";
 import { Snooze } from "./snooze";
 
@@ -14,10 +15,12 @@ export class Switchboard implements vscode.Disposable {
 
   /**
    * @param memory Keeps what has to outlive a reload of the window.
+   * @param facts Learns whether completions are snoozed.
    * @param changed Called after every change.
    */
   constructor(
     private readonly memory: vscode.Memento,
+    private readonly facts: Facts,
     private readonly changed: () => void,
   ) {
     this.current = readSettings();
@@ -88,11 +91,7 @@ export class Switchboard implements vscode.Disposable {
 
   private snoozeChanged(): void {
     void this.memory.update(SNOOZE_KEY, this.snooze.untilMs);
-    void vscode.commands.executeCommand(
-      "setContext",
-      "midfill.snoozed",
-      this.snooze.untilMs !== undefined,
-    );
+    this.facts.set("snoozed", this.snooze.untilMs !== undefined);
     this.changed();
   }
 

@@ -1,6 +1,13 @@
 import * as vscode from "vscode";
+import { SCHEMES } from "../state/gate";
 
 const SCHEME = "midfill";
+
+/** Return the document that is worked in; a log, a difference or a text of ours is none. */
+export function codeDocument(): vscode.TextDocument | undefined {
+  const document = vscode.window.activeTextEditor?.document;
+  return document && SCHEMES.includes(document.uri.scheme) ? document : undefined;
+}
 
 /** Shows texts of ours as documents that cannot be edited and need not be saved. */
 export class ReadonlyDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
