@@ -15,6 +15,7 @@ import { statusView } from "./state/view";
 import { Announcer } from "./ui/announcer";
 import { codeDocument, ReadonlyDocuments } from "./ui/documents";
 import { Facts } from "./ui/facts";
+import { type ExtraButton, showServerMessage } from "./ui/serverMessages";
 import { StatusItem } from "./ui/statusItem";
 
 const DEFAULT_DEADLINE_MS = 10_000;
@@ -157,13 +158,26 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
       {
         ...onStatus,
         middleware: this.provider,
+        onMessage: (params) => {
+          this.log.record("message", { key: "server", text: params.message });
+          return showServerMessage(params, this.extraButton());
+        },
         onAction: ({ action }) => {
+          this.log.record("action", { action });
           if (action === "showLog") this.channel.show();
           else if (action === "runDoctor") void vscode.commands.executeCommand("midfill.runDoctor");
         },
       },
       this.log,
     );
+  }
+
+  /** What helps most where the engine cannot be started: often it is the model. */
+  private extraButton(): ExtraButton | undefined {
+    const { state } = this.supervisor;
+    if (state.kind !== "running" || state.engine.kind !== "error") return undefined;
+    const run = (): void => void vscode.commands.executeCommand("midfill.chooseModel");
+    return { title: "Choose Model…", run };
   }
 
   announce(failure: Failure): void {

@@ -15,24 +15,39 @@ interface Choice extends vscode.QuickPickItem {
 export async function chooseModel(window: MidfillWindow): Promise<void> {
   const server = await window.findOrTell();
   if (server === undefined) return;
-  const models = await listedModels(window, server);
-  if (models === undefined) return;
   const current = window.modelName;
-  const choices: Choice[] = models.map((model) => ({
-    label: model.name === current ? `$(check) ${model.name}` : model.name,
-    detail: modelDetail(model),
-    model,
-  }));
-  const folder: Choice = { label: "$(folder-opened) A model folder…", alwaysShow: true };
-  const chosen = await vscode.window.showQuickPick([...choices, folder], {
-    title: "Midfill's Model",
-    placeHolder: "The server is restarted with the model that you choose",
-    matchOnDetail: true,
-  });
+  const chosen = await pick(listedModels(window, server), current);
   if (chosen === undefined) return;
   const path = chosen.model ? await available(window, server, chosen.model) : await askFolder();
   if (path === undefined || path === current) return;
   await writeSetting("model.path", path);
+}
+
+/** Show the list, which takes a moment to come; it closes by itself where none comes. */
+async function pick(
+  listed: Promise<readonly ListedModel[] | undefined>,
+  current: string,
+): Promise<Choice | undefined> {
+  const closing = new vscode.CancellationTokenSource();
+  const choices = listed.then((models): Choice[] => {
+    if (models === undefined) closing.cancel();
+    const named = (models ?? []).map((model) => ({
+      label: model.name === current ? `$(check) ${model.name}` : model.name,
+      detail: modelDetail(model),
+      model,
+    }));
+    return [...named, { label: "$(folder-opened) A model folder…", alwaysShow: true }];
+  });
+  const options = {
+    title: "Midfill's Model",
+    placeHolder: "The server is restarted with the model that you choose",
+    matchOnDetail: true,
+  };
+  try {
+    return await vscode.window.showQuickPick(choices, options, closing.token);
+  } finally {
+    closing.dispose();
+  }
 }
 
 async function listedModels(

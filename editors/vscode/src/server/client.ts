@@ -6,8 +6,11 @@ import {
   type FeatureState,
   LanguageClient,
   type LanguageClientOptions,
+  type MessageActionItem,
   type Middleware,
   RevealOutputChannelOn,
+  ShowMessageRequest,
+  type ShowMessageRequestParams,
   type StaticFeature,
 } from "vscode-languageclient/node";
 import type { WireSettings } from "../settings/wire";
@@ -25,6 +28,8 @@ import {
 export interface ClientHooks {
   readonly onStatus: (status: StatusParams) => void;
   readonly onAction: (action: ActionParams) => void;
+  /** Shows a message with buttons, and returns the one that was pressed. */
+  readonly onMessage: (params: ShowMessageRequestParams) => Promise<MessageActionItem | null>;
   readonly middleware: Middleware;
 }
 
@@ -83,5 +88,6 @@ export function makeClient(
   client.registerFeature(new Extras());
   client.onNotification(STATUS_METHOD, hooks.onStatus);
   client.onNotification(ACTION_METHOD, hooks.onAction);
+  client.onRequest(ShowMessageRequest.type, hooks.onMessage);
   return client;
 }
