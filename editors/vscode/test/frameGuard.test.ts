@@ -8,7 +8,7 @@ const frame = (body: string): string => `Content-Length: ${Buffer.byteLength(bod
 /** Send chunks through a guard, and return what comes out and how much was dropped. */
 async function through(
   chunks: readonly Buffer[],
-): Promise<{ text: string; dropped: number; frames: number }> {
+): Promise<{ text: string; dropped: number; sinceFrame: number; frames: number }> {
   const guard = new FrameGuard(() => {});
   const passed: Buffer[] = [];
   guard.on("data", (chunk: Buffer) => passed.push(chunk));
@@ -18,6 +18,7 @@ async function through(
   return {
     text: Buffer.concat(passed).toString(),
     dropped: guard.garbageBytes,
+    sinceFrame: guard.garbageSinceFrame,
     frames: guard.frames,
   };
 }
@@ -54,6 +55,13 @@ test("endless noise without a frame is counted and not kept", async () => {
   const result = await through(Array.from({ length: 100 }, () => Buffer.from("y\n".repeat(1000))));
   assert.equal(result.text, "");
   assert.equal(result.dropped, 200_000);
+  assert.equal(result.sinceFrame, 200_000);
+});
+
+test("a frame ends a run of noise", async () => {
+  const result = await through([Buffer.from(`noise${frame("{}")}abc`)]);
+  assert.equal(result.dropped, 8);
+  assert.equal(result.sinceFrame, 3);
 });
 
 test("a header that never ends is given up", async () => {

@@ -14,6 +14,7 @@ export class FrameGuard extends Transform {
   private waiting: Buffer = Buffer.alloc(0);
   private bodyBytesLeft = 0;
   private dropped = 0;
+  private droppedBeforeFrame = 0;
   private passed = 0;
 
   /** @param onGarbage Called with the number of bytes for each run that was dropped. */
@@ -24,6 +25,11 @@ export class FrameGuard extends Transform {
   /** How many bytes were no part of a frame. */
   get garbageBytes(): number {
     return this.dropped;
+  }
+
+  /** How many bytes have come since the last frame that were no part of one. */
+  get garbageSinceFrame(): number {
+    return this.dropped - this.droppedBeforeFrame;
   }
 
   /** How many whole headers have come. */
@@ -64,6 +70,7 @@ export class FrameGuard extends Transform {
     }
     this.push(this.takeBytes(end + HEADER_END.length));
     this.passed += 1;
+    this.droppedBeforeFrame = this.dropped;
     this.bodyBytesLeft = Number(length);
     return true;
   }

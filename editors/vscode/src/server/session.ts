@@ -7,6 +7,8 @@ import { type Exit, type Launch, ServerProcess } from "./process";
 
 /** How long a server may take to answer `initialize`; its model is loaded afterwards. */
 const INITIALIZE_TIMEOUT_MS = 30_000;
+/** A server that writes more without a message is none, and only makes the editor slow. */
+const MOST_GARBAGE_BYTES = 1_000_000;
 const SHUTDOWN_TIMEOUT_MS = 1_500;
 const EXIT_TIMEOUT_MS = 2_500;
 
@@ -22,6 +24,7 @@ export class Session {
   readonly process: ServerProcess;
   readonly client: LanguageClient;
   private stopping: Promise<void> | undefined;
+  private nextGarbageTold = 1;
 
   constructor(
     launch: Launch,
@@ -33,10 +36,7 @@ export class Session {
     this.process = new ServerProcess(
       launch,
       (line) => logLine(channel, line),
-      (bytes) => {
-        channel.warn(`The server wrote ${bytes} bytes that are no message; they are dropped.`);
-        log.record("server.garbage", { bytes });
-      },
+      () => this.garbageCame(channel),
     );
     this.client = makeClient(this.process, settings, channel, hooks);
     log.record("server.start", { command: launch.command, server_pid: this.process.pid ?? null });
@@ -45,6 +45,17 @@ export class Session {
   /** Whether this session was asked to end. */
   get isStopping(): boolean {
     return this.stopping !== undefined;
+  }
+
+  /** Tell of bytes that are no message: the first, and ten times as many; end what never stops. */
+  private garbageCame(channel: LogOutputChannel): void {
+    const bytes = this.process.output.garbageBytes;
+    if (bytes >= this.nextGarbageTold) {
+      this.nextGarbageTold = bytes * 10;
+      channel.warn(`The server wrote ${bytes} bytes that are no message; they are dropped.`);
+      this.log.record("server.garbage", { bytes });
+    }
+    if (this.process.output.garbageSinceFrame > MOST_GARBAGE_BYTES) void this.process.kill();
   }
 
   /** Start, and wait until the server has answered or has failed to. */
@@ -75,6 +86,8 @@ export class Session {
   }
 
   private exitedResult(exit: Exit): StartResult {
+    const { garbageBytes, garbageSinceFrame } = this.process.output;
+    if (garbageSinceFrame > MOST_GARBAGE_BYTES) return { kind: "silent", garbageBytes };
     return { kind: "exited", exit, logTail: this.process.logTail };
   }
 
