@@ -9,6 +9,7 @@ import { snooze, toggleFile, toggleLanguage } from "./commands/switching";
 import { openEventLog } from "./log/events";
 import type { Remedy } from "./server/failure";
 import { SetupFolder } from "./setup/folder";
+import { showSetting } from "./ui/settingsPage";
 import { MidfillWindow } from "./window";
 
 let active: MidfillWindow | undefined;
@@ -79,8 +80,7 @@ function act(remedy: Remedy): void {
   const actions: Readonly<Record<Remedy, () => unknown>> = {
     setUp: () => vscode.commands.executeCommand("midfill.installServer"),
     choosePath,
-    openSettings: () =>
-      vscode.commands.executeCommand("workbench.action.openSettings", "midfill.server"),
+    openSettings: () => showSetting("server.path", "midfill.server"),
     showLog: () => vscode.commands.executeCommand("midfill.showLog"),
     restart: () => vscode.commands.executeCommand("midfill.restart"),
     runDoctor: () => vscode.commands.executeCommand("midfill.runDoctor"),

@@ -4,6 +4,7 @@ import { REMEDY_TITLES } from "../server/failure";
 import type { Session } from "../server/session";
 import type { Supervisor } from "../server/supervisor";
 import type { Switchboard } from "../state/switchboard";
+import { showSetting } from "../ui/settingsPage";
 import type { OwnSettings } from "./read";
 import { needsRestart, problemsText } from "./wire";
 
@@ -48,9 +49,9 @@ export class SettingsChanges implements vscode.Disposable {
     this.channel.warn(text);
     this.log.record("message", { key: "settings", text });
     void vscode.window.showWarningMessage(text, REMEDY_TITLES.openSettings).then((chosen) => {
-      if (chosen === undefined) return;
-      const query = problems.length === 1 ? `midfill.${problems[0]?.key}` : "@modified midfill";
-      void vscode.commands.executeCommand("workbench.action.openSettings", query);
+      const key = problems[0]?.key;
+      if (chosen === undefined || key === undefined) return;
+      void showSetting(key, problems.length === 1 ? undefined : "@modified midfill");
     });
   }
 

@@ -3,6 +3,7 @@ import manifest from "../../package.json";
 /** What one setting accepts, as the extension's manifest says it. */
 export interface SettingSchema {
   readonly type: string;
+  readonly scope?: string;
   readonly enum?: readonly string[];
   readonly minimum?: number;
   readonly maximum?: number;
