@@ -7,7 +7,7 @@ const PLACES: Places = {
   ownEnvironment: "/store/server/0.1.0",
   pathVariable: "/usr/bin:relative:/opt/bin",
   selectedPython: "/envs/py/bin/python",
-  workspaceFolders: ["/work"],
+  workspaceFolders: ["/project"],
   trusted: true,
   home: "/home/me",
   windows: false,
@@ -30,12 +30,15 @@ test("every place is looked at, in its order", async () => {
     "/usr/bin/midfill",
     "/opt/bin/midfill",
     "/envs/py/bin/midfill",
-    "/work/.venv/bin/midfill",
+    "/project/.venv/bin/midfill",
   ]);
 });
 
 test("the first server that can be run is taken, with where it was", async () => {
-  const search = await findServer(PLACES, only("/envs/py/bin/midfill", "/work/.venv/bin/midfill"));
+  const search = await findServer(
+    PLACES,
+    only("/envs/py/bin/midfill", "/project/.venv/bin/midfill"),
+  );
   assert.deepEqual(search, {
     kind: "found",
     server: { command: "/envs/py/bin/midfill", origin: "Python environment" },
@@ -46,11 +49,11 @@ test("the setting comes first, with the home and workspace folders put in", asyn
   const configured = "$" + "{workspaceFolder}/.venv/bin/midfill";
   const search = await findServer(
     { ...PLACES, configured },
-    only("/work/.venv/bin/midfill", "/usr/bin/midfill"),
+    only("/project/.venv/bin/midfill", "/usr/bin/midfill"),
   );
   assert.deepEqual(search, {
     kind: "found",
-    server: { command: "/work/.venv/bin/midfill", origin: "setting" },
+    server: { command: "/project/.venv/bin/midfill", origin: "setting" },
   });
   assert.equal(expandPath("~/bin/midfill", PLACES), "/home/me/bin/midfill");
   assert.equal(expandPath(configured, { ...PLACES, workspaceFolders: [] }), undefined);
@@ -67,11 +70,11 @@ test("nothing inside of an untrusted workspace is run", async () => {
   const places = {
     ...PLACES,
     trusted: false,
-    pathVariable: "/work/bin:/usr/bin",
-    selectedPython: "/work/.venv/bin/python",
+    pathVariable: "/project/bin:/usr/bin",
+    selectedPython: "/project/.venv/bin/python",
   };
   assert.equal(
-    (await findServer(places, async (file) => file.startsWith("/work/"))).kind,
+    (await findServer(places, async (file) => file.startsWith("/project/"))).kind,
     "missing",
   );
   const configured = "$" + "{workspaceFolder}/.venv/bin/midfill";
