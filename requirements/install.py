@@ -2,8 +2,8 @@
 
 ``python3 requirements/install.py DIRECTORY LOCK`` makes the virtual environment
 DIRECTORY if it is not there, and installs what ``requirements/LOCK.txt`` pins: cpu,
-cuda, s3, quantize, gptqmodel or dev. It runs on the system's Python and needs nothing
-but ``venv``.
+cuda, s3, quantize, gptqmodel, dev or editors. It runs on the system's Python and needs
+nothing but ``venv``.
 
 pip brings uv, and uv brings the rest, since uv installs vLLM's 150 packages in a
 fraction of pip's time. uv does not read pip's configuration, so what a machine's owner
@@ -25,7 +25,7 @@ ROOT = REQUIREMENTS.parent
 
 Command = list[str | Path]
 
-LOCKS = ("cpu", "cuda", "s3", "quantize", "gptqmodel", "dev")
+LOCKS = ("cpu", "cuda", "s3", "quantize", "gptqmodel", "dev", "editors")
 LOCKS_ON_CPU_TORCH = ("cpu", "quantize")
 LOCKS_WITH_MIDFILL = ("cpu", "cuda")
 # Its packages are built apart, with tools that the environment has in other versions.
@@ -113,8 +113,14 @@ def install_cpu_torch(pip: Command) -> None:
             sys.exit(status)
 
 
-def install(directory: Path, lock: str) -> None:
-    """Bring ``directory`` to what ``lock`` pins."""
+def install(directory: Path, lock: str, wheel: Path | None = None) -> None:
+    """Bring ``directory`` to what ``lock`` pins.
+
+    Args:
+        directory: The virtual environment.
+        lock: Which requirement file.
+        wheel: Midfill itself, built; None installs the repository, to be edited.
+    """
     python = directory / "bin" / "python"
     uv = directory / "bin" / "uv"
     pip: Command = [python, "-m", "pip", "--disable-pip-version-check"]
@@ -143,10 +149,13 @@ def install(directory: Path, lock: str) -> None:
     )
     if lock in LOCKS_WITH_MIDFILL:
         say("installing midfill itself")
-        must_run(
-            [*uv_install, "--quiet", "--no-build-isolation", "--editable", ROOT],
-            environment,
-        )
+        itself: Command = ["--editable", ROOT] if wheel is None else [wheel]
+        must_run([*uv_install, "--quiet", "--no-build-isolation", *itself], environment)
+
+
+def midfill_itself(wheel: Path | None) -> Command:
+    """Return what uv installs Midfill from: a wheel, else the repository as it lies."""
+    return ["--editable", ROOT] if wheel is None else [wheel]
 
 
 def build_options(lock: str) -> list[str | Path]:
@@ -169,6 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Install a locked requirement file.")
     parser.add_argument("directory", type=Path)
     parser.add_argument("lock", choices=LOCKS)
+    parser.add_argument("--wheel", type=Path, help="install Midfill from this wheel")
     chosen = parser.parse_args(arguments)
     version = (sys.version_info.major, sys.version_info.minor)
     reason = why_unsupported(version, platform.system(), platform.machine())
@@ -176,7 +186,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(reason, file=sys.stderr)
         return 1
     started = time.monotonic()
-    install(chosen.directory.absolute(), chosen.lock)
+    install(
+        chosen.directory.absolute(),
+        chosen.lock,
+        chosen.wheel and chosen.wheel.absolute(),
+    )
     say(f"done in {time.monotonic() - started:.0f} s")
     return 0
 
