@@ -121,7 +121,9 @@ def test_a_socket_fits_into_the_folder(
 
 
 @pytest.mark.parametrize(
-    ("owner", "belongs"), [(None, False), (str(os.getpid()), False), ("1-a", True)]
+    ("owner", "belongs"),
+    [(None, False), (str(os.getpid()), False), ("1-a", True)],
+    ids=["nobody", "itself", "another"],
 )
 def test_whose_process_it_is(
     monkeypatch: pytest.MonkeyPatch,
