@@ -21,7 +21,6 @@ __all__ = [
     "Prompt",
     "RequestTimings",
     "Snapshot",
-    "Snippet",
     "StartStage",
     "TokenDelta",
     "Trigger",
@@ -100,21 +99,6 @@ class Snapshot:
         after = self.after
         ends = [at for at in (after.find("\n"), after.find("\r")) if at >= 0]
         return after[: min(ends)] if ends else after
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snippet:
-    """A ranked piece of another file, offered as context.
-
-    Attributes:
-        path: The file's path relative to the project, with forward slashes.
-        text: The piece itself.
-        score: How well it fits; higher is better.
-    """
-
-    path: str
-    text: str
-    score: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -290,11 +290,7 @@ class HeadlessClient:
         reply = await waiting
         round_trip_ms = (time.perf_counter() - started) * 1e3
         suggestions = read_suggestions(
-            reply,
-            item,
-            offset,
-            encoding=self._encoding,
-            converter=self._converter,
+            reply, item, offset, encoding=self._encoding, converter=self._converter
         )
         return suggestions, round_trip_ms
 
