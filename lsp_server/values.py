@@ -137,12 +137,13 @@ class HoldStep:
     """The tokens that may come next while a held text is not spelt whole.
 
     Attributes:
-        finishing: Tokens that spell the rest of it, and perhaps more.
+        finishing: Tokens that spell the rest of it, and perhaps more: a bit for each
+            token, token 0 the lowest bit of the first byte.
         going_on: Tokens that spell a part of the rest, each with the number of the
             step that comes then.
     """
 
-    finishing: tuple[int, ...]
+    finishing: bytes
     going_on: tuple[tuple[int, int], ...] = ()
 
 

@@ -53,7 +53,8 @@ def times(answer: Answer) -> str:
     """Tell what the completion cost, in one line."""
     cost = answer.timings
     if cost is None:
-        return f"no completion, {answer.round_trip_ms:.0f} ms"
+        reason = f" {answer.reason}" if answer.reason else ""
+        return f"no completion, {answer.round_trip_ms:.0f} ms.{reason}"
     first = "no token" if cost.ttft_ms is None else f"{cost.ttft_ms:.0f} ms"
     return (
         f"first token {first}, total {answer.round_trip_ms:.0f} ms, "
@@ -70,6 +71,7 @@ def as_json(place: Place, answer: Answer) -> dict[str, object]:
         "line": place.line,
         "column": place.column,
         "suggestions": [suggestion.text for suggestion in answer.suggestions],
+        "reason": answer.reason,
         "ttft_ms": cost and cost.ttft_ms,
         "total_ms": cost and cost.total_ms,
         "round_trip_ms": answer.round_trip_ms,

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lsp_server.errors import ClientError
@@ -98,7 +98,8 @@ async def ask_at(client: HeadlessClient, place: Place) -> tuple[str, int, Answer
     """Open the place's file, complete there, and close it again.
 
     Returns:
-        The file's text, the cursor in code points, and the answer.
+        The file's text, the cursor in code points, and the answer; one without a
+        suggestion has the reason.
 
     Raises:
         ClientError: The file cannot be opened, has no such place, or the server fails.
@@ -107,6 +108,10 @@ async def ask_at(client: HeadlessClient, place: Place) -> tuple[str, int, Answer
     try:
         text = client.text_of(uri)
         offset = place.offset_in(text)
-        return text, offset, await client.complete(uri, offset)
+        answer = await client.complete(uri, offset)
+        if not answer.suggestions:
+            reason = (await client.trace()).get("reason")
+            answer = replace(answer, reason=str(reason) if reason else None)
+        return text, offset, answer
     finally:
         client.close_file(uri)

@@ -66,6 +66,10 @@ _FINISH_REASONS = {
 #: the first real request does not pay for what is built at first use.
 _PROBE = GenerationRequest(request_id="start-probe", token_ids=(0, 0), max_tokens=2)
 
+#: What holds a generation to a text, as vLLM names classes, for each model runner.
+_HOLDS_V1 = "lsp_server.engine.hold_v1:HoldProcessor"
+_HOLDS_V2 = "lsp_server.engine.hold_v2:HoldProcessor"
+
 #: vLLM's processes get this long to end by themselves before they are killed.
 _SHUTDOWN_TIMEOUT_S = 5.0
 
@@ -305,25 +309,29 @@ class _Launch:
         os.environ[start_report.REPORT_VARIABLE] = str(report)
         import vllm
         from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
         if cancelled.is_set():
             raise RuntimeError("the start was cancelled")
         before = child_processes()
-        llm = AsyncLLM.from_engine_args(
-            AsyncEngineArgs(
-                **dataclasses.asdict(options),
-                trust_remote_code=False,
-                generation_config="vllm",
-                load_format="safetensors",
-                skip_tokenizer_init=True,
-                enable_prefix_caching=True,
-                disable_log_stats=True,
-                use_tqdm_on_load=False,
-                enable_log_requests=False,
-                worker_extension_cls=f"{WorkerProbe.__module__}.{WorkerProbe.__name__}",
-            )
-        )
+        vllm_config = AsyncEngineArgs(
+            **dataclasses.asdict(options),
+            trust_remote_code=False,
+            generation_config="vllm",
+            load_format="safetensors",
+            skip_tokenizer_init=True,
+            enable_prefix_caching=True,
+            disable_log_stats=True,
+            use_tqdm_on_load=False,
+            enable_log_requests=False,
+            worker_extension_cls=f"{WorkerProbe.__module__}.{WorkerProbe.__name__}",
+        ).create_engine_config(UsageContext.ENGINE_CONTEXT)
+        # The two model runners have interfaces of their own, and which of them it is
+        # vLLM decides from all of the configuration.
+        holds = _HOLDS_V2 if vllm_config.use_v2_model_runner else _HOLDS_V1
+        vllm_config.model_config.logits_processors = [holds]
+        llm = AsyncLLM.from_vllm_config(vllm_config, disable_log_stats=True)
         return _Running(
             llm=llm,
             info=EngineInfo(
@@ -345,8 +353,14 @@ def _engine_input(request: GenerationRequest) -> "TokensInput":
 def _sampling_params(request: GenerationRequest) -> "SamplingParams":
     from vllm.sampling_params import RequestOutputKind, SamplingParams
 
+    from lsp_server.engine.hold_masks import extra_arguments
+
     return SamplingParams(
         temperature=request.temperature,
+        top_p=request.top_p,
+        # The same request has the same answer, and each candidate one of its own.
+        seed=request.candidate or None,
+        extra_args=extra_arguments(request.hold, len(request.token_ids)),
         max_tokens=request.max_tokens,
         stop_token_ids=list(request.stop_token_ids),
         # Only the request says what ends it; the prompt's family knows its tokens.

@@ -20,6 +20,7 @@ from lsp_server.protocol.client_files import OpenFile, read_source
 from lsp_server.protocol.client_introduction import introduction
 from lsp_server.protocol.client_news import ServerNews
 from lsp_server.protocol.convert import PositionEncoding, position_at
+from lsp_server.protocol.trace import TRACE_METHOD
 from lsp_server.values import Trigger
 
 __all__ = ["HeadlessClient", "headless_client"]
@@ -135,6 +136,22 @@ class HeadlessClient:
             ClientError: The server is gone, or it takes too long.
         """
         await self._wait_for(self._news.loading, timeout_s, "the engine did not load")
+
+    def configure(self, settings: object) -> None:
+        """Change settings of the running server; sections as in ``initialize``."""
+        self._notify(
+            types.WORKSPACE_DID_CHANGE_CONFIGURATION,
+            types.DidChangeConfigurationParams(settings=settings),
+        )
+
+    async def trace(self) -> dict[str, object]:
+        """Ask what the last request was and what came of it; empty before one.
+
+        Raises:
+            ClientError: The server is gone, or answers with an error.
+        """
+        result = await self._connected.request(TRACE_METHOD, {})
+        return result if isinstance(result, dict) else {}
 
     def open_file(self, path: Path, *, language_id: str = "python") -> str:
         """Open a file from disk, and return its URI.

@@ -242,7 +242,7 @@ def _register(server: MidfillServer) -> None:
         return await server.session.complete(order)
 
     @server.feature(TRACE_METHOD)
-    async def trace(_params: object) -> dict[str, object] | None:
+    async def trace(_params: dict[str, object] | None) -> dict[str, object] | None:
         return server.session.trace()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
