@@ -69,9 +69,7 @@ async def _one_start(log: Path) -> Start:
         on_notification=news.hear,
     )
     try:
-        await connection.request(
-            "initialize", _introduction()
-        )
+        await connection.request("initialize", _introduction())
         began_at = time.perf_counter()
         connection.notify("initialized", {})
         answers: list[tuple[float, float]] = []

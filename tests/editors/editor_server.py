@@ -133,7 +133,7 @@ class EditorServer:
         ]
 
     def wait_until_ready(self, times: int = 1, within_s: float = 60.0) -> None:
-        """Wait until engines have become ready so many times; it completes from then."""
+        """Wait until engines have become ready so many times in all."""
 
         def is_ready() -> bool:
             states = [each.fields.get("state") for each in self.events("engine.state")]

@@ -151,18 +151,18 @@ def test_line_ends_and_characters_of_two_units(
     opened: Opened, scripted_server: ScriptedServer, tmp_path: Path
 ) -> None:
     """Behind emoji the text lands at the cursor, and a DOS file keeps its line ends."""
-    server = scripted_server("1\n    return 2\n")
-    before = "def f(n):\r\n    print('\U0001f600\U0001f600') + "
+    server = scripted_server("a = 1\n    return a\n")
+    before = "def f(n):  # \U0001f600\r\n"
     session = opened(server, before)
-    session.press("0")
-    session.wait_for_ghost("1")
+    session.press("    ")
+    session.wait_for_ghost("return a")
     session.press(TAB)
-    text = f"{before}01"
+    text = f"{before}    a = 1\r\n    return a"
     session.wait_for_text(text.replace("\r", ""))
-    session.press("\r")
-    session.wait_for_ghost("return 2")
+    session.press("\rx = '\U0001f600\U0001f600' + ")
+    session.wait_for_ghost("a = 1")
     session.press(TAB)
-    text += "\r\n    1\r\n    return 2"
+    text += "\r\nx = '\U0001f600\U0001f600' + a = 1"
     session.wait_for_text(text.replace("\r", ""))
     session.press(SAVE)
     file = tmp_path / "project" / "a.py"
