@@ -186,7 +186,8 @@ def write_server(
         "#!/bin/sh",
         f"echo $$ >> {shlex.quote(str(server.notes))}",
         *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
-        f'exec {command} "$@" 2>> {shlex.quote(str(server.log))}',
+        # The editor's own end of stderr stays open, since some complain if it closes.
+        f'exec {command} "$@" 3>&2 2>> {shlex.quote(str(server.log))}',
     ]
     server.program.write_text("\n".join(lines) + "\n", encoding="utf-8")
     server.program.chmod(0o755)

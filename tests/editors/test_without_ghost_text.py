@@ -65,12 +65,20 @@ def test_helix(
         folder=file.parent,
         answers={b"\x1b[c": b"\x1b[?62c"},
     ) as helix:
-        wait_for(lambda: server.events("engine.state"), what="the server")
+        wait_for(
+            lambda: log.exists() and "textDocument/didOpen" in log.read_text("utf-8"),
+            what="the attached server",
+        )
         if not start_delay_ms:
             server.wait_until_ready()
         helix.press("Ay")
         helix.wait_for(lambda written: b"INS" in written, what="insert mode")
-        helix.press("\x1b:w\r")
+        helix.press("\x1b")
+        helix.wait_for(
+            lambda written: written.rfind(b"NOR") > written.rfind(b"INS"),
+            what="normal mode",
+        )
+        helix.press(":w\r")
         wait_for(lambda: file.read_text() == "x = y\n", what="the saved file")
         helix.press(":q!\r")
         assert helix.wait_for_end(20) < QUIT_WITHIN_S
