@@ -103,8 +103,9 @@ async def test_what_is_typed_ends_what_does_not_fit(
     async def sleep(_seconds: float) -> None:
         # The held blank and the first word come at once; then the user types.
         waiting.append(None)
+        number = len(waiting)
         await asyncio.sleep(0)
-        if len(waiting) > 4:
+        if number > 4:
             await gate.wait()
 
     service, engine = make_service(
