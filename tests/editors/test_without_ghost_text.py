@@ -58,7 +58,7 @@ def test_helix(
     config.parent.mkdir()
     config.write_text(HELIX.format(program=str(server.program)))
     log = file.with_name("helix.log")
-    command = [editor_program("hx"), "-v", "--log", log, file]
+    command: list[str | Path] = [editor_program("hx"), "-v", "--log", log, file]
     with Terminal(
         command,
         environment=home,
