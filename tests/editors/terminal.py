@@ -78,7 +78,7 @@ class Terminal:
         self._reader.join(5)
         os.close(self._ours)
         # pytest shows it if the test failed.
-        sys.stdout.write(f"the terminal's last words: {self.written[-4000:]!r}\n")
+        sys.stderr.write(f"the terminal's last words: {self.written[-4000:]!r}\n")
 
     @property
     def written(self) -> bytes:
