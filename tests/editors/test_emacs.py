@@ -197,9 +197,10 @@ def test_server_that_is_killed_comes_back(
 def test_quit_does_not_wait_for_the_model(
     opened: Opened, scripted_server: ScriptedServer
 ) -> None:
-    """While the model is being loaded, Emacs ends as fast as ever."""
+    """While the model is being loaded, which the mode line says, Emacs ends at once."""
     server = scripted_server(start_delay_ms=600_000)
     session = opened(server, until=Until.SERVED)
+    session.wait_for(lambda told: b"Midfill:loading" in told, what="the mode line")
     assert session.quit() < QUIT_WITHIN_S
     assert b"Timeout" not in session.written
 
