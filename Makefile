@@ -43,14 +43,29 @@ demo: $(RUNTIME) ## Complete at marked cursors of the example files
 
 .PHONY: test
 test: $(RUNTIME) $(TOOLS) ## Run the whole test suite, with coverage
-	$(BIN)/python -m pytest -m 'not engine$(CPU_ONLY)' -n $(WORKERS) \
+	$(BIN)/python -m pytest -m 'not engine and not editor$(CPU_ONLY)' -n $(WORKERS) \
 		--cov --cov-report= --cov-fail-under=0
-	$(BIN)/python -m pytest -m 'engine$(CPU_ONLY)' \
+	$(BIN)/python -m pytest -m 'engine and not editor$(CPU_ONLY)' \
 		--cov --cov-append --cov-report=term
 
 .PHONY: test-fast
 test-fast: $(RUNTIME) $(TOOLS) ## Run the tests that start no engine, without coverage
-	$(BIN)/python -m pytest -m 'not engine and not gpu and not slow' -n $(WORKERS)
+	$(BIN)/python -m pytest -m 'not engine and not editor and not gpu and not slow' -n $(WORKERS)
+
+# The extension's own tests need Node.js, which is obtained like the editors.
+VSCODE := $(dir $(wildcard editors/vscode/package.json))
+IN_VSCODE = PATH="$(CURDIR)/.editors/bin:$$PATH" npm --prefix $(VSCODE)
+
+.PHONY: test-editors
+test-editors: install-editors ## Test Midfill in the real editors
+ifneq ($(VSCODE),)
+	@if test -x .editors/bin/npm; then $(IN_VSCODE) ci && $(IN_VSCODE) run package; \
+		else echo 'SKIPPED $(VSCODE): npm was not obtained'; fi
+endif
+	$(BIN)/python -m pytest -m 'editor$(CPU_ONLY)' tests/editors
+ifneq ($(VSCODE),)
+	@if test -x .editors/bin/npm; then $(IN_VSCODE) test; fi
+endif
 
 .PHONY: lint
 lint: $(RUNTIME) $(TOOLS) ## Check format, style, types and import direction
@@ -79,6 +94,10 @@ install: $(RUNTIME) ## Install Midfill and its engine into .venv
 .PHONY: install-dev
 install-dev: $(RUNTIME) $(TOOLS) ## Install the development tools as well
 
+.PHONY: install-editors
+install-editors: $(TOOLS) $(VENV)/.installed-editors ## Obtain the editors that are tested
+	@PYTHONPATH=tests/editors $(BIN)/python -m obtain
+
 .PHONY: install-s3
 install-s3: $(VENV)/.installed-s3 ## Install boto3, to pull models from S3
 
@@ -105,6 +124,8 @@ lock: $(RUNTIME) ## Resolve the locked requirements again (UPGRADE=1: newest ver
 		-o requirements/s3.txt
 	$(COMPILE) pyproject.toml --extra s3 --extra dev -c requirements/cpu.txt \
 		-c requirements/cuda.txt -c requirements/s3.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra editors -c requirements/cpu.txt \
+		-c requirements/cuda.txt -c requirements/dev.txt -o requirements/editors.txt
 	$(COMPILE) requirements/quantize.in requirements/torch-cpu.in \
 		--override requirements/quantize-overrides.txt -o requirements/quantize.txt
 	$(COMPILE) requirements/gptqmodel.in -c requirements/cpu.txt -c requirements/cuda.txt \
@@ -117,7 +138,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 
 .PHONY: clean
 clean: ## Remove the environments and everything that was built
-	rm -rf $(VENV) .venv-quantize build dist htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) .venv-quantize .editors build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -135,6 +156,10 @@ $(VENV)/.installed-s3: requirements/s3.txt $(INSTALL) | $(RUNTIME)
 
 $(TOOLS): requirements/dev.txt $(INSTALL) | $(RUNTIME)
 	@$(PYTHON) requirements/install.py $(VENV) dev
+	@touch $@
+
+$(VENV)/.installed-editors: requirements/editors.txt $(INSTALL) | $(RUNTIME)
+	@$(PYTHON) requirements/install.py $(VENV) editors
 	@touch $@
 
 .venv-quantize/.installed: requirements/quantize.txt requirements/torch-cpu.txt $(INSTALL) | python

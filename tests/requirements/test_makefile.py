@@ -13,6 +13,7 @@ LOCKS = (
     "cpu.txt",
     "cuda.txt",
     "dev.txt",
+    "editors.txt",
     "gptqmodel-build.txt",
     "gptqmodel.txt",
     "quantize.txt",
@@ -115,6 +116,27 @@ def test_gptqmodel_goes_beside_the_engine(checkout: Path, device: str) -> None:
     touch(checkout / "requirements" / "gptqmodel.txt", at_s=3_000)
     assert ["gptqmodel"] == installs(checkout, "install-gptqmodel", device)
     assert [] == installs(checkout, "install", device)
+
+
+@pytest.mark.parametrize("target", ["install-editors", "test-editors"])
+def test_editor_tests_install_their_own_lock(checkout: Path, target: str) -> None:
+    """What drives the editors is installed for their tests alone, and once."""
+    assert ["editors"] == installs(checkout, target)
+    touch(checkout / ".venv" / ".installed-editors", at_s=2_000)
+    assert [] == installs(checkout, target)
+    assert [] == installs(checkout, "test")
+
+
+def test_missing_npm_skips_the_extension(checkout: Path) -> None:
+    """Without npm the extension's own tests are skipped in so many words."""
+    touch(checkout / ".venv" / ".installed-editors", at_s=2_000)
+    (checkout / "editors" / "vscode").mkdir(parents=True)
+    (checkout / "editors" / "vscode" / "package.json").touch()
+    (checkout / ".venv" / "bin").mkdir()
+    (checkout / ".venv" / "bin" / "python").symlink_to(shutil.which("true") or "")
+    made = make(checkout, "test-editors")
+    assert 0 == made.returncode, made.stderr
+    assert "SKIPPED editors/vscode/: npm was not obtained" in made.stdout
 
 
 def test_other_device_installs_its_lock(checkout: Path) -> None:
