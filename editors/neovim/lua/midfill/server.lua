@@ -267,13 +267,20 @@ local function capabilities()
   return made
 end
 
+--- Return a table that becomes a JSON object, also when it is empty.
+---@param values table
+---@return table
+local function object(values)
+  return next(values) == nil and vim.empty_dict() or values
+end
+
 ---@return table
 local function client_config()
   return {
     name = "midfill",
     cmd = spawn,
     capabilities = capabilities(),
-    init_options = { midfill = config.current.server.settings },
+    init_options = { midfill = object(config.current.server.settings) },
     handlers = messages.handlers(hooks),
     on_init = initialized,
   }

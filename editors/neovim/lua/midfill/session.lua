@@ -281,7 +281,7 @@ local function ask(buf, kind, step)
 end
 
 ---@param buf integer
-local function ask_if_M.may_show(buf)
+local function ask_if_wanted(buf)
   if vim.api.nvim_get_current_buf() == buf and M.may_show(buf) and status.can_complete() then
     ask(buf, AUTOMATIC)
   end
@@ -404,7 +404,7 @@ end
 function M.ask_again()
   local buf = vim.api.nvim_get_current_buf()
   if session.painter.asks and not session.suggestion and not session.pending then
-    ask_if_M.may_show(buf)
+    ask_if_wanted(buf)
   end
 end
 
