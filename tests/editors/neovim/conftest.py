@@ -8,46 +8,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from editor_server import EditorProgram, EditorServer, write_server
-from neovim_driver import Neovim
+from editor_server import EditorProgram, EditorServer, wait_for, write_server
+from neovim_driver import KEYS, TEXT, Neovim, home_in
 from obtain.record import UnobtainableError, program
 
 VERSIONS = ("nvim-0.10", "nvim-0.12")
 SHARED = [("nvim-0.10", "own"), ("nvim-0.12", "own"), ("nvim-0.12", "native")]
 
-TEXT = "item + total\n    return item\n"
-CANDIDATES = ("item - total\n", "item * total\n")
-LINE = "item + total"
-KEYS = {
-    "accept": "<Tab>",
-    "accept_word": "<C-l>",
-    "accept_line": "<C-j>",
-    "next": "<M-]>",
-    "previous": "<M-[>",
-    "dismiss": "<C-]>",
-    "trigger": "<M-t>",
-}
-
 Started = Callable[..., Neovim]
-
-
-def home_in(folder: Path) -> dict[str, str]:
-    """Return the environment of a Neovim whose user has nothing yet."""
-    places = {
-        "HOME": folder / "home",
-        "XDG_CONFIG_HOME": folder / "home/.config",
-        "XDG_DATA_HOME": folder / "home/.local/share",
-        "XDG_STATE_HOME": folder / "home/.local/state",
-        "XDG_CACHE_HOME": folder / "home/.cache",
-        "XDG_RUNTIME_DIR": folder / "run",
-    }
-    for place in places.values():
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "TERM": "xterm-256color",
-    } | {name: str(place) for name, place in places.items()}
 
 
 @pytest.fixture(scope="session", params=SHARED, ids="-".join)
@@ -63,7 +31,6 @@ def shared(
     folder = tmp_path_factory.mktemp(f"{version}-{ghost}")
     settings = {
         "SCRIPTED_TEXT": TEXT,
-        "SCRIPTED_CANDIDATES": "\x1e".join(CANDIDATES),
     }
     server = write_server(folder / "server", settings)
     neovim = Neovim(nvim, home_in(folder))
@@ -71,6 +38,7 @@ def shared(
         neovim.setup(server={"command": server.command}, ghost=ghost)
         neovim.edit(folder / "first.py")
         neovim.wait("Status", state="ready")
+        wait_for(lambda: [e for e in server.events("engine.state") if e.fields["state"] == "ready"])
         yield neovim, server, ghost
         neovim.quit()
         server.assert_gone()

@@ -16,12 +16,26 @@ from pathlib import Path
 import psutil
 import pynvim
 
-__all__ = ["Event", "Ghost", "Neovim", "PLUGIN"]
+__all__ = ["CANDIDATES", "KEYS", "LINE", "PLUGIN", "TEXT", "Event", "Ghost", "Neovim", "home_in"]
 
 PLUGIN = Path(__file__).parents[3] / "editors" / "neovim"
 WITHIN_MS = 20_000
 
 Json = object
+
+TEXT = "item + total\n    return item\n"
+CANDIDATES = ("item - total\n", "item * total\n")
+LINE = "item + total"
+KEYS = {
+    "accept": "<Tab>",
+    "accept_word": "<C-l>",
+    "accept_line": "<C-j>",
+    "next": "<M-]>",
+    "previous": "<M-[>",
+    "dismiss": "<C-]>",
+    "trigger": "<M-t>",
+}
+"""The keys that tests map."""
 
 _RELAY = """
 local channel = ...
@@ -248,6 +262,25 @@ class Neovim:
             self._nvim.close()
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(self.pid).kill()
+
+
+def home_in(folder: Path) -> dict[str, str]:
+    """Return the environment of a Neovim whose user has nothing yet."""
+    places = {
+        "HOME": folder / "home",
+        "XDG_CONFIG_HOME": folder / "home/.config",
+        "XDG_DATA_HOME": folder / "home/.local/share",
+        "XDG_STATE_HOME": folder / "home/.local/state",
+        "XDG_CACHE_HOME": folder / "home/.cache",
+        "XDG_RUNTIME_DIR": folder / "run",
+    }
+    for place in places.values():
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+    } | {name: str(place) for name, place in places.items()}
 
 
 @contextlib.contextmanager

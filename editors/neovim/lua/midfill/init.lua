@@ -132,7 +132,9 @@ local function map_keys()
     previous = action("previous"),
     dismiss = action("dismiss"),
     trigger = action("trigger"),
-  })
+  }, function(name)
+    return name == "trigger" or require("midfill.session").has_suggestion()
+  end)
 end
 
 --- Take the settings, and begin to complete. See `:help midfill-settings`.

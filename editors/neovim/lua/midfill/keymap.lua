@@ -43,21 +43,48 @@ local function set_like(lhs, mapping)
   vim.api.nvim_set_keymap("i", lhs, rhs, options)
 end
 
+---@type table<string, boolean>
+local passing = {}
+
+---@type table<string, { key: string, action: fun(): boolean }>
+local bound = {}
+
+--- Do what a key is mapped to; if there is nothing to do, have it do what it did before.
+---@param name string
+function M.run(name)
+  local entry = bound[name]
+  if entry and not entry.action() then
+    passing[name] = true
+    local key = vim.api.nvim_replace_termcodes(entry.key, true, true, true)
+    vim.api.nvim_feedkeys(key, "im", false)
+  end
+end
+
 --- Map a key to an action.
+---
+--- The mapping itself decides only that nothing is shown at all: while keys are typed fast,
+--- Neovim evaluates a mapping before the keys in front of it are in the buffer. Whether a
+--- suggestion still fits is decided in `<Cmd>`, which runs behind them.
 ---@param name string
 ---@param key string
 ---@param action fun(): boolean Whether it did something; if not, the key does what it did.
-local function map(name, key, action)
+---@param may_act fun(): boolean
+local function map(name, key, action, may_act)
   local before = mapping_of(key)
   local fallback = key
   if before then
     fallback = ("<Plug>(midfill-before-%s)"):format(name)
     set_like(fallback, before)
   end
+  bound[name] = { key = key, action = action }
   -- With remap, a key that returns itself is not mapped again, and still expands
   -- abbreviations as it would without a mapping.
   vim.keymap.set("i", key, function()
-    return action() and "" or fallback
+    if passing[name] or not may_act() then
+      passing[name] = nil
+      return fallback
+    end
+    return ("<Cmd>lua require('midfill.keymap').run('%s')<CR>"):format(name)
   end, { expr = true, remap = true, silent = true, desc = "Midfill: " .. name:gsub("_", " ") })
   mapped[#mapped + 1] = { key = key, before = before }
 end
@@ -71,19 +98,22 @@ function M.reset()
       set_like(entry.key, entry.before)
     end
   end
-  mapped = {}
+  mapped, bound, passing = {}, {}, {}
 end
 
 --- Map the keys of the settings.
 ---@param keys midfill.KeymapConfig
 ---@param actions table<string, fun(): boolean>
-function M.apply(keys, actions)
+---@param may_act fun(name: string): boolean Whether an action may have something to do.
+function M.apply(keys, actions, may_act)
   M.reset()
   local names = vim.tbl_keys(actions)
   table.sort(names)
   for _, name in ipairs(names) do
     if keys[name] then
-      map(name, keys[name], actions[name])
+      map(name, keys[name], actions[name], function()
+        return may_act(name)
+      end)
     end
   end
 end

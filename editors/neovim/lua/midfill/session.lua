@@ -142,6 +142,12 @@ function M.current()
   }
 end
 
+--- Tell whether a suggestion is drawn; keys that are not in the buffer yet may end it.
+---@return boolean
+function M.has_suggestion()
+  return session.suggestion ~= nil
+end
+
 --- Tell whether a suggestion is shown and still fits.
 ---@return boolean
 function M.is_visible()
