@@ -1,7 +1,7 @@
 """Starts Neovims: one for the tests that only type, one of their own for the others."""
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,12 +10,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from editor_server import EditorProgram, EditorServer, wait_for, write_server
 from neovim_driver import KEYS, TEXT, Neovim, home_in
+from neovim_fixtures import Started
 from obtain.record import UnobtainableError, program
 
 VERSIONS = ("nvim-0.10", "nvim-0.12")
 SHARED = [("nvim-0.10", "own"), ("nvim-0.12", "own"), ("nvim-0.12", "native")]
-
-Started = Callable[..., Neovim]
 
 
 @pytest.fixture(scope="session", params=SHARED, ids="-".join)
@@ -63,7 +62,7 @@ def server(shared: tuple[Neovim, EditorServer, str]) -> EditorServer:
 def neovim(shared: tuple[Neovim, EditorServer, str], tmp_path: Path) -> Neovim:
     """A Neovim whose server is ready, with an empty file of its own, keys mapped."""
     shared_neovim, server, ghost = shared
-    shared_neovim.type("<Esc><Esc>")
+    shared_neovim.type_out("<Esc><Esc>")
     shared_neovim.lua("pcall(vim.keymap.del, 'i', '<Tab>')")
     shared_neovim.command("silent! %bwipeout!")
     shared_neovim.command("set expandtab shiftwidth=4 autoindent")
