@@ -8,8 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from editor_server import EditorProgram, EditorServer, wait_for, write_server
-from neovim_driver import KEYS, TEXT, Neovim, home_in
+from editor_server import EditorProgram, EditorServer, write_server
+from neovim_driver import CANDIDATES, KEYS, TEXT, Neovim, home_in
 from neovim_fixtures import Started
 from obtain.record import UnobtainableError, program
 
@@ -30,6 +30,7 @@ def shared(
     folder = tmp_path_factory.mktemp(f"{version}-{ghost}")
     settings = {
         "SCRIPTED_TEXT": TEXT,
+        "SCRIPTED_CANDIDATES": "\x1e".join(CANDIDATES),
     }
     server = write_server(folder / "server", settings)
     neovim = Neovim(nvim, home_in(folder))
@@ -37,7 +38,6 @@ def shared(
         neovim.setup(server={"command": server.command}, ghost=ghost)
         neovim.edit(folder / "first.py")
         neovim.wait("Status", state="ready")
-        wait_for(lambda: [e for e in server.events("engine.state") if e.fields["state"] == "ready"])
         yield neovim, server, ghost
         neovim.quit()
         server.assert_gone()

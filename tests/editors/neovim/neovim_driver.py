@@ -276,11 +276,15 @@ def home_in(folder: Path) -> dict[str, str]:
     }
     for place in places.values():
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "TERM": "xterm-256color",
-    } | {name: str(place) for name, place in places.items()}
+    # The server is measured for coverage like any other process of the tests.
+    measured = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("COV_", "COVERAGE_")) or name == "PYTHONPATH"
+    }
+    fixed = {"PATH": "/usr/local/bin:/usr/bin:/bin", "TERM": "xterm-256color"}
+    named = {name: str(place) for name, place in places.items()}
+    return measured | fixed | {"LANG": "C.UTF-8"} | named
 
 
 @contextlib.contextmanager

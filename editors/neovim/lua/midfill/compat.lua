@@ -76,17 +76,50 @@ function M.is_stopped(client)
   return client.is_stopped()
 end
 
+--- Run `start` with Neovim's reader of messages made safe: before 0.12 it throws at what
+--- is no message, in a callback, which blocks the screen with an error.
+---@param on_garbage fun()
+---@param start fun(): table
+---@return table
+local function with_safe_reader(on_garbage, start)
+  local rpc = vim.lsp.rpc
+  local original = rpc.create_read_loop
+  if not original then
+    return start()
+  end
+  rpc.create_read_loop = function(...)
+    local read = original(...)
+    local broken = false
+    return function(...)
+      if not broken and not pcall(read, ...) then
+        broken = true
+        on_garbage()
+      end
+    end
+  end
+  local ok, result = pcall(start)
+  rpc.create_read_loop = original
+  if not ok then
+    error(result, 0)
+  end
+  return result
+end
+
 --- Start a server's process and speak JSON-RPC with it.
 ---@param argv string[]
 ---@param dispatchers table
 ---@param environment table<string, string>
 ---@return table rpc
 function M.start_rpc(argv, dispatchers, environment)
-  if has("0.10") then
-    return vim.lsp.rpc.start(argv, dispatchers, { env = environment })
-  end
-  local arguments = vim.list_slice(argv, 2)
-  return vim.lsp.rpc.start(argv[1], arguments, dispatchers, { env = environment })
+  return with_safe_reader(function()
+    dispatchers.on_error(1, "no message")
+  end, function()
+    if has("0.10") then
+      return vim.lsp.rpc.start(argv, dispatchers, { env = environment })
+    end
+    local arguments = vim.list_slice(argv, 2)
+    return vim.lsp.rpc.start(argv[1], arguments, dispatchers, { env = environment })
+  end)
 end
 
 --- Run a command in a terminal in the current window.
