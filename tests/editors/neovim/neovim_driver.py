@@ -19,7 +19,7 @@ import pynvim
 __all__ = ["CANDIDATES", "KEYS", "LINE", "PLUGIN", "TEXT", "Event", "Ghost", "Neovim", "home_in"]
 
 PLUGIN = Path(__file__).parents[3] / "editors" / "neovim"
-WITHIN_MS = 20_000
+WITHIN_MS = 10_000
 
 Json = object
 
