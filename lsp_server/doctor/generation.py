@@ -7,6 +7,7 @@ import time
 
 from lsp_server.config import Config
 from lsp_server.doctor.finding import Finding, Level
+from lsp_server.engine.start_progress import StartProgress
 from lsp_server.errors import MidfillError
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import EngineStarter
@@ -49,7 +50,7 @@ async def _generate(
     config: Config, model: LoadedModel, start_engine: EngineStarter
 ) -> Finding:
     began = time.perf_counter()
-    engine = await start_engine(config, model)
+    engine = await start_engine(config, model, StartProgress({}))
     try:
         started = time.perf_counter()
         request = GenerationRequest(
