@@ -34,7 +34,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-MARK = "MIDFILL_TEST_MARK"
+MARK = "TEST_OF_MIDFILL"
 """Set for a server and all that it starts, to find what outlives it."""
 
 GONE_WITHIN_S = 2.0
@@ -69,7 +69,7 @@ class EditorServer:
     Attributes:
         program: What the editor is told to run; it takes a server's arguments.
         log: The server's stderr, of all its starts.
-        mark: The value of ``MIDFILL_TEST_MARK`` in its processes.
+        mark: The value of ``TEST_OF_MIDFILL`` in its processes.
         notes: Where the program notes the id of each server.
     """
 
@@ -184,7 +184,13 @@ def write_server(
     return server
 
 
-def wait_for(look: Callable[[], T], *, what: str = "it", within_s: float = 20.0) -> T:
+def wait_for(
+    look: Callable[[], T],
+    *,
+    what: str = "it",
+    within_s: float = 20.0,
+    every_s: float = 0.02,
+) -> T:
     """Look again and again until something true is seen, and return it.
 
     Only for what gives no sign of its own, such as an editor's screen.
@@ -192,7 +198,7 @@ def wait_for(look: Callable[[], T], *, what: str = "it", within_s: float = 20.0)
     ended = time.monotonic() + within_s
     while not (seen := look()):
         assert time.monotonic() < ended, f"{what} did not come within {within_s} s"
-        time.sleep(0.02)
+        time.sleep(every_s)
     return seen
 
 
