@@ -77,7 +77,7 @@ local function checked(client, buf, handler)
       and vim.api.nvim_get_current_buf() == buf
       and vim.api.nvim_buf_get_changedtick(buf) == tick
       and session.place(buf).column == column
-    if not is_current then
+    if not is_current or session.shows_candidates() then
       return
     end
     local place = session.place(buf)

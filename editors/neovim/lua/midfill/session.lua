@@ -148,6 +148,13 @@ function M.has_suggestion()
   return session.suggestion ~= nil
 end
 
+--- Tell whether candidates that the user asked for are shown.
+---@return boolean
+function M.shows_candidates()
+  local now = M.current()
+  return now ~= nil and now.suggestion.invoked
+end
+
 --- Tell whether a suggestion is shown and still fits.
 ---@return boolean
 function M.is_visible()
