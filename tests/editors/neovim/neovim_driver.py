@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +105,8 @@ class Neovim:
         program: The editor.
         environment: All of its environment.
         arguments: Further arguments, such as files.
+        size: Columns and rows of its screen.
+        on_redraw: Is given each ``redraw`` notification.
     """
 
     def __init__(
@@ -112,6 +114,9 @@ class Neovim:
         program: Path,
         environment: Mapping[str, str],
         arguments: Sequence[str] = (),
+        *,
+        size: tuple[int, int] = (80, 20),
+        on_redraw: Callable[[Json], None] = lambda _: None,
     ) -> None:
         clean = ["-u", "NONE", "-i", "NONE", "-n", "--cmd", "set shortmess+=I"]
         # pynvim has no argument for it: the child gets this process's environment.
@@ -119,7 +124,8 @@ class Neovim:
             self._nvim = pynvim.attach(
                 "child", argv=[str(program), "--embed", *clean, *arguments]
             )
-        self._nvim.ui_attach(80, 20, rgb=True, ext_linegrid=True)
+        self._on_redraw = on_redraw
+        self._nvim.ui_attach(*size, rgb=True, ext_linegrid=True)
         self._seen: deque[Event] = deque()
         self._waits = itertools.count(1)
         self.command(f"set runtimepath^={PLUGIN}")
@@ -161,6 +167,19 @@ class Neovim:
         self.lua("_G.typed = function(c, t) vim.rpcnotify(c, 'midfill', 'Typed', { token = t }) end")
         self.type(f"{keys}<Cmd>lua typed({self._nvim.channel_id}, {token})<CR>")
         self.wait("Typed", token=token)
+
+    def pause(self, length_ms: int) -> None:
+        """Look at the screen for a while, as a person does; for recordings alone."""
+        token = next(self._waits)
+        self.lua(
+            "local channel, token, ms = ...; vim.defer_fn(function()"
+            " vim.rpcnotify(channel, 'midfill', 'Pause', { token = token })"
+            " end, ms)",
+            self._nvim.channel_id,
+            token,
+            length_ms,
+        )
+        self.wait("Pause", token=token)
 
     def wait(self, name: str, within_ms: int = WITHIN_MS, **data: Json) -> Event:
         """Return the next event of a name whose data hold what is given.
@@ -213,6 +232,8 @@ class Neovim:
             if method == "midfill":
                 name, data = arguments
                 return Event(name=name, data=data)
+            if method == "redraw":
+                self._on_redraw(arguments)
 
     @property
     def lines(self) -> list[str]:
