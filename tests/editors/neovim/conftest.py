@@ -66,9 +66,7 @@ def neovim(shared: tuple[Neovim, EditorServer, str], tmp_path: Path) -> Neovim:
     shared_neovim.lua("pcall(vim.keymap.del, 'i', '<Tab>')")
     shared_neovim.command("silent! %bwipeout!")
     shared_neovim.command("set expandtab shiftwidth=4 autoindent")
-    shared_neovim.setup(
-        server={"command": server.command}, ghost=ghost, keymaps=KEYS
-    )
+    shared_neovim.setup(server={"command": server.command}, ghost=ghost, keymaps=KEYS)
     shared_neovim.edit(tmp_path / "file.py")
     shared_neovim.wait("Attached")
     return shared_neovim

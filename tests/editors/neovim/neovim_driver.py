@@ -16,7 +16,17 @@ from pathlib import Path
 import psutil
 import pynvim
 
-__all__ = ["CANDIDATES", "KEYS", "LINE", "PLUGIN", "TEXT", "Event", "Ghost", "Neovim", "home_in"]
+__all__ = [
+    "CANDIDATES",
+    "KEYS",
+    "LINE",
+    "PLUGIN",
+    "TEXT",
+    "Event",
+    "Ghost",
+    "Neovim",
+    "home_in",
+]
 
 PLUGIN = Path(__file__).parents[3] / "editors" / "neovim"
 WITHIN_MS = 10_000
@@ -134,6 +144,11 @@ class Neovim:
         self.lua(_RELAY, self._nvim.channel_id)
         self.pid = int(str(self.lua("return vim.fn.getpid()")))
 
+    @property
+    def channel(self) -> int:
+        """The RPC channel on which events come."""
+        return int(self._nvim.channel_id)
+
     def command(self, line: str) -> None:
         """Run an Ex command."""
         self._nvim.command(line)
@@ -164,7 +179,10 @@ class Neovim:
     def type_out(self, keys: str) -> None:
         """Type keys, and return when they have done what they do."""
         token = next(self._waits)
-        self.lua("_G.typed = function(c, t) vim.rpcnotify(c, 'midfill', 'Typed', { token = t }) end")
+        self.lua(
+            "_G.typed = function(channel, token)"
+            " vim.rpcnotify(channel, 'midfill', 'Typed', { token = token }) end"
+        )
         self.type(f"{keys}<Cmd>lua typed({self._nvim.channel_id}, {token})<CR>")
         self.wait("Typed", token=token)
 
@@ -201,7 +219,7 @@ class Neovim:
             token,
             within_ms,
         )
-        seen = []
+        seen: list[Event] = []
         while True:
             event = self._next()
             if event.name == "TimeOut":

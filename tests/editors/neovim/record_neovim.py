@@ -4,13 +4,15 @@ Run it with ``python tests/editors/neovim/record_neovim.py``; it writes
 ``docs/images/neovim.png`` and ``docs/images/neovim.gif``.
 """
 
+import itertools
 import random
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from editor_server import write_server
 from neovim_driver import Neovim, home_in
@@ -53,7 +55,7 @@ class Recorder:
         times = [at for at, _ in frames]
         durations = [
             max(20, round((after - at) * 100) * 10)
-            for at, after in zip(times, times[1:], strict=False)
+            for at, after in itertools.pairwise(times)
         ]
         palette = frames[-1][1].quantize(64, dither=Image.Dither.NONE)
         images = [
@@ -103,13 +105,15 @@ def main() -> int:
         neovim.end()
         server.end()
     size_bytes = (IMAGES / "neovim.gif").stat().st_size
-    print(f"docs/images/neovim.gif: {size_bytes} bytes, {len(recorder.frames)} screens")
+    sys.stdout.write(
+        f"docs/images/neovim.gif: {size_bytes} bytes, {len(recorder.frames)} screens\n"
+    )
     return 0
 
 
 def show(neovim: Neovim, recorder: Recorder) -> None:
     """Complete in the example file, word by word and whole."""
-    chance = random.Random(3)
+    chance = random.Random(3)  # noqa: S311 - how fast a person types
     neovim.type_out("24Gzt23G")
     neovim.command("normal! 20Gzt24G")
     recorder.records = True

@@ -1,6 +1,6 @@
-"""A terminal's screen as Neovim describes it to its user interfaces, drawn by Pillow."""
+"""A terminal's screen as Neovim describes it to its interfaces, drawn by Pillow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,24 +51,26 @@ class Screen:
     def _blank_row(self) -> list[tuple[str, int]]:
         return [(" ", 0)] * self.columns
 
-    def apply(self, batches: Iterable[Sequence[Json]]) -> bool:
+    def apply(self, batches: Iterable[list[Json]]) -> bool:
         """Take a notification's events, and tell whether the screen is whole now."""
         flushed = False
         for name, *calls in batches:
             handler = getattr(self, f"_on_{name}", None)
-            if handler is not None:
-                for call in calls:
-                    handler(*call)  # type: ignore[misc]  # each event has its own
-            flushed = flushed or name == "flush"
+            for call in calls if handler else []:
+                assert isinstance(call, list)
+                handler(*call)
+            flushed |= name == "flush"
         return flushed
 
-    def _on_default_colors_set(self, foreground: int, background: int, *_: int) -> None:
+    def _on_default_colors_set(
+        self, foreground: int, background: int, *_: object
+    ) -> None:
         self.colours = (
             foreground if foreground >= 0 else DEFAULT_COLOURS[0],
             background if background >= 0 else DEFAULT_COLOURS[1],
         )
 
-    def _on_hl_attr_define(self, style: int, rgb: dict[str, int], *_: Json) -> None:
+    def _on_hl_attr_define(self, style: int, rgb: dict[str, int], *_: object) -> None:
         foreground, background = rgb.get("foreground"), rgb.get("background")
         if rgb.get("reverse"):
             foreground, background = (

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from neovim_fixtures import Started
 from editor_server import FaultyServer
 from neovim_driver import Neovim
+from neovim_fixtures import Started
 
 pytestmark = pytest.mark.editor
 
@@ -71,7 +71,7 @@ def test_missing_server_is_told_once(start: Started, tmp_path: Path) -> None:
     neovim.quit()
 
 
-def test_wrong_settings_cost_themselves_alone(start: Started, tmp_path: Path) -> None:
+def test_wrong_settings_cost_themselves_alone(start: Started) -> None:
     """One message names each wrong setting; the others are taken."""
     neovim = start()
     neovim.setup(
@@ -83,10 +83,10 @@ def test_wrong_settings_cost_themselves_alone(start: Started, tmp_path: Path) ->
     )
     text = str(neovim.wait("Notice").data["text"])
     for part in [
-        "debounce_ms is \"fast\"; it must be a whole number of milliseconds",
+        'debounce_ms is "fast"; it must be a whole number of milliseconds',
         "ghost is \"purple\"; it must be 'own' or 'native'",
         "colour is unknown; there are: debounce_ms",
-        "server.command is \"midfill\"; it must be a list of strings",
+        'server.command is "midfill"; it must be a list of strings',
     ]:
         assert part in text
     taken = neovim.lua(
@@ -98,7 +98,7 @@ def test_wrong_settings_cost_themselves_alone(start: Started, tmp_path: Path) ->
     neovim.quit()
 
 
-def test_checkhealth_names_problem_and_remedy(start: Started, tmp_path: Path) -> None:
+def test_checkhealth_names_problem_and_remedy(start: Started) -> None:
     """``:checkhealth midfill`` finds a missing server and wrong settings."""
     neovim = start()
     neovim.setup(server={"command": ["/nowhere/midfill"]}, ghost=1)

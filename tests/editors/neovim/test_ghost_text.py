@@ -17,7 +17,7 @@ def shown(neovim: Neovim, keys: str) -> str:
 
 
 def test_ghost_text_is_shown_at_the_cursor(neovim: Neovim) -> None:
-    """The suggestion is drawn behind the cursor, and the buffer holds what was typed."""
+    """The suggestion is drawn behind the cursor; the buffer holds what was typed."""
     assert LINE == shown(neovim, "ix = ")
     (ghost,) = neovim.ghosts
     assert (0, 4) == (ghost.row, ghost.column)
@@ -136,7 +136,9 @@ def test_tab_falls_through_to_the_mapping_before(
     """What Tab was mapped to before setup, it still does where nothing is shown."""
     settings = {"server": {"command": server.command}, "ghost": ghost_kind}
     neovim.setup(**settings, keymaps={})
-    neovim.lua("vim.keymap.set('i', '<Tab>', function() return 'mapped' end, { expr = true })")
+    neovim.lua(
+        "vim.keymap.set('i', '<Tab>', function() return 'mapped' end, { expr = true })"
+    )
     neovim.setup(**settings, keymaps=KEYS)
     neovim.type_out("i<Tab>")
     assert ["mapped"] == neovim.lines
@@ -234,7 +236,10 @@ def test_completion_menu_hides_ghost_text(neovim: Neovim, ghost_kind: str) -> No
     """While the menu is open there is no ghost; when it closes, it comes back."""
     if ghost_kind == "native":
         pytest.skip("Neovim's own ghost text is drawn beside the menu")
-    neovim.edit(Path(str(neovim.lua("return vim.fn.expand('%:p:h')"))) / "menu.py", "alpha\nalphabet\n")
+    neovim.edit(
+        Path(str(neovim.lua("return vim.fn.expand('%:p:h')"))) / "menu.py",
+        "alpha\nalphabet\n",
+    )
     neovim.wait("Attached")
     neovim.command("set completeopt=menu,menuone,noselect")
     shown(neovim, "ox = al")

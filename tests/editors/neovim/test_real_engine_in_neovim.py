@@ -31,6 +31,6 @@ def test_the_shipped_model_completes(
     neovim.wait("Shown")
     neovim.type("<Tab>")
     text = str(neovim.wait("Accepted").data["text"])
-    assert neovim.lines[2].startswith("    return a" + text.split("\n")[0])
+    assert neovim.lines[2].startswith("    return a" + text.split("\n", maxsplit=1)[0])
     neovim.quit()
     server.assert_gone()

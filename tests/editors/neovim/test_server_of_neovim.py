@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
-from neovim_fixtures import Started
 from editor_server import EditorServer, ScriptedServer
 from neovim_driver import LINE, TEXT, Neovim
+from neovim_fixtures import Started
 
 pytestmark = pytest.mark.editor
 

@@ -34,7 +34,6 @@ def test_a_key_costs_less_than_5_ms(
     line = "    value = compute(value, other) + 1\n"
     neovim.edit(tmp_path / "a.py", line * (size_bytes // len(line)))
     neovim.wait("Status", state="ready")
-    neovim.wait("Attached")
     neovim.lua(_MEASURE)
     neovim.type_out("Go")
     for _ in range(KEYS):
@@ -47,6 +46,5 @@ def test_a_key_costs_less_than_5_ms(
         times_ms = sorted(ms for kind, ms in spent if kind == name)
         assert len(times_ms) >= KEYS
         median_ms = times_ms[len(times_ms) // 2]
-        print(f"{name} {size_bytes}: p50 {median_ms:.2f} p95 {times_ms[int(len(times_ms)*.95)]:.2f} ms")
         assert median_ms < LIMIT_MS, f"{name}: {median_ms} ms"
     neovim.quit()

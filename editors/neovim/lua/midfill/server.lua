@@ -391,7 +391,16 @@ end
 
 --- Start the server again, also one that does not answer.
 function M.restart()
-  for _, kind in ipairs({ "ended", "gone", "garbage", "hang", "missing", "unfit", "spawn", "version" }) do
+  for _, kind in ipairs({
+    "ended",
+    "gone",
+    "garbage",
+    "hang",
+    "missing",
+    "unfit",
+    "spawn",
+    "version",
+  }) do
     notice.forget(kind)
   end
   state.ends_ms = {}

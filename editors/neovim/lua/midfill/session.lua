@@ -340,8 +340,7 @@ local function note_change(buf, place, tick)
     and seen.column == place.column
     and seen.menu == menu
   if not same then
-    session.seen =
-      { buf = buf, tick = tick, row = place.row, column = place.column, menu = menu }
+    session.seen = { buf = buf, tick = tick, row = place.row, column = place.column, menu = menu }
   end
   return not same, not same_text
 end

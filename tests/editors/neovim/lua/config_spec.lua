@@ -27,7 +27,8 @@ return {
     assert(problems("text"):find("the argument must be a table", 1, true))
   end,
   ["a wrong one keeps its default"] = function()
-    local made = config.resolve({ debounce_ms = "x", server = { command = { 1 }, max_restarts = 0 } })
+    local made =
+      config.resolve({ debounce_ms = "x", server = { command = { 1 }, max_restarts = 0 } })
     assert(made.debounce_ms == 0 and made.server.command[1] == "midfill")
     assert(made.server.max_restarts == 0)
   end,
