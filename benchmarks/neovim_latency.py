@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "editors"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "editors" / "neovim"))
 
 from editor_server import write_server
 from neovim_driver import Neovim, home_in

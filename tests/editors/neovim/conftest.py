@@ -1,13 +1,9 @@
 """Starts Neovims: one for the tests that only type, one of their own for the others."""
 
-import sys
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from editor_server import EditorProgram, EditorServer, write_server
 from neovim_driver import CANDIDATES, KEYS, TEXT, Neovim, home_in
 from neovim_fixtures import Started

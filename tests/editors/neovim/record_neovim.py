@@ -12,13 +12,12 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parent))
 
 from editor_server import write_server
 from neovim_driver import Neovim, home_in
+from neovim_screen import Screen
 from obtain.record import ROOT, program
 from PIL import Image
-from terminal_picture import Screen
 
 COLUMNS, ROWS = 76, 20
 IMAGES = ROOT / "docs" / "images"

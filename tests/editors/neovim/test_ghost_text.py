@@ -253,7 +253,7 @@ def test_completion_menu_hides_ghost_text(neovim: Neovim, ghost_kind: str) -> No
 
 def test_noexpandtab_ghosts_are_drawn_as_wide_as_they_are(neovim: Neovim) -> None:
     """A buffer without expandtab takes the text as it is."""
-    neovim.command("set noexpandtab tabstop=8 shiftwidth=8")
+    neovim.command("setlocal noexpandtab tabstop=8 shiftwidth=8")
     assert LINE == shown(neovim, "i<Tab>x = ")
     neovim.type("<Tab>")
     neovim.wait("Accepted")
@@ -262,6 +262,6 @@ def test_noexpandtab_ghosts_are_drawn_as_wide_as_they_are(neovim: Neovim) -> Non
 
 def test_a_buffer_that_cannot_change_gets_nothing(neovim: Neovim) -> None:
     """In a buffer that is not modifiable nothing is asked."""
-    neovim.command("set nomodifiable")
+    neovim.command("setlocal nomodifiable")
     neovim.type_out("ix<Esc>")
     assert [] == [e for e in neovim.events_so_far() if e.name in {"Asked", "Shown"}]

@@ -1,6 +1,5 @@
 """A terminal's screen as Neovim describes it to its interfaces, drawn by Pillow."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,16 +50,16 @@ class Screen:
     def _blank_row(self) -> list[tuple[str, int]]:
         return [(" ", 0)] * self.columns
 
-    def apply(self, batches: Iterable[list[Json]]) -> bool:
+    def apply(self, batches: list[list[Json]]) -> bool:
         """Take a notification's events, and tell whether the screen is whole now."""
-        flushed = False
         for name, *calls in batches:
             handler = getattr(self, f"_on_{name}", None)
-            for call in calls if handler else []:
+            if handler is None:
+                continue
+            for call in calls:
                 assert isinstance(call, list)
                 handler(*call)
-            flushed |= name == "flush"
-        return flushed
+        return any(name == "flush" for name, *_ in batches)
 
     def _on_default_colors_set(
         self, foreground: int, background: int, *_: object
@@ -70,9 +69,11 @@ class Screen:
             background if background >= 0 else DEFAULT_COLOURS[1],
         )
 
-    def _on_hl_attr_define(self, style: int, rgb: dict[str, int], *_: object) -> None:
+    def _on_hl_attr_define(
+        self, style: int, rgb: dict[str, int | None], *_: object
+    ) -> None:
         foreground, background = rgb.get("foreground"), rgb.get("background")
-        if rgb.get("reverse"):
+        if "reverse" in rgb:
             foreground, background = (
                 self.colours[1] if background is None else background,
                 self.colours[0] if foreground is None else foreground,
@@ -88,13 +89,12 @@ class Screen:
         self.cells = [self._blank_row() for _ in range(self.rows)]
 
     def _on_grid_line(
-        self, _grid: int, row: int, column: int, cells: list[list[Json]], *_: Json
+        self, _grid: int, row: int, column: int, cells: list[list[Json]], *_wraps: Json
     ) -> None:
         style = 0
         for text, *more in cells:
             style = int(str(more[0])) if more else style
-            repeat = int(str(more[1])) if len(more) > 1 else 1
-            for _ in range(repeat):
+            for _ in range(int(str(more[1])) if len(more) > 1 else 1):
                 self.cells[row][column] = (str(text), style)
                 column += 1
 

@@ -28,7 +28,7 @@ __all__ = [
     "home_in",
 ]
 
-PLUGIN = Path(__file__).parents[3] / "editors" / "neovim"
+PLUGIN = Path(__file__).parents[2] / "editors" / "neovim"
 WITHIN_MS = 10_000
 
 Json = object
