@@ -69,15 +69,11 @@ class Screen:
             background if background >= 0 else DEFAULT_COLOURS[1],
         )
 
-    def _on_hl_attr_define(
-        self, style: int, rgb: dict[str, int | None], *_: object
-    ) -> None:
+    def _on_hl_attr_define(self, style: int, rgb: dict[str, int], *_: object) -> None:
         foreground, background = rgb.get("foreground"), rgb.get("background")
         if "reverse" in rgb:
-            foreground, background = (
-                self.colours[1] if background is None else background,
-                self.colours[0] if foreground is None else foreground,
-            )
+            background = rgb.get("foreground", self.colours[0])
+            foreground = rgb.get("background", self.colours[1])
         self.styles[style] = Style(
             foreground=foreground,
             background=background,

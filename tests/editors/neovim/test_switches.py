@@ -15,7 +15,9 @@ def shown(neovim: Neovim, keys: str) -> str:
 
 
 @pytest.mark.parametrize("scope", ["global", "language", "buffer"])
-def test_toggle_clears_and_shows_again(neovim: Neovim, scope: str) -> None:
+def test_toggle_clears_and_shows_again(
+    neovim: Neovim, ghost_kind: str, scope: str
+) -> None:
     """Off takes the ghost away and stops asking; on asks at the cursor."""
     shown(neovim, "ix = ")
     assert False is neovim.call("toggle", scope)
@@ -26,6 +28,9 @@ def test_toggle_clears_and_shows_again(neovim: Neovim, scope: str) -> None:
     assert [] == [e for e in neovim.events_so_far() if e.name == "Shown"]
     assert True is neovim.call("toggle", scope)
     assert "Midfill" == neovim.call("statusline")
+    if ghost_kind == "own":
+        neovim.wait("Shown")
+        assert LINE == neovim.ghost
     assert LINE == shown(neovim, "z + ")
 
 
