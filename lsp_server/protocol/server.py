@@ -289,6 +289,7 @@ def _register(server: MidfillServer) -> None:
     ) -> list[types.InlineCompletionItem]:
         return await server.complete(order)
 
+    # Not `object`: pygls takes a parameter that a server fits for the server.
     @server.feature(TRACE_METHOD)
     async def trace(_params: dict[str, object] | None) -> dict[str, object] | None:
         return server.session.trace()

@@ -1,0 +1,88 @@
+"""Measures key-to-ghost latency in the real Neovim, with the real engine.
+
+    python -m benchmarks.neovim_latency [RESULTS.json]
+
+It needs what ``make install-editors`` obtains. The time runs, by Neovim's own clock,
+from the moment the key is handed to Neovim to the moment its ghost text is drawn.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "editors"))
+
+from editor_server import write_server
+from neovim_driver import Neovim, home_in
+from obtain.record import ROOT, program
+
+from benchmarks.editor_latency import CASES, Place, prepare_files, write_results
+
+FILES = 24
+WARM_UP_FILES = 2
+LIMIT_MS = 3_000
+LOAD_MS = 300_000
+
+# Hands a key to Neovim and tells how long its ghost text took; false after the limit.
+LISTEN = """
+local key, limit_ms, channel = ...
+local uv = vim.uv or vim.loop
+local began = uv.hrtime()
+local told = false
+local function tell(took)
+  if not told then
+    told = true
+    vim.rpcnotify(channel, "midfill", "Took", { ms = took })
+  end
+end
+vim.api.nvim_create_autocmd("User", {
+  pattern = "MidfillShown",
+  once = true,
+  callback = function() tell((uv.hrtime() - began) / 1e6) end,
+})
+vim.defer_fn(function() tell(false) end, limit_ms)
+vim.api.nvim_input(key)
+"""
+
+
+def measure(neovim: Neovim, place: Place) -> float | None:
+    """Press a place's key, and return how long its ghost text took."""
+    neovim.type_out(f"<Esc>{place.line}GA")
+    neovim.call("dismiss")
+    key = "<CR>" if place.key == "\n" else place.key
+    neovim.lua(LISTEN, key, LIMIT_MS, neovim.channel)
+    took = neovim.wait("Took").data["ms"]
+    neovim.type_out("<Esc>")
+    return float(took) if isinstance(took, float | int) and took else None
+
+
+def main() -> None:
+    """Measure, print the figures and write them."""
+    into = ROOT / "benchmarks" / "results" / "editor_latency_neovim.json"
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else into
+    samples: dict[str, list[float | None]] = {case: [] for case in CASES}
+    with tempfile.TemporaryDirectory(prefix="midfill-latency-") as name:
+        folder = Path(name)
+        server = write_server(folder / "server", {"ENGINE_KIND": "vllm"})
+        neovim = Neovim(program("nvim-0.12"), home_in(folder))
+        try:
+            neovim.setup(server={"command": server.command})
+            neovim.edit(folder / "empty.py")
+            neovim.wait("Status", within_ms=LOAD_MS, state="ready")
+            for number, file in enumerate(prepare_files(ROOT, FILES + WARM_UP_FILES)):
+                neovim.edit(folder / file.name, file.text)
+                neovim.command("set autoindent")
+                for place in file.places:
+                    took = measure(neovim, place)
+                    if number >= WARM_UP_FILES:
+                        samples[place.case].append(took)
+            neovim.quit()
+        finally:
+            neovim.end()
+            server.end()
+    write_results(target, "Neovim 0.12.4", samples)
+    print(target.read_text())
+
+
+if __name__ == "__main__":
+    main()

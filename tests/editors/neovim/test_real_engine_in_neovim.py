@@ -1,0 +1,36 @@
+"""Once with the real engine and the shipped model, in each Neovim."""
+
+from pathlib import Path
+
+import pytest
+from editor_server import RealServer
+from neovim_fixtures import Started
+
+pytestmark = [pytest.mark.editor, pytest.mark.engine]
+
+SOURCE = '''\
+def add(a: int, b: int) -> int:
+    """Return the sum of a and b."""
+'''
+
+
+def test_the_shipped_model_completes(
+    start: Started, real_server: RealServer, tmp_path: Path
+) -> None:
+    """Ghost text comes from the model, is accepted, and nothing is left behind."""
+    server = real_server()
+    neovim = start()
+    neovim.setup(server={"command": server.command}, keymaps={"accept": "<Tab>"})
+    neovim.edit(tmp_path / "add.py", SOURCE)
+    neovim.wait("Status", within_ms=240_000, state="ready")
+    assert "Midfill" == neovim.call("statusline")
+    described = neovim.call("describe")
+    assert isinstance(described, list)
+    assert any("midfill-starter-88m" in line for line in described)
+    neovim.type("Go    return a")
+    neovim.wait("Shown")
+    neovim.type("<Tab>")
+    text = str(neovim.wait("Accepted").data["text"])
+    assert neovim.lines[2].startswith("    return a" + text.split("\n", maxsplit=1)[0])
+    neovim.quit()
+    server.assert_gone()
