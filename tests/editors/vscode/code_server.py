@@ -143,10 +143,6 @@ class CodeServer:
         except psutil.NoSuchProcess:
             return []
 
-    def logs(self, name: str) -> frozenset[Path]:
-        """Return the log files of this name, one for each window."""
-        return frozenset(self.data.glob(f"logs/**/{name}"))
-
     def close(self) -> None:
         """End it, and whatever is left of it."""
         left = self.processes()

@@ -15,6 +15,7 @@ from vscode.windows import Windows
 
 SHOTS = ROOT / "build" / "editors" / "vscode"
 
+
 @pytest.fixture(scope="session")
 def editors() -> Path:
     """The folder of the editors; without code-server and Chromium all is skipped."""

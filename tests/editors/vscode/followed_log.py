@@ -50,7 +50,11 @@ class FollowedLog:
             return len(self._lines)
 
     def wait_for_line(
-        self, fits: Callable[[str], bool], *, since: int = 0, timeout_s: float = TIMEOUT_S
+        self,
+        fits: Callable[[str], bool],
+        *,
+        since: int = 0,
+        timeout_s: float = TIMEOUT_S,
     ) -> str:
         """Return the first line from ``since`` on that fits.
 
