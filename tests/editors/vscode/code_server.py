@@ -1,4 +1,4 @@
-"""Starts code-server, which serves the real VS Code to a browser, with a fresh profile."""
+"""Starts code-server, which is the real VS Code for a browser, with a fresh profile."""
 
 import json
 import os

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from editor_server import EditorServer, write_server
 from playwright.sync_api import expect
-
 from vscode.window import Window
 from vscode.windows import Windows
 
@@ -23,7 +22,7 @@ ERROR = r"^\$\(error\) Midfill$"
 class Servers:
     """The servers of these tests, which are ended after the last one."""
 
-    def __init__(self, servers: Servers) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._made: list[EditorServer] = []
 
@@ -35,7 +34,8 @@ class Servers:
 
     def end(self) -> None:
         for server in self._made:
-        
+            server.end()
+
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:

@@ -8,7 +8,6 @@ import psutil
 import pytest
 from editor_server import write_server
 from playwright.sync_api import BrowserContext, Playwright
-
 from vscode.browser import open_browser
 from vscode.code_server import CodeServer
 from vscode.window import Window

@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from vscode.code_server import CodeServer
 from vscode.followed_log import Event, EventLog
-from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError, expect
 
 __all__ = ["Window"]
 
@@ -42,7 +43,7 @@ class Window:
         """Load the window, with a file of the workspace."""
         since = self.events.mark()
         path = None if file is None else self.workspace / file
-        self.page.goto(self.server.address(self.workspace, path))
+        self.page.goto(self.server.address(self.workspace, path), timeout=60_000)
         self.attach(since)
         if file is not None:
             self.page.locator(EDITOR).first.wait_for()
@@ -147,10 +148,10 @@ class Window:
 
     def wait_for_lines(self, *lines: str) -> None:
         """Wait until the document's last lines on the screen are these."""
-        script = "(want) => JSON.stringify(midfillDom.lines().slice(-want.length)) === JSON.stringify(want)"
+        script = "(want) => midfillDom.endsWith(want)"
         try:
             self.page.wait_for_function(script, arg=list(lines), timeout=5_000)
-        except TimeoutError:
+        except PlaywrightTimeoutError:
             raise AssertionError(f"the lines are {self.lines}, not {lines}") from None
 
     def wait_for_status(self, pattern: str, timeout_ms: float = 15_000) -> None:
@@ -158,7 +159,7 @@ class Window:
         script = "(want) => new RegExp(want).test(midfillDom.status())"
         try:
             self.page.wait_for_function(script, arg=pattern, timeout=timeout_ms)
-        except TimeoutError:
+        except PlaywrightTimeoutError:
             raise AssertionError(
                 f"the status is {self.status}, not {pattern}"
             ) from None
@@ -192,6 +193,6 @@ class Window:
         script = f"(want) => midfillDom.{what}() === want"
         try:
             self.page.wait_for_function(script, arg=text, timeout=timeout_ms)
-        except TimeoutError:
+        except PlaywrightTimeoutError:
             now = self.page.evaluate(f"midfillDom.{what}()")
             raise AssertionError(f"the {what} is {now!r}, not {text!r}") from None

@@ -1,0 +1,129 @@
+"""Key-to-ghost latency in a real editor: what is measured, and how it is written down.
+
+Every editor types into copies of this repository's own modules, at places of four
+kinds: behind a word's letters, a dot and Enter, and in a file that was just opened.
+"""
+
+import json
+import platform
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+__all__ = ["CASES", "Place", "PreparedFile", "prepare_files", "write_results"]
+
+CASES = ("word", "dot", "enter", "unseen")
+
+_SPOTS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "word": (re.compile(r"^(\s+return [a-z_]{2,3})([a-z_])[a-z_]+.*$"), ""),
+    "dot": (re.compile(r"^(\s+.*\bself)(\.)_?[a-z]\w+.*$"), ""),
+    "enter": (re.compile(r"^(\s+[a-z_]+ = .*[\w)])$"), "\n"),
+}
+_LINES_APART = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a key is pressed.
+
+    Attributes:
+        case: What stands before the cursor when the key is down.
+        line: The line, counted from 1; the cursor is at its end.
+        key: The character that is typed there.
+    """
+
+    case: str
+    line: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedFile:
+    """A module that breaks off at some places.
+
+    Attributes:
+        name: The name of the copy.
+        text: The text, the rest of each place's line taken away.
+        places: Where keys are pressed, in this order. The first is the unseen one.
+    """
+
+    name: str
+    text: str
+    places: tuple[Place, ...]
+
+
+def prepare_files(root: Path, count: int) -> list[PreparedFile]:
+    """Prepare copies of modules that have a place of each kind.
+
+    Args:
+        root: The repository.
+        count: How many files; each gives one sample of each case.
+    """
+    prepared: list[PreparedFile] = []
+    for path in sorted((root / "lsp_server").rglob("*.py")):
+        file = _prepare(f"{path.parent.name}_{path.name}", path.read_text())
+        if file is not None:
+            prepared.append(file)
+    return prepared[:count]
+
+
+def _prepare(name: str, text: str) -> PreparedFile | None:
+    lines = text.split("\n")
+    taken: list[int] = []
+    places: list[Place] = []
+    # Enter moves what is below it, so it comes last.
+    for case in ("word", "word", "dot", "enter"):
+        pattern, key = _SPOTS[case]
+        for number, line in enumerate(lines):
+            found = pattern.match(line)
+            if not found or any(abs(number - other) < _LINES_APART for other in taken):
+                continue
+            taken.append(number)
+            lines[number] = found[1]
+            named = "unseen" if not places else case
+            place = Place(case=named, line=number + 1, key=key or found[2])
+            places.append(place)
+            break
+        else:
+            return None
+    return PreparedFile(name=name, text="\n".join(lines), places=tuple(places))
+
+
+def write_results(
+    path: Path, editor: str, samples_ms: Mapping[str, Sequence[float | None]]
+) -> None:
+    """Write what was measured.
+
+    Args:
+        path: A JSON file.
+        editor: The editor's name and version.
+        samples_ms: For each case the milliseconds from key to ghost text; None where
+            none came.
+    """
+    cases = {}
+    for case, samples in samples_ms.items():
+        shown = sorted(sample for sample in samples if sample is not None)
+        cuts = statistics.quantiles(shown, n=20, method="inclusive")
+        cases[case] = {
+            "keys": len(samples),
+            "shown": len(shown),
+            "p50_ms": round(statistics.median(shown), 1),
+            "p95_ms": round(cuts[-1], 1),
+            "samples_ms": [
+                None if each is None else round(each, 1) for each in samples
+            ],
+        }
+    result = {
+        "editor": editor,
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": psutil.cpu_count(),
+            "load_average": [round(each, 2) for each in psutil.getloadavg()],
+        },
+        "cases": cases,
+    }
+    path.write_text(json.dumps(result, indent=1) + "\n")
