@@ -112,7 +112,7 @@ class CodeServer:
                 start_new_session=True,
                 env=_environment()
                 | {"MIDFILL_VSCODE_LOG": str(self.events.path)}
-                | (environment or {}),
+                | dict(environment or {}),
             )
         self.output = FollowedLog(log)
         try:

@@ -6,7 +6,6 @@ from pathlib import Path
 import psutil
 import pytest
 from editor_server import write_server
-
 from vscode.windows import Windows
 
 pytestmark = [pytest.mark.editor, pytest.mark.engine, pytest.mark.slow]
