@@ -159,12 +159,15 @@ class CodeServer:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without what would reach the server under test."""
-    return {
+    """Return the environment without what would reach the server, or lead to one."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    without = [each for each in folders if not (Path(each) / "midfill").exists()]
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("MIDFILL_", "VSCODE_"))
-    } | {"EXTENSIONS_GALLERY": "{}"}
+    }
+    return kept | {"PATH": os.pathsep.join(without), "EXTENSIONS_GALLERY": "{}"}
 
 
 def _write_config(folder: Path) -> Path:
