@@ -1,4 +1,4 @@
-"""Starts code-server, which serves the real VS Code to a browser, with a fresh profile."""
+"""Starts code-server, which is the real VS Code for a browser, with a fresh profile."""
 
 import json
 import os
@@ -112,7 +112,7 @@ class CodeServer:
                 start_new_session=True,
                 env=_environment()
                 | {"MIDFILL_VSCODE_LOG": str(self.events.path)}
-                | (environment or {}),
+                | dict(environment or {}),
             )
         self.output = FollowedLog(log)
         try:
@@ -143,10 +143,6 @@ class CodeServer:
         except psutil.NoSuchProcess:
             return []
 
-    def logs(self, name: str) -> frozenset[Path]:
-        """Return the log files of this name, one for each window."""
-        return frozenset(self.data.glob(f"logs/**/{name}"))
-
     def close(self) -> None:
         """End it, and whatever is left of it."""
         left = self.processes()
@@ -163,12 +159,15 @@ class CodeServer:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without what would reach the server under test."""
-    return {
+    """Return the environment without what would reach the server, or lead to one."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    without = [each for each in folders if not (Path(each) / "midfill").exists()]
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("MIDFILL_", "VSCODE_"))
-    } | {"EXTENSIONS_GALLERY": "{}"}
+    }
+    return kept | {"PATH": os.pathsep.join(without), "EXTENSIONS_GALLERY": "{}"}
 
 
 def _write_config(folder: Path) -> Path:

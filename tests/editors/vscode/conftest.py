@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 from obtain.record import FOLDER, ROOT, UnobtainableError, program
-
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from vscode.browser import open_browser
 from vscode.code_server import CodeServer, install_extensions
 from vscode.packaged import package_extension, package_runner
-from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from vscode.window import Window
 from vscode.windows import Windows
 
 SHOTS = ROOT / "build" / "editors" / "vscode"
+
 
 @pytest.fixture(scope="session")
 def editors() -> Path:
@@ -80,5 +80,6 @@ def pictures(request: pytest.FixtureRequest) -> Generator[None]:
     """Keep a picture of the module's window after each test, named after the test."""
     yield
     if "window" in request.fixturenames:
-        window: Window = request.getfixturevalue("window")
+        window = request.getfixturevalue("window")
+        assert isinstance(window, Window)
         window.shot(f"{request.node.name.removeprefix('test_')}-end")

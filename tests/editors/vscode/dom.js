@@ -31,6 +31,10 @@
         return plain(copy.textContent) || "\u0000";
       }).map((line) => line.replace("\u0000", ""));
     },
+    /** Whether the last lines on the screen are these. */
+    endsWith(want) {
+      return JSON.stringify(midfill.lines().slice(-want.length)) === JSON.stringify(want);
+    },
     /** The text of the status item; its icon is a name in brackets. */
     status() {
       const item = document.querySelector('.statusbar-item[id$="midfill.status"]');
@@ -43,7 +47,7 @@
     messages() {
       return [...document.querySelectorAll(".notification-toast .notification-list-item-message")].map((each) => plain(each.textContent));
     },
-    /** Run the key and resolve to the milliseconds until ghost text is drawn; null if none comes. */
+    /** Resolve to the milliseconds until ghost text is drawn; null if none comes. */
     ghostAppears(limitMs) {
       const began = performance.now();
       return new Promise((resolve) => {

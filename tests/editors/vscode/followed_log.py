@@ -50,7 +50,11 @@ class FollowedLog:
             return len(self._lines)
 
     def wait_for_line(
-        self, fits: Callable[[str], bool], *, since: int = 0, timeout_s: float = TIMEOUT_S
+        self,
+        fits: Callable[[str], bool],
+        *,
+        since: int = 0,
+        timeout_s: float = TIMEOUT_S,
     ) -> str:
         """Return the first line from ``since`` on that fits.
 
@@ -104,6 +108,7 @@ class EventLog:
     def wait(
         self,
         name: str,
+        /,
         *,
         since: int = 0,
         timeout_s: float = TIMEOUT_S,
@@ -123,7 +128,9 @@ class EventLog:
         assert event is not None
         return event
 
-    def all(self, name: str, *, since: int = 0, **values: object) -> tuple[Event, ...]:
+    def all(
+        self, name: str, /, *, since: int = 0, **values: object
+    ) -> tuple[Event, ...]:
         """Return the events so far of this name and with these values."""
         parsed = (self._parse(line) for line in self._log.lines[since:])
         return tuple(

@@ -9,11 +9,15 @@ __all__ = ["package_extension", "package_runner"]
 
 
 def package_extension(root: Path) -> Path:
-    """Package Midfill's extension from its sources, and return the file."""
+    """Return the packaged extension, made anew where its sources are newer."""
     folder = root / "editors" / "vscode"
-    _run(root, "run", "package", cwd=folder)
     version = json.loads((folder / "package.json").read_text())["version"]
-    return folder / f"midfill-{version}.vsix"
+    package = folder / f"midfill-{version}.vsix"
+    sources = [folder / "package.json", *(folder / "src").rglob("*.ts")]
+    changed = max(source.stat().st_mtime for source in sources)
+    if not package.exists() or package.stat().st_mtime < changed:
+        _run(root, "run", "package", cwd=folder)
+    return package
 
 
 def package_runner(root: Path) -> Path:

@@ -1,11 +1,12 @@
 """What a user of VS Code sees and does, in the order in which it happens."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from editor_server import EditorServer, wait_for, write_server
 from vscode.window import Window
 from vscode.windows import Windows
-from vscode.workspace import scripted
 
 pytestmark = pytest.mark.editor
 
@@ -33,27 +34,37 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def window(windows: Windows) -> Window:
-    """A window whose engine is scripted and has been loaded."""
-    settings = scripted(f"{FIRST}\n{LATER}\n")
-    settings["midfill.server.environment"] = {
-        "MIDFILL_SCRIPTED_CANDIDATES": f"{SECOND}\x1e{THIRD}"
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[EditorServer]:
+    """A server whose engine answers with a block, or with the first line of it."""
+    script = {
+        "SCRIPTED_TEXT": f"{FIRST}\n{LATER}\n",
+        "SCRIPTED_CANDIDATES": f"{SECOND}\x1e{THIRD}",
     }
+    made = write_server(tmp_path_factory.mktemp("server"), script)
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def window(windows: Windows, server: EditorServer) -> Window:
+    """A window whose engine is scripted and has been loaded."""
+    settings = {"midfill.server.path": str(server.program)}
     window = windows.open(settings, FILES, file="accept.py")
     window.wait_until_ready()
     return window
 
 
-def test_tab_accepts_and_one_undo_takes_it_back(window: Window) -> None:
+def test_tab_accepts_and_one_undo_takes_it_back(
+    window: Window, server: EditorServer
+) -> None:
     """Ghost text becomes text, the server is told, and undo is one step."""
     window.open("accept.py")
     window.type("    x = ")
     window.wait_for_ghost(FIRST)
     window.shot("ghost")
-    before = window.log.mark()
     window.press("Tab")
     window.wait_for_lines(HEAD.rstrip(), f"    x = {FIRST}")
-    window.log.wait_for_line(lambda line: "completion.accepted" in line, since=before)
+    wait_for(lambda: server.events("completion.accepted"), what="the acceptance")
     window.press("Control+z")
     window.wait_for_lines(HEAD.rstrip(), "    x = ")
 

@@ -5,13 +5,15 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from vscode.code_server import CodeServer
-from vscode.followed_log import Event, EventLog, FollowedLog
-from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError, expect
+from vscode.followed_log import Event, EventLog
 
 __all__ = ["Window"]
 
 DOM = Path(__file__).with_name("dom.js").read_text(encoding="utf-8")
+TIMEOUT_MS = 10_000
 EDITOR = ".editor-group-container.active .editor-instance .view-lines"
 
 
@@ -33,47 +35,49 @@ class Window:
         self.workspace = workspace
         self.events = EventLog(server.events)
         self.page: Page = browser.new_page()
+        self.page.set_default_timeout(TIMEOUT_MS)
         self.page.add_init_script(DOM)
         self._shots = shots
-        self._log: FollowedLog | None = None
 
     def show(self, file: str | None = None) -> None:
         """Load the window, with a file of the workspace."""
-        before = self.server.logs("Midfill.log")
         since = self.events.mark()
         path = None if file is None else self.workspace / file
-        self.page.goto(self.server.address(self.workspace, path))
-        self.attach(since, before)
+        self.page.goto(self.server.address(self.workspace, path), timeout=60_000)
+        self.attach(since)
         if file is not None:
             self.page.locator(EDITOR).first.wait_for()
 
-    def attach(self, since: int, logs_before: frozenset[Path]) -> None:
+    def attach(self, since: int) -> None:
         """Take the extension host that starts now for this window's own."""
-        started = EventLog(self.server.events).wait("activated", since=since, timeout_s=60)
+        started = EventLog(self.server.events).wait(
+            "activated", since=since, timeout_s=60
+        )
         pid = started["pid"]
         assert isinstance(pid, int)
         self.events.pid = pid
-        self.close_log()
-        self._new_logs = lambda: self.server.logs("Midfill.log") - logs_before
-
-    @property
-    def log(self) -> FollowedLog:
-        """The server's log, as the window's output channel keeps it."""
-        if self._log is None:
-            (path,) = self._new_logs()
-            self._log = FollowedLog(path)
-        return self._log
 
     def wait_until_ready(self, *, since: int = 0, timeout_s: float = 30) -> Event:
         """Wait until the status item says that completions can come."""
-        return self.events.wait("status", since=since, kind="ready", timeout_s=timeout_s)
+        return self.events.wait(
+            "status", since=since, kind="ready", timeout_s=timeout_s
+        )
 
-    def set_settings(self, settings: Mapping[str, object]) -> None:
-        """Write some settings of the workspace, beside those that are there."""
+    def set_settings(self, settings: Mapping[str, object]) -> bool:
+        """Write some settings of the workspace, beside those that are there.
+
+        Args:
+            settings: By their names; None takes one out.
+
+        Returns:
+            Whether anything has changed.
+        """
         path = self.workspace / ".vscode" / "settings.json"
-        merged = {**json.loads(path.read_text()), **settings}
+        before = json.loads(path.read_text())
+        merged = {**before, **settings}
         kept = {name: value for name, value in merged.items() if value is not None}
         path.write_text(json.dumps(kept, indent=1))
+        return bool(kept != before)
 
     def open(self, name: str) -> None:
         """Open a file of the workspace as a person does, by its name."""
@@ -108,7 +112,10 @@ class Window:
         box.fill(f">{title}")
         # Commands that were used lately stand first, whichever fits best.
         row = ".quick-input-list .monaco-list-row"
-        exact, recent = f'{row}[aria-label="{title}"]', f'{row}[aria-label^="{title}, "]'
+        exact, recent = (
+            f'{row}[aria-label="{title}"]',
+            f'{row}[aria-label^="{title}, "]',
+        )
         self.page.locator(f"{exact}, {recent}").first.click()
 
     def choose(self, label: str) -> None:
@@ -141,10 +148,10 @@ class Window:
 
     def wait_for_lines(self, *lines: str) -> None:
         """Wait until the document's last lines on the screen are these."""
-        script = "(want) => JSON.stringify(midfillDom.lines().slice(-want.length)) === JSON.stringify(want)"
+        script = "(want) => midfillDom.endsWith(want)"
         try:
             self.page.wait_for_function(script, arg=list(lines), timeout=5_000)
-        except TimeoutError:
+        except PlaywrightTimeoutError:
             raise AssertionError(f"the lines are {self.lines}, not {lines}") from None
 
     def wait_for_status(self, pattern: str, timeout_ms: float = 15_000) -> None:
@@ -152,8 +159,10 @@ class Window:
         script = "(want) => new RegExp(want).test(midfillDom.status())"
         try:
             self.page.wait_for_function(script, arg=pattern, timeout=timeout_ms)
-        except TimeoutError:
-            raise AssertionError(f"the status is {self.status}, not {pattern}") from None
+        except PlaywrightTimeoutError:
+            raise AssertionError(
+                f"the status is {self.status}, not {pattern}"
+            ) from None
 
     def message(self, text: str | re.Pattern[str]) -> Locator:
         """Return the message on the screen that holds a text."""
@@ -175,21 +184,15 @@ class Window:
         self._shots.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=self._shots / f"{name}.png")
 
-    def close_log(self) -> None:
-        """Stop following the server's log."""
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-
     def close(self) -> None:
         """Close the window, as a person does."""
-        self.close_log()
-        self.page.close()
+        if not self.page.is_closed():
+            self.page.close()
 
     def _wait(self, what: str, text: str, timeout_ms: float) -> None:
         script = f"(want) => midfillDom.{what}() === want"
         try:
             self.page.wait_for_function(script, arg=text, timeout=timeout_ms)
-        except TimeoutError:
+        except PlaywrightTimeoutError:
             now = self.page.evaluate(f"midfillDom.{what}()")
             raise AssertionError(f"the {what} is {now!r}, not {text!r}") from None

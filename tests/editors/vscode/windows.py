@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext
-
 from vscode.code_server import CodeServer
 from vscode.window import Window
 from vscode.workspace import make_workspace
