@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from lsp_server.commands.arguments import positive
 from lsp_server.commands.serve import server_layers
 from lsp_server.config import Config, EngineKind
 from lsp_server.doctor.captured import captured_output
@@ -74,8 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where it computes (default: a GPU if the quantiser's PyTorch sees one)",
     )
-    add("--samples", type=_positive, default=64, help="calibration samples (64)")
-    add("--sample-tokens", type=_positive, default=512, help="tokens of each (512)")
+    add("--samples", type=positive, default=64, help="calibration samples (64)")
+    add("--sample-tokens", type=positive, default=512, help="tokens of each (512)")
     add("--seed", type=int, default=0, help="seed of the choice of text (0)")
     add("--licence", default="not stated", help="licence of the weights")
     add("--training", default="not stated", help="how the source was trained")
@@ -215,10 +216,3 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
-    return number
