@@ -54,7 +54,15 @@ def test_commands_work_without_a_home(tmp_path: Path, arguments: list[str]) -> N
 def test_a_pull_without_a_home_says_what_to_set() -> None:
     """There is no folder to keep a model in."""
     done = subprocess.run(
-        [*NOBODY, sys.executable, "-m", "lsp_server", "models", "pull", "x"],
+        [
+            *NOBODY,
+            sys.executable,
+            "-m",
+            "lsp_server",
+            "models",
+            "pull",
+            "qwen2.5-coder-7b",
+        ],
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
