@@ -170,6 +170,10 @@ class CompletionConfig:
 
     Attributes:
         enabled: Whether completions are offered at all.
+        disabled_languages: Language ids in which none are offered, separated by
+            spaces.
+        candidates: Most different completions of an explicit request; one that comes
+            by itself has one.
         max_line_tokens: Most tokens of a completion that ends with its line.
         max_block_tokens: Most tokens of a completion that ends with its block.
         temperature: 0 is greedy.
@@ -180,6 +184,8 @@ class CompletionConfig:
     """
 
     enabled: bool = True
+    disabled_languages: str = ""
+    candidates: Annotated[int, Range(minimum=1, maximum=10)] = 3
     max_line_tokens: Positive = 48
     max_block_tokens: Positive = 128
     temperature: Annotated[float, Range(minimum=0, maximum=2)] = 0.0
@@ -194,6 +200,8 @@ class ScriptConfig:
 
     Attributes:
         text: The text that every request is answered with.
+        candidates: What an explicit request is answered with besides, texts separated
+            by the character U+001E.
         token_delay_ms: Pause before each token, in milliseconds.
         start_delay_ms: How long the engine pretends to load, in milliseconds.
         die_after_requests: The engine dies in the middle of this request, counted
@@ -201,6 +209,7 @@ class ScriptConfig:
     """
 
     text: str = "pass\n"
+    candidates: str = ""
     token_delay_ms: Count = 0
     start_delay_ms: Count = 0
     die_after_requests: Count = 0

@@ -15,6 +15,8 @@ __all__ = [
     "EngineState",
     "FinishReason",
     "GenerationRequest",
+    "Hold",
+    "HoldStep",
     "Prompt",
     "RequestTimings",
     "Snapshot",
@@ -131,6 +133,35 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HoldStep:
+    """The tokens that may come next while a held text is not spelt whole.
+
+    Attributes:
+        finishing: Tokens that spell the rest of it, and perhaps more.
+        going_on: Tokens that spell a part of the rest, each with the number of the
+            step that comes then.
+    """
+
+    finishing: tuple[int, ...]
+    going_on: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """What a generation must begin with: text that was typed, but is not in the prompt.
+
+    Attributes:
+        text: The text.
+        typed_ids: Its tokens when it is encoded by itself.
+        steps: Which tokens may come; the first step is the first token's.
+    """
+
+    text: str
+    typed_ids: tuple[int, ...]
+    steps: tuple[HoldStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """A rendered prompt: what the engine reads.
 
@@ -139,12 +170,14 @@ class Prompt:
         stop_token_ids: Tokens that end a completion of this model family.
         prefix_tokens: How many tokens of the prompt are prefix.
         suffix_tokens: How many tokens of the prompt are suffix.
+        hold: What the generation must begin with; None where that is free.
     """
 
     token_ids: tuple[int, ...]
     stop_token_ids: tuple[int, ...]
     prefix_tokens: int
     suffix_tokens: int
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +191,10 @@ class GenerationRequest:
         stop_token_ids: Tokens at which the scheduler ends the generation; they are
             not part of the output.
         temperature: 0 is greedy.
+        top_p: Only the likeliest tokens that make up this share are drawn from.
+        candidate: 0 for the first answer to a prompt. Each further one has a number of
+            its own, which is the sampler's seed.
+        hold: What the output must begin with.
     """
 
     request_id: str
@@ -165,6 +202,9 @@ class GenerationRequest:
     max_tokens: int
     stop_token_ids: tuple[int, ...] = ()
     temperature: float = 0.0
+    top_p: float = 1.0
+    candidate: int = 0
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +282,7 @@ class Completion:
 
     Attributes:
         completion_id: The request id, the same in logs and in the protocol.
-        text: The text to insert, with the document's line ends.
+        text: The text to insert, with line feeds as line ends.
         start: Where it goes in the snapshot, in code points.
         end: Up to where it replaces the snapshot's text, in code points.
         timings: What it cost.

@@ -32,6 +32,8 @@ class Script:
 
     Attributes:
         answer_ids: The tokens that every request is answered with.
+        further_ids: The tokens of a prompt's further candidates, the second one first;
+            from the last of them on, candidates are answered as every request is.
         token_delay_ms: Pause before each token, in milliseconds.
         start_delay_ms: How long a start takes, in milliseconds.
         die_after_requests: The engine dies in the middle of this request, counted
@@ -40,6 +42,7 @@ class Script:
     """
 
     answer_ids: tuple[int, ...]
+    further_ids: tuple[tuple[int, ...], ...] = ()
     token_delay_ms: int = 0
     start_delay_ms: int = 0
     die_after_requests: int = 0
@@ -92,6 +95,8 @@ class ScriptedEngine:
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
         """Answer with the script's tokens, one per delta.
 
+        What the output must begin with comes before them, as it was typed.
+
         The number of cached tokens is the length of the prefix that the prompt has in
         common with the prompt before.
 
@@ -100,6 +105,7 @@ class ScriptedEngine:
             EngineDeadError: The engine is dead, or dies here by its script.
         """
         self._require_life(request)
+        held = request.hold.typed_ids if request.hold else ()
         if len(request.token_ids) + request.max_tokens > self._script.max_model_len:
             raise RequestRejectedError(
                 f"prompt and output take more than {self._script.max_model_len} tokens",
@@ -110,7 +116,10 @@ class ScriptedEngine:
         cached = _common_prefix(before, request.token_ids)
         self._requests.append(request)
         dies = len(self._requests) == self._script.die_after_requests
-        answer, reason = _answer(self._script.answer_ids, request)
+        played = self._script.answer_ids
+        if 0 < request.candidate <= len(self._script.further_ids):
+            played = self._script.further_ids[request.candidate - 1]
+        answer, reason = _answer(held + played, request)
         self._in_flight.add(request.request_id)
         finished = False
         try:

@@ -2,14 +2,14 @@
 
 A filter is a pure function of the text, the surroundings of the cursor and the scope.
 It gives the text back, shorter perhaps, or None when nothing of it is worth showing.
-Inside, every line end is a line feed; the document's own come back at the end.
+Every line end is a line feed, in the result too: editors put in the document's own.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from lsp_server.outcomes import Cut
 from lsp_server.postprocess.closers import cut_surplus_closers
 from lsp_server.postprocess.comment import cut_comment_before_code
 from lsp_server.postprocess.overlap import cut_suffix_overlap
@@ -48,23 +48,26 @@ _REST: tuple[tuple[str, Filter], ...] = (
     ("blank", drop_blank),
 )
 
-_LINE_END = re.compile(r"\r\n|\n|\r")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of a generated text.
 
     Attributes:
-        text: The text to insert at the cursor, with the document's line ends; None
-            when nothing of it is worth showing.
+        text: The text to insert at the cursor, with line feeds as line ends; None when
+            nothing of it is worth showing.
         dropped_by: The name of the filter that left nothing; None when text is left.
-        changed_by: The names of the filters that shortened it, in order.
+        cuts: What each filter took away, in order.
     """
 
     text: str | None
     dropped_by: str | None
-    changed_by: tuple[str, ...]
+    cuts: tuple[Cut, ...]
+
+    @property
+    def changed_by(self) -> tuple[str, ...]:
+        """The names of the filters that shortened the text and left some, in order."""
+        return tuple(cut.filter_name for cut in self.cuts if cut.after)
 
 
 def postprocess(
@@ -85,18 +88,16 @@ def postprocess(
     """
     near = nearby(snapshot)
     current = with_line_feeds(text)
-    changed: list[str] = []
+    cuts: list[Cut] = []
     for name, apply in _filters(current, near, scope, finish_reason):
-        result = apply(current, near, scope)
-        if not result:
-            blamed = changed[-1] if name == "blank" and changed else name
-            return Outcome(text=None, dropped_by=blamed, changed_by=tuple(changed))
+        result = apply(current, near, scope) or ""
         if result != current:
-            changed.append(name)
+            cuts.append(Cut(filter_name=name, before=current, after=result))
+        if not result:
+            blamed = cuts[-2].filter_name if name == "blank" and cuts[1:] else name
+            return Outcome(text=None, dropped_by=blamed, cuts=tuple(cuts))
         current = result
-    if _line_end_of(snapshot) != "\n":
-        current = current.replace("\n", _line_end_of(snapshot))
-    return Outcome(text=current, dropped_by=None, changed_by=tuple(changed))
+    return Outcome(text=current, dropped_by=None, cuts=tuple(cuts))
 
 
 def _filters(
@@ -108,9 +109,3 @@ def _filters(
     if is_open and finish_reason is not FinishReason.STOP:
         yield from _BROKEN_OFF
     yield from _REST
-
-
-def _line_end_of(snapshot: Snapshot) -> str:
-    """Give the line end that the document's first line has."""
-    found = _LINE_END.search(snapshot.text)
-    return found[0] if found else "\n"

@@ -44,7 +44,8 @@ class FastTokenizer:
             ) from exc
         self._ids = dict(definition.vocabulary)
         self._ids.update({t.content: t.token_id for t in definition.added_tokens})
-        self._reserved_ids = frozenset(t.token_id for t in definition.reserved)
+        self._reserved = {t.token_id: t.content for t in definition.reserved}
+        self._reserved_ids = frozenset(self._reserved)
         self._pieces = token_pieces(definition)
         self._known: OrderedDict[str, tuple[int, ...]] = OrderedDict()
 
@@ -90,6 +91,16 @@ class FastTokenizer:
         """Give the text of ``token_ids``; reserved and unknown ids have none."""
         pieces = b"".join(map(self.token_bytes, token_ids))
         return pieces.decode("utf-8", errors="replace")
+
+    def spell(self, token_ids: Iterable[int]) -> str:
+        """Give the text of ``token_ids`` for people: reserved ids by their names."""
+        pieces = (
+            self._reserved[each].encode()
+            if each in self._reserved
+            else self.token_bytes(each)
+            for each in token_ids
+        )
+        return b"".join(pieces).decode("utf-8", errors="replace")
 
     def token_bytes(self, token_id: int) -> bytes:
         """Give the UTF-8 bytes of one token; none of a reserved or unknown one."""

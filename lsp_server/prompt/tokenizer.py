@@ -43,6 +43,10 @@ class Tokenizer(Protocol):
         """
         ...
 
+    def spell(self, token_ids: Iterable[int]) -> str:
+        """Give the text of ``token_ids`` for people: reserved ids by their names."""
+        ...
+
     def token_bytes(self, token_id: int) -> bytes:
         """Give the UTF-8 bytes of one token, which need not be whole characters."""
         ...

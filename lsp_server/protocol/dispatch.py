@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from cattrs import Converter
 from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
 from pygls.protocol import (
     JsonRPCNotification,
+    JsonRPCRequestMessage,
     JsonRPCResponseMessage,
     LanguageServerProtocol,
     lsp_method,
 )
 
+from lsp_server.protocol.acceptance import ACCEPTED_COMMAND
 from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.protocol.documents import Documents
 from lsp_server.protocol.inline_completion import take_order
 from lsp_server.protocol.lifecycle import Lifecycle
 from lsp_server.protocol.messages import Fault, Incoming, MessageKind, read_message
+from lsp_server.protocol.trace import TRACE_METHOD
 
 if TYPE_CHECKING:
     from lsp_server.protocol.server import MidfillServer
@@ -49,6 +53,8 @@ _METHODS = frozenset(
         types.TEXT_DOCUMENT_DID_OPEN,
         types.TEXT_DOCUMENT_INLINE_COMPLETION,
         types.WORKSPACE_DID_CHANGE_CONFIGURATION,
+        types.WORKSPACE_EXECUTE_COMMAND,
+        TRACE_METHOD,
     }
 )
 _SYNC_METHODS = frozenset(
@@ -109,7 +115,10 @@ class MidfillProtocol(LanguageServerProtocol):
                 reason="the method is not known",
                 message_id=message.message_id,
             )
-        answered = types.METHOD_TO_TYPES[message.method][1] is not None
+        answered = (
+            message.method == TRACE_METHOD
+            or types.METHOD_TO_TYPES[message.method][1] is not None
+        )
         if answered is not (message.kind is MessageKind.REQUEST):
             return Fault(
                 code=types.ErrorCodes.InvalidRequest,
@@ -155,7 +164,8 @@ class MidfillProtocol(LanguageServerProtocol):
             message_type = types.ResponseErrorMessage
         else:
             message_type = self._result_types.pop(data["id"], JsonRPCResponseMessage)
-        return self._converter.structure(data, message_type or JsonRPCNotification)
+        unknown = JsonRPCRequestMessage if "id" in data else JsonRPCNotification
+        return self._converter.structure(data, message_type or unknown)
 
     def _desynchronise(self, data: dict[str, Any]) -> None:
         """Give a document up, some message about which could not be read."""
@@ -164,6 +174,7 @@ class MidfillProtocol(LanguageServerProtocol):
         uri = document.get("uri") if isinstance(document, dict) else None
         if isinstance(uri, str):
             self.documents.desynchronise(uri)
+            self._server.document_changed(uri)
 
     def _handle_request(
         self,
@@ -200,9 +211,11 @@ class MidfillProtocol(LanguageServerProtocol):
         kind = types.PositionEncodingKind(result.capabilities.position_encoding)
         self.documents = Documents(PositionEncoding(kind.value))
         self.timings_wanted = _wants_timings(params.capabilities.experimental)
-        result.capabilities.experimental = {"midfill": {"timings": True}}
+        result.capabilities.experimental = {"midfill": {"timings": True, "trace": True}}
+        result.capabilities.execute_command_provider = types.ExecuteCommandOptions(
+            commands=[ACCEPTED_COMMAND]
+        )
         # pygls offers these of its own accord, with nothing behind them.
-        result.capabilities.execute_command_provider = None
         result.capabilities.workspace = None
         self._server.connected(params)
         return result
@@ -227,6 +240,7 @@ class MidfillProtocol(LanguageServerProtocol):
     ) -> None:
         """Take over a document."""
         self.documents.open(params.text_document)
+        self._server.document_changed(params.text_document.uri)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(
@@ -234,6 +248,7 @@ class MidfillProtocol(LanguageServerProtocol):
     ) -> None:
         """Follow a change."""
         self.documents.change(params)
+        self._server.document_changed(params.text_document.uri)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(
@@ -241,6 +256,20 @@ class MidfillProtocol(LanguageServerProtocol):
     ) -> None:
         """Forget a document."""
         self.documents.close(params.text_document.uri)
+        self._server.document_changed(params.text_document.uri)
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    def lsp_workspace__execute_command(  # type: ignore[override]  # a plain answer
+        self, params: types.ExecuteCommandParams
+    ) -> None:
+        """Take note of an acceptance, the one command that there is.
+
+        Raises:
+            JsonRpcInvalidParams: It is another command, or its arguments do not fit.
+        """
+        wrong = self._server.session.execute(params)
+        if wrong is not None:
+            raise JsonRpcInvalidParams(wrong)
 
 
 def _wants_timings(experimental: object) -> bool:

@@ -48,6 +48,16 @@ class Document:
         """Whether the text here is the text in the editor."""
         return self._whole
 
+    @property
+    def version(self) -> int:
+        """The version that the editor counted last."""
+        return self._version
+
+    @property
+    def text(self) -> str:
+        """The whole text, put together anew at each call."""
+        return "".join(self._lines)
+
     def desynchronise(self) -> None:
         """Note that a change was lost; only a full text makes the document whole."""
         self._whole = False

@@ -77,6 +77,14 @@ class Documents:
             return None
         return document.snapshot_after(replaced, text)
 
+    def current(self, uri: str) -> Document | None:
+        """Return an open document that can be completed in; None where there is none.
+
+        A document that was closed and opened again is another one.
+        """
+        document = self._open.get(uri)
+        return document if document is not None and document.whole else None
+
     def _whole(self, uri: str) -> Document | None:
         """Return the document if it can be completed in."""
         try:

@@ -5,12 +5,14 @@ Source: Language Server Protocol 3.18, "Inline Completion Request".
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsprotocol import types
 
+from lsp_server.protocol.acceptance import Acceptances
 from lsp_server.protocol.convert import PositionEncoding, range_at
 from lsp_server.protocol.documents import Documents
+from lsp_server.protocol.place import Place, rest_of, with_line_feeds
 from lsp_server.values import Completion, Snapshot, Trigger
 
 __all__ = ["CompletionOrder", "items", "take_order"]
@@ -41,8 +43,9 @@ class CompletionOrder:
         uri: The document that it is about.
         trigger: Who asked.
         encoding: What columns count.
-        snapshot: The document; with the selection in place, where there is one. None
-            if the document cannot be completed in.
+        position: The cursor, as the editor sent it.
+        place: The document and the cursor; with the selection in place, where there is
+            one. None if the document cannot be completed in.
         selection: What the items must extend; None without a selection.
     """
 
@@ -51,7 +54,8 @@ class CompletionOrder:
     uri: str
     trigger: Trigger
     encoding: PositionEncoding
-    snapshot: Snapshot | None
+    position: types.Position
+    place: Place | None
     selection: Selection | None
 
 
@@ -71,6 +75,7 @@ def take_order(
     invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
     selected = params.context.selected_completion_info
     selection = None
+    document = documents.current(uri)
     if selected is None:
         snapshot = documents.snapshot(uri, params.position)
     else:
@@ -78,30 +83,61 @@ def take_order(
         if snapshot is not None:
             start = snapshot.offset - len(selected.text)
             selection = Selection(replaced=selected.range, start=start)
+    place = None
+    if document is not None and snapshot is not None:
+        place = Place(
+            documents=documents,
+            document=document,
+            version=snapshot.version,
+            snapshot=snapshot,
+            is_hypothetical=selected is not None,
+        )
     return CompletionOrder(
         message_id=message_id,
         request_id=request_id,
         uri=uri,
         trigger=Trigger.INVOKED if invoked else Trigger.AUTOMATIC,
         encoding=documents.encoding,
-        snapshot=snapshot,
+        position=params.position,
+        place=place,
         selection=selection,
     )
 
 
 def items(
-    order: CompletionOrder, completions: Sequence[Completion]
+    order: CompletionOrder,
+    completions: Sequence[Completion],
+    acceptances: Acceptances,
 ) -> list[types.InlineCompletionItem]:
-    """Turn completions into items; those that LSP does not allow are left out."""
-    if order.snapshot is None:
+    """Turn completions into items for the document as it is now.
+
+    Those that do not fit any more are left out, and so are those that LSP does not
+    allow. Each tells ``acceptances`` when it is accepted.
+    """
+    place = order.place
+    typed = place.typed() if place is not None else None
+    if place is None or typed is None:
         return []
+    snapshot = place.snapshot
+    now = snapshot
+    if typed:
+        text = snapshot.before + typed + snapshot.after
+        now = replace(snapshot, text=text, offset=snapshot.offset + len(typed))
     made = []
     for completion in completions:
-        item = _item(order, order.snapshot, completion)
+        rest = rest_of(completion, snapshot, typed)
+        item = None if rest is None else _item(order, now, rest)
         if item is None:
-            _log.info("item.left_out", extra={"request_id": order.request_id})
-        else:
-            made.append(item)
+            _log.info("item.left_out", extra={"request_id": completion.completion_id})
+            continue
+        text = with_line_feeds(str(item.insert_text))
+        made.append(
+            types.InlineCompletionItem(
+                insert_text=text,
+                range=item.range,
+                command=acceptances.offer(completion.completion_id, len(text)),
+            )
+        )
     return made
 
 

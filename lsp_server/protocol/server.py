@@ -27,6 +27,7 @@ from lsp_server.protocol.pipes import PipeReader, PipeWriter
 from lsp_server.protocol.progress import EditorProgress, EngineReporter, NoProgress
 from lsp_server.protocol.session import Session
 from lsp_server.protocol.stdio import Stdio, claim_stdio
+from lsp_server.protocol.trace import TRACE_METHOD
 from lsp_server.values import RequestTimings
 
 __all__ = ["MidfillServer", "run_stdio", "serve"]
@@ -164,10 +165,16 @@ class MidfillServer(LanguageServer):
             EngineReporter(self, bar),
             warn=self._warn,
             send_timings=self._send_timings,
+            document_off=self._document_off,
         )
         if params.process_id is not None:
             self._watch = asyncio.create_task(wait_for_end(params.process_id))
             self._watch.add_done_callback(lambda _: self.end("editor has ended"))
+
+    def document_changed(self, uri: str) -> None:
+        """Tell the session that a document is not what it was; there may be none."""
+        if self._session is not None:
+            self._session.document_changed(uri)
 
     async def begin_session(self) -> None:
         """Start the engine."""
@@ -195,6 +202,10 @@ class MidfillServer(LanguageServer):
         self.window_show_message(
             types.ShowMessageParams(type=types.MessageType.Warning, message=message)
         )
+
+    def _document_off(self, uri: str, reason: str | None) -> None:
+        """Note which document gets no completions, and why; None when it does again."""
+        _log.debug("document.off", extra={"uri": uri, "off": reason is not None})
 
     def _send_timings(self, message_id: int | str, timings: RequestTimings) -> None:
         """Tell a client that asked for it what a completion cost."""
@@ -229,6 +240,10 @@ def _register(server: MidfillServer) -> None:
         order: CompletionOrder,
     ) -> list[types.InlineCompletionItem]:
         return await server.session.complete(order)
+
+    @server.feature(TRACE_METHOD)
+    async def trace(_params: object) -> dict[str, object] | None:
+        return server.session.trace()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(

@@ -9,18 +9,27 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcInternalError
 
 from lsp_server.errors import MidfillError
+from lsp_server.outcomes import CompletionResult, Reason
+from lsp_server.protocol.acceptance import Acceptances
 from lsp_server.protocol.configuration import Configurator
 from lsp_server.protocol.inline_completion import CompletionOrder, items
+from lsp_server.protocol.place import Place, with_line_feeds
 from lsp_server.protocol.progress import EngineReporter
+from lsp_server.protocol.trace import TracedRequest, trace_values
+from lsp_server.service import reasons
 from lsp_server.service.backend import Backend
 from lsp_server.service.inflight import Inflight
-from lsp_server.values import Completion, EngineState, RequestTimings, Snapshot
+from lsp_server.service.typed_ahead import TypedAhead
+from lsp_server.values import EngineState, RequestTimings
 
-__all__ = ["Session", "TimingsSink"]
+__all__ = ["DocumentSink", "Session", "TimingsSink"]
 
 _log = logging.getLogger(__name__)
 
 TimingsSink = Callable[[int | str, RequestTimings], None]
+
+DocumentSink = Callable[[str, str | None], None]
+"""Hears of a document that gets no completions, and why; None when it does again."""
 
 
 class Session:
@@ -31,6 +40,7 @@ class Session:
         reporter: Hears how the engine fares.
         warn: Shows a message to the user.
         send_timings: Sends what a completion cost to an editor that asked for it.
+        document_off: Hears which documents get no completions.
     """
 
     def __init__(
@@ -40,14 +50,20 @@ class Session:
         *,
         warn: Callable[[str], None],
         send_timings: TimingsSink,
+        document_off: DocumentSink,
     ) -> None:
         """Begin without a backend."""
         self._configurator = configurator
         self._reporter = reporter
         self._warn = warn
         self._send_timings = send_timings
+        self._document_off = document_off
         self._backend: Backend | None = None
-        self._inflight: Inflight[tuple[Completion, ...]] = Inflight()
+        self._inflight: Inflight[CompletionResult] = Inflight()
+        self._following: dict[str, tuple[Place, TypedAhead]] = {}
+        self._acceptances = Acceptances()
+        self._refused: dict[str, Reason] = {}
+        self._last: TracedRequest | None = None
         self._told: set[str] = set()
         self._closing: asyncio.Task[None] | None = None
 
@@ -80,27 +96,97 @@ class Session:
         """Answer a request: with no items where there is nothing to say.
 
         Nothing to say is: the engine is not ready or failed, the document cannot be
-        completed in, or a newer request for the document has come.
+        completed in or has changed in another way than a suggestion would change it,
+        or a newer request for the document has come. What came of it is kept for
+        ``trace``.
         """
-        backend, snapshot = self._backend, order.snapshot
-        ready = self._reporter.state is EngineState.READY
-        if backend is None or snapshot is None or not ready or self._closing:
-            return []
-        completions = await self._inflight.run(
-            order.uri, lambda: _complete(backend, snapshot, order)
-        )
-        if completions is None:
-            _log.debug("completion.superseded", extra={"request_id": order.request_id})
-            return []
-        for completion in completions:
-            self._send_timings(order.message_id, completion.timings)
-        return items(order, completions)
+        made: list[types.InlineCompletionItem] = []
+        result: CompletionResult | None = None
+        reason: Reason | None = reasons.CANCELLED
+        try:
+            result = await self._result(order)
+            made = items(order, result.completions, self._acceptances)
+            reason = None if made else result.reason or reasons.SUPERSEDED
+        except JsonRpcInternalError:
+            reason = reasons.CRASHED
+            raise
+        finally:
+            shown = tuple(str(item.insert_text) for item in made)
+            self._last = TracedRequest(
+                order=order, result=result, shown=shown, reason=reason
+            )
+        if made:
+            for completion in result.completions[:1]:
+                self._send_timings(order.message_id, completion.timings)
+        self._note_refusal(order.uri, reason)
+        return made
+
+    def document_changed(self, uri: str) -> None:
+        """Give up the document's request if the change leaves no use for its answer.
+
+        Call it behind every change, and when the document was closed.
+        """
+        following = self._following.get(uri)
+        if following is None:
+            return
+        place, typed_ahead = following
+        typed = place.typed()
+        if typed is None:
+            self._inflight.supersede(uri)
+        else:
+            typed_ahead.type(with_line_feeds(typed))
+
+    def trace(self) -> dict[str, object] | None:
+        """Return what the last request was and what came of it; None before one."""
+        if self._last is None or self._backend is None:
+            return None
+        return trace_values(self._last, self._backend)
+
+    def execute(self, params: types.ExecuteCommandParams) -> str | None:
+        """Run a command; tell what is wrong with it, None if nothing is."""
+        return self._acceptances.execute(params)
 
     async def close(self) -> None:
         """Take everything back and end the backend; every call waits for the end."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
+
+    async def _result(self, order: CompletionOrder) -> CompletionResult:
+        """Let the backend work on a request as long as its answer is of use."""
+        backend, place = self._backend, order.place
+        if place is None:
+            return CompletionResult(reason=reasons.OUT_OF_STEP)
+        ready = self._reporter.state is EngineState.READY
+        if backend is None or not ready or self._closing:
+            return CompletionResult(reason=reasons.NOT_READY)
+        # Changes that came in the same read as the request are there already.
+        typed = place.typed()
+        if typed is None:
+            return CompletionResult(reason=reasons.SUPERSEDED)
+        typed_ahead = TypedAhead()
+        typed_ahead.type(with_line_feeds(typed))
+        following = self._following[order.uri] = (place, typed_ahead)
+        try:
+            result = await self._inflight.run(
+                order.uri, lambda: _complete(backend, place, order, typed_ahead)
+            )
+        finally:
+            if self._following.get(order.uri) is following:
+                del self._following[order.uri]
+        if result is None:
+            _log.debug("completion.superseded", extra={"request_id": order.request_id})
+            return CompletionResult(reason=reasons.SUPERSEDED)
+        return result
+
+    def _note_refusal(self, uri: str, reason: Reason | None) -> None:
+        """Tell that a document gets no completions, or does again, once each."""
+        if reason is not None and reason.of_document:
+            if self._refused.get(uri) is not reason:
+                self._refused[uri] = reason
+                self._document_off(uri, reason.sentence)
+        elif self._refused.pop(uri, None) is not None:
+            self._document_off(uri, None)
 
     async def _close(self) -> None:
         """End the backend once."""
@@ -120,8 +206,8 @@ class Session:
 
 
 async def _complete(
-    backend: Backend, snapshot: Snapshot, order: CompletionOrder
-) -> tuple[Completion, ...]:
+    backend: Backend, place: Place, order: CompletionOrder, typed: TypedAhead
+) -> CompletionResult:
     """Ask the backend; an engine that fails has nothing to say.
 
     Raises:
@@ -129,7 +215,10 @@ async def _complete(
     """
     try:
         return await backend.complete(
-            snapshot, request_id=order.request_id, trigger=order.trigger
+            place.snapshot,
+            request_id=order.request_id,
+            trigger=order.trigger,
+            typed=typed,
         )
     except MidfillError as error:
         _log.warning(
@@ -140,7 +229,7 @@ async def _complete(
                 "what": error.what,
             },
         )
-        return ()
+        return CompletionResult(reason=reasons.failed(error.what))
     except Exception as error:  # noqa: BLE001 - the one guard of a request
         # Not the error's text, which could hold some of the document.
         places = traceback.format_tb(error.__traceback__)

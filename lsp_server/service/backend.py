@@ -1,11 +1,13 @@
 """What the protocol layer asks of everything below it.
 
-The protocol layer turns LSP into these three calls and knows nothing else.
+The protocol layer turns LSP into these calls and knows nothing else.
 """
 
 from typing import Protocol
 
-from lsp_server.values import Completion, EngineState, Snapshot, Trigger
+from lsp_server.outcomes import CompletionResult
+from lsp_server.service.typed_ahead import TypedAhead
+from lsp_server.values import EngineState, Prompt, Snapshot, Trigger
 
 __all__ = ["Backend", "EngineListener"]
 
@@ -30,14 +32,24 @@ class Backend(Protocol):
         ...
 
     async def complete(
-        self, snapshot: Snapshot, *, request_id: str, trigger: Trigger
-    ) -> tuple[Completion, ...]:
-        """Complete at the snapshot's cursor.
+        self,
+        snapshot: Snapshot,
+        *,
+        request_id: str,
+        trigger: Trigger,
+        typed: TypedAhead,
+    ) -> CompletionResult:
+        """Complete at the snapshot's cursor: with suggestions, or with the reason.
 
-        An engine that is not ready, an unsuitable document and a cursor at which
-        nothing is worth saying give an empty tuple. Cancelling the task aborts the
-        generation in the engine.
+        The reason is, for example, an engine that is not ready, an unsuitable document
+        or a cursor at which nothing is worth saying. Cancelling the task aborts the
+        generation in the engine, and so does typing what cannot be the beginning of
+        what is generated.
         """
+        ...
+
+    def prompt_text(self, prompt: Prompt) -> str:
+        """Spell a prompt of a result as the model read it, sentinels shown."""
         ...
 
     async def close(self) -> None:

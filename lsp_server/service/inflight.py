@@ -37,7 +37,7 @@ class Inflight(Generic[T]):
         cancelled then, as it is when the caller is cancelled. What the work raises is
         raised here.
         """
-        self._supersede(document)
+        self.supersede(document)
         superseded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._latest[document] = superseded
         task = asyncio.create_task(_await(work))
@@ -57,14 +57,14 @@ class Inflight(Generic[T]):
     async def close(self) -> None:
         """Cancel everything, and wait until it is taken back."""
         for document in list(self._latest):
-            self._supersede(document)
+            self.supersede(document)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _supersede(self, document: str) -> None:
-        """Let go whoever waits for the document's request until now."""
+    def supersede(self, document: str) -> None:
+        """Let go whoever waits for the document's request, and cancel its work."""
         superseded = self._latest.pop(document, None)
         if superseded is not None and not superseded.done():
             superseded.set_result(None)

@@ -17,16 +17,22 @@ from lsp_server.engine.scripted_engine import Script, ScriptedEngine
 from lsp_server.engine.supervisor import EngineSupervisor, RestartPolicy
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.errors import MidfillError
+from lsp_server.outcomes import CompletionResult
 from lsp_server.prompt.builder import PromptBuilder
+from lsp_server.service import reasons
 from lsp_server.service.backend import EngineListener
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.loaded_model import LoadedModel, load_model
-from lsp_server.values import Completion, EngineState, Snapshot, Trigger
+from lsp_server.service.typed_ahead import TypedAhead
+from lsp_server.values import EngineState, Prompt, Snapshot, Trigger
 from models.locate import pulled_models_folder
 
 __all__ = ["EngineStarter", "LocalBackend", "starter_of"]
 
 _log = logging.getLogger(__name__)
+
+_BETWEEN_TEXTS = "\x1e"
+"""Stands between the texts of the setting ``scripted.candidates``."""
 
 EngineStarter = Callable[[Config, LoadedModel], Awaitable[Engine]]
 
@@ -59,13 +65,24 @@ class LocalBackend:
         self._assemble()
 
     async def complete(
-        self, snapshot: Snapshot, *, request_id: str, trigger: Trigger
-    ) -> tuple[Completion, ...]:
+        self,
+        snapshot: Snapshot,
+        *,
+        request_id: str,
+        trigger: Trigger,
+        typed: TypedAhead,
+    ) -> CompletionResult:
         """Complete at the snapshot's cursor; nothing before the engine is ready."""
         service, engine = self._service, self._engine
         if service is None or engine is None or not engine.ready:
-            return ()
-        return await service.complete(snapshot, request_id=request_id, trigger=trigger)
+            return CompletionResult(reason=reasons.NOT_READY)
+        return await service.complete(
+            snapshot, request_id=request_id, trigger=trigger, typed=typed
+        )
+
+    def prompt_text(self, prompt: Prompt) -> str:
+        """Spell a prompt of a result as the model read it, sentinels shown."""
+        return self._service.prompt_text(prompt) if self._service else ""
 
     async def close(self) -> None:
         """End the engine and every process of it. May be called twice."""
@@ -151,6 +168,11 @@ async def _start_scripted(config: Config, model: LoadedModel) -> Engine:
     return await ScriptedEngine.start(
         Script(
             answer_ids=model.tokenizer.encode(config.scripted.text),
+            further_ids=tuple(
+                model.tokenizer.encode(text)
+                for text in config.scripted.candidates.split(_BETWEEN_TEXTS)
+                if text
+            ),
             token_delay_ms=config.scripted.token_delay_ms,
             start_delay_ms=config.scripted.start_delay_ms,
             die_after_requests=config.scripted.die_after_requests,

@@ -35,6 +35,9 @@ class LeakyTokenizer:
     def decode(self, token_ids: Iterable[int]) -> str:
         return bytes(token_ids).decode()
 
+    def spell(self, token_ids: Iterable[int]) -> str:
+        return self.decode(token_ids)
+
     def token_bytes(self, token_id: int) -> bytes:
         return bytes([token_id])
 

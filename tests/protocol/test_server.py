@@ -34,7 +34,8 @@ async def test_initialize_tells_what_the_server_can(connect: Connect) -> None:
         "positionEncoding": "utf-16",
         "textDocumentSync": {"openClose": True, "change": 2, "save": False},
         "inlineCompletionProvider": {},
-        "experimental": {"midfill": {"timings": True}},
+        "executeCommandProvider": {"commands": ["midfill.accepted"]},
+        "experimental": {"midfill": {"timings": True, "trace": True}},
     }
 
 
@@ -149,6 +150,7 @@ def test_every_handler_that_waits_is_a_coroutine() -> None:
     handlers = server.protocol.fm.features
     assert set(handlers) == {
         "initialized",
+        "midfill/trace",
         "textDocument/inlineCompletion",
         "workspace/didChangeConfiguration",
     }

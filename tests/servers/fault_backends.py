@@ -8,10 +8,13 @@ import asyncio
 from collections.abc import Callable
 
 from lsp_server.errors import EngineDeadError
+from lsp_server.outcomes import CompletionResult, Reason
 from lsp_server.service.backend import Backend, EngineListener
+from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import (
     Completion,
     EngineState,
+    Prompt,
     RequestTimings,
     Snapshot,
     Trigger,
@@ -20,6 +23,8 @@ from lsp_server.values import (
 TIMINGS = RequestTimings(
     ttft_ms=1.5, total_ms=2.5, prompt_tokens=7, cached_tokens=3, output_tokens=2
 )
+
+NOTHING = Reason(word="nothing", sentence="Nothing comes to mind.")
 
 
 def completion(
@@ -43,6 +48,7 @@ class EchoBackend:
         self.snapshots: list[Snapshot] = []
         self.request_ids: list[str] = []
         self.triggers: list[Trigger] = []
+        self.typed: list[TypedAhead] = []
         self.closed = 0
 
     async def start(self, listener: EngineListener) -> None:
@@ -55,12 +61,24 @@ class EchoBackend:
         self.listener.engine_changed(state, detail)
 
     async def complete(
-        self, snapshot: Snapshot, *, request_id: str, trigger: Trigger
-    ) -> tuple[Completion, ...]:
+        self,
+        snapshot: Snapshot,
+        *,
+        request_id: str,
+        trigger: Trigger,
+        typed: TypedAhead,
+    ) -> CompletionResult:
         self.snapshots.append(snapshot)
         self.request_ids.append(request_id)
         self.triggers.append(trigger)
-        return await self.answer(snapshot)
+        self.typed.append(typed)
+        completions = await self.answer(snapshot)
+        return CompletionResult(
+            completions=completions, reason=None if completions else NOTHING
+        )
+
+    def prompt_text(self, prompt: Prompt) -> str:
+        return "".join(map(chr, prompt.token_ids))
 
     async def answer(self, snapshot: Snapshot) -> tuple[Completion, ...]:
         return (completion(snapshot, "done"),)

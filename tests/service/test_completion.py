@@ -10,6 +10,7 @@ from lsp_server.config import CompletionConfig
 from lsp_server.engine.scripted_engine import ScriptedEngine
 from lsp_server.errors import EngineDeadError
 from lsp_server.service.completion import CompletionService
+from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import Snapshot, Trigger
 
 AtCursor = Callable[[str], Snapshot]
@@ -20,7 +21,10 @@ async def complete(
     service: CompletionService, snapshot: Snapshot, trigger: Trigger = Trigger.INVOKED
 ) -> str | None:
     """Give the text of the one completion; None where there is none."""
-    completions = await service.complete(snapshot, request_id="r1", trigger=trigger)
+    result = await service.complete(
+        snapshot, request_id="r1", trigger=trigger, typed=TypedAhead()
+    )
+    completions = result.completions
     return completions[0].text if completions else None
 
 
@@ -55,9 +59,13 @@ async def test_a_completion_knows_its_place_and_cost(
 ) -> None:
     """It is inserted at the cursor; its times and token counts are the engine's."""
     service, _ = make_service("1\n")
-    (completion,) = await service.complete(
-        at_cursor("x = |\n"), request_id="r7", trigger=Trigger.INVOKED
+    result = await service.complete(
+        at_cursor("x = |\n"),
+        request_id="r7",
+        trigger=Trigger.AUTOMATIC,
+        typed=TypedAhead(),
     )
+    (completion,) = result.completions
     assert ("r7", 4, 4) == (completion.completion_id, completion.start, completion.end)
     timings = completion.timings
     assert timings.ttft_ms is not None
@@ -71,7 +79,7 @@ async def test_the_generation_is_aborted_when_the_scope_ends(
 ) -> None:
     """What comes after the line's end is not paid for."""
     service, engine = make_service("1\n" + "y = 2\n" * 20)
-    assert "1" == await complete(service, at_cursor("x = |\n"))
+    assert "1" == await complete(service, at_cursor("x = |\n"), Trigger.AUTOMATIC)
     assert ("r1",) == engine.aborted
 
 
@@ -86,7 +94,9 @@ async def test_cancelling_aborts_in_the_engine(
         await asyncio.Event().wait()
 
     service, engine = make_service("a b c d e f g", sleep=sleep)
-    task = asyncio.create_task(complete(service, at_cursor("x = |\n")))
+    task = asyncio.create_task(
+        complete(service, at_cursor("x = |\n"), Trigger.AUTOMATIC)
+    )
     await began.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -102,7 +112,7 @@ async def test_the_deadline_keeps_nothing_unfinished(
     service, engine = make_service(
         "a b c", token_delay_ms=60_000, config=CompletionConfig(deadline_ms=20)
     )
-    assert await complete(service, at_cursor("x = |\n")) is None
+    assert await complete(service, at_cursor("x = |\n"), Trigger.AUTOMATIC) is None
     assert ("r1",) == engine.aborted
 
 

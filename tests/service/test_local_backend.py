@@ -19,6 +19,7 @@ from lsp_server.config import (
 from lsp_server.engine.base import Engine
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import LocalBackend, starter_of
+from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import Completion, EngineState, Snapshot, Trigger
 
 CONFIG = Config(
@@ -57,7 +58,10 @@ class Listener:
 
 async def ask(backend: LocalBackend) -> tuple[Completion, ...]:
     """Ask the backend at the snapshot's cursor."""
-    return await backend.complete(SNAPSHOT, request_id="r1", trigger=Trigger.INVOKED)
+    result = await backend.complete(
+        SNAPSHOT, request_id="r1", trigger=Trigger.INVOKED, typed=TypedAhead()
+    )
+    return result.completions
 
 
 async def test_it_starts_completes_and_ends() -> None:

@@ -25,4 +25,5 @@ def test_the_reason_is_named(text: str, offset: int, expected: str | None) -> No
     snapshot = Snapshot(
         uri="file:///a.py", language_id="python", version=1, text=text, offset=offset
     )
-    assert expected == why_unsuitable(snapshot, LIMITS)
+    reason = why_unsuitable(snapshot, LIMITS)
+    assert expected == (reason and reason.word)

@@ -1,0 +1,127 @@
+"""The reasons for showing nothing, each with a sentence for the user."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lsp_server.outcomes import Ending, Reason
+
+__all__ = [
+    "BINARY",
+    "CANCELLED",
+    "CRASHED",
+    "DEADLINE",
+    "DISABLED",
+    "ENDED_AT_ONCE",
+    "LANGUAGE_OFF",
+    "LINE_TOO_LONG",
+    "NOT_READY",
+    "OUT_OF_STEP",
+    "SUPERSEDED",
+    "TOO_LARGE",
+    "UNWELCOME",
+    "WORD_NOT_CONTINUED",
+    "dropped_by",
+    "failed",
+]
+
+DISABLED = Reason(
+    word="disabled",
+    sentence="Completions are switched off (setting completion.enabled).",
+    of_document=True,
+)
+LANGUAGE_OFF = Reason(
+    word="language-off",
+    sentence="Completions are switched off for this language "
+    "(setting completion.disabled_languages).",
+    of_document=True,
+)
+TOO_LARGE = Reason(
+    word="too-large",
+    sentence="The document is larger than completions are offered in "
+    "(setting completion.max_document_chars).",
+    of_document=True,
+)
+BINARY = Reason(
+    word="binary",
+    sentence="The document holds a zero byte, so it is taken for a binary file.",
+    of_document=True,
+)
+LINE_TOO_LONG = Reason(
+    word="line-too-long",
+    sentence="The cursor's line is longer than completions are offered in "
+    "(setting completion.max_line_chars).",
+)
+UNWELCOME = Reason(
+    word="unwelcome-here",
+    sentence="A suggestion that nobody asked for would be in the way here: inside a "
+    "word, behind a finished statement, or in an empty document. Ask for one by hand "
+    "to get it.",
+)
+NOT_READY = Reason(
+    word="not-ready", sentence="The engine is not ready: it is loading, or has failed."
+)
+OUT_OF_STEP = Reason(
+    word="out-of-step",
+    sentence="The server does not have the document as the editor has it. Close and "
+    "open the document again.",
+    of_document=True,
+)
+CANCELLED = Reason(
+    word="cancelled",
+    sentence="The editor took the request back.",
+    ending=Ending.CANCELLED,
+)
+CRASHED = Reason(
+    word="crashed",
+    sentence="The completion failed, see the server's log.",
+    ending=Ending.FAILED,
+)
+SUPERSEDED = Reason(
+    word="superseded",
+    sentence="The text changed in another way than the suggestion would have changed "
+    "it, or a newer request took this one's place.",
+    ending=Ending.SUPERSEDED,
+)
+DEADLINE = Reason(
+    word="deadline",
+    sentence="Nothing was ready in time (setting completion.deadline_ms).",
+)
+ENDED_AT_ONCE = Reason(
+    word="ended-at-once",
+    sentence="The model ended at once: it had nothing to add here.",
+)
+WORD_NOT_CONTINUED = Reason(
+    word="word-not-continued",
+    sentence="The model did not go on from the word that is being typed.",
+)
+
+_BY_FILTER: Mapping[str, str] = MappingProxyType(
+    {
+        "blank": "The model wrote nothing but blanks.",
+        "prefix-echo": "The model only said the cursor's line once more.",
+        "doubled-blank": "The model wrote nothing but blanks.",
+        "unfinished": "The model was broken off before it had finished a line.",
+        "repetition": "The model went round in circles, or said the line above again.",
+        "scope": "The model wrote nothing that belongs to the cursor's line or block.",
+        "comment": "The model began a comment, which would hide the code that follows.",
+        "suffix-overlap": "The model only said what already stands behind the cursor.",
+        "closers": "The model only closed brackets that are closed already.",
+        "trailing-blanks": "The model wrote nothing but blanks.",
+    }
+)
+
+
+def dropped_by(filter_name: str) -> Reason:
+    """Return the reason of a text of which a filter left nothing."""
+    return Reason(word=f"filter-{filter_name}", sentence=_BY_FILTER[filter_name])
+
+
+def failed(what: str) -> Reason:
+    """Return the reason of a request whose engine failed.
+
+    Args:
+        what: What happened, as a clause without a full stop.
+    """
+    return Reason(
+        word="failed", sentence=f"The engine failed: {what}.", ending=Ending.FAILED
+    )
