@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lsp_server.commands.arguments import positive
 from lsp_server.commands.serve import server_layers
-from lsp_server.config import Config, EngineKind
+from lsp_server.config import CompletionConfig, Config, EngineKind
 from lsp_server.doctor.captured import captured_output
 from lsp_server.doctor.finding import Finding, Level
 from lsp_server.doctor.generation import check_generation
@@ -38,6 +38,8 @@ from models.quantize.tool import AUTO_GPTQ, BITS, TOOLS
 __all__ = ["add_arguments", "run"]
 
 _PROOF_TOKENS = 512
+_PROOF_OUTPUT_TOKENS = 16
+_SHOWN_LINES = 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Quantise, verify, and say what came of it; give the exit status.
+    """Quantise, verify, and say what came of it; return the exit status.
 
     Raises:
         MidfillError: It cannot be done; nothing was written.
@@ -148,7 +150,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _python(arguments: argparse.Namespace, progress: Progress) -> Path:
-    """Give the Python that has the quantiser; auto-gptq's is made if need be."""
+    """Return the Python that has the quantiser; auto-gptq's is made if need be."""
     if arguments.python is not None:
         return Path(arguments.python)
     if arguments.backend != AUTO_GPTQ.name:
@@ -161,7 +163,7 @@ def _python(arguments: argparse.Namespace, progress: Progress) -> Path:
 
 
 def _proof() -> Proof:
-    """Give what loads a model folder in vLLM and generates a token.
+    """Return what loads a model folder in vLLM and completes a line.
 
     Raises:
         QuantizeError: There is no vLLM here.
@@ -173,10 +175,10 @@ def _proof() -> Proof:
             remedy="Install it with `make install`, or leave that check out with "
             "--no-engine",
         )
-    return _generate_a_token
+    return _complete_a_line
 
 
-def _generate_a_token(folder: Path) -> str:
+def _complete_a_line(folder: Path) -> str:
     # What goes wrong is told; the engine's own warnings would come between.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     config = resolve(server_layers(None)).config
@@ -192,14 +194,18 @@ def _generate_a_token(folder: Path) -> str:
 
 
 def _eager(config: Config, tokens: int) -> Config:
-    """Start quickly and small: one token proves that the weights load."""
+    """Start quickly and small: a few tokens prove that the weights load."""
     engine = replace(config.engine, enforce_eager=True, max_model_len=tokens)
-    return replace(config, engine=engine)
+    completion = CompletionConfig(
+        max_line_tokens=_PROOF_OUTPUT_TOKENS, max_block_tokens=_PROOF_OUTPUT_TOKENS
+    )
+    return replace(config, engine=engine, completion=completion)
 
 
 def _verdict(finding: Finding, said: str) -> str:
     if finding.level is Level.FAILURE:
-        sys.stderr.write(said)
+        last = said.splitlines()[-_SHOWN_LINES:]
+        sys.stderr.write("".join(f"{line}\n" for line in last))
         raise QuantizeError(
             f"vLLM cannot run the result: {finding.what}",
             subject=finding.name,

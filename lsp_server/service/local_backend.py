@@ -27,7 +27,7 @@ from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import EngineState, Prompt, Snapshot, Trigger
 from models.locate import pulled_models_folder
 
-__all__ = ["EngineStarter", "LocalBackend", "starter_of"]
+__all__ = ["EngineStarter", "LocalBackend", "service_of", "starter_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -118,26 +118,32 @@ class LocalBackend:
         """Put the service together from the model, the engine and the settings."""
         if self._model is None or self._engine is None:
             return
-        tokenizer = self._model.tokenizer
-        max_model_len = (
-            self._config.engine.max_model_len or self._model.manifest.context_length
-        )
-        self._service = CompletionService(
-            engine=self._engine,
+        self._service = service_of(self._model, self._engine, self._config)
+
+
+def service_of(model: LoadedModel, engine: Engine, config: Config) -> CompletionService:
+    """Put the service together from a model, its engine and the settings.
+
+    Raises:
+        UnsupportedModelError: The model's tokenizer does not fit its family.
+    """
+    tokenizer = model.tokenizer
+    return CompletionService(
+        engine=engine,
+        tokenizer=tokenizer,
+        prompts=PromptBuilder(
             tokenizer=tokenizer,
-            prompts=PromptBuilder(
-                tokenizer=tokenizer,
-                family=self._model.family,
-                config=self._config.prompt,
-                max_model_len=max_model_len,
-                windows=LineWindows(
-                    encode=tokenizer.encode,
-                    encode_ahead=tokenizer.encode_ahead,
-                    step_lines=self._config.prompt.step_lines,
-                ),
+            family=model.family,
+            config=config.prompt,
+            max_model_len=config.engine.max_model_len or model.manifest.context_length,
+            windows=LineWindows(
+                encode=tokenizer.encode,
+                encode_ahead=tokenizer.encode_ahead,
+                step_lines=config.prompt.step_lines,
             ),
-            config=self._config.completion,
-        )
+        ),
+        config=config.completion,
+    )
 
 
 def starter_of(kind: EngineKind) -> EngineStarter:
