@@ -43,9 +43,8 @@ def locate(path_or_name: str, *, pulled: Path | None = None) -> Path:
     raise ModelNotFoundError(
         what,
         subject=repr(path_or_name),
-        remedy="Fetch it with `midfill models pull`, or set model.path to a model "
-        "folder or to one of the models that are here: "
-        + (", ".join(sorted(known)) or "none"),
+        remedy="Fetch it with `midfill models pull`, or name a model folder or one of "
+        "the models that are here: " + (", ".join(sorted(known)) or "none"),
     )
 
 

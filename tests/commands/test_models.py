@@ -206,9 +206,9 @@ def test_a_wrong_setting_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And the command goes on with the value below."""
-    monkeypatch.setenv("MIDFILL_REGISTRY_FOLDER", "7")
+    monkeypatch.setenv("MIDFILL_ENGINE_SEED", "x")
     assert 0 == main(["models", "verify", STARTER])
-    assert "registry.folder = 7 is not accepted" in capsys.readouterr().err
+    assert 'MIDFILL_ENGINE_SEED = "x" is not accepted' in capsys.readouterr().err
 
 
 def test_pull_needs_a_folder_to_pull_into(
