@@ -55,11 +55,17 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
     weights = len(header).to_bytes(8, "little") + header + bytes(4)
     (folder / "model.safetensors").write_bytes(weights)
+    # Of a type whose tensors are not compared with its sizes: there is one number.
+    config = json.loads((folder / "config.json").read_text())
+    del config["model_type"]
+    (folder / "config.json").write_text(json.dumps(config))
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"]["model.safetensors"] = {
-        "sha256": hashlib.sha256(weights).hexdigest(),
-        "bytes": len(weights),
-    }
+    for name in ("model.safetensors", "config.json"):
+        content = (folder / name).read_bytes()
+        manifest["files"][name] = {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+        }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     handler = partial(QuietHandler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
