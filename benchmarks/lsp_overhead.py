@@ -58,6 +58,7 @@ from benchmarks.random_model import SHAPES, make_random_model
 from benchmarks.side_channel import SideChannel
 from benchmarks.workload import Typing, places
 from lsp_server.protocol.client import HeadlessClient
+from lsp_server.values import Trigger
 
 if TYPE_CHECKING:
     from lsp_server.protocol.client_answer import Answer
@@ -158,7 +159,7 @@ class Bench:
     def _type_and_ask(self, place: Typing) -> "_Typed":
         started_s = time.perf_counter()
         self._client.edit(place.uri, place.offset, place.offset, place.key)
-        asked = self._client.ask(place.uri, place.offset + 1)
+        asked = self._client.ask(place.uri, place.offset + 1, trigger=Trigger.AUTOMATIC)
         ended: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
         def note(answer: "asyncio.Task[Answer]") -> None:
@@ -203,7 +204,8 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]
         model = str(make_random_model(folder, arguments.random_weights))
     options: dict[str, dict[str, object]] = {
         "model": {"path": model},
-        "prompt": {"maxPromptTokens": arguments.prompt_tokens},
+        # Raw, the engine is asked for the same tokens, and cannot be told to heal.
+        "prompt": {"maxPromptTokens": arguments.prompt_tokens, "healing": False},
         "completion": {"maxLineTokens": arguments.output_tokens, "deadlineMs": 0},
         "log": {"level": "warning"},
     }

@@ -157,11 +157,14 @@ class PromptConfig:
         suffix_share: Share of the prompt that the suffix may take at most.
         step_lines: The left cut moves in steps of this many lines, so that the
             prompt, and with it the engine's prefix cache, holds from key to key.
+        healing: Whether the model writes the token at the cursor anew, which need not
+            end where the user has stopped typing.
     """
 
     max_prompt_tokens: Annotated[int, Range(minimum=64, maximum=_MOST)] = 1024
     suffix_share: Annotated[float, Range(minimum=0, maximum=0.9)] = 0.25
     step_lines: Positive = 32
+    healing: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

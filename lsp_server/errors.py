@@ -108,7 +108,21 @@ class EngineError(MidfillError):
 
 
 class EngineStartError(EngineError):
-    """The engine could not start."""
+    """The engine could not start.
+
+    Args:
+        what: What happened, as a clause without a full stop.
+        subject: What it happened to.
+        remedy: What the reader can do about it, as a clause without a full stop.
+        lasting: Whether another start would fail as well, unless the user does
+            something about it.
+    """
+
+    def __init__(
+        self, what: str, *, subject: str, remedy: str, lasting: bool = False
+    ) -> None:
+        super().__init__(what, subject=subject, remedy=remedy)
+        self.lasting = lasting
 
 
 class RequestRejectedError(EngineError):

@@ -12,6 +12,7 @@ __all__ = [
     "CompletionScope",
     "EngineHealth",
     "EngineInfo",
+    "EngineNews",
     "EngineState",
     "FinishReason",
     "GenerationRequest",
@@ -21,6 +22,7 @@ __all__ = [
     "RequestTimings",
     "Snapshot",
     "Snippet",
+    "StartStage",
     "TokenDelta",
     "Trigger",
     "Window",
@@ -137,12 +139,13 @@ class HoldStep:
     """The tokens that may come next while a held text is not spelt whole.
 
     Attributes:
-        finishing: Tokens that spell the rest of it, and perhaps more.
+        finishing: Tokens that spell the rest of it, and perhaps more: a bit for each
+            token, token 0 the lowest bit of the first byte.
         going_on: Tokens that spell a part of the rest, each with the number of the
             step that comes then.
     """
 
-    finishing: tuple[int, ...]
+    finishing: bytes
     going_on: tuple[tuple[int, int], ...] = ()
 
 
@@ -248,12 +251,50 @@ class EngineHealth:
     Attributes:
         state: Where it stands.
         requests_in_flight: Requests that it still works on.
-        detail: A sentence for people; empty when all is well.
+        detail: A clause for people; empty when all is well.
+        cpu_s: Processor time that its processes have used, in seconds; None where
+            the engine does not tell.
     """
 
     state: EngineState
     requests_in_flight: int
     detail: str = ""
+    cpu_s: float | None = None
+
+
+class StartStage(enum.Enum):
+    """What a start of an engine is at, in this order."""
+
+    VERIFY = "verify"
+    IMPORT = "import"
+    SPAWN = "spawn"
+    WEIGHTS = "weights"
+    WARM_UP = "warm-up"
+    PROBE = "probe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineNews:
+    """What an engine's owner tells of it.
+
+    Attributes:
+        state: Where the engine stands.
+        what: What happens or happened, as a clause without a full stop.
+        remedy: What the user can do about it, as a clause; empty where nothing.
+        percent: How much of a start is done, from 0 to 100; None outside of a start.
+        restarts: Which restart in a row this is while the state is ``RESTARTING``; how
+            many there were in all once it is ``READY``.
+        model: The name of a ready engine's model; empty in other states.
+        device: Where a ready engine runs; empty in other states.
+    """
+
+    state: EngineState
+    what: str
+    remedy: str = ""
+    percent: int | None = None
+    restarts: int = 0
+    model: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

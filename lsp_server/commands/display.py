@@ -63,13 +63,14 @@ def ghost_text(text: str, offset: int, answer: Answer, look: Palette) -> str:
 def times(answer: Answer) -> str:
     """Tell what the completion cost, in one line."""
     cost = answer.timings
+    reason = f" {answer.reason}" if answer.reason else ""
     if cost is None:
-        return f"no completion, {answer.round_trip_ms:.0f} ms"
+        return f"no completion, {answer.round_trip_ms:.0f} ms.{reason}"
     first = "no token" if cost.ttft_ms is None else f"{cost.ttft_ms:.0f} ms"
     return (
         f"first token {first}, total {answer.round_trip_ms:.0f} ms, "
         f"{cost.prompt_tokens} prompt tokens ({cost.cached_tokens} cached), "
-        f"{cost.output_tokens} output tokens"
+        f"{cost.output_tokens} output tokens{reason and '.'}{reason}"
     )
 
 
@@ -90,6 +91,7 @@ def as_json(place: Place, answer: Answer) -> dict[str, object]:
         "line": place.line,
         "column": place.column,
         "suggestions": [suggestion.text for suggestion in answer.suggestions],
+        "reason": answer.reason,
         "ttft_ms": cost and cost.ttft_ms,
         "total_ms": cost and cost.total_ms,
         "round_trip_ms": answer.round_trip_ms,

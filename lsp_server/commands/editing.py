@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lsp_server.errors import ClientError
@@ -163,6 +163,9 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
 async def ask_at(client: HeadlessClient, target: Target) -> Answer:
     """Open the target's text, complete there, and close it again.
 
+    Returns:
+        The answer; one without a suggestion has the reason.
+
     Raises:
         AnswerError: This completion failed.
         ClientError: The server is gone.
@@ -172,6 +175,10 @@ async def ask_at(client: HeadlessClient, target: Target) -> Answer:
     language_id = language_id_of(path, target.text)
     client.open_text(uri, target.text, language_id=language_id)
     try:
-        return await client.complete(uri, target.offset)
+        answer = await client.complete(uri, target.offset)
+        if not answer.suggestions:
+            reason = (await client.trace()).get("reason")
+            answer = replace(answer, reason=str(reason) if reason else None)
+        return answer
     finally:
         client.close_file(uri)

@@ -6,6 +6,7 @@ import time
 
 from lsp_server.config import Config
 from lsp_server.doctor.finding import Finding, Level
+from lsp_server.engine.start_progress import StartProgress
 from lsp_server.errors import MidfillError
 from lsp_server.outcomes import CompletionResult
 from lsp_server.service.loaded_model import LoadedModel
@@ -52,7 +53,7 @@ async def _complete(
     config: Config, model: LoadedModel, start_engine: EngineStarter
 ) -> Finding:
     began = time.perf_counter()
-    engine = await start_engine(config, model)
+    engine = await start_engine(config, model, StartProgress({}))
     try:
         start_s = time.perf_counter() - began
         result = await service_of(model, engine, config).complete(

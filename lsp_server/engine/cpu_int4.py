@@ -2,9 +2,9 @@
 
 On a CPU it gives vLLM the 4-bit linear kernel that its AVX2 library lacks, or the
 better use of its own kernel that `cpu_vnni` describes; elsewhere it leaves the kernels
-alone. In the processes of an engine that Midfill started it also
-ties their life to their parent's (`orphan`), reports why a start failed
-(`start_report`) and keeps their log readable (`log_noise`).
+alone. In the processes of an engine that Midfill started it also reports how far a
+start has got and why it failed (`start_report`), and keeps their log readable
+(`log_noise`).
 
 Source: vLLM 0.32, ``model_executor/kernels/linear``: kernels are tried in the order of
 registration, and the first that says it can implement a layer is taken. vLLM's own CPU
@@ -19,7 +19,7 @@ import psutil
 import torch
 from vllm.platforms import current_platform
 
-from lsp_server.engine import cpu_vnni, int4, log_noise, orphan, start_report
+from lsp_server.engine import cpu_vnni, int4, log_noise, start_report
 
 if TYPE_CHECKING:
     from vllm.model_executor.kernels.linear.mixed_precision import MPLinearLayerConfig
@@ -36,7 +36,6 @@ _COPY_SHARE = 1 / 12
 
 def register() -> None:
     """Do in this process what Midfill's engine needs; harmless to call again."""
-    orphan.end_with_parent()
     start_report.report_failures()
     log_noise.hush()
     if _needs_kernel():

@@ -11,7 +11,6 @@ import os
 import psutil
 
 from lsp_server.config import Device
-from lsp_server.engine import orphan
 
 __all__ = ["prepare_environment"]
 
@@ -30,6 +29,10 @@ _FORCED = {
     # CUDA does not survive a fork, and neither do the threads of an editor's server.
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
 }
+
+#: An engine is killed, so `multiprocessing` frees its semaphores, which is what it is
+#: there for; it need not tell the user.
+_TRACKER_WARNING = "ignore:resource_tracker:UserWarning"
 
 #: Taken unless the user says otherwise.
 _DEFAULTS = {
@@ -54,7 +57,6 @@ _MOST_THREADS = 16
 def prepare_environment(device: Device) -> None:
     """Set what an engine on ``device`` needs, for this process and its children."""
     os.environ.update(_FORCED)
-    os.environ[orphan.OWNER_VARIABLE] = str(os.getpid())
     defaults = dict(_DEFAULTS)
     parallel = len(os.sched_getaffinity(0)) >= _CORES_FOR_PARALLEL_ENCODING
     defaults["TOKENIZERS_PARALLELISM"] = "true" if parallel else "false"
@@ -65,6 +67,9 @@ def prepare_environment(device: Device) -> None:
         defaults |= _OPENMP | {"OMP_NUM_THREADS": str(_compute_threads())}
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    warnings = [w for w in os.environ.get("PYTHONWARNINGS", "").split(",") if w]
+    if _TRACKER_WARNING not in warnings:
+        os.environ["PYTHONWARNINGS"] = ",".join([*warnings, _TRACKER_WARNING])
 
 
 def _compute_threads() -> int:

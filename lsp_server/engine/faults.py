@@ -17,7 +17,7 @@ from lsp_server.errors import (
     RequestRejectedError,
 )
 
-__all__ = ["error_class", "first_line", "request_faults", "type_names"]
+__all__ = ["error_class", "first_line", "request_faults", "said_by", "type_names"]
 
 _CLASSES: dict[str, type[EngineError]] = {
     "vllm.v1.engine.exceptions.EngineDeadError": EngineDeadError,
@@ -58,6 +58,20 @@ def first_line(error: BaseException) -> str:
     """What an exception says, as a clause without a full stop."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".")
+
+
+def said_by(error: Exception) -> tuple[str, str]:
+    """What a user reads of an engine's end: what happened, and what to do about it.
+
+    Both are clauses; the second is empty where there is nothing to do but to wait.
+    """
+    if not isinstance(error, MidfillError):
+        return f"an internal error ({type(error).__name__})", "see the server's log"
+    if isinstance(error, EngineDeadError):
+        return error.what, ""
+    if error.subject == "engine":
+        return error.what, error.remedy
+    return f"{error.subject}: {error.what}", error.remedy
 
 
 def error_class(kind: type[BaseException]) -> type[EngineError] | None:

@@ -1,8 +1,9 @@
-"""Why an engine did not start, told by the process in which it failed.
+"""How an engine's start goes, told by the process in which it happens.
 
-vLLM's front end says only "Engine core initialization failed. See root cause above":
-the cause is in the child's log. A handler on vLLM's logger, in the child, writes the
-exceptions that are logged there into a file, and the front end reads that file.
+vLLM's front end hears nothing between the start of its engine core and its end, and of
+a failure only "Engine core initialization failed. See root cause above": the cause is
+in the child's log. So the child writes the stages that it reaches into one file of the
+engine's folder, and the exceptions that vLLM logs into another.
 
 This module does not know vLLM beyond the name of its logger.
 """
@@ -13,12 +14,23 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lsp_server.engine import orphan
+from lsp_server.engine import engine_mark
+from lsp_server.values import StartStage
 
-__all__ = ["REPORT_VARIABLE", "Cause", "read_causes", "report_failures"]
+__all__ = [
+    "FOLDER_VARIABLE",
+    "Cause",
+    "reach",
+    "reached",
+    "read_causes",
+    "report_failures",
+]
 
-#: Names the file in the environment that engine processes inherit.
-REPORT_VARIABLE = "MIDFILL_ENGINE_REPORT"
+#: Names the engine's folder in the environment that engine processes inherit.
+FOLDER_VARIABLE = "MIDFILL_ENGINE_FOLDER"
+
+_CAUSES = "causes.jsonl"
+_STAGES = "stages"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +71,45 @@ class _ReportHandler(logging.Handler):
 
 def report_failures() -> None:
     """Report exceptions of this engine process, if somebody wants to read them."""
-    path = os.environ.get(REPORT_VARIABLE)
+    folder = _folder()
     logger = logging.getLogger("vllm")
-    if not path or not orphan.is_engine_process():
+    if folder is None:
         return
     if not any(isinstance(h, _ReportHandler) for h in logger.handlers):
-        logger.addHandler(_ReportHandler(Path(path)))
+        logger.addHandler(_ReportHandler(folder / _CAUSES))
 
 
-def read_causes(path: Path) -> tuple[Cause, ...]:
+def reach(stage: StartStage) -> None:
+    """Note that this engine process has come to a stage of its start."""
+    folder = _folder()
+    if folder is None:
+        return
+    with (folder / _STAGES).open("a", encoding="utf-8") as file:
+        file.write(f"{stage.value}\n")
+
+
+def _folder() -> Path | None:
+    """The engine's folder; None in a process that belongs to no engine of Midfill's."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder or not engine_mark.is_engine_process():
+        return None
+    return Path(folder)
+
+
+def read_causes(folder: Path) -> tuple[Cause, ...]:
     """Read what the children reported, the first failure first."""
-    if not path.exists():
-        return ()
-    with path.open(encoding="utf-8") as lines:
-        return tuple(Cause(**json.loads(line)) for line in lines)
+    return tuple(Cause(**json.loads(line)) for line in _lines(folder / _CAUSES))
+
+
+def reached(folder: Path) -> tuple[StartStage, ...]:
+    """Read the stages that the children have come to until now, in their order."""
+    return tuple(map(StartStage, _lines(folder / _STAGES)))
+
+
+def _lines(path: Path) -> list[str]:
+    """The whole lines of a file that another process may be writing."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return text.split("\n")[:-1]

@@ -6,71 +6,37 @@ This module does not know which engine it is.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import NoReturn, Self
+from typing import NoReturn
 
-from lsp_server.config import EngineConfig
 from lsp_server.engine.base import Engine
-from lsp_server.errors import (
-    ConfigError,
-    EngineDeadError,
-    EngineStartError,
-    MidfillError,
-    ModelError,
-)
+from lsp_server.engine.faults import said_by
+from lsp_server.engine.restart_policy import RestartPolicy, StallClock
+from lsp_server.errors import EngineDeadError, EngineStartError, MidfillError
 from lsp_server.values import (
     EngineHealth,
     EngineInfo,
+    EngineNews,
     EngineState,
     GenerationRequest,
     TokenDelta,
 )
 
-__all__ = ["EngineSupervisor", "RestartPolicy"]
+__all__ = ["EngineSupervisor", "Listener", "Start", "TellProgress"]
 
 logger = logging.getLogger(__name__)
 
-Listener = Callable[[EngineState, str], None]
-"""Hears of every state that the engine goes into, with a sentence for people."""
+Listener = Callable[[EngineNews], None]
+"""Hears of every state that the engine goes into, and how far a start has got."""
 
-#: Another start would fail in the same way.
-_HOPELESS = (ModelError, ConfigError)
+TellProgress = Callable[[int, str], None]
+"""Takes how much of a start is done, in percent, and what it is at."""
 
+Start = Callable[[TellProgress], Awaitable[Engine]]
+"""Starts an engine."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartPolicy:
-    """When an engine counts as dead, and how patiently it is started again.
-
-    Attributes:
-        start_timeout_s: After this many seconds a start counts as failed.
-        max_restarts: Restarts in a row, without a finished generation between them,
-            before the engine is given up.
-        first_delay_s: Pause before the first restart; it doubles with each one.
-        longest_delay_s: The pause does not grow beyond this.
-        watch_interval_s: How often the engine's health is looked at.
-        stall_timeout_s: With requests in flight and no token from any of them for
-            this long, the engine counts as hung.
-    """
-
-    start_timeout_s: float = 600.0
-    max_restarts: int = 5
-    first_delay_s: float = 0.5
-    longest_delay_s: float = 30.0
-    watch_interval_s: float = 0.5
-    stall_timeout_s: float = 60.0
-
-    @classmethod
-    def from_config(cls, config: EngineConfig) -> Self:
-        """Take what the user may set, and the defaults for the rest."""
-        return cls(
-            start_timeout_s=config.start_timeout_s, max_restarts=config.max_restarts
-        )
-
-    def delay_s(self, restarts: int) -> float:
-        """The pause before the restart with this number, counted from 1."""
-        return min(self.longest_delay_s, self.first_delay_s * 2.0 ** (restarts - 1))
+#: Asked of an engine that owes others a token, to see whether it still gives any.
+_PROBE = GenerationRequest(request_id="engine-probe", token_ids=(0, 0), max_tokens=1)
 
 
 class EngineSupervisor:
@@ -82,7 +48,7 @@ class EngineSupervisor:
 
     def __init__(
         self,
-        start: Callable[[], Awaitable[Engine]],
+        start: Start,
         *,
         listener: Listener,
         policy: RestartPolicy | None = None,
@@ -92,7 +58,7 @@ class EngineSupervisor:
 
         Args:
             start: Starts an engine. It is called again for every restart.
-            listener: Hears of every change of state.
+            listener: Hears of every change.
             policy: When and how patiently to restart.
             sleep: How the pause before a restart is waited for.
         """
@@ -100,20 +66,21 @@ class EngineSupervisor:
         self._listener = listener
         self._policy = policy or RestartPolicy()
         self._sleep = sleep
-        self._state = EngineState.STARTING
-        self._detail = ""
+        self._news = EngineNews(state=EngineState.STARTING, what="")
         self._engine: Engine | None = None
         self._last: Engine | None = None
         self._task: asyncio.Task[None] | None = None
         self._died = asyncio.Event()
+        self._asked = asyncio.Event()
+        self._clock = StallClock()
         self._restarts = 0
+        self._restarts_in_all = 0
         self._in_flight = 0
-        self._progress_at_s = 0.0
 
     @property
     def state(self) -> EngineState:
         """Where the engine stands."""
-        return self._state
+        return self._news.state
 
     @property
     def ready(self) -> bool:
@@ -131,9 +98,18 @@ class EngineSupervisor:
 
     def begin(self) -> None:
         """Begin to start the engine, and return at once. A second call does nothing."""
-        if self._task is None and self._state is EngineState.STARTING:
-            self._tell(EngineState.STARTING, "the model is being loaded")
+        if self._task is None and self.state is EngineState.STARTING:
+            self._tell(EngineState.STARTING, "the engine is being started", percent=0)
             self._task = asyncio.create_task(self._keep_alive(), name="engine-keeper")
+
+    def restart(self) -> None:
+        """Start the engine again at once: one that works, waits or was given up.
+
+        A start that is under way is left alone.
+        """
+        self._asked.set()
+        if self._engine is not None:
+            self._died.set()
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
         """Generate, one delta after the other; closing the generator aborts.
@@ -144,22 +120,26 @@ class EngineSupervisor:
             EngineDeadError: There is no engine, or it died here.
         """
         engine = self._living(f"request {request.request_id}")
-        if not self._in_flight:
-            self._progress_at_s = time.monotonic()
+        waits = True
         self._in_flight += 1
+        self._clock.asked()
         try:
             async with contextlib.aclosing(engine.generate(request)) as deltas:
                 async for delta in deltas:
-                    self._progress_at_s = time.monotonic()
-                    if delta.finish_reason is not None:
-                        self._restarts = 0
+                    if delta.token_ids or delta.finish_reason is not None:
+                        waits = False
+                        self._clock.answered(others_wait=self._in_flight > 1)
                     yield delta
         except EngineDeadError:
+            waits = True
             if engine is self._engine:
                 self._died.set()
             raise
         finally:
             self._in_flight -= 1
+            if not waits:
+                # Whoever ended it, a token came, and the engine did not die of it.
+                self._restarts = 0
 
     async def abort(self, request_id: str) -> None:
         """End a request in the engine; an unknown or ended one is left in peace."""
@@ -169,14 +149,14 @@ class EngineSupervisor:
     async def health(self) -> EngineHealth:
         """Tell how the engine is; this never raises."""
         return EngineHealth(
-            state=self._state,
+            state=self.state,
             requests_in_flight=self._in_flight,
-            detail=self._detail,
+            detail="" if self.state is EngineState.READY else self._news.what,
         )
 
     async def close(self) -> None:
         """End the engine, or its start. May be called twice."""
-        if self._state is not EngineState.CLOSED:
+        if self.state is not EngineState.CLOSED:
             self._tell(EngineState.CLOSED, "the engine was shut down")
         if self._task is not None:
             self._task.cancel()
@@ -188,45 +168,78 @@ class EngineSupervisor:
     def _living(self, subject: str) -> Engine:
         if self._engine is None:
             raise EngineDeadError(
-                f"the engine is {self._state.value}",
+                f"the engine is {self.state.value}",
                 subject=subject,
                 remedy="wait until it is ready",
             )
         return self._engine
 
-    def _tell(self, state: EngineState, detail: str) -> None:
-        self._state = state
-        self._detail = "" if state is EngineState.READY else detail
-        logger.info("engine.state", extra={"state": state.value, "detail": detail})
-        self._listener(state, detail)
+    def _tell(
+        self,
+        state: EngineState,
+        what: str,
+        *,
+        remedy: str = "",
+        percent: int | None = None,
+    ) -> None:
+        restarts = self._restarts
+        if state is EngineState.READY:
+            restarts = self._restarts_in_all
+        if state is not self.state or percent is None:
+            logger.info("engine.state", extra={"state": state.value, "detail": what})
+        self._news = EngineNews(
+            state=state,
+            what=what,
+            remedy=remedy,
+            percent=percent,
+            restarts=restarts,
+            device=self._engine.info.device if self._engine is not None else "",
+        )
+        self._listener(self._news)
 
     async def _keep_alive(self) -> None:
-        while (reason := await self._one_life()) is not None:
-            if self._restarts >= self._policy.max_restarts:
-                times = f"{self._restarts} restarts"
-                self._tell(EngineState.FAILED, f"given up after {times}: {reason}")
-                return
+        while True:
+            was_ready, error = await self._one_life()
+            what, remedy = said_by(error)
+            if self._asked.is_set():
+                self._restarts = 0
+                what, remedy = "a restart was asked for", ""
+            elif self._policy.gives_up_at_once(error, was_ready=was_ready):
+                await self._give_up(what, remedy)
+            elif self._restarts >= self._policy.max_restarts:
+                await self._give_up(f"{what}, after {self._restarts} restarts", remedy)
             self._restarts += 1
-            self._tell(
-                EngineState.RESTARTING,
-                f"the engine stopped, restart {self._restarts} of "
-                f"{self._policy.max_restarts}: {reason}",
-            )
-            await self._sleep(self._policy.delay_s(self._restarts))
+            self._restarts_in_all += 1
+            self._tell(EngineState.RESTARTING, what, remedy=remedy, percent=0)
+            await self._pause()
 
-    async def _one_life(self) -> Exception | None:
-        """Live once; tell why it ended, or None where another start is no use."""
+    async def _give_up(self, what: str, remedy: str) -> None:
+        """Tell that there will be no engine, and wait until the user asks for one."""
+        self._tell(EngineState.FAILED, what, remedy=remedy)
+        await self._asked.wait()
+        self._restarts = 0
+
+    async def _pause(self) -> None:
+        """Wait before a restart, unless the user asks for it."""
+        waits = asyncio.ensure_future(self._sleep(self._policy.delay_s(self._restarts)))
+        asked = asyncio.ensure_future(self._asked.wait())
+        try:
+            await asyncio.wait({waits, asked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waits.cancel()
+            asked.cancel()
+        self._asked.clear()
+
+    async def _one_life(self) -> tuple[bool, Exception]:
+        """Live once; tell whether an engine was ever ready, and why this one ended."""
         try:
             await self._live_once()
-        except _HOPELESS as error:
-            self._tell(EngineState.FAILED, str(error))
-            return None
         except MidfillError as error:
-            return error
+            return self._last is not None, error
         except Exception as error:
             # Nobody awaits this task, so an unforeseen error must come out here.
             logger.exception("engine.keeper")
-            return error
+            return self._last is not None, error
 
     async def _live_once(self) -> NoReturn:
         """Start an engine and stay with it until it dies.
@@ -237,7 +250,7 @@ class EngineSupervisor:
         timeout_s = self._policy.start_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                engine = await self._start()
+                engine = await self._start(self._progress)
         except TimeoutError as error:
             raise EngineStartError(
                 f"the engine was not ready after {timeout_s:g} s",
@@ -246,6 +259,8 @@ class EngineSupervisor:
             ) from error
         try:
             self._died.clear()
+            self._asked.clear()
+            self._clock = StallClock()
             self._engine = self._last = engine
             self._tell(EngineState.READY, "the engine is ready")
             await self._watch(engine)
@@ -253,24 +268,44 @@ class EngineSupervisor:
             self._engine = None
             await engine.close()
 
+    def _progress(self, percent: int, what: str) -> None:
+        """Tell how far a start has got."""
+        if self.state in {EngineState.STARTING, EngineState.RESTARTING}:
+            self._tell(self.state, what, percent=percent)
+
     async def _watch(self, engine: Engine) -> NoReturn:
         """Wait for the engine's end.
 
         Raises:
-            EngineDeadError: The engine died or hangs.
+            EngineDeadError: The engine died or hangs, or the user wants another.
         """
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._policy.watch_interval_s):
-                    await self._died.wait()
-            health = await engine.health()
-            silent_s = time.monotonic() - self._progress_at_s
-            if self._died.is_set() or health.state is not EngineState.READY:
-                what = health.detail or "the engine died"
-            elif self._in_flight and silent_s > self._policy.stall_timeout_s:
-                what = f"no token for {silent_s:.0f} s"
-            else:
-                continue
-            raise EngineDeadError(
-                what, subject="engine", remedy="it is started again by itself"
-            )
+        probe: asyncio.Task[None] | None = None
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._policy.watch_interval_s):
+                        await self._died.wait()
+                health = await engine.health()
+                self._clock.looked(health.cpu_s)
+                if self._died.is_set() or health.state is not EngineState.READY:
+                    what = health.detail or "the engine process ended"
+                elif self._clock.is_hung(self._policy):
+                    what = f"the engine hung for {self._clock.owed_for_s:.0f} s"
+                else:
+                    late = self._clock.owed_for_s > self._policy.probe_after_s
+                    if late and (probe is None or probe.done()):
+                        probe = asyncio.create_task(self._probe())
+                    continue
+                raise EngineDeadError(
+                    what, subject="engine", remedy="it is started again by itself"
+                )
+        finally:
+            if probe is not None:
+                probe.cancel()
+
+    async def _probe(self) -> None:
+        """Ask for a token, which pays what the engine owes; no error counts here."""
+        with contextlib.suppress(MidfillError):
+            async with contextlib.aclosing(self.generate(_PROBE)) as deltas:
+                async for _ in deltas:
+                    pass

@@ -1,36 +1,22 @@
 """The real engine: vLLM's `AsyncLLM` behind the `Engine` Protocol.
 
 vLLM runs in processes of its own: an engine core that schedules, and workers that
-compute. What takes long or holds the interpreter happens there or in a thread, so the
-event loop stays free while an engine starts and ends. vLLM itself is imported by that
-thread, not with this module, because the import alone takes seconds.
+compute. `vllm_launch` starts them.
 """
 
 import asyncio
 import contextlib
 import dataclasses
 import logging
-import os
-import tempfile
-import threading
 import time
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import psutil
-
-from lsp_server.config import Device, EngineConfig
-from lsp_server.engine import log_noise, start_report
-from lsp_server.engine.device import choose_device
-from lsp_server.engine.environment import prepare_environment
+from lsp_server.config import EngineConfig
 from lsp_server.engine.faults import request_faults
-from lsp_server.engine.launch import child_processes, end_processes, run_in_thread
-from lsp_server.engine.memory import require_memory
-from lsp_server.engine.start_faults import start_error
-from lsp_server.engine.vllm_options import choose_options
-from lsp_server.engine.worker_probe import WorkerProbe
+from lsp_server.engine.launch import cpu_time_s, in_daemon_thread
+from lsp_server.engine.vllm_launch import RunningVllm, VllmLaunch
 from lsp_server.errors import (
     EngineDeadError,
     GenerationError,
@@ -42,6 +28,7 @@ from lsp_server.values import (
     EngineState,
     FinishReason,
     GenerationRequest,
+    StartStage,
     TokenDelta,
 )
 
@@ -49,7 +36,6 @@ if TYPE_CHECKING:
     from vllm.inputs import TokensInput
     from vllm.outputs import RequestOutput
     from vllm.sampling_params import SamplingParams
-    from vllm.v1.engine.async_llm import AsyncLLM
 
 __all__ = ["VllmEngine"]
 
@@ -66,14 +52,15 @@ _FINISH_REASONS = {
 #: the first real request does not pay for what is built at first use.
 _PROBE = GenerationRequest(request_id="start-probe", token_ids=(0, 0), max_tokens=2)
 
-#: vLLM's processes get this long to end by themselves before they are killed.
-_SHUTDOWN_TIMEOUT_S = 5.0
+
+def _ignore(_stage: StartStage) -> None:
+    """Hear of a stage that nobody is interested in."""
 
 
 class VllmEngine:
     """vLLM, on a CPU or on CUDA; `start` makes one."""
 
-    def __init__(self, running: "_Running", *, kernels: Sequence[str] = ()) -> None:
+    def __init__(self, running: RunningVllm, *, kernels: Sequence[str] = ()) -> None:
         """Take over what a launch made."""
         self._running = running
         self._llm = running.llm
@@ -92,6 +79,7 @@ class VllmEngine:
         model_folder: Path,
         context_length: int,
         quantization: str = "",
+        reach: Callable[[StartStage], None] = _ignore,
     ) -> Self:
         """Start an engine and prove that it generates.
 
@@ -104,6 +92,7 @@ class VllmEngine:
             context_length: The most tokens that the model was trained for.
             quantization: vLLM's name of the checkpoint's scheme; empty lets vLLM read
                 it from the checkpoint.
+            reach: Hears of each stage that the start comes to, in any thread.
 
         Raises:
             ConfigError: A setting asks for more than the model can do.
@@ -112,15 +101,17 @@ class VllmEngine:
         """
         started_at = time.monotonic()
         logger.info("engine.start", extra={"model": model_folder.name})
-        launch = _Launch(
+        launch = VllmLaunch(
             config=config,
             model_folder=model_folder,
             context_length=context_length,
             quantization=quantization,
+            reach=reach,
         )
-        running = await run_in_thread(launch.run, _Running.end)
+        running = await launch.start()
         engine = cls(running)
         try:
+            reach(StartStage.PROBE)
             async with contextlib.aclosing(engine.generate(_PROBE)) as deltas:
                 async for _ in deltas:
                     pass
@@ -219,9 +210,13 @@ class VllmEngine:
             return EngineHealth(
                 state=EngineState.FAILED,
                 requests_in_flight=in_flight,
-                detail="the engine process is gone",
+                detail="the engine process ended",
             )
-        return EngineHealth(state=EngineState.READY, requests_in_flight=in_flight)
+        return EngineHealth(
+            state=EngineState.READY,
+            requests_in_flight=in_flight,
+            cpu_s=cpu_time_s(self._running.processes),
+        )
 
     async def close(self) -> None:
         """End the engine and every process that it started. May be called twice."""
@@ -231,109 +226,12 @@ class VllmEngine:
         await asyncio.shield(self._ending)
 
     async def _end(self) -> None:
-        for request_id in tuple(self._active):
-            await self.abort(request_id)
         if (handler := self._llm.output_handler) is not None:
             # It would report the end of the process that is wanted as a failure.
             handler.cancel()
             await asyncio.wait({handler})
-        await asyncio.to_thread(self._running.end)
+        await in_daemon_thread(self._running.end)
         logger.info("engine.closed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Running:
-    """A started `AsyncLLM` with its processes."""
-
-    llm: "AsyncLLM"
-    info: EngineInfo
-    processes: tuple[psutil.Process, ...]
-
-    def end(self) -> None:
-        """End it and everything that it started. Blocks for some seconds."""
-        with contextlib.suppress(Exception):
-            self.llm.shutdown(timeout=_SHUTDOWN_TIMEOUT_S)
-        # Its finaliser calls `shutdown` once more, and fails where that is at the
-        # interpreter's end, when vLLM's modules are gone already.
-        self.llm.shutdown = _do_nothing
-        end_processes(self.processes)
-
-
-def _do_nothing() -> None:
-    """Stand in for a call that was made already."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Launch:
-    """What a start was asked for. `run` is its blocking part."""
-
-    config: EngineConfig
-    model_folder: Path
-    context_length: int
-    quantization: str
-
-    def run(self, cancelled: threading.Event) -> _Running:
-        """Start vLLM and its processes, in a thread.
-
-        Raises:
-            MidfillError: For the reason that it says.
-        """
-        with tempfile.TemporaryDirectory(prefix="midfill-") as folder:
-            report = Path(folder) / "causes.jsonl"
-            try:
-                return self._start(report, cancelled)
-            except Exception as error:
-                causes = start_report.read_causes(report)
-                model = self.model_folder.name
-                raise start_error(error, causes, model=model) from error
-
-    def _start(self, report: Path, cancelled: threading.Event) -> _Running:
-        device = choose_device(self.config.device)
-        options = choose_options(
-            self.config,
-            device=device,
-            model_folder=self.model_folder,
-            context_length=self.context_length,
-            quantization=self.quantization,
-        )
-        if device is Device.CPU:
-            require_memory(
-                self.model_folder, kv_cache_bytes=options.kv_cache_memory_bytes or 0
-            )
-        prepare_environment(device)
-        log_noise.hush()
-        os.environ[start_report.REPORT_VARIABLE] = str(report)
-        import vllm
-        from vllm.engine.arg_utils import AsyncEngineArgs
-        from vllm.v1.engine.async_llm import AsyncLLM
-
-        if cancelled.is_set():
-            raise RuntimeError("the start was cancelled")
-        before = child_processes()
-        llm = AsyncLLM.from_engine_args(
-            AsyncEngineArgs(
-                **dataclasses.asdict(options),
-                trust_remote_code=False,
-                generation_config="vllm",
-                load_format="safetensors",
-                skip_tokenizer_init=True,
-                enable_prefix_caching=True,
-                disable_log_stats=True,
-                use_tqdm_on_load=False,
-                enable_log_requests=False,
-                worker_extension_cls=f"{WorkerProbe.__module__}.{WorkerProbe.__name__}",
-            )
-        )
-        return _Running(
-            llm=llm,
-            info=EngineInfo(
-                name="vllm",
-                version=vllm.__version__,
-                device=device.value,
-                max_model_len=llm.model_config.max_model_len,
-            ),
-            processes=tuple(p for p in child_processes() if p not in before),
-        )
 
 
 def _engine_input(request: GenerationRequest) -> "TokensInput":
@@ -345,8 +243,14 @@ def _engine_input(request: GenerationRequest) -> "TokensInput":
 def _sampling_params(request: GenerationRequest) -> "SamplingParams":
     from vllm.sampling_params import RequestOutputKind, SamplingParams
 
+    from lsp_server.engine.hold_masks import extra_arguments
+
     return SamplingParams(
         temperature=request.temperature,
+        top_p=request.top_p,
+        # The same request has the same answer, and each candidate one of its own.
+        seed=request.candidate or None,
+        extra_args=extra_arguments(request.hold, len(request.token_ids)),
         max_tokens=request.max_tokens,
         stop_token_ids=list(request.stop_token_ids),
         # Only the request says what ends it; the prompt's family knows its tokens.

@@ -13,11 +13,11 @@ __all__ = ["VllmOptions", "choose_options", "reserved_cache_bytes"]
 
 _GIB = 1 << 30
 
-#: The engine core computes by itself. Named in full, because vLLM replaces the short
-#: name by a worker process of its own on a CPU: it wants to set OpenMP's variables
-#: there, which `environment` has set already. Without that process a start takes a
-#: third less time, half a gigabyte less memory, and no core is spent on waiting.
-_ONE_PROCESS = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
+#: The engine core computes by itself. On a CPU vLLM would replace its own executor of
+#: this kind by a worker process: it wants to set OpenMP's variables there, which
+#: `environment` has set already. Without that process a start takes a third less time,
+#: half a gigabyte less memory, and no core is spent on waiting.
+_ONE_PROCESS = "lsp_server.engine.executor.EngineExecutor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ def choose_options(
         # A prompt that changed by a few hundred tokens runs in a graph, too.
         max_cudagraph_capture_size=None if on_cpu else 512,
         distributed_executor_backend=(
-            _ONE_PROCESS if on_cpu and config.tensor_parallel_size == 1 else None
+            _ONE_PROCESS if config.tensor_parallel_size == 1 else None
         ),
     )
 

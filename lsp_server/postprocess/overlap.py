@@ -11,6 +11,7 @@ __all__ = ["cut_suffix_overlap"]
 
 _LEAST_PARTIAL_CHARS = 3
 _LEAST_PUNCTUATION_CHARS = 2
+_WORD = re.compile(r"\w+")
 _QUOTES = "\"'`"
 
 
@@ -18,11 +19,21 @@ def cut_suffix_overlap(text: str, near: Snapshot, scope: CompletionScope) -> str
     """Cut ``text`` where it runs into the rest of the line or the lines below."""
     rest = near.line_after.strip()
     if rest:
-        text = _without_rest(text, rest)
+        text = _without_rest(_without_word_rest(text, near), rest)
         return _without_closing_quote(text, near)
     if scope is CompletionScope.LINE:
         return None if _is_next_line(text, near) else text
     return _without_lines_below(text, near)
+
+
+def _without_word_rest(text: str, near: Snapshot) -> str:
+    """Cut, inside of a word, where ``text`` says the rest of that word."""
+    rest = _WORD.match(near.after)
+    word = _WORD.match(text)
+    is_within = near.line_before[-1:].isalnum() or near.line_before.endswith("_")
+    if rest is None or word is None or not is_within or not word[0].endswith(rest[0]):
+        return text
+    return text[: word.end() - len(rest[0])]
 
 
 def _without_rest(text: str, rest: str) -> str:

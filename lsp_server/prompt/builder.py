@@ -2,12 +2,10 @@
 
 Rendering works on token ids. Sentinels are set by their ids and code is encoded as
 plain text, so a prompt is never cut through, or steered by, what a file contains.
-
-Not done: token healing. Prefix and middle meet at the cursor, so a word that is half
-typed there is two tokens where the model mostly saw one.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -15,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from lsp_server.config import PromptConfig
 from lsp_server.prompt.budget import plan_budget
 from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
+from lsp_server.prompt.healing import held_at
 from lsp_server.prompt.selfcheck import resolve_family
 from lsp_server.prompt.tokenizer import Tokenizer
 from lsp_server.values import Prompt, Snapshot, Snippet, Window
@@ -73,10 +72,17 @@ class PromptBuilder:
     ) -> Prompt:
         """Build the prompt for the snapshot's cursor.
 
+        Where the prompt holds back what was typed last (`healing`), the output takes
+        some more tokens: those of the held text.
+
         Raises:
             ConfigError: The limits leave no room for code.
         """
         family = self._resolved.family
+        hold = held_at(snapshot, self._tokenizer) if self._config.healing else None
+        if hold is not None:
+            snapshot = _without(snapshot, len(hold.text))
+            max_output_tokens += len(hold.typed_ids)
         path = self._tokenizer.encode(_file_name(snapshot.uri))
         frame = self._render(family.order, {Slot.PATH: path})
         budget = plan_budget(
@@ -104,6 +110,7 @@ class PromptBuilder:
             stop_token_ids=self._resolved.stop_token_ids,
             prefix_tokens=len(window.prefix_ids),
             suffix_tokens=len(window.suffix_ids),
+            hold=hold,
         )
 
     def _render(
@@ -150,6 +157,13 @@ class PromptBuilder:
                 Slot.TEXT: self._tokenizer.encode(snippet.text.rstrip("\n")),
             },
         )
+
+
+def _without(snapshot: Snapshot, chars: int) -> Snapshot:
+    """Leave out so many characters left of the cursor."""
+    offset = snapshot.offset - chars
+    text = snapshot.text[:offset] + snapshot.after
+    return replace(snapshot, text=text, offset=offset)
 
 
 def _file_name(uri: str) -> str:

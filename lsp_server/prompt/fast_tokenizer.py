@@ -1,5 +1,6 @@
 """The tokenizer of a model folder, on the ``tokenizers`` library."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from tokenizers import Tokenizer as LibraryTokenizer
 from lsp_server.errors import ModelIntegrityError
 from lsp_server.prompt.definition import TokenizerDefinition
 from lsp_server.prompt.pieces import token_pieces
+from lsp_server.prompt.token_index import TokenIndex
 
 __all__ = ["FastTokenizer"]
 
@@ -16,6 +18,9 @@ _KNOWN_TEXTS = 512
 """Texts whose ids are remembered; a prompt has about thirty that come again."""
 
 _LONGEST_KNOWN_CHARS = 16_384
+
+_LAST_WORD = re.compile(r"\s?(?:[^\w\s]?\w+|[^\w\s]+)\Z|\s+\Z")
+"""A word or an operator with what may be in front of it in a token, or blanks."""
 
 
 class FastTokenizer:
@@ -47,6 +52,7 @@ class FastTokenizer:
         self._reserved = {t.token_id: t.content for t in definition.reserved}
         self._reserved_ids = frozenset(self._reserved)
         self._pieces = token_pieces(definition)
+        self._index = TokenIndex(self._pieces)
         self._known: OrderedDict[str, tuple[int, ...]] = OrderedDict()
 
     @property
@@ -105,6 +111,27 @@ class FastTokenizer:
     def token_bytes(self, token_id: int) -> bytes:
         """Give the UTF-8 bytes of one token; none of a reserved or unknown one."""
         return self._pieces.get(token_id, b"")
+
+    def open_from(self, line: str) -> int:
+        """Return from where on the tokens of ``line`` hang on what comes behind it.
+
+        Tokens never reach over the pieces that a pre-tokenizer makes. One that makes
+        none, as SentencePiece's, still begins a word with the blank in front of it.
+        """
+        splitter = self._plain.pre_tokenizer
+        pieces = splitter.pre_tokenize_str(line) if splitter else []
+        if pieces and pieces[-1][1][0]:
+            return int(pieces[-1][1][0])
+        word = _LAST_WORD.search(line)
+        return word.start() if word else len(line) - 1
+
+    def starting_with(self, piece: bytes) -> bytes:
+        """Return a mask of the tokens whose bytes begin with ``piece``."""
+        return self._index.starting_with(piece)
+
+    def spelling(self, piece: bytes) -> tuple[int, ...]:
+        """Return the tokens whose bytes are exactly ``piece``."""
+        return self._index.spelling(piece)
 
     def token_id(self, token: str) -> int | None:
         """Give the id of the token of exactly this name; None where there is none."""

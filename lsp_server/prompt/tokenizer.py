@@ -51,6 +51,25 @@ class Tokenizer(Protocol):
         """Give the UTF-8 bytes of one token, which need not be whole characters."""
         ...
 
+    def open_from(self, line: str) -> int:
+        """Return from where on the tokens of ``line`` hang on what comes behind it.
+
+        ``line`` is the beginning of a line and not empty. Text before that place has
+        the same tokens whatever is written behind ``line``.
+        """
+        ...
+
+    def starting_with(self, piece: bytes) -> bytes:
+        """Return a mask of the tokens whose bytes begin with ``piece``.
+
+        It has a bit for each token; token 0 is the lowest bit of the first byte.
+        """
+        ...
+
+    def spelling(self, piece: bytes) -> tuple[int, ...]:
+        """Return the tokens whose bytes are exactly ``piece``."""
+        ...
+
     def token_id(self, token: str) -> int | None:
         """Give the id of the token of exactly this name; None where there is none."""
         ...

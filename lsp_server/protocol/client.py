@@ -16,11 +16,11 @@ from lsp_server.protocol.client_answer import (
     read_suggestions,
 )
 from lsp_server.protocol.client_connection import Connection, Reply
-from lsp_server.protocol.client_files import OpenFile, read_source
+from lsp_server.protocol.client_files import OpenFile
 from lsp_server.protocol.client_introduction import introduction
 from lsp_server.protocol.client_news import ServerNews
 from lsp_server.protocol.convert import PositionEncoding, position_at
-from lsp_server.protocol.language_ids import language_id_of
+from lsp_server.protocol.trace import TRACE_METHOD
 from lsp_server.values import Trigger
 
 __all__ = ["HeadlessClient", "headless_client"]
@@ -134,16 +134,21 @@ class HeadlessClient:
         """
         await self._wait_for(self._news.loading, timeout_s, "the engine did not load")
 
-    def open_file(self, path: Path) -> str:
-        """Open a file from disk in the language of its name, and return its URI.
+    def configure(self, settings: object) -> None:
+        """Change settings of the running server; sections as in ``initialize``."""
+        self._notify(
+            types.WORKSPACE_DID_CHANGE_CONFIGURATION,
+            types.DidChangeConfigurationParams(settings=settings),
+        )
+
+    async def trace(self) -> dict[str, object]:
+        """Ask what the last request was and what came of it; empty before one.
 
         Raises:
-            ClientError: It cannot be read, or is not UTF-8.
+            ClientError: The server is gone, or answers with an error.
         """
-        text = read_source(path)
-        uri = path.resolve().as_uri()
-        self.open_text(uri, text, language_id=language_id_of(path, text))
-        return uri
+        result = await self._connected.request(TRACE_METHOD, {})
+        return result if isinstance(result, dict) else {}
 
     def open_text(self, uri: str, text: str, *, language_id: str = "python") -> None:
         """Open a document that need not exist on disk."""

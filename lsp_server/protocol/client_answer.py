@@ -41,12 +41,14 @@ class Answer:
         timings: What the server measured; None where it completed nothing.
         cancelled: Whether the server confirmed a cancellation.
         round_trip_ms: From sending the request to having the reply, in milliseconds.
+        reason: Why nothing is suggested; None where something is, or nobody asked why.
     """
 
     suggestions: tuple[Suggestion, ...]
     timings: RequestTimings | None
     cancelled: bool
     round_trip_ms: float
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -240,10 +240,9 @@ class Connection:
         method = message.get("method")
         if isinstance(method, str):
             if "id" in message:
-                # Only the request for a progress bar comes here: it is granted.
+                # A progress bar is granted, and no button of a message is chosen.
                 self._send({"id": message["id"], "result": None})
-            else:
-                self._on_notification(method, message.get("params"))
+            self._on_notification(method, message.get("params"))
             return
         future = self._replies.pop(message.get("id", 0), None)
         if future is None:

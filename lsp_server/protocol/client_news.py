@@ -42,7 +42,10 @@ class ServerNews:
         elif method == types.PROGRESS:
             value = values.get("value")
             self._progress(value.get("kind") if isinstance(value, dict) else None)
-        elif method == types.WINDOW_SHOW_MESSAGE:
+        elif method in {
+            types.WINDOW_SHOW_MESSAGE,
+            types.WINDOW_SHOW_MESSAGE_REQUEST,
+        }:
             self.messages.append(str(values.get("message")))
             if values.get("type") == types.MessageType.Error.value:
                 self.failure = self.messages[-1]

@@ -33,7 +33,7 @@ from lsp_server.protocol.trace import TRACE_METHOD
 if TYPE_CHECKING:
     from lsp_server.protocol.server import MidfillServer
 
-__all__ = ["TIMINGS_METHOD", "MidfillProtocol"]
+__all__ = ["TIMINGS_METHOD", "MidfillProtocol", "wants"]
 
 _log = logging.getLogger(__name__)
 
@@ -210,8 +210,10 @@ class MidfillProtocol(LanguageServerProtocol):
         result = yield from super().lsp_initialize(params)
         kind = types.PositionEncodingKind(result.capabilities.position_encoding)
         self.documents = Documents(PositionEncoding(kind.value))
-        self.timings_wanted = _wants_timings(params.capabilities.experimental)
-        result.capabilities.experimental = {"midfill": {"timings": True, "trace": True}}
+        self.timings_wanted = wants(params, "timings")
+        result.capabilities.experimental = {
+            "midfill": {"timings": True, "status": True, "trace": True}
+        }
         result.capabilities.execute_command_provider = types.ExecuteCommandOptions(
             commands=[ACCEPTED_COMMAND]
         )
@@ -224,8 +226,12 @@ class MidfillProtocol(LanguageServerProtocol):
     async def lsp_shutdown(  # type: ignore[override]  # any handler kind will do
         self, *_args: object
     ) -> None:
-        """Answer once the engine and all its processes have ended."""
-        await self._server.close_session()
+        """Let everything go and answer at once; the engine ends with ``exit``.
+
+        Editors wait for the answer, some of them for no more than a second, and then
+        for the end of the process.
+        """
+        self._server.let_go()
 
     @lsp_method(types.EXIT)
     def lsp_exit(  # type: ignore[override]  # any handler kind will do
@@ -272,7 +278,8 @@ class MidfillProtocol(LanguageServerProtocol):
             raise JsonRpcInvalidParams(wrong)
 
 
-def _wants_timings(experimental: object) -> bool:
-    """Tell whether the client's experimental capabilities ask for timings."""
+def wants(params: types.InitializeParams, extra: str) -> bool:
+    """Tell whether the client's experimental capabilities ask for an extra of ours."""
+    experimental = params.capabilities.experimental
     midfill = experimental.get("midfill") if isinstance(experimental, dict) else None
-    return isinstance(midfill, dict) and midfill.get("timings") is True
+    return isinstance(midfill, dict) and midfill.get(extra) is True

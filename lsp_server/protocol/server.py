@@ -3,18 +3,21 @@
 import asyncio
 import importlib.metadata
 import logging
+import os
 import signal
 from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
+from typing import NoReturn
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from lsp_server.protocol import last_resort
 from lsp_server.protocol.configuration import Configurator
-from lsp_server.protocol.dispatch import TIMINGS_METHOD, MidfillProtocol
+from lsp_server.protocol.dispatch import TIMINGS_METHOD, MidfillProtocol, wants
 from lsp_server.protocol.editor_watch import wait_for_end
+from lsp_server.protocol.engine_reporter import EngineReporter
 from lsp_server.protocol.framing import (
     MAX_BODY_BYTES,
     Frame,
@@ -24,8 +27,9 @@ from lsp_server.protocol.framing import (
 from lsp_server.protocol.inline_completion import CompletionOrder
 from lsp_server.protocol.messages import Fault
 from lsp_server.protocol.pipes import PipeReader, PipeWriter
-from lsp_server.protocol.progress import EditorProgress, EngineReporter, NoProgress
+from lsp_server.protocol.progress import EditorProgress, NoProgress
 from lsp_server.protocol.session import Session
+from lsp_server.protocol.status import STATUS_METHOD, Status
 from lsp_server.protocol.stdio import Stdio, claim_stdio
 from lsp_server.protocol.trace import TRACE_METHOD
 from lsp_server.values import RequestTimings
@@ -34,24 +38,32 @@ __all__ = ["MidfillServer", "run_stdio", "serve"]
 
 _log = logging.getLogger(__name__)
 
-# Together with the time to notice, an editor's death ends the server within 5 s.
-_END_DEADLINE_S = 3.5
+# Editors kill what is still there two seconds after `exit`.
+_END_DEADLINE_S = 1.5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def run_stdio(configurator: Configurator) -> int:
-    """Serve the editor behind stdin and stdout, and return the exit status.
+def run_stdio(configurator: Configurator) -> NoReturn:
+    """Serve the editor behind stdin and stdout, and end the process.
 
     Descriptors 0 and 1 are taken away from everything else first, so call this before
-    anything that may print is imported. Exit with the status right afterwards: a
-    process that lingers is killed, with all its children, a few seconds later.
+    anything that may print is imported. A server that does not end in time is killed,
+    with all its children.
     """
     stdio = claim_stdio()
 
     def arm(exit_code: int) -> None:
         last_resort.arm(exit_code, _END_DEADLINE_S)
 
-    return asyncio.run(serve(stdio, configurator, on_end=arm))
+    async def serve_and_leave() -> NoReturn:
+        exit_code = await serve(stdio, configurator, on_end=arm)
+        # Not by way of the interpreter's own end: that waits for threads, an import in
+        # one of them among others, and takes seconds with vLLM loaded.
+        logging.shutdown()
+        os._exit(exit_code)
+
+    asyncio.run(serve_and_leave())
+    raise AssertionError("the process has ended")
 
 
 async def serve(
@@ -95,6 +107,7 @@ async def serve(
         _log.info("server.end", extra={"reason": reason, "exit_code": exit_code})
         on_end(exit_code)
         reading.cancel()
+        server.let_go()
         await server.close_session()
         await server.protocol.answer_all()
         writer.close()
@@ -143,6 +156,7 @@ class MidfillServer(LanguageServer):
         self.end = end
         self._configurator = configurator
         self._session: Session | None = None
+        self._status = Status(None)
         self._watch: asyncio.Task[None] | None = None
         self._options: object = None
         _register(self)
@@ -159,10 +173,17 @@ class MidfillServer(LanguageServer):
         self._options = params.initialization_options
         window = params.capabilities.window
         has_bar = window is not None and window.work_done_progress
-        bar = EditorProgress(self) if has_bar else NoProgress()
+        self._status = Status(self._send_status if wants(params, "status") else None)
+        reporter = EngineReporter(
+            self,
+            EditorProgress(self) if has_bar else NoProgress(),
+            self._status,
+            restart=self.restart_engine,
+            client_acts=wants(params, "actions"),
+        )
         self._session = Session(
             self._configurator,
-            EngineReporter(self, bar),
+            reporter,
             warn=self._warn,
             send_timings=self._send_timings,
             document_off=self._document_off,
@@ -179,6 +200,28 @@ class MidfillServer(LanguageServer):
     async def begin_session(self) -> None:
         """Start the engine."""
         await self.session.begin(self._options)
+        self._status.set_enabled(self.session.enabled)
+
+    def change_settings(self, settings: object) -> None:
+        """Hand changed settings on."""
+        self.session.change_settings(settings)
+        self._status.set_enabled(self.session.enabled)
+
+    async def complete(
+        self, order: CompletionOrder
+    ) -> list[types.InlineCompletionItem]:
+        """Answer a request for a completion."""
+        with self._status.working():
+            return await self.session.complete(order)
+
+    def restart_engine(self) -> None:
+        """Start the engine again, because the user wants it."""
+        self.session.restart_engine()
+
+    def let_go(self) -> None:
+        """Answer what is in flight with nothing; there may be no session yet."""
+        if self._session is not None:
+            self._session.let_go()
 
     async def close_session(self) -> None:
         """End the engine; there may be none yet."""
@@ -197,6 +240,10 @@ class MidfillServer(LanguageServer):
             extra={"error": type(error).__name__, "source": source.__name__},
         )
 
+    def _send_status(self, payload: dict[str, object]) -> None:
+        """Tell an editor that asked for it how things stand."""
+        self.protocol.notify(STATUS_METHOD, payload)
+
     def _warn(self, message: str) -> None:
         """Show a message to the user."""
         self.window_show_message(
@@ -206,6 +253,7 @@ class MidfillServer(LanguageServer):
     def _document_off(self, uri: str, reason: str | None) -> None:
         """Note which document gets no completions, and why; None when it does again."""
         _log.debug("document.off", extra={"uri": uri, "off": reason is not None})
+        self._status.document_off(uri, reason)
 
     def _send_timings(self, message_id: int | str, timings: RequestTimings) -> None:
         """Tell a client that asked for it what a completion cost."""
@@ -239,14 +287,14 @@ def _register(server: MidfillServer) -> None:
     async def inline_completion(
         order: CompletionOrder,
     ) -> list[types.InlineCompletionItem]:
-        return await server.session.complete(order)
+        return await server.complete(order)
 
     @server.feature(TRACE_METHOD)
-    async def trace(_params: object) -> dict[str, object] | None:
+    async def trace(_params: dict[str, object] | None) -> dict[str, object] | None:
         return server.session.trace()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(
         params: types.DidChangeConfigurationParams,
     ) -> None:
-        server.session.change_settings(params.settings)
+        server.change_settings(params.settings)

@@ -12,15 +12,15 @@ from lsp_server.errors import MidfillError
 from lsp_server.outcomes import CompletionResult, Reason
 from lsp_server.protocol.acceptance import Acceptances
 from lsp_server.protocol.configuration import Configurator
+from lsp_server.protocol.engine_reporter import EngineReporter
 from lsp_server.protocol.inline_completion import CompletionOrder, items
 from lsp_server.protocol.place import Place, with_line_feeds
-from lsp_server.protocol.progress import EngineReporter
 from lsp_server.protocol.trace import TracedRequest, trace_values
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend
 from lsp_server.service.inflight import Inflight
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import EngineState, RequestTimings
+from lsp_server.values import EngineNews, EngineState, RequestTimings
 
 __all__ = ["DocumentSink", "Session", "TimingsSink"]
 
@@ -66,6 +66,7 @@ class Session:
         self._last: TracedRequest | None = None
         self._told: set[str] = set()
         self._closing: asyncio.Task[None] | None = None
+        self._letting_go: asyncio.Task[None] | None = None
 
     async def begin(self, options: object) -> None:
         """Make the backend from the editor's options, and start its engine.
@@ -81,9 +82,22 @@ class Session:
             await self._backend.start(self._reporter)
         except Exception as error:  # noqa: BLE001 - the one guard of a session's start
             _log.exception("session.start_failed")
-            known = isinstance(error, MidfillError)
-            detail = str(error) if known else "an internal error, see the server's log"
-            self._reporter.engine_changed(EngineState.FAILED, detail)
+            self._reporter.engine_changed(_failure(error))
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the settings offer completions at all."""
+        return self._backend is None or self._backend.enabled
+
+    def restart_engine(self) -> None:
+        """Start the engine again, because the user wants it."""
+        if self._backend is not None and self._closing is None:
+            self._backend.restart()
+
+    def let_go(self) -> None:
+        """Answer every request in flight with nothing, without waiting."""
+        if self._letting_go is None:
+            self._letting_go = asyncio.create_task(self._inflight.close())
 
     def change_settings(self, settings: object) -> None:
         """Hand changed settings on; editors that only say "changed" send null."""
@@ -203,6 +217,15 @@ class Session:
             if message not in self._told:
                 self._told.add(message)
                 self._warn(message)
+
+
+def _failure(error: Exception) -> EngineNews:
+    """Say that the backend could not be made."""
+    if isinstance(error, MidfillError):
+        what, remedy = f"{error.subject}: {error.what}", error.remedy
+    else:
+        what, remedy = "an internal error", "see the server's log"
+    return EngineNews(state=EngineState.FAILED, what=what, remedy=remedy)
 
 
 async def _complete(

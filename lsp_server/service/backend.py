@@ -7,7 +7,7 @@ from typing import Protocol
 
 from lsp_server.outcomes import CompletionResult
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import EngineState, Prompt, Snapshot, Trigger
+from lsp_server.values import EngineNews, Prompt, Snapshot, Trigger
 
 __all__ = ["Backend", "EngineListener"]
 
@@ -15,8 +15,8 @@ __all__ = ["Backend", "EngineListener"]
 class EngineListener(Protocol):
     """Hears how the engine fares."""
 
-    def engine_changed(self, state: EngineState, detail: str) -> None:
-        """The engine went into ``state``; ``detail`` is a sentence for people."""
+    def engine_changed(self, news: EngineNews) -> None:
+        """The engine went into another state, or its start got further."""
         ...
 
 
@@ -46,6 +46,15 @@ class Backend(Protocol):
         generation in the engine, and so does typing what cannot be the beginning of
         what is generated.
         """
+        ...
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the settings offer completions at all."""
+        ...
+
+    def restart(self) -> None:
+        """Start the engine again at once, also one that was given up."""
         ...
 
     def prompt_text(self, prompt: Prompt) -> str:

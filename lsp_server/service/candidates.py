@@ -143,6 +143,8 @@ async def write_side_by_side(
                 task.cancel()
 
     def hurry(_: asyncio.Task[None]) -> None:
+        if candidates[0].is_superseded:
+            return
         left_s = (loop.time() - began_s) * (_PATIENCE - 1)
         timers.extend(loop.call_later(left_s, task.cancel) for task in tasks[1:])
 

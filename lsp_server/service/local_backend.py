@@ -5,18 +5,21 @@ the engine is told to a listener.
 """
 
 import asyncio
-import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
 
 from lsp_server.config import Config, Device, EngineKind
 from lsp_server.context.window import LineWindows
 from lsp_server.engine.base import Engine
 from lsp_server.engine.device import choose_device
+from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
-from lsp_server.engine.supervisor import EngineSupervisor, RestartPolicy
+from lsp_server.engine.start_progress import StartProgress, StartTimes
+from lsp_server.engine.supervisor import EngineSupervisor, TellProgress
 from lsp_server.engine.vllm_engine import VllmEngine
-from lsp_server.errors import MidfillError
 from lsp_server.outcomes import CompletionResult
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.service import reasons
@@ -24,17 +27,35 @@ from lsp_server.service.backend import EngineListener
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import EngineState, Prompt, Snapshot, Trigger
+from lsp_server.values import (
+    EngineNews,
+    EngineState,
+    Prompt,
+    Snapshot,
+    StartStage,
+    Trigger,
+)
 from models.locate import pulled_models_folder
 
 __all__ = ["EngineStarter", "LocalBackend", "service_of", "starter_of"]
 
-_log = logging.getLogger(__name__)
+EngineStarter = Callable[[Config, LoadedModel, StartProgress], Awaitable[Engine]]
+
+_TELL_INTERVAL_S = 0.25
+
+_STAGE_TEXTS = MappingProxyType(
+    {
+        StartStage.VERIFY: "verifying the model",
+        StartStage.IMPORT: "loading vLLM",
+        StartStage.SPAWN: "starting the engine",
+        StartStage.WEIGHTS: "reading the weights",
+        StartStage.WARM_UP: "preparing the cache",
+        StartStage.PROBE: "trying the engine out",
+    }
+)
 
 _BETWEEN_TEXTS = "\x1e"
 """Stands between the texts of the setting ``scripted.candidates``."""
-
-EngineStarter = Callable[[Config, LoadedModel], Awaitable[Engine]]
 
 
 class LocalBackend:
@@ -49,15 +70,30 @@ class LocalBackend:
         """Prepare; ``start`` loads."""
         self._config = config
         self._start_engine = start_engine
-        self._loading: asyncio.Task[None] | None = None
         self._engine: EngineSupervisor | None = None
         self._model: LoadedModel | None = None
         self._service: CompletionService | None = None
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        self._times = StartTimes(cache / "midfill" / "start-times.json")
 
     async def start(self, listener: EngineListener) -> None:
         """Begin to load in the background, and return at once."""
-        listener.engine_changed(EngineState.STARTING, "Verifying the model")
-        self._loading = asyncio.create_task(self._load(listener))
+        self._engine = EngineSupervisor(
+            self._start,
+            listener=lambda news: listener.engine_changed(self._named(news)),
+            policy=RestartPolicy.from_config(self._config.engine),
+        )
+        self._engine.begin()
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the settings offer completions at all."""
+        return self._config.completion.enabled
+
+    def restart(self) -> None:
+        """Start the engine again at once, also one that was given up."""
+        if self._engine is not None:
+            self._engine.restart()
 
     def configure(self, config: Config) -> None:
         """Apply changed settings; those of model and engine wait for a restart."""
@@ -86,33 +122,52 @@ class LocalBackend:
 
     async def close(self) -> None:
         """End the engine and every process of it. May be called twice."""
-        if self._loading is not None:
-            self._loading.cancel()
-            await asyncio.wait({self._loading})
         if self._engine is not None:
             await self._engine.close()
 
-    async def _load(self, listener: EngineListener) -> None:
-        """Verify the model, then let the supervisor start its engine."""
+    async def _start(self, tell: TellProgress) -> Engine:
+        """Verify the model and start an engine for it, telling how far that has got.
+
+        Raises:
+            MidfillError: Why there is no engine.
+        """
+        kind = self._kind_of_start()
+        expected_s = self._expected_s(kind)
+        progress = StartProgress(expected_s)
+        progress.reach(StartStage.VERIFY)
+        telling = asyncio.create_task(_tell_progress(progress, tell))
         try:
-            model = await asyncio.to_thread(_load_model, self._config)
-            self._model = model
-            self._engine = EngineSupervisor(
-                lambda: self._start_engine(self._config, model),
-                listener=listener.engine_changed,
-                policy=RestartPolicy.from_config(self._config.engine),
-            )
-            self._assemble()
-            self._engine.begin()
-        except MidfillError as error:
-            _log.error("backend.load_failed", extra={"error": str(error)})
-            listener.engine_changed(EngineState.FAILED, str(error))
-        except Exception:  # noqa: BLE001 - what nobody foresaw must reach the user too
-            _log.exception("backend.load_crashed")
-            listener.engine_changed(
-                EngineState.FAILED,
-                "The model could not be loaded, see the server's log",
-            )
+            if self._model is None:
+                self._model = await asyncio.to_thread(_load_model, self._config)
+                self._assemble()
+            engine = await self._start_engine(self._config, self._model, progress)
+        finally:
+            telling.cancel()
+        if self._config.engine.kind is EngineKind.VLLM:
+            self._times.keep(kind, progress.times_s())
+        return engine
+
+    def _kind_of_start(self) -> str:
+        """Name what starts alike: what was loaded once is there the next time."""
+        config = self._config
+        again = "first" if self._model is None else "again"
+        return f"{config.model.path} {config.engine.device.value} {again}"
+
+    def _expected_s(self, kind: str) -> Mapping[StartStage, float]:
+        """What the stages of a start will take, in seconds."""
+        if self._config.engine.kind is EngineKind.VLLM:
+            return self._times.of(kind)
+        delay_s = self._config.scripted.start_delay_ms / 1e3
+        return {
+            stage: delay_s if stage is StartStage.WEIGHTS else 0.1
+            for stage in StartStage
+        }
+
+    def _named(self, news: EngineNews) -> EngineNews:
+        """Add the model's name to the news of a ready engine."""
+        if news.state is not EngineState.READY or self._model is None:
+            return news
+        return replace(news, model=self._model.folder.name)
 
     def _assemble(self) -> None:
         """Put the service together from the model, the engine and the settings."""
@@ -160,17 +215,30 @@ def _load_model(config: Config) -> LoadedModel:
     return load_model(config.model.path, device, pulled=pulled)
 
 
-async def _start_vllm(config: Config, model: LoadedModel) -> Engine:
+async def _tell_progress(progress: StartProgress, tell: TellProgress) -> None:
+    """Tell how far a start has got, for as long as it lasts."""
+    while True:
+        tell(progress.percent, _STAGE_TEXTS[progress.stage])
+        await asyncio.sleep(_TELL_INTERVAL_S)
+
+
+async def _start_vllm(
+    config: Config, model: LoadedModel, progress: StartProgress
+) -> Engine:
     quantisation = model.manifest.quantisation
     return await VllmEngine.start(
         config.engine,
         model_folder=model.folder,
         context_length=model.manifest.context_length,
         quantization=quantisation.method if quantisation else "",
+        reach=progress.reach,
     )
 
 
-async def _start_scripted(config: Config, model: LoadedModel) -> Engine:
+async def _start_scripted(
+    config: Config, model: LoadedModel, progress: StartProgress
+) -> Engine:
+    progress.reach(StartStage.WEIGHTS)
     return await ScriptedEngine.start(
         Script(
             answer_ids=model.tokenizer.encode(config.scripted.text),

@@ -65,25 +65,28 @@ async def _answer(
 ) -> Answer:
     """Generate until the model ends, or is seen to go on beyond what was asked."""
     decoder = StreamDecoder(tokenizer)
+    hold = question.prompt.hold
     request = GenerationRequest(
         request_id=request_id,
         token_ids=question.prompt.token_ids,
-        max_tokens=question.max_tokens,
+        max_tokens=question.max_tokens + (len(hold.typed_ids) if hold else 0),
         stop_token_ids=question.prompt.stop_token_ids,
+        hold=hold,
     )
-    text = ""
+    held = hold.text if hold else ""
+    written = ""
     output_tokens = 0
     reason: FinishReason | None = None
     async with aclosing(engine.generate(request)) as deltas:
         async for delta in deltas:
-            was_passed = question.is_passed(text)
-            text += decoder.feed(delta.token_ids)
+            was_passed = question.is_passed(written.removeprefix(held))
+            written += decoder.feed(delta.token_ids)
             output_tokens += len(delta.token_ids)
             reason = delta.finish_reason
             if reason is not None or (was_passed and delta.token_ids):
                 break
     return Answer(
-        text=text + decoder.finish(),
+        text=(written + decoder.finish()).removeprefix(held),
         has_ended=reason is FinishReason.STOP,
         output_tokens=output_tokens,
     )

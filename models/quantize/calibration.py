@@ -71,7 +71,7 @@ def make_samples(
     builder = PromptBuilder(
         tokenizer=tokenizer,
         family=family,
-        config=PromptConfig(max_prompt_tokens=sample_tokens),
+        config=PromptConfig(max_prompt_tokens=sample_tokens, healing=False),
         max_model_len=sample_tokens,
         windows=_ExactWindows(tokenizer),
     )

@@ -1,6 +1,7 @@
 """A completion looks the same on a terminal, in a pipe and in JSON."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,15 @@ def test_the_times_are_told_in_one_line() -> None:
 
 def test_an_empty_answer_still_has_its_time() -> None:
     """Where the server completed nothing, the round trip is told."""
-    assert "no completion, 31 ms" == times(answer("", None))
+    assert "no completion, 31 ms." == times(answer("", None))
+
+
+def test_an_empty_answer_says_why() -> None:
+    """The server's reason stands behind the time, and in JSON by name."""
+    why = replace(answer("", None), reason="Completions are switched off.")
+    assert "no completion, 31 ms. Completions are switched off." == times(why)
+    place = Place(path=Path("a.py"), line=1, column=1)
+    assert "Completions are switched off." == as_json(place, why)["reason"]
 
 
 def test_an_answer_without_a_token_says_so() -> None:
@@ -96,6 +105,7 @@ def test_json_has_everything() -> None:
         "line": 2,
         "column": 3,
         "suggestions": ["x"],
+        "reason": None,
         "ttft_ms": 12.4,
         "total_ms": 30.0,
         "round_trip_ms": 31.0,

@@ -17,6 +17,7 @@ from lsp_server.doctor.finding import Level
 from lsp_server.doctor.generation import check_generation
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.start_progress import StartProgress
 from lsp_server.errors import EngineStartError
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.service.local_backend import starter_of
@@ -72,7 +73,9 @@ def test_settings_without_room_for_a_prompt_fail(model: LoadedModel) -> None:
 def test_an_engine_that_does_not_start_fails(model: LoadedModel) -> None:
     """The error's own words are the finding."""
 
-    async def start(_config: Config, _model: LoadedModel) -> Engine:
+    async def start(
+        _config: Config, _model: LoadedModel, _progress: StartProgress
+    ) -> Engine:
         raise EngineStartError("no room", subject="engine", remedy="make room")
 
     finding = check_generation(SCRIPTED, model, start)
@@ -106,7 +109,9 @@ def test_the_engine_is_closed(
         Script(answer_ids=answer, die_after_requests=die_after_requests)
     )
 
-    async def start(_config: Config, _model: LoadedModel) -> Engine:
+    async def start(
+        _config: Config, _model: LoadedModel, _progress: StartProgress
+    ) -> Engine:
         return engine
 
     finding = check_generation(SCRIPTED, model, start)

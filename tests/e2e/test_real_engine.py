@@ -13,6 +13,7 @@ from lsp_server.commands.demo import read_cursors
 from lsp_server.commands.editing import ask_at, read_target
 from lsp_server.protocol.client import HeadlessClient
 from lsp_server.protocol.convert import PositionEncoding
+from lsp_server.values import Trigger
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SERVE = [sys.executable, "-m", "lsp_server", "serve", "--stdio"]
@@ -109,6 +110,66 @@ async def test_a_newer_request_supersedes_the_older(editor: HeadlessClient) -> N
     older, newer = editor.ask(uri, 23), editor.ask(uri, 23)
     assert () == (await older.answer).suggestions
     assert (await newer.answer).suggestions
+    editor.close_file(uri)
+
+
+WORDS = """\
+def total_of(values):
+    total = 0
+    for value in values:
+        total += value
+    return total
+
+
+def mean_of(values):
+    total = 0
+    for value in values:
+        total += value
+    return tot"""
+
+
+async def test_a_half_typed_word_is_finished(editor: HeadlessClient) -> None:
+    """What was typed of it is not said again, and the trace shows that it was held."""
+    uri = "file:///word.py"
+    editor.open_text(uri, WORDS + "\n")
+    answer = await editor.complete(uri, len(WORDS), trigger=Trigger.AUTOMATIC)
+    (suggestion,) = answer.suggestions
+    assert suggestion.text.startswith("al")
+    told = await editor.trace()
+    assert str(told["prompt"]).endswith("    return")
+    assert "shown" == told["outcome"]
+    assert [suggestion.text] == told["shown"]
+    editor.close_file(uri)
+
+
+async def test_an_explicit_request_gets_different_candidates(
+    editor: HeadlessClient,
+) -> None:
+    """Several suggestions, no two alike, and the first is the automatic one."""
+    uri = "file:///candidates.py"
+    text = "def total(values):\n    "
+    editor.open_text(uri, text + "\n\nprint(3)\n")
+    automatic = await editor.complete(uri, len(text), trigger=Trigger.AUTOMATIC)
+    several = await editor.complete(uri, len(text), trigger=Trigger.INVOKED)
+    texts = [suggestion.text for suggestion in several.suggestions]
+    assert 1 < len(texts) == len(set(texts)) <= 3
+    assert automatic.suggestions[0].text == texts[0]
+    editor.close_file(uri)
+
+
+async def test_typing_ahead_keeps_or_ends_a_generation(editor: HeadlessClient) -> None:
+    """Its own beginning leaves the rest; anything else ends it, with no answer."""
+    uri = "file:///ahead.py"
+    editor.open_text(uri, WORDS + "\n")
+    offset = len(WORDS)
+    pending = editor.ask(uri, offset, trigger=Trigger.AUTOMATIC)
+    editor.edit(uri, offset, offset, "a")
+    (suggestion,) = (await pending.answer).suggestions
+    assert suggestion.text.startswith("l")
+    pending = editor.ask(uri, offset + 1, trigger=Trigger.AUTOMATIC)
+    editor.edit(uri, 0, 0, "# changed\n")
+    assert () == (await pending.answer).suggestions
+    assert "superseded" == (await editor.trace())["outcome"]
     editor.close_file(uri)
 
 

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from lsp_server.config import Device
-from lsp_server.engine import environment, orphan
+from lsp_server.engine import environment
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +26,6 @@ def test_stdout_and_the_network_are_left_alone() -> None:
         os.environ[name]
         for name in ("HF_HUB_OFFLINE", "VLLM_NO_USAGE_STATS", "DO_NOT_TRACK")
     }
-
-
-def test_the_owner_is_this_process() -> None:
-    """Engine processes can tell whose they are."""
-    environment.prepare_environment(Device.CPU)
-    assert str(os.getpid()) == os.environ[orphan.OWNER_VARIABLE]
 
 
 def test_the_users_choice_stands() -> None:

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 import pytest
@@ -12,10 +13,13 @@ import pytest
 from lsp_server.engine.launch import child_processes
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.errors import EngineDeadError, RequestRejectedError
+from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.healing import held_at
 from lsp_server.values import (
     EngineState,
     FinishReason,
     GenerationRequest,
+    Snapshot,
     TokenDelta,
 )
 
@@ -136,6 +140,62 @@ async def test_a_stop_token_ends_and_is_not_output(vllm_engine: VllmEngine) -> N
     expected = tokens[: tokens.index(stop)]
     stopped = await tokens_of(vllm_engine, request(max_tokens=12, stop=(stop,)))
     assert (expected, FinishReason.STOP) == stopped
+
+
+@pytest.mark.parametrize("candidate", [0, 1])
+async def test_a_held_generation_spells_what_was_typed(
+    vllm_engine: VllmEngine, shipped_model: Path, candidate: int
+) -> None:
+    """Greedy or drawn, alone or beside others, the output begins with the held text."""
+    tokenizer = FastTokenizer(shipped_model)
+    prompt = (0, 1, 3, 2, *tokenizer.encode("def add(first, second):\n    return"))
+    free = request(prompt, max_tokens=6)
+
+    async def begins_with(typed: str) -> None:
+        text = f"def add(first, second):\n    return{typed}"
+        hold = held_at(
+            Snapshot(
+                uri="file:///a.py",
+                language_id="python",
+                version=1,
+                text=text,
+                offset=len(text),
+            ),
+            tokenizer,
+        )
+        assert hold is not None
+        assert typed == hold.text
+        held = dataclasses.replace(
+            request(prompt, max_tokens=12),
+            hold=hold,
+            candidate=candidate,
+            temperature=1.0 * candidate,
+        )
+        tokens, _ = await tokens_of(vllm_engine, held)
+        assert tokenizer.decode(tokens).startswith(typed)
+
+    expected = await tokens_of(vllm_engine, free)
+    async with asyncio.TaskGroup() as group:
+        others = [group.create_task(tokens_of(vllm_engine, free)) for _ in range(2)]
+        for typed in (" f", " fi", " sec", " zq", " ", " läng", " 変数"):
+            group.create_task(begins_with(typed))
+    # What is free beside held ones stays free, bar the rounding of a larger batch.
+    assert all(len(each.result()[0]) == len(expected[0]) for each in others)
+    assert await nothing_left(vllm_engine)
+
+
+async def test_candidates_differ_and_come_again(vllm_engine: VllmEngine) -> None:
+    """Drawn answers to a prompt are not all the same, and each is the same again."""
+
+    async def drawn(candidate: int) -> list[int]:
+        wanted = dataclasses.replace(
+            request(max_tokens=12), candidate=candidate, temperature=1.0, top_p=0.95
+        )
+        return (await tokens_of(vllm_engine, wanted))[0]
+
+    answers = [await drawn(number) for number in range(1, 5)]
+    assert 1 < len({tuple(each) for each in answers})
+    assert answers[0] == await drawn(1)
 
 
 async def test_closing_a_generation_frees_it(vllm_engine: VllmEngine) -> None:

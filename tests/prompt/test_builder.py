@@ -32,7 +32,7 @@ def builder(
     max_model_len: int = 2048,
 ) -> PromptBuilder:
     """Make a builder as the service does."""
-    config = config or PromptConfig()
+    config = config or PromptConfig(healing=False)
     return PromptBuilder(
         tokenizer=tokenizer,
         family=find_family(family),
@@ -68,7 +68,9 @@ def test_prompts_fit_the_limits(
     output: int,
 ) -> None:
     """Prompt and output together never exceed what the model can read."""
-    config = PromptConfig(max_prompt_tokens=max_prompt, suffix_share=share)
+    config = PromptConfig(
+        max_prompt_tokens=max_prompt, suffix_share=share, healing=False
+    )
     prompt = builder(starter_tokenizer, config=config, max_model_len=1024).build(
         snapshot(SOURCE, offset), max_output_tokens=output
     )
@@ -84,9 +86,9 @@ def test_a_small_document_is_read_whole(
 ) -> None:
     """Suffix and prefix come back out of the prompt, sentinels by their ids."""
     offset = data.draw(st.integers(0, len(text)))
-    prompt = builder(starter_tokenizer, config=PromptConfig(suffix_share=0.5)).build(
-        snapshot(text, offset), max_output_tokens=48
-    )
+    prompt = builder(
+        starter_tokenizer, config=PromptConfig(suffix_share=0.5, healing=False)
+    ).build(snapshot(text, offset), max_output_tokens=48)
     ids = prompt.token_ids
     middle = ids.index(2)
     assert (0, 1, 3) == ids[:3]
@@ -137,7 +139,7 @@ def test_typing_keeps_the_prompt(
     tokenizer = starter_tokenizer
     if family != "midfill":
         tokenizer = byte_level_tokenizer(find_family(family).sentinels)
-    config = PromptConfig(max_prompt_tokens=1024)
+    config = PromptConfig(max_prompt_tokens=1024, healing=False)
     prompts = builder(tokenizer, family=family, config=config)
     at = SOURCE.index("\n", 40_000) + 1
     typed = SOURCE[5000:6200]

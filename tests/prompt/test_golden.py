@@ -51,7 +51,7 @@ def test_golden_prompt(
         "metaspace": metaspace_tokenizer,
     }[case["tokenizer"]]
     tokenizer = make(family.sentinels)
-    config = PromptConfig(**case.get("config", {}))
+    config = PromptConfig(healing=False, **case.get("config", {}))
     builder = PromptBuilder(
         tokenizer=tokenizer,
         family=family,

@@ -41,6 +41,15 @@ class LeakyTokenizer:
     def token_bytes(self, token_id: int) -> bytes:
         return bytes([token_id])
 
+    def open_from(self, line: str) -> int:
+        return len(line) - 1
+
+    def starting_with(self, piece: bytes) -> bytes:
+        raise NotImplementedError
+
+    def spelling(self, piece: bytes) -> tuple[int, ...]:
+        return tuple(piece)
+
     def token_id(self, token: str) -> int | None:
         others = [each for each in MIDFILL.sentinels if each != self._sentinel]
         return 299 if token == self._sentinel else 256 + others.index(token)

@@ -25,7 +25,7 @@ MAKER = ExampleMaker(FOLDER, fim_share=1.0, cursor_share=0.4)
 PROMPTS = PromptBuilder(
     tokenizer=TOKENIZER,
     family=find_family("midfill"),
-    config=PromptConfig(),
+    config=PromptConfig(healing=False),
     max_model_len=2048,
     windows=LineWindows(encode=TOKENIZER.encode, step_lines=1000),
 )

@@ -1,0 +1,111 @@
+"""One engine's own folder, and the guard that ends what the server could not.
+
+Everything that an engine's processes leave in the file system lies in this folder:
+their sockets, the store over which they meet, and their report of the start.
+
+This module does not know vLLM.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Self
+
+from lsp_server.engine import engine_mark, guard
+from lsp_server.errors import EngineStartError
+
+__all__ = ["EngineFolder"]
+
+#: A socket's path has 108 bytes on Linux; vLLM adds a name of 37 to the folder's.
+_LONGEST_PATH_BYTES = 108 - 37 - 1
+
+
+class EngineFolder:
+    """A private folder that goes with its engine; `create` makes one.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path, mark: str, guard_pipe: int) -> None:
+        """Take over a folder that is there and is guarded."""
+        self.path = path
+        self._mark = mark
+        self._guard_pipe = guard_pipe
+
+    @classmethod
+    def create(cls) -> Self:
+        """Make a folder and start its guard; blocks for some milliseconds.
+
+        From here on every process that is started with this process's environment is
+        the engine's: it is killed when this process ends.
+
+        Raises:
+            EngineStartError: There is no place for it, or no process can be started.
+        """
+        mark = f"{os.getpid()}-{secrets.token_hex(8)}"
+        try:
+            path = Path(tempfile.mkdtemp(prefix="midfill-", dir=_parent()))
+            pipe = _start_guard(mark, path)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise EngineStartError(
+                f"the engine's folder cannot be made ({error})",
+                subject="temporary files",
+                remedy="free some space, or set TMPDIR to a folder that can be written",
+            ) from error
+        os.environ[engine_mark.OWNER_VARIABLE] = mark
+        return cls(path, mark, pipe)
+
+    def remove(self) -> None:
+        """Remove the folder and let the guard go. May be called twice.
+
+        Call it once the engine's processes have ended.
+        """
+        if self._guard_pipe < 0:
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            os.write(self._guard_pipe, guard.DONE)
+        except OSError:
+            # The guard was killed; there was nothing left for it to do.
+            pass
+        finally:
+            os.close(self._guard_pipe)
+            self._guard_pipe = -1
+
+
+def _start_guard(mark: str, path: Path) -> int:
+    """Start the guard, and return our end of its pipe."""
+    reader, writer = os.pipe()
+    command = [sys.executable, "-I", "-S", "-B", guard.__file__]
+    try:
+        subprocess.run(
+            [*command, f"{engine_mark.OWNER_VARIABLE}={mark}", str(path)],
+            stdin=reader,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={},
+            check=True,
+        )
+    except BaseException:
+        os.close(writer)
+        raise
+    finally:
+        os.close(reader)
+    return writer
+
+
+def _parent() -> str:
+    """The folder for sockets: the user's own where there is one, and short enough."""
+    places = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]  # noqa: S108 - mkdtemp makes the folder private
+    for place in places:
+        longest = os.path.join(place, "midfill-12345678")  # noqa: PTH118 - bytes are counted
+        fits = len(os.fsencode(longest)) <= _LONGEST_PATH_BYTES
+        if place and fits and os.access(place, os.W_OK | os.X_OK):
+            return place
+    return tempfile.gettempdir()

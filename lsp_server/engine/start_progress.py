@@ -1,0 +1,158 @@
+"""How much of a start is done, in percent, from how long the last start took.
+
+A start goes through known stages. What each of them took is kept in a file of the
+user's cache folder, for each kind of start; a stage that is under way counts by the
+time that it has taken so far, and never as done before the next one has begun.
+"""
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lsp_server.values import StartStage
+
+__all__ = ["StartProgress", "StartTimes"]
+
+#: In seconds: the shipped model on two cores, with bytecode. Only their proportion
+#: counts, and only until a first start is over.
+_FIRST_GUESS_S = {
+    StartStage.VERIFY: 1.0,
+    StartStage.IMPORT: 12.0,
+    StartStage.SPAWN: 14.0,
+    StartStage.WEIGHTS: 3.0,
+    StartStage.WARM_UP: 3.0,
+    StartStage.PROBE: 0.5,
+}
+_STAGES = tuple(StartStage)
+#: A stage that takes longer than before comes ever nearer to its end.
+_STEADY_SHARE = 0.8
+#: Nothing but "ready" is 100 percent.
+_MOST_PERCENT = 99
+
+
+class StartTimes:
+    """What the stages of earlier starts took, kept in a file.
+
+    Args:
+        path: The file; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Note the path; the file is read when it is asked for."""
+        self._path = path
+
+    def of(self, kind: str) -> Mapping[StartStage, float]:
+        """What the stages of the last start of a kind took, in seconds.
+
+        A guess where there was none, or the file cannot be read.
+        """
+        try:
+            known = self._read()[kind]
+            return {stage: max(0.0, float(known[stage.value])) for stage in _STAGES}
+        except (OSError, ValueError, KeyError, TypeError):
+            return _FIRST_GUESS_S
+
+    def keep(self, kind: str, times_s: Mapping[StartStage, float]) -> None:
+        """Remember a start; a file that cannot be written costs nothing but this."""
+        try:
+            known = self._read()
+        except (OSError, ValueError):
+            known = {}
+        known[kind] = {stage.value: round(s, 3) for stage, s in times_s.items()}
+        unfinished = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(json.dumps(known), encoding="utf-8")
+            unfinished.replace(self._path)
+
+    def _read(self) -> dict[str, dict[str, float]]:
+        """Read the file.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: It is not what was written.
+        """
+        known = json.loads(self._path.read_text(encoding="utf-8"))
+        if not isinstance(known, dict):
+            raise ValueError("no table of starts")  # noqa: TRY004 - a broken file
+        return known
+
+
+class StartProgress:
+    """Follows one start; any thread may tell it of a stage.
+
+    Args:
+        expected_s: What the stages will take, in seconds.
+        now_s: A clock.
+    """
+
+    def __init__(
+        self,
+        expected_s: Mapping[StartStage, float],
+        *,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin before the first stage."""
+        self._expected_s = expected_s
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._began_at_s: dict[StartStage, float] = {}
+        self._told_percent = 0
+
+    def reach(self, stage: StartStage) -> None:
+        """Note that a stage has begun; an earlier one than the present is ignored."""
+        with self._lock:
+            if all(self._order(stage) > self._order(s) for s in self._began_at_s):
+                self._began_at_s[stage] = self._now_s()
+
+    @property
+    def percent(self) -> int:
+        """How much is done; it never falls, and stays below 100."""
+        with self._lock:
+            if self._began_at_s:
+                self._told_percent = max(self._told_percent, self._percent())
+            return self._told_percent
+
+    @property
+    def stage(self) -> StartStage:
+        """The stage under way."""
+        with self._lock:
+            return max(self._began_at_s, key=self._order, default=_STAGES[0])
+
+    def times_s(self) -> dict[StartStage, float]:
+        """What each stage took, in seconds, if the start is over now."""
+        with self._lock:
+            times = dict.fromkeys(_STAGES, 0.0)
+            ends = [*list(self._began_at_s.values())[1:], self._now_s()]
+            for (stage, began), end in zip(self._began_at_s.items(), ends, strict=True):
+                times[stage] = end - began
+            return times
+
+    def _percent(self) -> int:
+        present = max(self._began_at_s, key=self._order)
+        before = [s for s in _STAGES if self._order(s) < self._order(present)]
+        expected_s = self._expected_s[present]
+        done_s = sum(self._expected_s[stage] for stage in before)
+        took_s = self._now_s() - self._began_at_s[present]
+        done_s += expected_s * _share_done(took_s, expected_s)
+        total_s = sum(self._expected_s.values()) or 1.0
+        return min(_MOST_PERCENT, int(100 * done_s / total_s))
+
+    @staticmethod
+    def _order(stage: StartStage) -> int:
+        return _STAGES.index(stage)
+
+
+def _share_done(took_s: float, expected_s: float) -> float:
+    """The share of a stage that is done: steady at first, then ever slower, below 1."""
+    if expected_s <= 0:
+        return 0.0
+    share = took_s / expected_s
+    if share <= _STEADY_SHARE:
+        return share
+    late = (share - _STEADY_SHARE) / (1 - _STEADY_SHARE)
+    return _STEADY_SHARE + (1 - _STEADY_SHARE) * late / (1 + late)

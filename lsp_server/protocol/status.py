@@ -1,0 +1,131 @@
+"""``midfill/status``: what the engine and the documents are at, for a status bar.
+
+Sent only to an editor that asked for it: others log what they do not know.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lsp_server.values import EngineNews, EngineState
+
+__all__ = ["STATUS_METHOD", "Status"]
+
+STATUS_METHOD = "midfill/status"
+
+#: What takes less is nothing to look at.
+_BUSY_AFTER_S = 0.1
+
+_DISABLED = "Completions are switched off (setting completion.enabled)."
+
+Payload = dict[str, object]
+
+
+class Status:
+    """Puts together what an editor's status bar shows, and sends what is new.
+
+    Args:
+        send: Sends one notification's parameters; None where nobody asked for them.
+    """
+
+    def __init__(self, send: Callable[[Payload], None] | None) -> None:
+        """Begin before the engine has said anything."""
+        self._send = send
+        self._news: EngineNews | None = None
+        self._enabled = True
+        self._requests = 0
+        self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._sent: Payload | None = None
+
+    def engine_changed(self, news: EngineNews) -> None:
+        """Follow the engine."""
+        self._news = news
+        self._tell()
+
+    def set_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the setting itself
+        """Note whether completions are offered at all."""
+        self._enabled = enabled
+        self._tell()
+
+    def document_off(self, uri: str, reason: str | None) -> None:
+        """Note that a document gets no completions, and why; None when it does again.
+
+        Args:
+            uri: The document.
+            reason: A sentence.
+        """
+        if reason is None:
+            self._tell()
+        elif self._enabled:
+            self._push(
+                {"state": "off", "message": reason, "reason": reason, "uri": uri}
+            )
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Show that a completion is being generated while this lasts, if it lasts."""
+        self._requests += 1
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_BUSY_AFTER_S, self._set_busy)
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            if not self._requests:
+                self._timer.cancel()
+                self._timer = None
+                if self._busy:
+                    self._busy = False
+                    self._tell()
+
+    def _set_busy(self) -> None:
+        self._busy = True
+        self._tell()
+
+    def _tell(self) -> None:
+        """Send how things stand, if there is something to say."""
+        if self._news is not None and (payload := self._payload(self._news)):
+            self._push(payload)
+
+    def _payload(self, news: EngineNews) -> Payload | None:
+        """Put together how things stand."""
+        match news.state:
+            case EngineState.STARTING:
+                message = f"Loading: {news.what}."
+                return {"state": "loading", "message": message, "percent": news.percent}
+            case EngineState.RESTARTING:
+                return {
+                    "state": "restarting",
+                    "message": f"Restarting: {news.what}.",
+                    "percent": news.percent,
+                    "restarts": news.restarts,
+                }
+            case EngineState.READY:
+                return self._ready(news)
+            case EngineState.FAILED:
+                return {
+                    "state": "error",
+                    "message": f"No completions: {news.what}.",
+                    "remedy": news.remedy or "see the server's log",
+                }
+            case EngineState.CLOSED:
+                return None
+
+    def _ready(self, news: EngineNews) -> Payload:
+        """Say that the engine is there, and whether it is wanted and at work."""
+        if not self._enabled:
+            return {"state": "off", "message": _DISABLED, "reason": _DISABLED}
+        where = {"model": news.model, "device": news.device}
+        if self._busy:
+            return {"state": "busy", "message": "Completing.", **where}
+        message = f"Ready: {news.model} on {news.device}."
+        extra = {"restarts": news.restarts} if news.restarts else {}
+        return {"state": "ready", "message": message, **where, **extra}
+
+    def _push(self, payload: Payload) -> None:
+        """Send a payload, unless it is what the editor has."""
+        if self._send is not None and payload != self._sent:
+            self._sent = payload
+            self._send(payload)
