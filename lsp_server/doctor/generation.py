@@ -9,6 +9,7 @@ from lsp_server.doctor.finding import Finding, Level
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.errors import MidfillError
 from lsp_server.outcomes import CompletionResult
+from lsp_server.service import reasons
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import EngineStarter, service_of
 from lsp_server.service.typed_ahead import TypedAhead
@@ -90,7 +91,8 @@ def _judge(result: CompletionResult, info: EngineInfo, start_s: float) -> Findin
             f"{cost.total_ms:.0f} ms",
         )
     reason = result.reason.sentence.rstrip(".") if result.reason else "nothing came"
-    if any(result.generated):
+    nothing = result.reason in {reasons.ENDED_AT_ONCE, reasons.DEADLINE}
+    if any(result.generated) and not nothing:
         return Finding(
             name=_NAME,
             level=Level.WARNING,

@@ -8,12 +8,12 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 
 from lsp_server.config import Config, Device, EngineKind
 from lsp_server.context.window import LineWindows
 from lsp_server.engine.base import Engine
+from lsp_server.engine.bytecode import cache_folder
 from lsp_server.engine.device import choose_device
 from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
@@ -73,8 +73,8 @@ class LocalBackend:
         self._engine: EngineSupervisor | None = None
         self._model: LoadedModel | None = None
         self._service: CompletionService | None = None
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        self._times = StartTimes(cache / "midfill" / "start-times.json")
+        cache = cache_folder(os.environ)
+        self._times = StartTimes(cache / "start-times.json" if cache else None)
 
     async def start(self, listener: EngineListener) -> None:
         """Begin to load in the background, and return at once."""

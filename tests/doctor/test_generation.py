@@ -117,5 +117,6 @@ def test_the_engine_is_closed(
     finding = check_generation(SCRIPTED, model, start)
     assert level is finding.level
     assert told in finding.what
-    assert [48] == [request.max_tokens for request in engine.requests]
+    (request,) = engine.requests
+    assert 48 <= request.max_tokens
     assert EngineState.CLOSED is asyncio.run(engine.health()).state
