@@ -73,11 +73,15 @@ def _ended_by_ctrl_c() -> Iterator[None]:
 
     For what takes half a second and has nothing to clear up: the imports.
     """
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Where Ctrl-C is ignored, as behind a shell's `&`, it stays so.
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _close_stdout() -> None:

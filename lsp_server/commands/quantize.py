@@ -68,8 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=sorted(TOOLS),
         default=AUTO_GPTQ.name,
-        help="what quantises; auto-gptq runs in an environment of its own, which is "
-        "made when first needed (default %(default)s)",
+        help="what quantises: gptqmodel is recommended for every newer model type; "
+        "auto-gptq is legacy (archived in March 2025), and runs in an environment of "
+        "its own, which is made when first needed (default %(default)s)",
     )
     add(
         "--device",
@@ -130,6 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
         with _terminated_as_interrupted():
             # First what costs nothing: an environment is 1.5 GB.
             check_order(order)
+            if order.tool.legacy:
+                progress.say(order.tool.legacy)
             python = _python(arguments, progress)
             quantizer = WorkerQuantizer(
                 find_installation(order.tool, python),

@@ -176,7 +176,9 @@ def _unknown_type(folder: Path, model_type: object, tool: Tool) -> QuantizeError
     others = [name for name, other in TOOLS.items() if model_type in other.model_types]
     knows = f"it knows {', '.join(sorted(tool.model_types))}"
     return QuantizeError(
-        f"{tool.name} cannot quantise the model type {model_type!r}",
+        f'{tool.name} cannot quantise the model type "{model_type}"'
+        if model_type
+        else "config.json names no model type",
         subject=str(folder),
         remedy=f"Choose --backend {others[0]}, which can; {knows}"
         if others

@@ -250,7 +250,7 @@ def test_a_wrong_setting_is_told_and_the_rest_works(source: Path) -> None:
     """The completion comes all the same, from the defaults."""
     done = midfill("complete", f"{source}:2:5", MIDFILL_PROMPT_STEP_LINES="no")
     assert 0 == done.returncode
-    assert "prompt.step_lines" in done.stderr
+    assert "MIDFILL_PROMPT_STEP_LINES" in done.stderr
     assert "21 + 21" in done.stdout
 
 

@@ -99,7 +99,7 @@ def test_names_the_backend_that_can(
     edit_json(tiny_source / "config.json", lambda c: c.update(model_type="qwen3"))
     assert 1 == run(tiny_source, tmp_path / "out")
     said = capsys.readouterr().err
-    assert "auto-gptq cannot quantise the model type 'qwen3'" in said
+    assert 'auto-gptq cannot quantise the model type "qwen3"' in said
     assert "--backend gptqmodel" in said
 
 

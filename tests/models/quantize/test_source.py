@@ -134,10 +134,10 @@ def test_refuses_an_incomplete_checkpoint(
         ({"auto_map": {"AutoModel": "x.Y"}}, "its own code"),
         (
             {"model_type": "qwen3"},
-            "'qwen3'.* Choose --backend gptqmodel, which can; .*gpt_bigcode, llama",
+            '"qwen3".* Choose --backend gptqmodel, which can; .*gpt_bigcode, llama',
         ),
-        ({"model_type": "mamba"}, "'mamba'. Choose another model; it knows gemma"),
-        ({"model_type": None}, "the model type None"),
+        ({"model_type": "mamba"}, '"mamba". Choose another model; it knows gemma'),
+        ({"model_type": None}, "names no model type"),
     ],
 )
 def test_refuses_what_auto_gptq_cannot_do(
