@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from lsp_server.commands.terminal import make_streams_lenient, printable
 from lsp_server.errors import MidfillError
@@ -23,6 +23,9 @@ _COMMANDS = {
     "quantize": "make a 4-bit model folder of a 16-bit checkpoint",
     "eval": "measure how good a model is, beside others",
 }
+
+_CLEARING_UP = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a process without a word, and its temporary files stay."""
 
 _STATUS_OF_A_BROKEN_PIPE = 141
 """What a shell gives to a program that such a pipe ended: 128 and SIGPIPE's number."""
@@ -62,7 +65,10 @@ def _run(words: list[str], chosen: str) -> int:
         with _ended_by_ctrl_c():
             options = _parser(chosen).parse_args(words)
             command = importlib.import_module(f"lsp_server.commands.{options.command}")
-        return int(command.run(options))
+        # The server has its own way with signals.
+        ending = _CLEARING_UP if options.command != "serve" else ()
+        with _interrupted_by(ending):
+            return int(command.run(options))
     finally:
         sys.stdout.flush()
 
@@ -82,6 +88,19 @@ def _ended_by_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _interrupted_by(numbers: Iterable[signal.Signals]) -> Iterator[None]:
+    """Have signals interrupt a command as Ctrl-C does, so that it clears up."""
+    changed = [n for n in numbers if signal.getsignal(n) is signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _close_stdout() -> None:

@@ -184,9 +184,10 @@ def test_a_worker_that_dies_leaves_nothing(
         *("--calibration", str(python_files)),
     )
     assert 1 == status
-    assert "the search for the quantiser failed with status 1" in (
-        capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "the search for the quantiser failed with status 1" in said
+    assert "auto-gptq is legacy: archived in March 2025" in said
+    assert "--backend gptqmodel" in said
     assert [] == list(output.parent.iterdir())
 
 
