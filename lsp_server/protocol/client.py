@@ -136,17 +136,11 @@ class HeadlessClient:
 
     def configure(self, settings: object) -> None:
         """Change settings of the running server; sections as in ``initialize``."""
-        self._notify(
-            types.WORKSPACE_DID_CHANGE_CONFIGURATION,
-            types.DidChangeConfigurationParams(settings=settings),
-        )
+        params = types.DidChangeConfigurationParams(settings=settings)
+        self._notify(types.WORKSPACE_DID_CHANGE_CONFIGURATION, params)
 
     async def trace(self) -> dict[str, object]:
-        """Ask what the last request was and what came of it; empty before one.
-
-        Raises:
-            ClientError: The server is gone, or answers with an error.
-        """
+        """Ask what the last request was and what came of it; empty before one."""
         result = await self._connected.request(TRACE_METHOD, {})
         return result if isinstance(result, dict) else {}
 
@@ -287,11 +281,7 @@ class HeadlessClient:
         reply = await waiting
         round_trip_ms = (time.perf_counter() - started) * 1e3
         suggestions = read_suggestions(
-            reply,
-            item,
-            offset,
-            encoding=self._encoding,
-            converter=self._converter,
+            reply, item, offset, encoding=self._encoding, converter=self._converter
         )
         return suggestions, round_trip_ms
 

@@ -7,6 +7,7 @@ together have one deadline. The engine's prefix cache lets them share one prefil
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from lsp_server.engine.base import Engine
 from lsp_server.postprocess.stop_rule import StopRule
@@ -91,7 +92,12 @@ class Candidate:
         """
         async with aclosing(engine.generate(self.request)) as deltas:
             async for delta in deltas:
-                trace.delta_came(delta)
+                # The first has left the prompt in the engine's cache for the others.
+                trace.delta_came(
+                    replace(delta, num_cached_tokens=0)
+                    if self.request.candidate
+                    else delta
+                )
                 has_all = self._take(self._decoder.feed(delta.token_ids))
                 if has_all or not self.keeps_hold or not self.still_fits():
                     self.finish_reason = FinishReason.STOP

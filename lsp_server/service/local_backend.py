@@ -12,13 +12,13 @@ from types import MappingProxyType
 
 from lsp_server.config import Config, Device, EngineKind
 from lsp_server.context.window import LineWindows
-from lsp_server.engine.base import Engine
+from lsp_server.engine.base import Engine, TellProgress
 from lsp_server.engine.bytecode import cache_folder
 from lsp_server.engine.device import choose_device
 from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress, StartTimes
-from lsp_server.engine.supervisor import EngineSupervisor, TellProgress
+from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.outcomes import CompletionResult
 from lsp_server.prompt.builder import PromptBuilder

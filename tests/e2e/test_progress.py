@@ -43,5 +43,5 @@ async def test_an_engine_that_dies_is_told_once_and_comes_back(start: Start) -> 
     assert 1 == len(await editor.complete(0, 4))
     (shown,) = editor.messages
     assert types.MessageType.Warning == shown.type
-    assert "restarted" in shown.message
+    assert "started again" in shown.message
     assert editor.log_messages

@@ -187,7 +187,7 @@ async def test_a_killed_engine_is_told_once_and_comes_back(
     await editor.wait_until_ready(START_TIMEOUT_S)
     assert (await editor.complete(uri, 22)).suggestions
     (message,) = editor.messages
-    assert "restarted" in message
+    assert "started again" in message
 
 
 async def test_no_text_of_the_user_is_logged(editor: HeadlessClient, log: Path) -> None:

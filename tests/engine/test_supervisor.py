@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from lsp_server.config import EngineConfig
-from lsp_server.engine.base import Engine
+from lsp_server.engine.base import Engine, TellProgress
 from lsp_server.engine.restart_policy import RestartPolicy, StallClock
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
-from lsp_server.engine.supervisor import EngineSupervisor, TellProgress
+from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.errors import (
     ConfigError,
     EngineDeadError,
@@ -253,7 +253,7 @@ async def test_a_finished_generation_resets_the_count(
 async def test_a_generation_that_we_end_resets_the_count(
     supervise: Supervise, heard: Heard, pauses: list[float]
 ) -> None:
-    """Most completions end by our own stop rule; a token that came is a sign of life."""
+    """Most completions end by our own stop rule; a token is a sign of life."""
     starter = Starter(Script(answer_ids=(7, 8), die_after_requests=2))
     supervisor = supervise(starter, RestartPolicy(max_restarts=1, first_delay_s=1.0))
     for life in range(1, 5):
@@ -349,6 +349,7 @@ async def test_lone_requests_that_are_given_up_do_not_hide_a_hang(
         with contextlib.suppress(TimeoutError, EngineDeadError):
             async with asyncio.timeout(0.02):
                 await tokens_of(supervisor)
+        await asyncio.sleep(0)
     assert any("hung" in news.what for news in heard.news)
 
 
@@ -369,7 +370,7 @@ async def test_a_request_that_was_taken_back_is_no_hang(heard: Heard) -> None:
     supervisor._clock.asked()  # a request that is gone before its first token
     await stream.aclose()
     async with asyncio.timeout(5):
-        while supervisor._clock.owed_for_s or not engine.requests:
+        while supervisor._clock.owed_for_s or not engine.requests:  # noqa: ASYNC110 - a debt tells nobody
             await asyncio.sleep(0)
     assert ["engine-probe"] == [r.request_id for r in engine.requests]
     assert [EngineState.STARTING, EngineState.READY] == heard.states
