@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lsp_server.commands.arguments import positive
 from lsp_server.commands.serve import server_layers
 from lsp_server.config import Config, LogLevel
 from lsp_server.engine.device import choose_device
@@ -62,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--limit",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="draw N tasks: of each set (default: all), or in all for replay "
         "(default: 200)",
@@ -164,10 +165,3 @@ def _evaluate(
             start_engine=start_engine,
         )
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number

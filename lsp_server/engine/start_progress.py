@@ -38,10 +38,10 @@ class StartTimes:
     """What the stages of earlier starts took, kept in a file.
 
     Args:
-        path: The file; it need not exist.
+        path: The file; it need not exist. None where there is no folder for one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         """Note the path; the file is read when it is asked for."""
         self._path = path
 
@@ -58,6 +58,8 @@ class StartTimes:
 
     def keep(self, kind: str, times_s: Mapping[StartStage, float]) -> None:
         """Remember a start; a file that cannot be written costs nothing but this."""
+        if self._path is None:
+            return
         try:
             known = self._read()
         except (OSError, ValueError):
@@ -76,6 +78,8 @@ class StartTimes:
             OSError: It cannot be read.
             ValueError: It is not what was written.
         """
+        if self._path is None:
+            raise FileNotFoundError
         known = json.loads(self._path.read_text(encoding="utf-8"))
         if not isinstance(known, dict):
             raise ValueError("no table of starts")  # noqa: TRY004 - a broken file

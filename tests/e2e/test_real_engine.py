@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from lsp_server.commands.demo import read_cursors
-from lsp_server.commands.editing import ask_at
+from lsp_server.commands.editing import ask_at, read_target
 from lsp_server.protocol.client import HeadlessClient
 from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.values import Trigger
@@ -59,7 +59,8 @@ def _title(process: psutil.Process) -> str:
 async def test_every_marked_cursor_is_completed(editor: HeadlessClient) -> None:
     """Most shipped cursors get a suggestion, each with what it cost."""
     answers = [
-        (await ask_at(editor, cursor.place))[2] for cursor in read_cursors(EXAMPLES)
+        await ask_at(editor, read_target(cursor.place))
+        for cursor in read_cursors(EXAMPLES)
     ]
     suggested = [answer for answer in answers if answer.suggestions]
     assert len(answers) // 2 < len(suggested)
@@ -74,17 +75,17 @@ async def test_the_second_time_finds_the_prompt_in_the_cache(
     editor: HeadlessClient,
 ) -> None:
     """A key later, all but the last block of the prompt is known to vLLM."""
-    place = read_cursors(EXAMPLES)[0].place
-    await ask_at(editor, place)
-    _, _, answer = await ask_at(editor, place)
+    target = read_target(read_cursors(EXAMPLES)[0].place)
+    await ask_at(editor, target)
+    answer = await ask_at(editor, target)
     assert answer.timings is not None
     assert answer.timings.prompt_tokens - 64 <= answer.timings.cached_tokens
 
 
 async def test_greedy_answers_do_not_change(editor: HeadlessClient) -> None:
     """The same place gives the same suggestion, cached or not."""
-    place = read_cursors(EXAMPLES)[0].place
-    answers = [(await ask_at(editor, place))[2].suggestions for _ in range(2)]
+    target = read_target(read_cursors(EXAMPLES)[0].place)
+    answers = [(await ask_at(editor, target)).suggestions for _ in range(2)]
     assert answers[0]
     assert answers[0] == answers[1]
 

@@ -95,3 +95,11 @@ def test_a_folder_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()
     StartTimes(blocked / "times.json").keep("a", EVEN)
+
+
+def test_a_user_without_a_cache_folder_gets_a_guess() -> None:
+    """Nothing is kept, and nothing is in the way."""
+    times = StartTimes(None)
+    guess = times.of("a")
+    times.keep("a", {StartStage.VERIFY: 5.0})
+    assert guess == times.of("a")
