@@ -35,9 +35,7 @@ def test_a_line_tells_all() -> None:
     """Loss, speed, share of the peak and time left, each with its unit."""
     stream = io.StringIO()
     display = Display(stream)
-    display.held_out(
-        HeldOut(step=100, tokens=1, held_out_middle_loss=2.3, held_out_context_loss=2.0)
-    )
+    display.held_out(HeldOut(step=100, tokens=1, held_out_middle_loss=2.3, kinds={}))
     display.measured(MEASURED)
     assert (
         " 25.0% | step 120 | 15.7M tokens | loss 2.500 (middles 2.250) | "

@@ -1,6 +1,7 @@
 """A model is trained on what the editor's prompt will ask it."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,22 @@ from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.values import Snapshot
-from models.train.config import Stage
+from models.train.config import Cuts, Shares, Stage
+from models.train.documents import Document
 from models.train.examples import ExampleMaker, Role
 from models.train.fim import Cut
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "models" / "midfill-starter-88m"
 TOKENIZER = FastTokenizer(FOLDER)
-MAKER = ExampleMaker(FOLDER, fim_share=1.0, cursor_share=0.4)
+CUTS = Cuts(
+    format="midfill",
+    fim_share=1.0,
+    neighbours_share=0.0,
+    even_lengths=False,
+    shares=Shares(cursor=0.4, node=0.3, span=0.3),
+)
+MAKER = ExampleMaker(FOLDER, CUTS)
 PROMPTS = PromptBuilder(
     tokenizer=TOKENIZER,
     family=find_family("midfill"),
@@ -113,8 +122,8 @@ def lot(seed: int) -> random.Random:
 def test_share_of_middles(fim_share: float) -> None:
     """All windows have a middle, or none; then the text is read as it stands."""
     text = "value = compute(1, 2)\n" * 40
-    maker = ExampleMaker(FOLDER, fim_share=fim_share, cursor_share=0.4)
-    examples = list(maker.examples(text, STAGE, lot(1)))
+    maker = ExampleMaker(FOLDER, replace(CUTS, fim_share=fim_share))
+    examples = list(maker.examples(Document(text=text), STAGE, lot(1)))
     middles = [bool((each.roles == Role.MIDDLE).any()) for each in examples]
     assert len(examples) > 3
     assert {bool(fim_share)} == set(middles)
@@ -128,10 +137,10 @@ def test_share_of_middles(fim_share: float) -> None:
 def test_refuses_a_tokenizer_without_sentinels(tmp_path: Path) -> None:
     """The missing sentinel is named; so is a missing file."""
     with pytest.raises(ModelIntegrityError):
-        ExampleMaker(tmp_path, fim_share=1.0, cursor_share=0.4)
+        ExampleMaker(tmp_path, CUTS)
     content = (FOLDER / "tokenizer.json").read_text(encoding="utf-8")
     (tmp_path / "tokenizer.json").write_text(
         content.replace("<|fim_suffix|>", "<|other|>"), encoding="utf-8"
     )
     with pytest.raises(TrainingError, match=r"no token '<\|fim_suffix\|>'"):
-        ExampleMaker(tmp_path, fim_share=1.0, cursor_share=0.4)
+        ExampleMaker(tmp_path, CUTS)

@@ -10,8 +10,9 @@ import torch
 
 from lsp_server.errors import TrainingError
 from models.train.config import TrainConfig
-from models.train.log import HeldOut, Measured
-from models.train.loop import Order, train
+from models.train.log import HeldOut, Infilled, Measured
+from models.train.loop import train
+from models.train.order import Order
 
 CPU = torch.device("cpu")
 
@@ -23,6 +24,7 @@ class Recorder:
         self.lines: list[str] = []
         self.losses: dict[int, float] = {}
         self.held: dict[int, HeldOut] = {}
+        self.filled: list[Infilled] = []
         self._interrupt_after = interrupt_after
 
     def say(self, line: str) -> None:
@@ -35,6 +37,9 @@ class Recorder:
 
     def held_out(self, held_out: HeldOut) -> None:
         self.held[held_out.step] = held_out
+
+    def infilled(self, infilled: Infilled) -> None:
+        self.filled.append(infilled)
 
 
 def logged(out: Path) -> list[dict[str, float]]:

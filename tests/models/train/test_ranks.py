@@ -40,11 +40,24 @@ qk_norm = false
 [data]
 corpus = "{corpus}"
 tokenizer = "{tokenizer}"
-fim_share = 0.9
-cursor_share = 0.5
+apart = false
 middle_weight = 4.0
 workers = 0
-held_out_rows = 1
+held_out_examples = 1
+
+[data.cuts]
+format = "midfill"
+fim_share = 0.9
+neighbours_share = 0.0
+even_lengths = false
+
+[data.cuts.shares]
+cursor = 0.5
+in_line = 0.0
+line = 0.0
+block = 0.0
+node = 0.25
+span = 0.25
 
 [[data.stages]]
 until_share = 1.0
@@ -108,8 +121,7 @@ def union(config: TrainConfig, store: Path, step: int) -> Rows:
     source = RowSource(
         store=store,
         tokenizer=Path(config.data.tokenizer),
-        fim_share=config.data.fim_share,
-        cursor_share=config.data.cursor_share,
+        cuts=config.data.cuts,
         seed=config.recipe.seed,
     )
     stage, each = config.data.stages[0], 4
