@@ -15,10 +15,11 @@ from models.train.__main__ import main
 from models.train.config import TrainConfig, read_config
 from models.train.data import Position, Rows, RowSource, stream
 from models.train.documents import read_shards, write_store
-from models.train.loop import Order, train
+from models.train.loop import train
 from models.train.losses import count_targets, sum_losses, to_device
 from models.train.network import Decoder
 from models.train.optimiser import Optimiser, rate_factor
+from models.train.order import Order
 from models.train.ranks import OneRank
 
 ROOT = Path(__file__).resolve().parents[3]
