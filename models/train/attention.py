@@ -27,14 +27,7 @@ def apart_mask(examples: Tensor) -> Mask:
     if examples.device.type != "cuda":
         same = examples[:, None, :, None] == examples[:, None, None, :]
         return same.tril()  # (B, 1, T, T)
-
-    def is_seen(row: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return (query >= key) & (examples[row, query] == examples[row, key])
-
-    rows, length = examples.shape
-    return create_block_mask(
-        is_seen, rows, None, length, length, device=examples.device
-    )
+    return _block_mask(examples)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Mask | None) -> Tensor:
@@ -51,4 +44,14 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Mask | None) -> Tens
         return mixed
     return functional.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=True
+    )
+
+
+def _block_mask(examples: Tensor) -> BlockMask:
+    def is_seen(row: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (query >= key) & (examples[row, query] == examples[row, key])
+
+    rows, length = examples.shape
+    return create_block_mask(
+        is_seen, rows, None, length, length, device=examples.device
     )

@@ -11,14 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.eval.extent import Boundary
 from models.eval.scoring import score_answer
 from models.eval.values import Answer, Score, Task, View
 from models.train.device import autocast
 from models.train.examples import ExampleMaker
-from models.train.network import Decoder
 
 __all__ = ["Infilling", "fill_gaps", "write_scores"]
 
@@ -65,7 +64,7 @@ class _Gap:
 
 @torch.no_grad()
 def fill_gaps(
-    network: Decoder,
+    network: nn.Module,
     maker: ExampleMaker,
     tasks: Sequence[Task],
     *,
@@ -119,7 +118,7 @@ def _batches(gaps: Sequence[_Gap]) -> list[list[_Gap]]:
 
 
 def _fill(
-    network: Decoder, maker: ExampleMaker, gaps: list[_Gap], device: torch.device
+    network: nn.Module, maker: ExampleMaker, gaps: list[_Gap], device: torch.device
 ) -> None:
     """Write token after token until all have ended."""
     while gaps:
@@ -132,7 +131,7 @@ def _fill(
 
 
 def _next_tokens(
-    network: Decoder, gaps: Sequence[_Gap], device: torch.device
+    network: nn.Module, gaps: Sequence[_Gap], device: torch.device
 ) -> list[int]:
     # What stands behind a token does not reach it, so padding goes to the right.
     longest = max(len(gap.tokens) for gap in gaps)

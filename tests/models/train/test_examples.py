@@ -14,11 +14,13 @@ from lsp_server.errors import ModelIntegrityError, TrainingError
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
-from lsp_server.values import Snapshot
+from lsp_server.prompt.fim import Slot
+from lsp_server.values import Snapshot, Snippet
 from models.train.config import Cuts, Shares, Stage
 from models.train.documents import Document
 from models.train.examples import ExampleMaker, Role
 from models.train.fim import Cut
+from models.train.formats import FORMATS
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "models" / "midfill-starter-88m"
@@ -31,13 +33,17 @@ CUTS = Cuts(
     shares=Shares(cursor=0.4, node=0.3, span=0.3),
 )
 MAKER = ExampleMaker(FOLDER, CUTS)
-PROMPTS = PromptBuilder(
-    tokenizer=TOKENIZER,
-    family=find_family("midfill"),
-    config=PromptConfig(),
-    max_model_len=2048,
-    windows=LineWindows(encode=TOKENIZER.encode, step_lines=1000),
-)
+PROMPTS = {
+    name: PromptBuilder(
+        tokenizer=TOKENIZER,
+        family=family,
+        config=PromptConfig(),
+        max_model_len=2048,
+        windows=LineWindows(encode=TOKENIZER.encode, step_lines=1000),
+    )
+    for name, family in FORMATS.items()
+}
+MAKERS = {name: ExampleMaker(FOLDER, replace(CUTS, format=name)) for name in FORMATS}
 STAGE = Stage(
     until_share=1.0,
     row_tokens=128,
@@ -51,16 +57,26 @@ words = st.lists(
 ).map("".join)
 
 
-@given(prefix=words, middle=words, suffix=words)
+@given(
+    name=st.sampled_from(sorted(FORMATS)),
+    prefix=words,
+    middle=words,
+    suffix=words,
+    others=st.lists(words.filter(str.strip), max_size=2, unique=True),
+)
 def test_prompt_is_the_one_that_the_editor_sends(
-    prefix: str, middle: str, suffix: str
+    name: str, prefix: str, middle: str, suffix: str, others: list[str]
 ) -> None:
     """Up to the middle, the tokens are those of the prompt builder, each one."""
-    example = MAKER.render(
-        Cut(prefix=prefix, middle=middle, suffix=suffix), most_tokens=2048
+    example = MAKERS[name].render(
+        Cut(prefix=prefix, middle=middle, suffix=suffix),
+        most_tokens=2048,
+        path="src/a.py",
+        pieces=[Document(text=text, path="b/c.py") for text in others],
     )
     assert example is not None
-    prompt = PROMPTS.build(
+    asked = MAKERS[name].prompt(prefix, suffix, most_tokens=2048)
+    prompt = PROMPTS[name].build(
         Snapshot(
             uri="file:///a.py",
             language_id="python",
@@ -68,12 +84,43 @@ def test_prompt_is_the_one_that_the_editor_sends(
             text=prefix + suffix,
             offset=len(prefix),
         ),
-        snippets=(),
+        snippets=[Snippet(path="b/c.py", text=text, score=1.0) for text in others],
         max_output_tokens=64,
     )
     after = (*TOKENIZER.encode(middle), *prompt.stop_token_ids)
     assert (*prompt.token_ids, *after) == tuple(example.tokens.tolist())
     assert len(after) == int((example.roles == Role.MIDDLE).sum())
+    if not others:
+        assert prompt.token_ids == asked
+
+
+def test_shipped_format_is_the_servers() -> None:
+    """Without pieces of other files, it is what the server's family says."""
+    parts = [part for part in FORMATS["midfill"].order if part is not Slot.SNIPPETS]
+    assert find_family("midfill").order == tuple(parts)
+
+
+def test_neighbours_stand_in_front() -> None:
+    """Pieces come before all else, each behind its path, and are read as context."""
+    maker = ExampleMaker(
+        FOLDER, replace(CUTS, format="marked-cursor", neighbours_share=1.0)
+    )
+    text = "value = compute(1, 2)\n" * 20
+    other = Document(text="other = 7\n", package="p", path="p/other.py")
+    document = Document(text=text, package="p", path="p/this.py")
+    found = list(maker.examples(document, STAGE, lot(1), [other]))
+    head = (
+        "<|endoftext|><|repo_name|>project\n<|file_sep|>p/other.py\nother = 7\n"
+        "<|file_sep|>this.py\n<|fim_suffix|>"
+    )
+    assert found
+    for example in found:
+        assert maker.decode(example.tokens.tolist()).startswith(head)
+        piece = [int(role) for role in example.roles[:40]]
+        assert Role.CONTEXT in piece
+        assert max(len(each.tokens) for each in found) <= STAGE.row_tokens
+    none = list(maker.examples(document, STAGE, lot(1)))
+    assert not any("other" in maker.decode(each.tokens.tolist()) for each in none)
 
 
 def test_roles() -> None:

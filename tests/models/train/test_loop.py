@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lsp_server.errors import TrainingError
+from models.eval.values import Extent, Task
 from models.train.config import TrainConfig
 from models.train.log import HeldOut, Infilled, Measured
 from models.train.loop import train
@@ -78,6 +79,27 @@ def test_resumed_run_equals_one_without_interruption(
         for name in ("whole", "parts")
     ]
     assert steps[0] == steps[1]
+
+
+def test_a_finished_model_fills_gaps(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    """Tasks are asked once, at the end; the log, the listener and a file tell it."""
+    task = Task(
+        task_id="t",
+        category="single-line",
+        group="g",
+        prefix="import os\n",
+        middle="x = 1\n",
+        suffix="print(x)\n",
+        extent=Extent.LINE,
+        max_tokens=4,
+    )
+    recipe = replace(tiny_config.recipe, steps=2)
+    config = replace(tiny_config, recipe=recipe)
+    heard, out = Recorder(), tmp_path / "out"
+    train(Order(config=config, out=out, device=CPU, tasks=[task]), heard)
+    assert [(2, 1)] == [(each.step, each.tasks) for each in heard.filled]
+    assert 1 == sum("tasks" in entry for entry in logged(out))
+    assert 2 == len((out / "infilled.jsonl").read_text().splitlines())
 
 
 def test_time_budget_ends_the_run(tiny_config: TrainConfig, tmp_path: Path) -> None:
