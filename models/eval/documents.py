@@ -28,5 +28,5 @@ class Document:
 
 
 def canonical(package: str) -> str:
-    """Give a package's name as indices compare it. Source: PEP 503."""
+    """Return a package's name as indices compare it. Source: PEP 503."""
     return _BETWEEN_WORDS.sub("-", package).lower()

@@ -17,7 +17,7 @@ class InstalledPackages:
         self._known: dict[Path, Mapping[str, str]] = {}
 
     def owner_of(self, path: Path) -> str | None:
-        """Give the name of the package that installed a file; None if none did."""
+        """Return the name of the package that installed a file; None if none did."""
         whole = path.resolve()
         for parent in whole.parents:
             if parent.name in {"site-packages", "dist-packages"}:

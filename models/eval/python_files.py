@@ -21,7 +21,7 @@ _REMEDY = "name a folder with Python files with --source"
 
 
 def read_folders(folders: Sequence[Path]) -> Iterator[Document]:
-    """Give every readable Python file below the folders, in the order of their paths.
+    """Return every readable Python file below the folders, in the order of their paths.
 
     Hidden folders, environments and build results are left out, and links are not
     followed. What is not UTF-8 is passed over.
@@ -77,7 +77,7 @@ class _Projects:
         self._known: dict[Path, str | None] = {}
 
     def name_of(self, folder: Path) -> str | None:
-        """Give the name of the project that a folder lies in; None without a name."""
+        """Return the name of the project that a folder lies in; None without a name."""
         whole = folder.resolve()
         if whole not in self._known:
             name = _name_in_pyproject(whole / "pyproject.toml") or _name_in_metadata(

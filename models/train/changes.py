@@ -12,7 +12,7 @@ __all__ = ["apply_changes"]
 def apply_changes(
     raw: Mapping[str, object], changes: Iterable[str]
 ) -> dict[str, object]:
-    """Give decoded TOML with some values replaced.
+    """Return decoded TOML with some values replaced.
 
     Args:
         raw: Decoded TOML.

@@ -35,7 +35,7 @@ class Infilling:
     scores: tuple[Score, ...]
 
     def exact(self, view: View) -> float:
-        """Give the share of tasks that is exactly right."""
+        """Return the share of tasks that is exactly right."""
         return self._share(view, lambda score: score.exact)
 
     @property

@@ -57,7 +57,7 @@ def count_middles(cuts: Iterable[Cut]) -> Counter[tuple[str, str]]:
 
 
 def show(example: Example, maker: ExampleMaker) -> str:
-    """Give what the model reads, sentinels by name; what it is to write in ``«»``."""
+    """Return what the model reads, sentinels by name; what it is to write in ``«»``."""
     tokens = example.tokens.tolist()
     middle = int((example.roles == Role.MIDDLE).sum())
     read, written = tokens[: len(tokens) - middle], tokens[len(tokens) - middle :]

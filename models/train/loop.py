@@ -23,6 +23,7 @@ from models.train.device import autocast, wait_for
 from models.train.documents import read_shards, write_store
 from models.train.examples import ExampleMaker, Role
 from models.train.held_out import HeldOutExamples
+from models.train.held_out_rows import draw_kinds
 from models.train.infilling import fill_gaps
 from models.train.log import HeldOut, Infilled
 from models.train.losses import count_targets, sum_losses, to_device
@@ -66,11 +67,8 @@ class _Run:
         config = order.config
         self._begin_s = time.monotonic()
         self._order, self._config, self._listener = order, config, listener
-        self._device, self._ranks, self._is_first = (
-            order.device,
-            ranks,
-            not ranks.number,
-        )
+        self._device, self._ranks = order.device, ranks
+        self._is_first = not ranks.number
         check_split(config.recipe, ranks)
         tokenizer = Path(config.data.tokenizer)
         self._maker = ExampleMaker(tokenizer, config.data.cuts)
@@ -89,7 +87,7 @@ class _Run:
         if self._is_first:
             self._folder.keep_log(steps=self._step)
             held_out = self._store(folder, "held-out")
-            self._held_out = HeldOutExamples(held_out, config)
+            self._held_out = HeldOutExamples(draw_kinds(held_out, config))
         self._sum_losses: _SumLosses = sum_losses
         if self._device.type == "cuda":
             self._sum_losses = torch.compile(sum_losses, dynamic=False)

@@ -81,7 +81,7 @@ def _whole_line(
 
 
 def _on_lines(places: tuple[int, int, int], stop: int, rng: random.Random) -> Span:
-    """Give whole lines as they are missing in editors and in benchmarks.
+    """Return whole lines as they are missing in editors and in benchmarks.
 
     Half begin behind their indentation. The others begin at the start of their line,
     and half of these end behind the line end, so that the suffix begins with a line.
@@ -146,7 +146,7 @@ def _from_cursor(
 
 
 def _some_line(text: str, window: Span, rng: random.Random) -> Span:
-    """Give a line of the window, without its end, and not a blank one if it can be."""
+    """Return a line of the window without its end, and no blank one if it can be."""
     start, end = window
     line = (start, start)
     for _ in range(_LINE_TRIES):
@@ -171,14 +171,14 @@ def _line_end(_text: str, rest: Span, _outline: Outline) -> int:
 
 
 def _statement_end(text: str, rest: Span, outline: Outline) -> int:
-    """Give the end of the last statement that begins before the line does end."""
+    """Return the end of the last statement that begins before the line does end."""
     at = bisect_right(outline.statements, (rest[1], 0)) - 1
     found = outline.statements[at][1] if at >= 0 else 0
     return max(found, _line_end(text, rest, outline))
 
 
 def _block_end(text: str, rest: Span, _outline: Outline) -> int:
-    """Give the end of the last line in a row that is indented as far as this one."""
+    """Return the end of the last line in a row that is indented as far as this one."""
     last = rest[1]
     line_start = text.rfind("\n", 0, rest[0]) + 1
     depth = _indent(text, (line_start, rest[1]))

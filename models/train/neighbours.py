@@ -21,7 +21,7 @@ _SHORTEST_CHARS, _LONGEST_CHARS = 120, 1200
 
 
 def neighbours_of(store: DocumentStore, number: int) -> tuple[Document, ...]:
-    """Give the documents beside one that are of its package."""
+    """Return the documents beside one that are of its package."""
     package = store[number].package
     places = range(max(number - _REACH, 0), min(number + _REACH + 1, len(store)))
     found = (store[at] for at in places if at != number)

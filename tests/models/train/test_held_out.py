@@ -1,5 +1,6 @@
 """Kinds of middles are measured one by one, and the same in every run."""
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from models.train.data import Rows, RowSource
 from models.train.documents import read_shards, write_store
 from models.train.examples import Role
 from models.train.held_out import HeldOutExamples
+from models.train.held_out_rows import KindRows, draw_kinds
 
 CPU = torch.device("cpu")
 
@@ -46,16 +48,16 @@ def held_out(corpus: Path, tmp_path: Path, tiny_config: TrainConfig) -> RowSourc
     )
 
 
-def all_rows(examples: HeldOutExamples) -> Rows:
+def all_rows(kinds: Mapping[str, KindRows]) -> Rows:
     """Give the rows of all kinds, with suffix and without."""
-    kinds = examples._kinds.values()
-    return np.concatenate([r for k in kinds for r in (k.with_suffix, k.without_suffix)])
+    both = [(kind.with_suffix, kind.without_suffix) for kind in kinds.values()]
+    return np.concatenate([rows for pair in both for rows in pair])
 
 
 def test_what_is_known_is_right(held_out: RowSource, tiny_config: TrainConfig) -> None:
     """Right middles without their right end are right, but not exact."""
-    examples = HeldOutExamples(held_out, tiny_config)
-    rows = all_rows(examples)
+    kinds = draw_kinds(held_out, tiny_config)
+    examples, rows = HeldOutExamples(kinds), all_rows(kinds)
     is_end = torch.zeros(len(rows), rows.shape[-1] - 1)
     scores = examples.scores(Oracle(rows, misses=is_end), CPU)
     assert {field.name for field in fields(Shares)} == set(scores)
@@ -87,10 +89,9 @@ def test_runs_are_asked_the_same(held_out: RowSource, tiny_config: TrainConfig) 
     )
     data = replace(tiny_config.data, stages=(wide,), held_out_examples=4)
     config = replace(tiny_config, data=data)
-    one = HeldOutExamples(held_out, config)
-    other = HeldOutExamples(replace(held_out, cuts=cuts), config)
-    for name, kind in one._kinds.items():
-        asked = other._kinds[name]
+    other = draw_kinds(replace(held_out, cuts=cuts), config)
+    for name, kind in draw_kinds(held_out, config).items():
+        asked = other[name]
         assert len(kind.with_suffix) == 4
         assert (kind.without_suffix == asked.without_suffix).all()
         middles = [
@@ -99,3 +100,11 @@ def test_runs_are_asked_the_same(held_out: RowSource, tiny_config: TrainConfig) 
         ]
         assert middles[0] == middles[1]
         assert (kind.with_suffix != asked.with_suffix).any()
+
+
+def test_workers_change_nothing(held_out: RowSource, tiny_config: TrainConfig) -> None:
+    """Processes of their own draw what one does."""
+    alone = all_rows(draw_kinds(held_out, tiny_config))
+    data = replace(tiny_config.data, workers=2)
+    shared = draw_kinds(held_out, replace(tiny_config, data=data))
+    assert (alone == all_rows(shared)).all()
