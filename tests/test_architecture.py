@@ -114,7 +114,7 @@ def test_contracts_hold() -> None:
         (
             "lsp_server/service/backend.py",
             "import models.eval.sandbox",
-            "Only commands/ reaches for the evaluation",
+            "Only commands/ and training reach for the evaluation",
         ),
         ("lsp_server/brand_new.py", "import json", "brand_new"),
     ],
