@@ -15,7 +15,8 @@ from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import Slot
-from lsp_server.values import Snapshot, Snippet
+from lsp_server.prompt.snippet import Snippet
+from lsp_server.values import Snapshot
 from models.train.config import Cuts, Shares, Stage
 from models.train.documents import Document
 from models.train.examples import ExampleMaker, Role
