@@ -155,12 +155,15 @@ async def write_side_by_side(
         timers.extend(loop.call_later(left_s, task.cancel) for task in tasks[1:])
 
     try:
-        async with asyncio.timeout(deadline_ms / 1e3 or None):
-            async with asyncio.TaskGroup() as group:
-                tasks += [group.create_task(c.write(engine, trace)) for c in candidates]
-                tasks[0].add_done_callback(hurry)
-                with typed.watched(look):
-                    await asyncio.wait(tasks)
+        with typed.watched(look):
+            async with asyncio.timeout(deadline_ms / 1e3 or None):
+                async with asyncio.TaskGroup() as group:
+                    tasks += [
+                        group.create_task(each.write(engine, trace))
+                        for each in candidates
+                    ]
+                    if tasks[1:]:
+                        tasks[0].add_done_callback(hurry)
     except TimeoutError:
         return False
     except BaseExceptionGroup as failures:
