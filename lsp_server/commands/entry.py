@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import signal
 import sys
+import types
 from collections.abc import Iterable, Iterator, Sequence
 
 from lsp_server.commands.terminal import make_streams_lenient, printable
@@ -93,14 +94,23 @@ def _ended_by_ctrl_c() -> Iterator[None]:
 @contextlib.contextmanager
 def _interrupted_by(numbers: Iterable[signal.Signals]) -> Iterator[None]:
     """Have signals interrupt a command as Ctrl-C does, so that it clears up."""
-    changed = [n for n in numbers if signal.getsignal(n) is signal.SIG_DFL]
+    # Behind a shell's `&` Ctrl-C is ignored, and these end the process as ever.
+    has_ctrl_c = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    changed = [
+        n for n in numbers if has_ctrl_c and signal.getsignal(n) is signal.SIG_DFL
+    ]
     for number in changed:
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, _interrupt)
     try:
         yield
     finally:
         for number in changed:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(_number: int, _frame: types.FrameType | None) -> None:
+    """Do what Ctrl-C does at the moment: asyncio, for one, has its own way with it."""
+    signal.raise_signal(signal.SIGINT)
 
 
 def _close_stdout() -> None:

@@ -29,14 +29,23 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     assert (141, "") == (done.returncode, done.stderr)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "ignored", "status"),
+    [
+        (signal.SIGINT, "--default-signal", 130),
+        (signal.SIGTERM, "--default-signal", 130),
+        (signal.SIGHUP, "--default-signal", 130),
+        # As a shell's `&` starts it.
+        (signal.SIGTERM, "--ignore-signal=INT", -signal.SIGTERM),
+    ],
+)
 def test_a_signal_ends_a_command_as_ctrl_c_does(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, number: signal.Signals, ignored: str, status: int
 ) -> None:
     """While doctor's engine starts: no traceback, and no temporary file is left."""
     with subprocess.Popen(
         [
-            *("env", "--default-signal", sys.executable, "-u", "-m", "lsp_server"),
+            *("env", ignored, sys.executable, "-u", "-m", "lsp_server"),
             "doctor",
         ],
         env=os.environ | SLOW | {"TMPDIR": str(tmp_path)},
@@ -51,5 +60,5 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(
             continue
         os.kill(process.pid, number)
         said = process.stderr.read()
-    assert (130, "") == (process.returncode, said)
+    assert (status, "") == (process.returncode, said)
     assert [] == list(tmp_path.iterdir())
