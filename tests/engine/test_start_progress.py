@@ -103,3 +103,12 @@ def test_a_user_without_a_cache_folder_gets_a_guess() -> None:
     guess = times.of("a")
     times.keep("a", {StartStage.VERIFY: 5.0})
     assert guess == times.of("a")
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "-1", '"soon"'])
+def test_times_that_cannot_be_are_not_believed(tmp_path: Path, seconds: str) -> None:
+    """A file that somebody else wrote costs the first guess and nothing more."""
+    path = tmp_path / "times.json"
+    stages = ", ".join(f'"{stage.value}": {seconds}' for stage in StartStage)
+    path.write_text(f'{{"a": {{{stages}}}}}', encoding="utf-8")
+    assert StartTimes(tmp_path / "none").of("a") == StartTimes(path).of("a")
