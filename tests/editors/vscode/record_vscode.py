@@ -66,15 +66,11 @@ class Inventory:
 
     items: list[Item] = field(default_factory=list)
 '''
+# Text is typed; a tab waits for ghost text and takes it.
 KEYS = (
     "\n    def add(self, item: Item) -> None:\n",
-    '"""Add one item."""\n',
-    "\t",
-    "\n\ndef find(self, name: str) -> Item | None:\n",
-    "for item in self.items:\n",
     "\t",
     "\n\ndef save(self, path: Path) -> None:\n",
-    '"""Write the items to a JSON file."""\n',
     "\t",
 )
 
