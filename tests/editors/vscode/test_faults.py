@@ -98,6 +98,8 @@ def test_no_server_is_installed(window: Window, good: EditorServer) -> None:
     row = '.quick-input-list .monaco-list-row[aria-label^="midfill"]'
     window.page.locator(row).first.click()
     window.wait_until_ready(since=mark)
+    # The user's setting has it now; the same in the workspace changes nothing.
+    window.set_settings(settings(good))
 
 
 def test_the_server_ends_as_it_starts(window: Window, servers: Servers) -> None:

@@ -155,6 +155,7 @@ def test_toggles(window: Window, title: str) -> None:
         window.wait_for_ghost(FIRST)
         window.press("Escape")
         window.open("switch.py")
+        window.wait_for_status(r"^\$\(circle-slash\) Midfill$")
     window.command(title)
     window.wait_for_status(r"^\$\(sparkle\) Midfill$")
     again = window.events.mark()
