@@ -186,7 +186,7 @@ def test_typing_takes_a_request_back(window: Window, servers: Servers) -> None:
 
 def test_the_engine_dies(window: Window, servers: Servers) -> None:
     """It is told once, starts again by itself, and again by the button."""
-    server = servers.make(SCRIPTED_DIE_AFTER_REQUESTS="2")
+    server = servers.make(SCRIPTED_DIE_AFTER_REQUESTS="1")
     mark = window.events.mark()
     window.set_settings(settings(server))
     window.events.wait("server.start", since=mark)
