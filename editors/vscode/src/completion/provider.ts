@@ -116,10 +116,7 @@ export class InlineProvider implements Middleware {
     const cursor = focused && editor.selection.isEmpty ? editor.selection.active : undefined;
     if (!this.early.takeUp(cursor && editor && placeOf(editor.document, cursor))) return;
     this.log.record("ask_again");
-    // Hidden first: VS Code would not ask again what was asked by hand and answered empty.
-    void vscode.commands
-      .executeCommand("editor.action.inlineSuggest.hide")
-      .then(() => vscode.commands.executeCommand("editor.action.inlineSuggest.trigger"));
+    void vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
   }
 
   private answered(
