@@ -1,10 +1,10 @@
 """Starts Debian's Chromium, headless and with a fresh profile."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Playwright
+from playwright.sync_api import BrowserContext, Error, Playwright
 
 __all__ = ["open_browser"]
 
@@ -53,4 +53,6 @@ def open_browser(
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         yield context
     finally:
-        context.close()
+        # It may have been killed, as a test does.
+        with suppress(Error):
+            context.close()

@@ -98,6 +98,8 @@ def test_no_server_is_installed(window: Window, good: EditorServer) -> None:
     row = '.quick-input-list .monaco-list-row[aria-label^="midfill"]'
     window.page.locator(row).first.click()
     window.wait_until_ready(since=mark)
+    # The user's setting has it now; the same in the workspace changes nothing.
+    window.set_settings(settings(good))
 
 
 def test_the_server_ends_as_it_starts(window: Window, servers: Servers) -> None:
@@ -177,13 +179,14 @@ def test_typing_takes_a_request_back(window: Window, servers: Servers) -> None:
     request = window.events.wait("request", since=before)
     window.type("(")
     window.events.wait("reply", since=before, id=request["id"], cancelled=True)
-    ended = [server.events(f"completion.{how}") for how in ("cancelled", "superseded")]
-    assert any(ended), server.stderr
+    window.wait_for_ghost(ANSWER)
+    asked = window.events.all("request", since=mark)
+    assert len(server.events("completion.done")) < len(asked)
 
 
 def test_the_engine_dies(window: Window, servers: Servers) -> None:
     """It is told once, starts again by itself, and again by the button."""
-    server = servers.make(SCRIPTED_DIE_AFTER_REQUESTS="2")
+    server = servers.make(SCRIPTED_DIE_AFTER_REQUESTS="1")
     mark = window.events.mark()
     window.set_settings(settings(server))
     window.events.wait("server.start", since=mark)

@@ -1,36 +1,14 @@
 """What a user of VS Code sees and does, in the order in which it happens."""
 
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 from editor_server import EditorServer, wait_for, write_server
+from vscode.scenario_files import FILES, FIRST, HEAD, LATER, SECOND, THIRD, save
 from vscode.window import Window
 from vscode.windows import Windows
 
 pytestmark = pytest.mark.editor
-
-FIRST = "result = 0"
-LATER = "    for item in items:\n        result += item\n    return result"
-SECOND, THIRD = "result = sum(items)", "result = []"
-
-HEAD = "def total(items):\n"
-FILES = {
-    "loading.py": HEAD,
-    "accept.py": HEAD,
-    "word.py": HEAD,
-    "line.py": "",
-    "through.py": HEAD,
-    "candidates.py": HEAD,
-    "tab.py": HEAD,
-    "switch.py": HEAD,
-    "switch.js": "",
-    "snooze.py": HEAD,
-    "trace.py": HEAD,
-    "crlf.py": "a = 1\r\n",
-    "emoji.py": 'train = "🚄👩‍🔬"\n',
-    "large.py": f"value = '{'x' * 989}'\n" * 5_000,
-}
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +155,7 @@ def test_toggles(window: Window, title: str) -> None:
         window.wait_for_ghost(FIRST)
         window.press("Escape")
         window.open("switch.py")
+        window.wait_for_status(r"^\$\(circle-slash\) Midfill$")
     window.command(title)
     window.wait_for_status(r"^\$\(sparkle\) Midfill$")
     again = window.events.mark()
@@ -313,11 +292,3 @@ def test_keys_are_handled_fast(window: Window) -> None:
     )
     assert 50 < len(took)
     assert took[int(len(took) * 0.95)] < 5
-
-
-def save(window: Window, name: str) -> Path:
-    """Save the file in the active editor, and return its path."""
-    window.press("Control+s")
-    dirty = window.page.locator(".tab.active.dirty")
-    dirty.wait_for(state="detached")
-    return window.workspace / name

@@ -26,17 +26,19 @@ function until(what, subscribe, holds) {
 
 const manifest = () => vscode.extensions.getExtension(ID).packageJSON;
 
-async function completeAtEnd(trigger) {
+/** Ask for a completion behind `NAME = `, take it, and return the line. */
+async function complete(name) {
   const editor = vscode.window.activeTextEditor;
   const { document } = editor;
   const end = document.lineAt(document.lineCount - 1).range.end;
-  await editor.edit((edit) => edit.insert(end, "\n    x = "));
+  await editor.edit((edit) => edit.insert(end, `\n    ${name} = `));
   const cursor = document.lineAt(document.lineCount - 1).range.end;
   editor.selection = new vscode.Selection(cursor, cursor);
   const length = document.getText().length;
+  // Nothing tells an extension that ghost text is there: it is taken as soon as it can be.
   const again = setInterval(() => vscode.commands.executeCommand("editor.action.inlineSuggest.commit"), 100);
   try {
-    if (trigger) await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+    await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
     await until("the completion", (look) => vscode.workspace.onDidChangeTextDocument(look), () => document.getText().length > length);
   } finally {
     clearInterval(again);
@@ -78,11 +80,11 @@ const checks = {
     }
   },
   async provider() {
-    assert.equal(await completeAtEnd(true), "    x = sum(items)");
+    assert.equal(await complete("x"), "    x = sum(items)");
   },
   async restart() {
     await vscode.commands.executeCommand("midfill.restart");
-    assert.equal(await completeAtEnd(true), "    x = sum(items)");
+    assert.equal(await complete("y"), "    y = sum(items)");
   },
   async toggle() {
     const enabled = () => vscode.workspace.getConfiguration("midfill").get("enable");
