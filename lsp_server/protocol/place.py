@@ -89,14 +89,19 @@ def rest_of(
         # It replaces text left of the cursor, which is still there.
         return replace(completion, end=end)
     rest = written[len(begun) :]
-    if typed.endswith("\r") and rest.startswith("\n"):
-        return None  # the two would be one line end
+    if _joins(snapshot.before, written) or _joins(typed, rest):
+        return None
     return replace(
         completion,
         text=rest,
         start=completion.start + len(typed),
         end=end,
     )
+
+
+def _joins(left: str, right: str) -> bool:
+    r"""Tell whether a ``\r`` and a ``\n`` side by side would become one line end."""
+    return left.endswith("\r") and right.startswith("\n")
 
 
 def with_line_feeds(text: str) -> str:

@@ -65,18 +65,23 @@ def test_what_the_user_leaves_open_is_decided_for_a_cpu() -> None:
 
 @pytest.mark.parametrize(
     ("device", "ranks", "alone"),
-    [(Device.CPU, 1, True), (Device.CPU, 2, False), (Device.CUDA, 1, False)],
+    [
+        (Device.CPU, 1, True),
+        (Device.CPU, 2, False),
+        (Device.CUDA, 1, True),
+        (Device.CUDA, 2, False),
+    ],
 )
-def test_one_cpu_rank_needs_no_worker_process(
+def test_one_rank_needs_no_worker_process(
     device: Device,
     ranks: int,
     alone: bool,  # noqa: FBT001 - a case of the table
 ) -> None:
-    """The engine core computes by itself where it can; elsewhere vLLM decides."""
+    """The engine core computes by itself where it is alone; else vLLM decides."""
     chosen = options(EngineConfig(tensor_parallel_size=ranks), device)
     backend = chosen.distributed_executor_backend
     assert alone == (backend is not None)
-    assert backend is None or backend.endswith(".UniProcExecutor")
+    assert backend is None or backend.endswith(".EngineExecutor")
 
 
 def test_what_the_user_leaves_open_is_decided_for_cuda() -> None:
