@@ -43,14 +43,14 @@ demo: $(RUNTIME) ## Complete at marked cursors of the example files
 
 .PHONY: test
 test: $(RUNTIME) $(TOOLS) ## Run the whole test suite, with coverage
-	$(BIN)/python -m pytest -m 'not engine and not editor$(CPU_ONLY)' -n $(WORKERS) \
+	$(BIN)/python -m pytest --ignore tests/editors -m 'not engine$(CPU_ONLY)' -n $(WORKERS) \
 		--cov --cov-report= --cov-fail-under=0
-	$(BIN)/python -m pytest -m 'engine and not editor$(CPU_ONLY)' \
+	$(BIN)/python -m pytest --ignore tests/editors -m 'engine$(CPU_ONLY)' \
 		--cov --cov-append --cov-report=term
 
 .PHONY: test-fast
 test-fast: $(RUNTIME) $(TOOLS) ## Run the tests that start no engine, without coverage
-	$(BIN)/python -m pytest -m 'not engine and not editor and not gpu and not slow' -n $(WORKERS)
+	$(BIN)/python -m pytest --ignore tests/editors -m 'not engine and not gpu and not slow' -n $(WORKERS)
 
 # The extension's own tests need Node.js, which is obtained like the editors.
 VSCODE := $(dir $(wildcard editors/vscode/package.json))

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import types
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 from lsp_server.commands.terminal import make_streams_lenient, printable
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(printable(f"{name}: {what}: {error.strerror or error}.\n"))
         return 1
     except KeyboardInterrupt:
+        # A coroutine that was made and not yet run is nothing to tell the user.
+        warnings.simplefilter("ignore", RuntimeWarning)
         return 130
 
 
