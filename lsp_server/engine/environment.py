@@ -29,6 +29,9 @@ _FORCED = {
     "VLLM_ALLOW_INSECURE_SERIALIZATION": "0",
     # CUDA does not survive a fork, and neither do the threads of an editor's server.
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    # vLLM gives its processes titles. Those would be written over the environment, by
+    # which the guard finds the engine's processes.
+    "SPT_NOENV": "1",
 }
 
 #: An engine is killed, so `multiprocessing` frees its semaphores, which is what it is

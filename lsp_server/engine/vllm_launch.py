@@ -150,6 +150,9 @@ class VllmLaunch:
                 self.model_folder, kv_cache_bytes=options.kv_cache_memory_bytes or 0
             )
         prepare_environment(device)
+        if bytecode.cache_folder(os.environ) is None:
+            # vLLM would make a folder named "~" in the present one.
+            os.environ["VLLM_CACHE_ROOT"] = str(folder.path / "cache")
         log_noise.hush()
         os.environ[start_report.FOLDER_VARIABLE] = str(folder.path)
         os.environ["VLLM_RPC_BASE_PATH"] = str(folder.path)

@@ -13,7 +13,7 @@ from lsp_server.doctor.torch_facts import ask_torch
 
 @pytest.mark.engine
 def test_this_machine_can_complete() -> None:
-    """Every check passes, one token comes out of vLLM, and stderr stays empty."""
+    """Every check passes, vLLM completes a line, and stderr stays empty."""
     done = subprocess.run(
         [sys.executable, "-m", "lsp_server", "doctor", "--json"],
         env={k: v for k, v in os.environ.items() if not k.startswith("MIDFILL_")},
@@ -28,7 +28,7 @@ def test_this_machine_can_complete() -> None:
     assert report["can_complete"]
     last = report["findings"][-1]
     assert ("generation", "ok") == (last["name"], last["level"])
-    assert "one token in" in last["what"]
+    assert "completed a line with" in last["what"]
 
 
 @pytest.mark.gpu
