@@ -224,7 +224,7 @@ end
 --- Offer nothing for some minutes.
 ---@param minutes number|nil 10 if nil.
 function M.snooze(minutes)
-  require("midfill.switch").snooze(minutes or 10)
+  require("midfill.switch").snooze(minutes or 10, M.refresh)
   M.refresh()
 end
 
