@@ -125,7 +125,7 @@ def show(neovim: Neovim, recorder: Recorder) -> None:
     neovim.pause(700)
     neovim.type("<Esc>35GA")
     neovim.pause(600)
-    type_slowly(neovim, " ", chance)
+    neovim.type(" ")
     neovim.wait("Shown")
     neovim.pause(300)
     recorder.screen.picture().save(IMAGES / "neovim.png", optimize=True)
