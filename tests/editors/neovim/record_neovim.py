@@ -113,19 +113,16 @@ def main() -> int:
 def show(neovim: Neovim, recorder: Recorder) -> None:
     """Complete in the example file, word by word and whole."""
     chance = random.Random(3)  # noqa: S311 - how fast a person types
-    neovim.type_out("24Gzt23G")
-    neovim.command("normal! 20Gzt24G")
+    neovim.command("normal! 20Gzt25G")
     recorder.records = True
     neovim.pause(700)
-    neovim.type("A<CR>")
+    neovim.type("A")
     neovim.wait("Shown")
     neovim.pause(1200)
     neovim.type("<Tab>")
     neovim.wait("Accepted")
     neovim.pause(700)
-    neovim.type("<Esc>35GA")
-    neovim.pause(600)
-    neovim.type(" ")
+    neovim.type("<Esc>34GA")
     neovim.wait("Shown")
     neovim.pause(300)
     recorder.screen.picture().save(IMAGES / "neovim.png", optimize=True)
