@@ -18,6 +18,7 @@ from lsp_server.config import Config
 from lsp_server.engine.base import Engine
 from lsp_server.engine.device import choose_device
 from lsp_server.engine.environment import prepare_environment
+from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.protocol.server import run_stdio
 from lsp_server.service.backend import Backend
@@ -56,7 +57,9 @@ class TappedConfigurator:
         """Change nothing: a benchmark runs on one configuration."""
         return []
 
-    async def _start(self, config: Config, model: LoadedModel) -> Engine:
+    async def _start(
+        self, config: Config, model: LoadedModel, progress: StartProgress
+    ) -> Engine:
         """Start the engine as the usual backend does, then open the side door."""
         device = await asyncio.to_thread(choose_device, config.engine.device)
         prepare_environment(device)
@@ -67,6 +70,7 @@ class TappedConfigurator:
             model_folder=model.folder,
             context_length=model.manifest.context_length,
             quantization=quantisation.method if quantisation else "",
+            reach=progress.reach,
         )
         tap = EngineTap(engine, model.tokenizer)
         self._side_channels.append(await serve_side_channel(self._socket, tap))

@@ -44,12 +44,18 @@ class Range:
     def __str__(self) -> str:
         """Say it as a person would."""
         if self.maximum is None:
-            return f"at least {self.minimum:g}"
-        return f"from {self.minimum:g} to {self.maximum:g}"
+            return f"of at least {self.minimum:,}"
+        return f"from {self.minimum:,} to {self.maximum:,}"
 
 
-Count = Annotated[int, Range(minimum=0)]
-Positive = Annotated[int, Range(minimum=1)]
+_MOST = 1_000_000_000
+"""More than any count or duration can mean; a larger one overflows below."""
+
+_MOST_BYTES = 1_000_000_000_000_000
+
+Count = Annotated[int, Range(minimum=0, maximum=_MOST)]
+Positive = Annotated[int, Range(minimum=1, maximum=_MOST)]
+Bytes = Annotated[int, Range(minimum=0, maximum=_MOST_BYTES)]
 
 
 class Device(enum.Enum):
@@ -131,7 +137,7 @@ class EngineConfig:
     max_model_len: Count = 0
     tensor_parallel_size: Positive = 1
     quantization: str = ""
-    kv_cache_memory_bytes: Count = 0
+    kv_cache_memory_bytes: Bytes = 0
     gpu_memory_utilization: Annotated[float, Range(minimum=0.05, maximum=1)] = 0.9
     enforce_eager: bool = False
     max_num_seqs: Positive = 16
@@ -155,7 +161,7 @@ class PromptConfig:
             end where the user has stopped typing.
     """
 
-    max_prompt_tokens: Annotated[int, Range(minimum=64)] = 1024
+    max_prompt_tokens: Annotated[int, Range(minimum=64, maximum=_MOST)] = 1024
     suffix_share: Annotated[float, Range(minimum=0, maximum=0.9)] = 0.25
     step_lines: Positive = 32
     healing: bool = True

@@ -25,12 +25,14 @@
     ├── TrainingError               a model cannot be trained
     ├── EvaluationError             a model cannot be measured
     └── ClientError                 the headless client lost its server
+        └── AnswerError             one request failed; the next may pass
 
 Each one says what happened, to what, and what to do about it. A cancelled or
 superseded request is not an error and has no class here.
 """
 
 __all__ = [
+    "AnswerError",
     "ClientError",
     "ConfigError",
     "CorpusError",
@@ -61,14 +63,17 @@ class MidfillError(Exception):
     """The root of the tree.
 
     Args:
-        what: What happened, as a clause without a full stop.
+        what: What happened, as a clause; a full stop at its end is left out.
         subject: The file, key, document or request that it happened to.
-        remedy: What the reader can do about it, as a clause without a full stop.
+        remedy: What the reader can do about it, as a clause; empty where ``what``
+            says it already.
     """
 
     def __init__(self, what: str, *, subject: str, remedy: str) -> None:
         """Keep the three parts, and join them into the message."""
-        super().__init__(f"{subject}: {what}. {remedy[:1].upper()}{remedy[1:]}.")
+        what, remedy = _without_full_stop(what), _without_full_stop(remedy)
+        advice = f" {remedy[:1].upper()}{remedy[1:]}." if remedy else ""
+        super().__init__(f"{subject}: {what}.{advice}")
         self.what = what
         self.subject = subject
         self.remedy = remedy
@@ -174,3 +179,12 @@ class EvaluationError(MidfillError):
 
 class ClientError(MidfillError):
     """The headless client could not get an answer from its server."""
+
+
+class AnswerError(ClientError):
+    """The server answered one request with an error; the next one may pass."""
+
+
+def _without_full_stop(text: str) -> str:
+    """Leave out one full stop at the end, since the message sets its own."""
+    return text if text.endswith("..") else text.removesuffix(".")

@@ -7,6 +7,8 @@ JSON, vLLM or any tokenizer, and nothing here changes after it is made.
 import enum
 from dataclasses import dataclass
 
+from lsp_server.hold import Hold
+
 __all__ = [
     "Completion",
     "CompletionScope",
@@ -16,12 +18,9 @@ __all__ = [
     "EngineState",
     "FinishReason",
     "GenerationRequest",
-    "Hold",
-    "HoldStep",
     "Prompt",
     "RequestTimings",
     "Snapshot",
-    "Snippet",
     "StartStage",
     "TokenDelta",
     "Trigger",
@@ -103,21 +102,6 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snippet:
-    """A ranked piece of another file, offered as context.
-
-    Attributes:
-        path: The file's path relative to the project, with forward slashes.
-        text: The piece itself.
-        score: How well it fits; higher is better.
-    """
-
-    path: str
-    text: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """The prefix and suffix that were chosen around the cursor, already as tokens.
 
@@ -132,36 +116,6 @@ class Window:
     suffix_ids: tuple[int, ...]
     dropped_prefix_chars: int
     dropped_suffix_chars: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldStep:
-    """The tokens that may come next while a held text is not spelt whole.
-
-    Attributes:
-        finishing: Tokens that spell the rest of it, and perhaps more: a bit for each
-            token, token 0 the lowest bit of the first byte.
-        going_on: Tokens that spell a part of the rest, each with the number of the
-            step that comes then.
-    """
-
-    finishing: bytes
-    going_on: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """What a generation must begin with: text that was typed, but is not in the prompt.
-
-    Attributes:
-        text: The text.
-        typed_ids: Its tokens when it is encoded by itself.
-        steps: Which tokens may come; the first step is the first token's.
-    """
-
-    text: str
-    typed_ids: tuple[int, ...]
-    steps: tuple[HoldStep, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

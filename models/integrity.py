@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lsp_server.errors import ModelIntegrityError
 from models.json_file import damaged, read_json
-from models.safetensors_header import read_header
 from models.safety import is_inside, refuse_unsafe, unsafe
+from models.tensor_fit import read_tensors, require_fit
 from models.values import Manifest
 
 __all__ = ["MANIFEST_NAME", "hash_file", "verify"]
@@ -18,7 +18,8 @@ def verify(folder: Path, manifest: Manifest) -> None:
     """Check every file of the folder, the cheap checks first.
 
     What could run code or reach outside is refused before anything else is read. Then
-    come names, sizes, the heads of the weights, and at last the hashes.
+    come names, sizes, the heads of the weights, which must hold what ``config.json``
+    describes, and at last the hashes.
 
     Raises:
         UnsafeModelError: The folder, or a shard index in it, is not safe to load.
@@ -33,7 +34,7 @@ def verify(folder: Path, manifest: Manifest) -> None:
 
 
 def hash_file(path: Path) -> str:
-    """Give the file's SHA-256 as hexadecimal digits, reading it piece by piece.
+    """Return the file's SHA-256 as hexadecimal digits, reading it piece by piece.
 
     Raises:
         ModelIntegrityError: It cannot be read.
@@ -77,8 +78,10 @@ def _check_contents(folder: Path, manifest: Manifest) -> None:
             raise damaged(
                 folder / name, f"has {found_bytes} bytes instead of {entry.bytes}"
             )
-        if name.endswith(".safetensors"):
-            read_header(folder / name)
+    config = read_json(folder / "config.json")
+    tensors = read_tensors(folder)
+    if isinstance(config, dict):
+        require_fit(folder, config, tensors)
     for name, entry in manifest.files.items():
         if hash_file(folder / name) != entry.sha256:
             raise damaged(folder / name, "is not the one that was shipped (SHA-256)")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lsp_server.errors import ModelIntegrityError
 
-__all__ = ["damaged", "read_json"]
+__all__ = ["as_written", "damaged", "read_json"]
 
 _LARGEST_BYTES = 64 * 1024 * 1024
 """More than any tokenizer or index needs; a larger file is not worth the memory."""
@@ -34,3 +34,8 @@ def damaged(path: Path, what: str) -> ModelIntegrityError:
     return ModelIntegrityError(
         f"the file {what}", subject=str(path), remedy="Fetch the model again"
     )
+
+
+def as_written(value: object) -> str:
+    """Return a decoded value as JSON spells it: ``null``, ``true``, ``"gptq"``."""
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -12,7 +12,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def locate(path_or_name: str, *, pulled: Path | None = None) -> Path:
-    """Give the folder of a model as an absolute path.
+    """Return the folder of a model as an absolute path.
 
     A shipped model's name, then that of a pulled one, wins over a folder of that name
     in the working directory, so that a workspace cannot put its own model in its place.
@@ -28,6 +28,7 @@ def locate(path_or_name: str, *, pulled: Path | None = None) -> Path:
     known = _models_in(pulled) | shipped_models()
     if path_or_name in known:
         return known[path_or_name]
+    what = "there is neither a shipped or pulled model nor a folder of this name"
     try:
         folder = Path(path_or_name).expanduser()
         # An empty setting would be the working directory.
@@ -36,23 +37,25 @@ def locate(path_or_name: str, *, pulled: Path | None = None) -> Path:
     # No home to expand, or a zero byte in the path.
     except (RuntimeError, ValueError):
         pass
+    # A folder of somebody else, or a name that is too long.
+    except OSError as exc:
+        what = f"the model folder cannot be read ({exc.strerror})"
     raise ModelNotFoundError(
-        "there is neither a shipped or pulled model nor a folder of this name",
+        what,
         subject=repr(path_or_name),
-        remedy="Fetch it with `midfill models pull`, or set model.path to a model "
-        "folder or to one of the models that are here: "
-        + (", ".join(sorted(known)) or "none"),
+        remedy="Fetch it with `midfill models pull`, or name a model folder or one of "
+        "the models that are here: " + (", ".join(sorted(known)) or "none"),
     )
 
 
 def shipped_models() -> dict[str, Path]:
-    """Give the folders of the models that are part of this installation, by name."""
+    """Return the folders of the models that are part of this installation, by name."""
     # Beside this module in a checkout and in a wheel alike.
     return _models_in(Path(__file__).resolve().parent)
 
 
 def pulled_models_folder(setting: str, environment: Mapping[str, str]) -> Path | None:
-    """Give the folder of pulled models: the setting, else the XDG data folder's.
+    """Return the folder of pulled models: the setting, else the XDG data folder's.
 
     Args:
         setting: What ``registry.folder`` says; empty for nothing.
@@ -80,11 +83,16 @@ def is_model_name(name: str) -> bool:
 
 
 def _models_in(folder: Path | None) -> dict[str, Path]:
-    """Give the model folders in a folder, by name."""
+    """Return the model folders in a folder, by name."""
     if folder is None:
+        return {}
+    try:
+        manifests = sorted(folder.absolute().glob("*/manifest.json"))
+    # It may not be read, or its name holds a zero byte.
+    except (OSError, ValueError):
         return {}
     return {
         manifest.parent.name: manifest.parent
-        for manifest in sorted(folder.absolute().glob("*/manifest.json"))
+        for manifest in manifests
         if is_model_name(manifest.parent.name)
     }

@@ -59,14 +59,14 @@ def load_manifest(folder: Path) -> Manifest:
         raise ModelNotFoundError(
             "there is no such model folder",
             subject=str(folder),
-            remedy="Correct the setting model.path",
+            remedy="Name a folder that exists, or one of the models that "
+            "`midfill models list` shows",
         )
     if not path.is_file():
         raise ModelNotFoundError(
             f"the folder has no {MANIFEST_NAME}",
             subject=str(folder),
-            remedy="Correct the setting model.path, or make the folder with "
-            "`midfill quantize`",
+            remedy="Name a model folder, or make one with `midfill quantize`",
         )
     raw = read_json(path)
     if isinstance(raw, dict):

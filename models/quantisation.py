@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from lsp_server.errors import MidfillError, ModelIntegrityError, UnsupportedModelError
-from models.json_file import read_json
+from models.json_file import as_written, read_json
 from models.values import Manifest, Quantisation
 
 __all__ = ["check_quantisation"]
@@ -56,7 +56,9 @@ def check_quantisation(
     for key, value in expected.items():
         if key not in raw or raw[key] != value:
             raise _contradiction(
-                path, f"{key} is {raw.get(key)!r}, in the manifest {value!r}"
+                path,
+                f"{key} is {as_written(raw.get(key))}, in the manifest "
+                f"{as_written(value)}",
             )
     if reason := _unsupported(stated, device):
         raise UnsupportedModelError(

@@ -113,8 +113,14 @@ def install_cpu_torch(pip: Command) -> None:
             sys.exit(status)
 
 
-def install(directory: Path, lock: str) -> None:
-    """Bring ``directory`` to what ``lock`` pins."""
+def install(directory: Path, lock: str, wheel: Path | None = None) -> None:
+    """Bring ``directory`` to what ``lock`` pins.
+
+    Args:
+        directory: The virtual environment.
+        lock: Which requirement file.
+        wheel: Midfill itself, built; None installs the repository, to be edited.
+    """
     python = directory / "bin" / "python"
     uv = directory / "bin" / "uv"
     pip: Command = [python, "-m", "pip", "--disable-pip-version-check"]
@@ -143,10 +149,13 @@ def install(directory: Path, lock: str) -> None:
     )
     if lock in LOCKS_WITH_MIDFILL:
         say("installing midfill itself")
-        must_run(
-            [*uv_install, "--quiet", "--no-build-isolation", "--editable", ROOT],
-            environment,
-        )
+        itself: Command = ["--editable", ROOT] if wheel is None else [wheel]
+        must_run([*uv_install, "--quiet", "--no-build-isolation", *itself], environment)
+
+
+def midfill_itself(wheel: Path | None) -> Command:
+    """Return what uv installs Midfill from: a wheel, else the repository as it lies."""
+    return ["--editable", ROOT] if wheel is None else [wheel]
 
 
 def build_options(lock: str) -> list[str | Path]:
@@ -169,6 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Install a locked requirement file.")
     parser.add_argument("directory", type=Path)
     parser.add_argument("lock", choices=LOCKS)
+    parser.add_argument("--wheel", type=Path, help="install Midfill from this wheel")
     chosen = parser.parse_args(arguments)
     version = (sys.version_info.major, sys.version_info.minor)
     reason = why_unsupported(version, platform.system(), platform.machine())
@@ -176,7 +186,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(reason, file=sys.stderr)
         return 1
     started = time.monotonic()
-    install(chosen.directory.absolute(), chosen.lock)
+    install(
+        chosen.directory.absolute(),
+        chosen.lock,
+        chosen.wheel and chosen.wheel.absolute(),
+    )
     say(f"done in {time.monotonic() - started:.0f} s")
     return 0
 

@@ -1,5 +1,9 @@
 """Settings come from their layers, and a bad one is told and left out."""
 
+import datetime
+import errno
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -7,6 +11,7 @@ import pytest
 from lsp_server.config import Config, Device, LogLevel
 from lsp_server.settings import (
     Layer,
+    changed_layer,
     config_path,
     editor_layer,
     environment_layer,
@@ -48,24 +53,43 @@ def test_later_layers_win_and_keep_the_rest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "parts"),
     [
-        ({"engin": {"seed": 1}}, ["engin", "{'seed': 1}", "model"]),
-        ({"engine": {"sed": 1}}, ["engine.sed", "1", "seed", "max_num_seqs"]),
-        ({"engine": {"seed": "1"}}, ["engine.seed", "'1'", "a whole number"]),
-        ({"engine": {"seed": True}}, ["engine.seed", "True", "a whole number"]),
-        ({"engine": {"seed": -1}}, ["engine.seed", "-1", "at least 0"]),
-        ({"engine": {"device": "tpu"}}, ["engine.device", "'tpu'", "'cpu', 'cuda'"]),
-        ({"engine": {"device": ["cpu"]}}, ["engine.device", "one of"]),
-        ({"engine": {"enforce_eager": 1}}, ["engine.enforce_eager", "true or false"]),
-        ({"engine": 3}, ["engine", "3", "a table of settings"]),
+        ({"engin": {"seed": 1}}, ["no setting engin.", "Did you mean engine?"]),
+        ({"engine": {"sed": 1}}, ["no setting engine.sed", "mean engine.seed?"]),
+        ({"engine": {"zzz": 1}}, ["engine.zzz", "there: engine.device, engine.dtype"]),
+        (
+            {"engine": {"seed": "1"}},
+            ['engine.seed = "1"', "a whole number from 0", "until then it is 0"],
+        ),
+        ({"engine": {"seed": True}}, ["engine.seed = true", "a whole number"]),
+        ({"engine": {"seed": 1.0}}, ["engine.seed = 1.0", "a whole number"]),
+        ({"engine": {"seed": -1}}, ["engine.seed = -1", "from 0 to 1,000,000,000"]),
+        ({"engine": {"seed": 10**400}}, ["engine.seed = 1000", "from 0 to"]),
+        ({"engine": {"seed": 10**5000}}, ["engine.seed = a value too large"]),
+        (
+            {"engine": {"device": "tpu"}},
+            ['engine.device = "tpu"', 'one of "auto", "cpu", "cuda"', 'it is "auto"'],
+        ),
+        ({"engine": {"device": ["cpu"]}}, ['engine.device = ["cpu"]', "one of"]),
+        ({"engine": {"enforce_eager": 1}}, ["true or false", "until then it is false"]),
+        ({"engine": 3}, ["engine = 3", "a table of settings"]),
         ({"model": {"path": 3}}, ["model.path", "3", "a string"]),
+        (
+            {"model": {"path": datetime.date(2026, 1, 2)}},
+            ['model.path = "2026-01-02"', "a string"],
+        ),
         ({"prompt": {"suffix_share": 1.5}}, ["suffix_share", "from 0 to 0.9"]),
+        ({"prompt": {"suffix_share": float("nan")}}, ["suffix_share", "a number"]),
+        ({"prompt": {"suffix_share": 10**400}}, ["suffix_share", "a number"]),
         ({"prompt": {"suffix_share": "x" * 99}}, ["...", "a number"]),
     ],
 )
 def test_a_bad_setting_is_told_and_left_out(
     values: dict[str, object], parts: list[str]
 ) -> None:
-    """The message has key, value, place and what is accepted; the default holds."""
+    """The message has key, value, place, what is accepted, and what holds meanwhile.
+
+    A value is spelt as in the file, not as Python would.
+    """
     resolved = resolve([Layer(place="/etc/here.toml", values=values)])
     assert Config() == resolved.config
     (problem,) = resolved.problems
@@ -87,11 +111,38 @@ def test_a_bad_later_value_leaves_the_earlier_one() -> None:
     resolved = resolve(
         [
             Layer(place="file", values={"engine": {"seed": 9}}),
-            editor_layer({"engine": {"seed": None}}),
+            editor_layer({"engine": {"seed": "x"}}),
         ]
     )
     assert 9 == resolved.config.engine.seed
     assert "editor" in str(resolved.problems[0])
+    assert "until then it is 9" in str(resolved.problems[0])
+
+
+def test_a_bad_earlier_value_is_told_with_the_one_that_holds() -> None:
+    """Where a later layer has a good one, that one is named."""
+    resolved = resolve(
+        [
+            Layer(place="file", values={"engine": {"seed": "x"}}),
+            editor_layer({"engine": {"seed": 9}}),
+        ]
+    )
+    assert "until then it is 9" in str(resolved.problems[0])
+
+
+def test_a_name_is_spelt_as_in_its_place() -> None:
+    """The user finds the name again: in camel case, in capitals, or in snake case."""
+    layers = [
+        Layer(place="file", values={"engine": {"max_num_seqs": "x"}}),
+        environment_layer({"MIDFILL_ENGINE_MAX_NUM_SEQS": "x"}),
+        editor_layer({"engine": {"maxNumSeqs": "x"}}),
+    ]
+    told = [str(problem).split(" = ")[0] for problem in resolve(layers).problems]
+    assert [
+        "file: engine.max_num_seqs",
+        "environment: MIDFILL_ENGINE_MAX_NUM_SEQS",
+        "editor: engine.maxNumSeqs",
+    ] == told
 
 
 @pytest.mark.parametrize(
@@ -127,13 +178,143 @@ def test_no_options_are_fine() -> None:
     assert () == resolve([editor_layer(None)]).problems
 
 
-@pytest.mark.parametrize("content", [b"[engine", b"\xff\xfe=1"])
-def test_a_broken_file_is_told(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"midfill": {"engine": {"seed": 7}, "completion": None, "log": []}},
+        {"engine": {"seed": 7, "device": None}},
+        {"midfill.engine.seed": 7},
+        {"midfill": {"engine.seed": 7}},
+        {"engine.seed": 7, "midfill": None, "engine": {"seed": 7}, "x": 1},
+        {
+            "midfill": {
+                "engine": {"seed": 7},
+                "enable": True,
+                "languages": {"*": True},
+                "server": {"path": ""},
+                "hint": {"quickSuggestions": True},
+                "trace": {"server": "off"},
+            }
+        },
+    ],
+)
+def test_every_editor_has_its_shape(options: dict[str, object]) -> None:
+    """Nested or dotted, with nulls for what is not set, and an extension's own keys."""
+    resolved = resolve([editor_layer(options)])
+    if options.get("midfill", 0) is not None:
+        assert 7 == resolved.config.engine.seed
+    assert () == resolved.problems
+
+
+@pytest.mark.parametrize(
+    ("settings", "seed"),
+    [
+        ({"midfill": {"engine": {"seed": 7}}, "gopls": {"seed": 1}}, 7),
+        ({"engine": {"seed": 7}}, 7),
+        ({"engine": {"seed": 7}, "gopls": {}}, 7),
+        ({"midfill.engine.seed": 7}, 7),
+        ({"midfill": {}}, 0),
+        ({"midfill": []}, 0),
+        ({"gopls": {"staticcheck": True}}, None),
+        ({"python": {"analysis": {}}, "editor": {"tabSize": 2}}, None),
+        ({"midfill": None}, None),
+        ({}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_changed_settings_are_ours_or_not(settings: object, seed: int | None) -> None:
+    """What an editor sends to every server is taken only where it is meant for us."""
+    layer = changed_layer(settings)
+    if seed is None:
+        assert layer is None
+        return
+    assert layer is not None
+    resolved = resolve([layer])
+    assert (seed, ()) == (resolved.config.engine.seed, resolved.problems)
+
+
+def test_a_misspelt_section_is_still_ours() -> None:
+    """A typing error is told; it does not look like another server's settings."""
+    layer = changed_layer({"engin": {"seed": 7}})
+    assert layer is not None
+    (problem,) = resolve([layer]).problems
+    assert "Did you mean engine?" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2026", "2026"),
+        ('"quoted"', "quoted"),
+        ("a b", "a b"),
+        ("1\nx = 2", "1\nx = 2"),
+    ],
+)
+def test_a_text_in_a_variable_is_a_text(text: str, value: str) -> None:
+    """Also where TOML would read a number."""
+    resolved = resolve([environment_layer({"MIDFILL_MODEL_PATH": text})])
+    assert (value, ()) == (resolved.config.model.path, resolved.problems)
+
+
+def test_a_variable_of_the_extension_is_no_setting() -> None:
+    """What VS Code's extension sets for itself is nothing to complain of."""
+    assert () == environment_layer({"MIDFILL_VSCODE_LOG": "/x"}).problems
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"[engine", "not TOML"),
+        (b"\xff\xfe=1", "not UTF-8"),
+        (b"x = " + b"[" * 5000, "nested too deeply"),
+        (b"x = " + b"9" * 5000, "not TOML"),
+        (b"#" * 2_000_000, "larger than"),
+    ],
+)
+def test_a_broken_file_is_told(tmp_path: Path, content: bytes, told: str) -> None:
     """A file that is not TOML is ignored, and its name is told."""
     path = tmp_path / "config.toml"
     path.write_bytes(content)
     (problem,) = file_layer(path).problems
-    assert str(path) in str(problem)
+    assert f"{path}: the configuration file is {told}" in str(problem)
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    """Notepad writes one; the settings behind it hold."""
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xef\xbb\xbf[engine]\r\nseed = 7\r\n")
+    resolved = resolve([file_layer(path)])
+    assert (7, ()) == (resolved.config.engine.seed, resolved.problems)
+
+
+def test_a_folder_that_may_not_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``HOME`` of another user: a sentence, and the defaults."""
+
+    def refuse(path: Path, *_arguments: object, **_options: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    # The tests may run as root, who may read everything.
+    monkeypatch.setattr(Path, "is_file", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
+    path = config_path({"HOME": str(tmp_path)})
+    assert path is not None
+    (problem,) = file_layer(path).problems
+    assert "Permission denied" in str(problem)
+
+
+def test_a_user_without_a_home_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither HOME nor an entry in the list of users: as in many containers."""
+
+    def unknown(_number: int) -> None:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert config_path({}) is None
+    assert config_path({"HOME": "", "XDG_CONFIG_HOME": "relative"}) is None
 
 
 def test_a_missing_named_file_is_told(tmp_path: Path) -> None:

@@ -1,13 +1,30 @@
 """``midfill complete``: one completion, asked for as an editor asks."""
 
 import argparse
-import asyncio
-import json
 import os
 import sys
 
-from lsp_server.commands.display import as_json, ghost_text, palette, times
-from lsp_server.commands.editing import Place, ask_at, parse_place, ready_editor
+from lsp_server.commands.arguments import positive
+from lsp_server.commands.display import (
+    Palette,
+    as_json,
+    ghost_text,
+    json_line,
+    palette,
+    times,
+)
+from lsp_server.commands.editing import (
+    Place,
+    Target,
+    ask_at,
+    parse_place,
+    read_target,
+    ready_editor,
+    run_until_signal,
+)
+from lsp_server.commands.terminal import printable
+from lsp_server.errors import AnswerError, ClientError
+from lsp_server.protocol.client_answer import Answer
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--count",
-        type=int,
+        type=positive,
         default=1,
         metavar="N",
         help="ask N times at each place: from the second time on the engine is warm",
@@ -40,34 +57,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Complete at every place, print, and give the exit status."""
-    asyncio.run(_complete_all(arguments))
-    return 0
+    """Complete at every place, print, and return the exit status.
+
+    Every place is looked up before the model is loaded; those that do not exist are
+    told, and the others completed.
+
+    Returns:
+        0 if every place was completed, else 1.
+    """
+    targets, failures = _existing(arguments.places)
+    if targets:
+        run_until_signal(_complete_all(targets, arguments, failures))
+    return 1 if failures else 0
 
 
-async def _complete_all(arguments: argparse.Namespace) -> None:
-    places: list[Place] = arguments.places
-    serve_arguments = [
-        word
-        for option, value in (
-            ("--config", arguments.config),
-            ("--model", arguments.model),
-        )
-        if value
-        for word in (option, value)
-    ]
+def _existing(places: list[Place]) -> tuple[list[Target], list[ClientError]]:
+    """Find the places that exist, and tell which do not."""
+    targets: list[Target] = []
+    failures: list[ClientError] = []
+    for place in places:
+        try:
+            targets.append(read_target(place))
+        except ClientError as error:
+            _tell(error)
+            failures.append(error)
+    return targets, failures
+
+
+async def _complete_all(
+    targets: list[Target], arguments: argparse.Namespace, failures: list[ClientError]
+) -> None:
+    """Complete at every target, and collect the failures of single completions."""
     look = palette(os.environ)
-    async with ready_editor(serve_arguments) as client:
-        for place in places:
+    async with ready_editor(_serve_arguments(arguments)) as client:
+        for target in targets:
             for _ in range(arguments.count):
-                text, offset, answer = await ask_at(client, place)
-                if arguments.json:
-                    line = json.dumps(as_json(place, answer), ensure_ascii=False)
-                    sys.stdout.write(line + "\n")
-                else:
-                    shown = ghost_text(text, offset, answer, look)
-                    sys.stdout.write(f"{shown}\n    {times(answer)}\n")
+                try:
+                    answer = await ask_at(client, target)
+                except AnswerError as error:
+                    _tell(error)
+                    failures.append(error)
+                    continue
+                sys.stdout.write(
+                    json_line(as_json(target.place, answer))
+                    if arguments.json
+                    else _paragraph(target, answer, look)
+                )
                 sys.stdout.flush()
+
+
+def _serve_arguments(arguments: argparse.Namespace) -> list[str]:
+    """Return what the server is started with."""
+    options = (("--config", arguments.config), ("--model", arguments.model))
+    return [word for option, value in options if value for word in (option, value)]
+
+
+def _paragraph(target: Target, answer: Answer, look: Palette) -> str:
+    shown = ghost_text(target.text, target.offset, answer, look)
+    return f"{shown}\n    {times(answer)}\n"
+
+
+def _tell(error: ClientError) -> None:
+    """Say what is wrong with one place."""
+    sys.stderr.write(printable(f"midfill complete: {error}\n"))
 
 
 def _place(text: str) -> Place:

@@ -1,8 +1,6 @@
 """``midfill demo``: completions at the marked cursors of the example files."""
 
 import argparse
-import asyncio
-import json
 import os
 import sys
 import tomllib
@@ -10,14 +8,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lsp_server.commands.display import as_json, ghost_text, palette, times
-from lsp_server.commands.editing import Place, ask_at, ready_editor
+from lsp_server.commands.display import (
+    as_json,
+    ghost_text,
+    json_line,
+    palette,
+    times,
+)
+from lsp_server.commands.editing import (
+    Place,
+    Target,
+    ask_at,
+    read_target,
+    ready_editor,
+    run_until_signal,
+)
+from lsp_server.commands.terminal import printable
 from lsp_server.errors import ClientError
 from lsp_server.protocol.client_answer import Answer
 
 __all__ = ["Cursor", "add_arguments", "read_cursors", "run"]
 
-Render = Callable[["Cursor", str, int, Answer], str]
+Render = Callable[["Cursor", Target, Answer], str]
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 
@@ -79,28 +91,29 @@ def read_cursors(folder: Path) -> list[Cursor]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Complete at every marked cursor, print, and give the exit status."""
-    render = _json_line if arguments.json else _paragraph
-    asyncio.run(_show(read_cursors(arguments.examples), render))
+    render = _json_row if arguments.json else _paragraph
+    cursors = read_cursors(arguments.examples)
+    targets = [read_target(cursor.place) for cursor in cursors]
+    run_until_signal(_show(list(zip(cursors, targets, strict=True)), render))
     return 0
 
 
-async def _show(cursors: list[Cursor], render: Render) -> None:
+async def _show(cursors: list[tuple[Cursor, Target]], render: Render) -> None:
     async with ready_editor([]) as client:
-        for cursor in cursors:
-            text, offset, answer = await ask_at(client, cursor.place)
-            sys.stdout.write(render(cursor, text, offset, answer))
+        for cursor, target in cursors:
+            answer = await ask_at(client, target)
+            sys.stdout.write(render(cursor, target, answer))
             sys.stdout.flush()
 
 
-def _json_line(cursor: Cursor, _text: str, _offset: int, answer: Answer) -> str:
-    row = {"about": cursor.about, **as_json(cursor.place, answer)}
-    return json.dumps(row, ensure_ascii=False) + "\n"
+def _json_row(cursor: Cursor, _target: Target, answer: Answer) -> str:
+    return json_line({"about": cursor.about, **as_json(cursor.place, answer)})
 
 
-def _paragraph(cursor: Cursor, text: str, offset: int, answer: Answer) -> str:
-    shown = ghost_text(text, offset, answer, palette(os.environ))
+def _paragraph(cursor: Cursor, target: Target, answer: Answer) -> str:
+    shown = ghost_text(target.text, target.offset, answer, palette(os.environ))
     place = cursor.place
     return (
-        f"\n{place.path.name}:{place.line}  {cursor.about}\n"
+        f"\n{place.path.name}:{place.line}  {printable(cursor.about)}\n"
         f"{shown}\n    {times(answer)}\n"
     )

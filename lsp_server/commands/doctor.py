@@ -3,16 +3,19 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from lsp_server.commands.serve import server_layers
-from lsp_server.config import LogLevel
+from lsp_server.commands.serve import context_tokens_of, server_layers
+from lsp_server.commands.terminal import printable
+from lsp_server.config import Config, LogLevel
 from lsp_server.doctor.captured import captured_output
 from lsp_server.doctor.checkup import examine
 from lsp_server.doctor.finding import Finding, Level
 from lsp_server.doctor.report import COLOURS, PLAIN, as_json, as_lines, can_complete
+from lsp_server.related_settings import settle
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
 
@@ -25,12 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print one JSON object when all is done"
     )
     parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="show what libraries printed during a check that failed",
+    )
+    parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with settings"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Examine the machine, print the findings, and give the exit status.
+    """Examine the machine, print the findings, and return the exit status.
 
     Returns:
         0 if completion can work, else 1.
@@ -38,10 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
     # The findings say what goes wrong; the engine's own warnings would come between.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     resolved = resolve(server_layers(arguments.config))
+    config, conflicts = settle(
+        resolved.config, Config(), model_tokens=context_tokens_of(resolved.config)
+    )
     configure_logging(LogLevel.ERROR, sys.stderr)
     show = _nothing if arguments.json else _line
+    show_output = sys.stderr.write if arguments.verbose else None
     findings = []
-    for finding in told(examine(resolved.config, resolved.problems)):
+    checks = examine(config, [*resolved.problems, *conflicts])
+    for finding in told(checks, show_output):
         findings.append(finding)
         sys.stdout.write(show(finding))
         sys.stdout.flush()
@@ -50,8 +63,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if can_complete(findings) else 1
 
 
-def told(checks: Iterator[Finding]) -> Iterator[Finding]:
-    """Pass findings on; what was printed during a check is shown only if it failed."""
+def told(
+    checks: Iterator[Finding], show_output: Callable[[str], object] | None
+) -> Iterator[Finding]:
+    """Pass findings on, and keep back what is printed during the checks.
+
+    Args:
+        checks: Makes the findings.
+        show_output: Receives what was printed during a check that failed; None keeps
+            that back, too: the finding says what to do.
+    """
     while True:
         with captured_output() as printed:
             finding = next(checks, None)
@@ -59,8 +80,10 @@ def told(checks: Iterator[Finding]) -> Iterator[Finding]:
             sys.stderr.flush()
             if finding is None:
                 return
-            said = _content(printed) if finding.level is Level.FAILURE else ""
-        sys.stderr.write(said)
+            failed = finding.level is Level.FAILURE
+            output = _content(printed) if failed and show_output else ""
+        if show_output:
+            show_output(output)
         yield finding
 
 
@@ -76,4 +99,8 @@ def _nothing(_finding: Finding) -> str:
 def _line(finding: Finding) -> str:
     # Colours where they would be seen, see https://no-color.org.
     has_colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return as_lines(finding, COLOURS if has_colours else PLAIN)
+    style = COLOURS if has_colours else PLAIN
+    shown = replace(
+        finding, what=printable(finding.what), remedy=printable(finding.remedy)
+    )
+    return as_lines(shown, style)

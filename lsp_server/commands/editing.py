@@ -1,18 +1,31 @@
 """A headless editor for the commands that show completions."""
 
+import asyncio
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lsp_server.errors import ClientError
 from lsp_server.protocol.client import HeadlessClient, headless_client
 from lsp_server.protocol.client_answer import Answer
+from lsp_server.protocol.client_files import read_source
+from lsp_server.protocol.convert import split_lines, without_line_end
+from lsp_server.protocol.language_ids import language_id_of
 
-__all__ = ["Place", "ask_at", "parse_place", "ready_editor"]
+__all__ = [
+    "Place",
+    "Target",
+    "ask_at",
+    "parse_place",
+    "read_target",
+    "ready_editor",
+    "run_until_signal",
+]
 
 _READY_TIMEOUT_S = 900.0
 
@@ -32,25 +45,42 @@ class Place:
     column: int
 
     def offset_in(self, text: str) -> int:
-        """Give the cursor in code points from the start of ``text``.
+        """Return the cursor in code points from the start of ``text``.
 
         Raises:
-            ClientError: The file has no such place.
+            ClientError: The file has no such place; the message says what it has.
         """
-        lines = text.splitlines(keepends=True) or [""]
-        if text.endswith(("\n", "\r")):
-            lines.append("")
-        width = len(lines[self.line - 1].rstrip("\r\n")) if self._has(lines) else -1
+        lines = split_lines(text)
+        if not 1 <= self.line <= len(lines):
+            raise self._missing(f"line {self.line}", "the lines", len(lines))
+        width = len(without_line_end(lines[self.line - 1]))
         if not 1 <= self.column <= width + 1:
-            raise ClientError(
-                f"there is no line {self.line}, column {self.column}",
-                subject=str(self.path),
-                remedy="Name a place as editors show it: both count from 1",
-            )
+            place = f"line {self.line}, column {self.column}"
+            raise self._missing(place, "its columns", width + 1)
         return sum(map(len, lines[: self.line - 1])) + self.column - 1
 
-    def _has(self, lines: list[str]) -> bool:
-        return 1 <= self.line <= len(lines)
+    def _missing(self, place: str, numbered: str, last: int) -> ClientError:
+        """Make the error for a place that the file does not have."""
+        return ClientError(
+            f"there is no {place}; {numbered} are 1 to {last}",
+            subject=str(self.path),
+            remedy="Name a place as editors show it: both numbers count from 1",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A place that exists, with the text that it was found in.
+
+    Attributes:
+        place: Where the cursor is.
+        text: The file's text.
+        offset: The cursor in code points from the start of the text.
+    """
+
+    place: Place
+    text: str
+    offset: int
 
 
 def parse_place(text: str) -> Place:
@@ -61,6 +91,36 @@ def parse_place(text: str) -> Place:
     """
     path, line, column = text.rsplit(":", 2)
     return Place(path=Path(path), line=int(line), column=int(column))
+
+
+def read_target(place: Place) -> Target:
+    """Read the place's file, and find the place in it.
+
+    Raises:
+        ClientError: The file cannot be read, or has no such place.
+    """
+    text = read_source(place.path)
+    return Target(place=place, text=text, offset=place.offset_in(text))
+
+
+def run_until_signal(work: Coroutine[None, None, None]) -> None:
+    """Run a coroutine to its end; SIGTERM and SIGHUP interrupt it as Ctrl-C does.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted, and has cleared up.
+    """
+
+    async def guarded() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if task is not None:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, task.cancel)
+        await work
+
+    try:
+        asyncio.run(guarded())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def _new_log() -> Path:
@@ -74,12 +134,14 @@ def _new_log() -> Path:
 async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessClient]:
     """Start a server as an editor would, and wait until its model is loaded.
 
-    The wait is told on stderr. The server's log is kept only when something failed.
+    The wait is told on stderr. The server's log is kept only when an error sends the
+    reader there.
 
     Raises:
         ClientError: The server cannot be started, or its engine fails.
     """
     log = _new_log()
+    keep_log = False
     command = [sys.executable, "-m", "lsp_server", "serve", "--stdio", *serve_arguments]
     try:
         async with headless_client(command, stderr_path=log) as client:
@@ -88,25 +150,35 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
             for message in client.messages:
                 sys.stderr.write(message + "\n")
             yield client
-    except ClientError:
-        sys.stderr.write(f"The server's log: {log}\n")
+    except ClientError as error:
+        keep_log = "log" in error.remedy or "server's log" in error.what
+        if keep_log:
+            sys.stderr.write(f"The server's log: {log}\n")
         raise
-    os.remove(log)  # noqa: PTH107 - ASYNC240 knows pathlib only; one unlink blocks nobody
+    finally:
+        if not keep_log:
+            os.remove(log)  # noqa: PTH107 - ASYNC240 knows pathlib only; one unlink blocks nobody
 
 
-async def ask_at(client: HeadlessClient, place: Place) -> tuple[str, int, Answer]:
-    """Open the place's file, complete there, and close it again.
+async def ask_at(client: HeadlessClient, target: Target) -> Answer:
+    """Open the target's text, complete there, and close it again.
 
     Returns:
-        The file's text, the cursor in code points, and the answer.
+        The answer; one without a suggestion has the reason.
 
     Raises:
-        ClientError: The file cannot be opened, has no such place, or the server fails.
+        AnswerError: This completion failed.
+        ClientError: The server is gone.
     """
-    uri = client.open_file(place.path)
+    path = target.place.path
+    uri = path.absolute().as_uri()
+    language_id = language_id_of(path, target.text)
+    client.open_text(uri, target.text, language_id=language_id)
     try:
-        text = client.text_of(uri)
-        offset = place.offset_in(text)
-        return text, offset, await client.complete(uri, offset)
+        answer = await client.complete(uri, target.offset)
+        if not answer.suggestions:
+            reason = (await client.trace()).get("reason")
+            answer = replace(answer, reason=str(reason) if reason else None)
+        return answer
     finally:
         client.close_file(uri)

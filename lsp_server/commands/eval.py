@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lsp_server.commands.arguments import positive
 from lsp_server.commands.serve import server_layers
 from lsp_server.config import Config, LogLevel
 from lsp_server.engine.device import choose_device
@@ -30,7 +31,8 @@ from models.integrity import hash_file
 
 __all__ = ["add_arguments", "run", "run_with"]
 
-_SUITES = ("human-eval-infilling", "replay")
+_REPLAY = "replay"
+_SUITES = ("human-eval-infilling", _REPLAY)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +63,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="files of the benchmark or held-out files of a corpus, or their folder",
     )
     add(
+        "--source",
+        action="extend",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="for replay: folders with Python files, such as a project of yours",
+    )
+    add(
         "--limit",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="draw N tasks: of each set (default: all), or in all for replay "
         "(default: 200)",
@@ -97,14 +108,15 @@ def run_with(arguments: argparse.Namespace, start_engine: StartEngine) -> int:
     config = resolved.config
     if arguments.out is not None:
         prepare_folder(arguments.out)
-    tasks, files = _read_tasks(arguments, config)
+    tasks, data = _read_tasks(arguments, config)
     contenders = _load(arguments, config)
     # Before the hours in which somebody may commit something else.
     report = Report(
         suite=arguments.suite,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         seed=arguments.seed,
-        data={path.name: hash_file(path) for path in files},
+        data=data,
+        packages=tuple(task.package for task in tasks),
         circumstances=look_around(),
         outcomes=(),
     )
@@ -122,11 +134,25 @@ def run_with(arguments: argparse.Namespace, start_engine: StartEngine) -> int:
 
 def _read_tasks(
     arguments: argparse.Namespace, config: Config
-) -> tuple[list[Task], list[Path]]:
+) -> tuple[list[Task], dict[str, str]]:
+    """Draw the tasks, and hash what they come from."""
     limit, seed = arguments.limit, arguments.seed
-    if arguments.suite == "replay":
-        return read_replay(arguments.data, config.completion, limit=limit, seed=seed)
-    return read_human_eval(arguments.data, limit=limit, seed=seed)
+    if arguments.suite == _REPLAY:
+        return read_replay(
+            arguments.data,
+            arguments.source,
+            config.completion,
+            limit=limit,
+            seed=seed,
+        )
+    if arguments.source:
+        raise EvaluationError(
+            "this suite has its own tasks",
+            subject="--source",
+            remedy=f"leave it out, or choose --suite {_REPLAY}",
+        )
+    tasks, files = read_human_eval(arguments.data, limit=limit, seed=seed)
+    return tasks, {path.name: hash_file(path) for path in files}
 
 
 def _load(arguments: argparse.Namespace, config: Config) -> list[Contender]:
@@ -164,10 +190,3 @@ def _evaluate(
             start_engine=start_engine,
         )
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from lsp_server.commands.arguments import positive
 from lsp_server.commands.models_display import (
     advice_lines,
     as_json,
@@ -51,14 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     advice = actions.add_parser("recommend", help="say which model fits this machine")
     advice.add_argument(
         "--context",
-        type=_positive,
+        type=positive,
         default=2048,
         metavar="TOKENS",
         help="prompt and output of one request (default: 2048)",
     )
     advice.add_argument(
         "--concurrency",
-        type=_positive,
+        type=positive,
         default=4,
         metavar="N",
         help="requests at a time (default: 4)",
@@ -274,13 +275,6 @@ class _Meter:
         else:
             sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number
 
 
 def _say(sentence: str) -> None:

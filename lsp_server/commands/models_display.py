@@ -76,7 +76,7 @@ def advice_lines(
     best = recommended(verdicts)
     yield ""
     if best is None:
-        yield "No model of the registry fits this machine."
+        yield "No model of the registry fits this machine and what is asked for."
     else:
         yield f"Recommended: {best.entry.name} ({best.why}; {best.entry.licence})"
         yield from _need_lines(best)

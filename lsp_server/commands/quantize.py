@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from lsp_server.commands.arguments import positive
 from lsp_server.commands.serve import server_layers
-from lsp_server.config import Config, EngineKind
+from lsp_server.config import CompletionConfig, Config, EngineKind
 from lsp_server.doctor.captured import captured_output
 from lsp_server.doctor.finding import Finding, Level
 from lsp_server.doctor.generation import check_generation
@@ -37,6 +38,8 @@ from models.quantize.tool import AUTO_GPTQ, BITS, TOOLS
 __all__ = ["add_arguments", "run"]
 
 _PROOF_TOKENS = 512
+_PROOF_OUTPUT_TOKENS = 16
+_SHOWN_LINES = 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,8 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=sorted(TOOLS),
         default=AUTO_GPTQ.name,
-        help="what quantises; auto-gptq runs in an environment of its own, which is "
-        "made when first needed (default %(default)s)",
+        help="what quantises: gptqmodel is recommended for every newer model type; "
+        "auto-gptq is legacy (archived in March 2025), and runs in an environment of "
+        "its own, which is made when first needed (default %(default)s)",
     )
     add(
         "--device",
@@ -74,8 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where it computes (default: a GPU if the quantiser's PyTorch sees one)",
     )
-    add("--samples", type=_positive, default=64, help="calibration samples (64)")
-    add("--sample-tokens", type=_positive, default=512, help="tokens of each (512)")
+    add("--samples", type=positive, default=64, help="calibration samples (64)")
+    add("--sample-tokens", type=positive, default=512, help="tokens of each (512)")
     add("--seed", type=int, default=0, help="seed of the choice of text (0)")
     add("--licence", default="not stated", help="licence of the weights")
     add("--training", default="not stated", help="how the source was trained")
@@ -102,7 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Quantise, verify, and say what came of it; give the exit status.
+    """Quantise, verify, and say what came of it; return the exit status.
 
     Raises:
         MidfillError: It cannot be done; nothing was written.
@@ -127,6 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
         with _terminated_as_interrupted():
             # First what costs nothing: an environment is 1.5 GB.
             check_order(order)
+            if order.tool.legacy:
+                progress.say(order.tool.legacy)
             python = _python(arguments, progress)
             quantizer = WorkerQuantizer(
                 find_installation(order.tool, python),
@@ -147,7 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _python(arguments: argparse.Namespace, progress: Progress) -> Path:
-    """Give the Python that has the quantiser; auto-gptq's is made if need be."""
+    """Return the Python that has the quantiser; auto-gptq's is made if need be."""
     if arguments.python is not None:
         return Path(arguments.python)
     if arguments.backend != AUTO_GPTQ.name:
@@ -160,7 +166,7 @@ def _python(arguments: argparse.Namespace, progress: Progress) -> Path:
 
 
 def _proof() -> Proof:
-    """Give what loads a model folder in vLLM and generates a token.
+    """Return what loads a model folder in vLLM and completes a line.
 
     Raises:
         QuantizeError: There is no vLLM here.
@@ -172,10 +178,10 @@ def _proof() -> Proof:
             remedy="Install it with `make install`, or leave that check out with "
             "--no-engine",
         )
-    return _generate_a_token
+    return _complete_a_line
 
 
-def _generate_a_token(folder: Path) -> str:
+def _complete_a_line(folder: Path) -> str:
     # What goes wrong is told; the engine's own warnings would come between.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     config = resolve(server_layers(None)).config
@@ -191,14 +197,18 @@ def _generate_a_token(folder: Path) -> str:
 
 
 def _eager(config: Config, tokens: int) -> Config:
-    """Start quickly and small: one token proves that the weights load."""
+    """Start quickly and small: a few tokens prove that the weights load."""
     engine = replace(config.engine, enforce_eager=True, max_model_len=tokens)
-    return replace(config, engine=engine)
+    completion = CompletionConfig(
+        max_line_tokens=_PROOF_OUTPUT_TOKENS, max_block_tokens=_PROOF_OUTPUT_TOKENS
+    )
+    return replace(config, engine=engine, completion=completion)
 
 
 def _verdict(finding: Finding, said: str) -> str:
     if finding.level is Level.FAILURE:
-        sys.stderr.write(said)
+        last = said.splitlines()[-_SHOWN_LINES:]
+        sys.stderr.write("".join(f"{line}\n" for line in last))
         raise QuantizeError(
             f"vLLM cannot run the result: {finding.what}",
             subject=finding.name,
@@ -215,10 +225,3 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
-    return number

@@ -3,10 +3,11 @@
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lsp_server.config import Config, Device, EngineKind
-from lsp_server.doctor.configuration import check_settings
+from lsp_server.doctor.configuration import check_offered, check_settings
 from lsp_server.doctor.cpu import check_cpu, cpu_flags
 from lsp_server.doctor.driver import check_driver, driver_cuda
 from lsp_server.doctor.finding import Finding, Level
@@ -24,7 +25,7 @@ from lsp_server.doctor.vllm_build import (
     installed_vllm,
     plugin_is_loaded,
 )
-from lsp_server.errors import ModelError
+from lsp_server.errors import ConfigError, ModelError
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import starter_of
 from models.locate import pulled_models_folder
@@ -32,8 +33,8 @@ from models.locate import pulled_models_folder
 __all__ = ["examine"]
 
 
-def examine(config: Config, problems: Sequence[object]) -> Iterator[Finding]:
-    """Run every check, giving each finding as soon as it is there.
+def examine(config: Config, problems: Sequence[ConfigError]) -> Iterator[Finding]:
+    """Run every check, yielding each finding as soon as it is there.
 
     Args:
         config: The settings, as a server would have them.
@@ -41,7 +42,8 @@ def examine(config: Config, problems: Sequence[object]) -> Iterator[Finding]:
     """
     device = _device(config)
     yield check_python(sys.version_info[:3])
-    yield check_settings(problems)
+    yield from check_settings(problems)
+    yield check_offered(config.completion)
     failed = False
     machine = _scripted() if _is_scripted(config) else _machine(config, device)
     for finding in machine:
@@ -103,4 +105,7 @@ def _generation(
             what="not tried, since it would fail for the reasons above",
             remedy="mend the failures above, and run midfill doctor again",
         )
+    # Whether completions are offered has been told; here it is whether they work.
+    offered = replace(config.completion, enabled=True, disabled_languages="")
+    config = replace(config, completion=offered)
     return check_generation(config, model, starter_of(config.engine.kind))

@@ -60,4 +60,4 @@ def as_json(findings: Sequence[Finding]) -> str:
             for finding in findings
         ],
     }
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(report, indent=2) + "\n"

@@ -4,12 +4,18 @@ This module does not know which engine there is, which tokenizer fits it, or wha
 prompt means: token ids go in, token ids come out.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol
 
-from lsp_server.values import EngineHealth, EngineInfo, GenerationRequest, TokenDelta
+from lsp_server.values import (
+    EngineHealth,
+    EngineInfo,
+    EngineNews,
+    GenerationRequest,
+    TokenDelta,
+)
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Listener", "Start", "TellProgress"]
 
 
 class Engine(Protocol):
@@ -44,3 +50,13 @@ class Engine(Protocol):
     async def close(self) -> None:
         """End the engine and every process that it started. May be called twice."""
         ...
+
+
+Listener = Callable[[EngineNews], None]
+"""Hears of every state that the engine goes into, and how far a start has got."""
+
+TellProgress = Callable[[int, str], None]
+"""Takes how much of a start is done, in percent, and what it is at."""
+
+Start = Callable[[TellProgress], Awaitable[Engine]]
+"""Starts an engine."""

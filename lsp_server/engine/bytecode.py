@@ -25,10 +25,19 @@ _IMPORTS = "import vllm, vllm.engine.arg_utils, vllm.v1.engine.async_llm"
 _WITNESS = "torch"
 
 
-def cache_folder(environment: Mapping[str, str]) -> Path:
-    """The folder in which Midfill keeps what it can make again."""
-    root = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "midfill"
+def cache_folder(environment: Mapping[str, str]) -> Path | None:
+    """Return the folder in which Midfill keeps what it can make again.
+
+    None for a user without a home: a folder that others may write to is no place for
+    code.
+    """
+    root = Path(environment.get("XDG_CACHE_HOME", ""))
+    if root.is_absolute():
+        return root / "midfill"
+    try:
+        return Path("~/.cache/midfill").expanduser()
+    except RuntimeError:
+        return None
 
 
 def ensure_bytecode() -> None:
@@ -41,7 +50,10 @@ def ensure_bytecode() -> None:
     if _is_made():
         return
     if sys.pycache_prefix is None and (sys.dont_write_bytecode or _is_read_only()):
-        sys.pycache_prefix = str(cache_folder(os.environ) / "bytecode")
+        folder = cache_folder(os.environ)
+        if folder is None:
+            return
+        sys.pycache_prefix = str(folder / "bytecode")
         os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

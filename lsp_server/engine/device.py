@@ -36,6 +36,7 @@ def choose_device(wanted: Device) -> Device:
             "is installed",
             subject="engine.device",
             remedy=f"set engine.device to auto, or install midfill[{wanted.value}]",
+            lasting=True,
         )
     if wanted is Device.CUDA:
         _require_cuda()
@@ -55,6 +56,7 @@ def _installed_build() -> Device:
         "vLLM is not installed",
         subject="engine",
         remedy="install midfill[cpu] or midfill[cuda]",
+        lasting=True,
     )
 
 
@@ -67,10 +69,12 @@ def _require_cuda() -> None:
             f"PyTorch {torch.__version__} is not a CUDA build",
             subject="engine.device",
             remedy="install midfill[cuda] into an environment of its own",
+            lasting=True,
         )
     if not torch.cuda.is_available():
         raise EngineStartError(
             f"no GPU answers CUDA {torch.version.cuda}",
             subject="engine.device",
             remedy="check the driver with nvidia-smi, or install midfill[cpu]",
+            lasting=True,
         )

@@ -11,6 +11,7 @@ import os
 import psutil
 
 from lsp_server.config import Device
+from lsp_server.engine.bytecode import cache_folder
 
 __all__ = ["prepare_environment"]
 
@@ -65,6 +66,9 @@ def prepare_environment(device: Device) -> None:
         defaults["VLLM_USE_FLASHINFER_SAMPLER"] = "0"
     if device is Device.CPU:
         defaults |= _OPENMP | {"OMP_NUM_THREADS": str(_compute_threads())}
+    if folder := cache_folder(os.environ):
+        # PyTorch would take the temporary folder, which all users share.
+        defaults["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "torchinductor")
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     warnings = [w for w in os.environ.get("PYTHONWARNINGS", "").split(",") if w]

@@ -6,7 +6,7 @@ from typing import TypeAlias, cast
 
 import torch
 
-from lsp_server.values import Hold
+from lsp_server.hold import Hold
 
 __all__ = ["HoldMasks", "extra_arguments", "masks_of"]
 

@@ -31,4 +31,5 @@ def require_memory(model_folder: Path, *, kv_cache_bytes: int) -> None:
         subject=model_folder.name,
         remedy="lower engine.kv_cache_memory_bytes, close other programs, or take a "
         "smaller model",
+        lasting=True,
     )

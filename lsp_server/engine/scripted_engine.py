@@ -37,7 +37,7 @@ class Script:
         token_delay_ms: Pause before each token, in milliseconds.
         start_delay_ms: How long a start takes, in milliseconds.
         die_after_requests: The engine dies in the middle of this request, counted
-            from 1 since its start; 0 never.
+            from 1 since its start, candidates of one prompt as one; 0 never.
         max_model_len: The most tokens of prompt and output together.
     """
 
@@ -115,7 +115,8 @@ class ScriptedEngine:
         before = self._requests[-1].token_ids if self._requests else ()
         cached = _common_prefix(before, request.token_ids)
         self._requests.append(request)
-        dies = len(self._requests) == self._script.die_after_requests
+        firsts = sum(not each.candidate for each in self._requests)
+        dies = not request.candidate and firsts == self._script.die_after_requests
         played = self._script.answer_ids
         if 0 < request.candidate <= len(self._script.further_ids):
             played = self._script.further_ids[request.candidate - 1]

@@ -23,12 +23,16 @@ __all__ = ["start_error"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    """A kind of failure: known by class and a fragment of the text; empty fits all."""
+    """A kind of failure: known by class and a fragment of the text; empty fits all.
+
+    One that passes may be gone at the next start; the others only the user can mend.
+    """
 
     type_name: str = ""
     fragment: str = ""
     becomes: type[MidfillError] = EngineStartError
     what: str = ""
+    passes: bool = False
     remedy: str
 
     def fits(self, cause: Cause) -> bool:
@@ -90,15 +94,17 @@ _RULES = (
     _Rule(
         fragment="Engine core initialization failed",
         what="an engine process ended while it started",
+        passes=True,
         remedy="the engine's log on stderr has the cause",
     ),
     _Rule(type_name="ImportError", remedy="install Midfill again"),
     _Rule(type_name="ModuleNotFoundError", remedy="install Midfill again"),
-    _Rule(type_name="TimeoutError", remedy="raise engine.start_timeout_s"),
+    _Rule(type_name="TimeoutError", passes=True, remedy="raise engine.start_timeout_s"),
 )
 
 _DEFAULT = _Rule(
-    remedy="check the engine settings; the engine's log on stderr says more"
+    passes=True,
+    remedy="check the engine settings; the engine's log on stderr says more",
 )
 
 _KILLED = _Rule(
@@ -136,4 +142,9 @@ def start_error(
     if not causes and "': -9}" in front_end.message:
         rule = _KILLED
     what = rule.what or (cause.message.strip().splitlines() or [cause.type_name])[0]
-    return rule.becomes(what.rstrip("."), subject=model, remedy=rule.remedy)
+    what = what.rstrip(".")
+    if rule.becomes is EngineStartError:
+        return EngineStartError(
+            what, subject=model, remedy=rule.remedy, lasting=not rule.passes
+        )
+    return rule.becomes(what, subject=model, remedy=rule.remedy)

@@ -7,6 +7,7 @@ time that it has taken so far, and never as done before the next one has begun.
 
 import contextlib
 import json
+import math
 import os
 import threading
 import time
@@ -30,6 +31,8 @@ _FIRST_GUESS_S = {
 _STAGES = tuple(StartStage)
 #: A stage that takes longer than before comes ever nearer to its end.
 _STEADY_SHARE = 0.8
+#: A shorter one is over before a share of it could be seen.
+_SHORTEST_STAGE_S = 0.001
 #: Nothing but "ready" is 100 percent.
 _MOST_PERCENT = 99
 
@@ -38,10 +41,10 @@ class StartTimes:
     """What the stages of earlier starts took, kept in a file.
 
     Args:
-        path: The file; it need not exist.
+        path: The file; it need not exist. None where there is no folder for one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         """Note the path; the file is read when it is asked for."""
         self._path = path
 
@@ -52,12 +55,16 @@ class StartTimes:
         """
         try:
             known = self._read()[kind]
-            return {stage: max(0.0, float(known[stage.value])) for stage in _STAGES}
+            times_s = {stage: float(known[stage.value]) for stage in _STAGES}
         except (OSError, ValueError, KeyError, TypeError):
             return _FIRST_GUESS_S
+        sound = all(math.isfinite(s) and s >= 0 for s in times_s.values())
+        return times_s if sound else _FIRST_GUESS_S
 
     def keep(self, kind: str, times_s: Mapping[StartStage, float]) -> None:
         """Remember a start; a file that cannot be written costs nothing but this."""
+        if self._path is None:
+            return
         try:
             known = self._read()
         except (OSError, ValueError):
@@ -76,6 +83,8 @@ class StartTimes:
             OSError: It cannot be read.
             ValueError: It is not what was written.
         """
+        if self._path is None:
+            raise FileNotFoundError
         known = json.loads(self._path.read_text(encoding="utf-8"))
         if not isinstance(known, dict):
             raise ValueError("no table of starts")  # noqa: TRY004 - a broken file
@@ -149,7 +158,7 @@ class StartProgress:
 
 def _share_done(took_s: float, expected_s: float) -> float:
     """The share of a stage that is done: steady at first, then ever slower, below 1."""
-    if expected_s <= 0:
+    if expected_s < _SHORTEST_STAGE_S:
         return 0.0
     share = took_s / expected_s
     if share <= _STEADY_SHARE:

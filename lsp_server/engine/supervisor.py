@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import NoReturn
 
-from lsp_server.engine.base import Engine
+from lsp_server.engine.base import Engine, Listener, Start
 from lsp_server.engine.faults import said_by
 from lsp_server.engine.restart_policy import RestartPolicy, StallClock
 from lsp_server.errors import EngineDeadError, EngineStartError, MidfillError
@@ -22,18 +22,9 @@ from lsp_server.values import (
     TokenDelta,
 )
 
-__all__ = ["EngineSupervisor", "Listener", "Start", "TellProgress"]
+__all__ = ["EngineSupervisor"]
 
 logger = logging.getLogger(__name__)
-
-Listener = Callable[[EngineNews], None]
-"""Hears of every state that the engine goes into, and how far a start has got."""
-
-TellProgress = Callable[[int, str], None]
-"""Takes how much of a start is done, in percent, and what it is at."""
-
-Start = Callable[[TellProgress], Awaitable[Engine]]
-"""Starts an engine."""
 
 #: Asked of an engine that owes others a token, to see whether it still gives any.
 _PROBE = GenerationRequest(request_id="engine-probe", token_ids=(0, 0), max_tokens=1)

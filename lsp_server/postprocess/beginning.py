@@ -38,7 +38,8 @@ def _readings(written: str, line: str) -> tuple[str, ...]:
     if said and said.startswith(bare):
         return ("",)  # perhaps an echo of the line in the making
     if said and bare.startswith(said):
-        return (written, written.lstrip(" \t"), bare[len(said) :])
+        rest = bare[len(said) :]
+        return (written, written.lstrip(" \t"), rest, rest.lstrip(" \t"))
     return (written, written.lstrip(" \t"))
 
 

@@ -15,8 +15,9 @@ from lsp_server.prompt.budget import plan_budget
 from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
 from lsp_server.prompt.healing import held_at
 from lsp_server.prompt.selfcheck import resolve_family
+from lsp_server.prompt.snippet import Snippet
 from lsp_server.prompt.tokenizer import Tokenizer
-from lsp_server.values import Prompt, Snapshot, Snippet, Window
+from lsp_server.values import Prompt, Snapshot, Window
 
 __all__ = ["PromptBuilder", "WindowChooser"]
 

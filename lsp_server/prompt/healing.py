@@ -17,8 +17,9 @@ Sources: the idea is that of "token healing" in guidance-ai/guidance; which toke
 come was chosen by measurement, ``benchmarks/results/README.md``.
 """
 
+from lsp_server.hold import Hold, HoldStep
 from lsp_server.prompt.tokenizer import Tokenizer
-from lsp_server.values import Hold, HoldStep, Snapshot
+from lsp_server.values import Snapshot
 
 __all__ = ["held_at"]
 
@@ -51,8 +52,10 @@ def held_at(snapshot: Snapshot, tokenizer: Tokenizer) -> Hold | None:
     if not text or b"".join(map(tokenizer.token_bytes, typed_ids)) != spelt:
         return None
     ends = set[int]()
-    for continuation in ("", *_CONTINUATIONS):
-        ends.update(_token_ends(text + continuation, tokenizer))
+    longer = [text + continuation for continuation in _CONTINUATIONS]
+    tokenizer.encode_ahead(longer)
+    for each in (text, *longer):
+        ends.update(_token_ends(each, tokenizer))
     ends_within = sorted(end for end in ends if end < len(spelt))
     return Hold(
         text=text, typed_ids=typed_ids, steps=_steps(spelt, ends_within, tokenizer)

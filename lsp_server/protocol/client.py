@@ -16,10 +16,11 @@ from lsp_server.protocol.client_answer import (
     read_suggestions,
 )
 from lsp_server.protocol.client_connection import Connection, Reply
-from lsp_server.protocol.client_files import OpenFile, read_source
+from lsp_server.protocol.client_files import OpenFile
 from lsp_server.protocol.client_introduction import introduction
 from lsp_server.protocol.client_news import ServerNews
 from lsp_server.protocol.convert import PositionEncoding, position_at
+from lsp_server.protocol.trace import TRACE_METHOD
 from lsp_server.values import Trigger
 
 __all__ = ["HeadlessClient", "headless_client"]
@@ -53,7 +54,8 @@ async def headless_client(
         yield client
         await client.shut_down()
     finally:
-        await client.kill()
+        # After an interruption too, the server takes away what it has made.
+        await client.terminate()
 
 
 class HeadlessClient:
@@ -122,11 +124,7 @@ class HeadlessClient:
         """
         await self._wait_for(self._news.ready, timeout_s, "the engine was not ready")
         if self._news.failure:
-            raise ClientError(
-                self._news.failure,
-                subject=f"server process {self.server_process_id}",
-                remedy="See the server's log",
-            )
+            raise ClientError(self._news.failure, subject="the server", remedy="")
 
     async def wait_until_loading(self, timeout_s: float) -> None:
         """Wait until the server's engine loads, at first or again after it died.
@@ -136,16 +134,15 @@ class HeadlessClient:
         """
         await self._wait_for(self._news.loading, timeout_s, "the engine did not load")
 
-    def open_file(self, path: Path, *, language_id: str = "python") -> str:
-        """Open a file from disk, and return its URI.
+    def configure(self, settings: object) -> None:
+        """Change settings of the running server; sections as in ``initialize``."""
+        params = types.DidChangeConfigurationParams(settings=settings)
+        self._notify(types.WORKSPACE_DID_CHANGE_CONFIGURATION, params)
 
-        Raises:
-            ClientError: It cannot be read, or is not UTF-8.
-        """
-        text = read_source(path)
-        uri = path.resolve().as_uri()
-        self.open_text(uri, text, language_id=language_id)
-        return uri
+    async def trace(self) -> dict[str, object]:
+        """Ask what the last request was and what came of it; empty before one."""
+        result = await self._connected.request(TRACE_METHOD, {})
+        return result if isinstance(result, dict) else {}
 
     def open_text(self, uri: str, text: str, *, language_id: str = "python") -> None:
         """Open a document that need not exist on disk."""
@@ -230,6 +227,11 @@ class HeadlessClient:
         self._connected.notify(types.EXIT, None)
         return await self._connected.wait_exit()
 
+    async def terminate(self) -> None:
+        """End the server by a signal, and kill it if it lingers."""
+        if self._connection is not None:
+            await self._connection.terminate()
+
     async def kill(self) -> None:
         """End the server without asking; one that has ended is left in peace."""
         if self._connection is not None:
@@ -279,11 +281,7 @@ class HeadlessClient:
         reply = await waiting
         round_trip_ms = (time.perf_counter() - started) * 1e3
         suggestions = read_suggestions(
-            reply,
-            item,
-            offset,
-            encoding=self._encoding,
-            converter=self._converter,
+            reply, item, offset, encoding=self._encoding, converter=self._converter
         )
         return suggestions, round_trip_ms
 

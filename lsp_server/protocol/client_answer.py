@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cattrs import Converter
 from lsprotocol import types
 
-from lsp_server.errors import ClientError
+from lsp_server.errors import AnswerError
 from lsp_server.protocol.client_connection import Reply
 from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.protocol.document import Document
@@ -41,12 +41,14 @@ class Answer:
         timings: What the server measured; None where it completed nothing.
         cancelled: Whether the server confirmed a cancellation.
         round_trip_ms: From sending the request to having the reply, in milliseconds.
+        reason: Why nothing is suggested; None where something is, or nobody asked why.
     """
 
     suggestions: tuple[Suggestion, ...]
     timings: RequestTimings | None
     cancelled: bool
     round_trip_ms: float
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +82,12 @@ def read_suggestions(
         converter: lsprotocol's.
 
     Raises:
-        ClientError: The reply is another error.
+        AnswerError: The reply is another error.
     """
     if reply.error_code == _CANCELLED:
         return None
     if reply.error_code is not None:
-        raise ClientError(
+        raise AnswerError(
             f"the server answered with error {reply.error_code}, "
             f"{reply.error_message!r}",
             subject=types.TEXT_DOCUMENT_INLINE_COMPLETION,

@@ -4,6 +4,7 @@ An editor's reader fails on a stray byte in the server's stdout, so this one doe
 """
 
 import asyncio
+import contextlib
 import json
 import re
 from asyncio.subprocess import Process
@@ -22,6 +23,7 @@ _HEADER = re.compile(
 _TAIL_BYTES = 4096
 _TAIL_LINES = 12
 _EXIT_TIMEOUT_S = 10
+_TERMINATE_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,8 @@ class Connection:
                     stdout=asyncio.subprocess.PIPE,
                     stderr=stderr,
                     env=environment,
+                    # Ctrl-C on our terminal is ours; the server hears of it from us.
+                    start_new_session=True,
                 )
         except OSError as exc:
             raise ClientError(
@@ -164,6 +168,16 @@ class Connection:
         except TimeoutError:
             await self.kill()
         return await self._process.wait()
+
+    async def terminate(self) -> None:
+        """End the server by a signal, so that it clears up; kill it if it lingers."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TERMINATE_TIMEOUT_S):
+                    await self._process.wait()
+        await self.kill()
 
     async def kill(self) -> None:
         """End the server without asking; a server that has ended is left in peace."""

@@ -12,13 +12,16 @@ __all__ = ["OpenFile", "read_source"]
 
 
 def read_source(path: Path) -> str:
-    """Read a source file; its line ends stay as they are.
+    """Read a source file as an editor does.
+
+    Line ends stay as they are. A byte order mark is no part of the text: editors
+    leave it out, and count columns without it.
 
     Raises:
         ClientError: It cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode()
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as exc:
         raise ClientError(
             f"the file cannot be read ({exc.strerror})",

@@ -261,8 +261,9 @@ class MidfillProtocol(LanguageServerProtocol):
         self, params: types.DidCloseTextDocumentParams
     ) -> None:
         """Forget a document."""
-        self.documents.close(params.text_document.uri)
-        self._server.document_changed(params.text_document.uri)
+        uri = params.text_document.uri
+        self.documents.close(uri)
+        self._server.document_changed(uri, is_closed=True)
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
     def lsp_workspace__execute_command(  # type: ignore[override]  # a plain answer

@@ -88,9 +88,12 @@ def rest_of(
     if completion.start < snapshot.offset:
         # It replaces text left of the cursor, which is still there.
         return replace(completion, end=end)
+    rest = written[len(begun) :]
+    if typed.endswith("\r") and rest.startswith("\n"):
+        return None  # the two would be one line end
     return replace(
         completion,
-        text=written[len(begun) :],
+        text=rest,
         start=completion.start + len(typed),
         end=end,
     )

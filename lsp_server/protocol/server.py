@@ -192,10 +192,10 @@ class MidfillServer(LanguageServer):
             self._watch = asyncio.create_task(wait_for_end(params.process_id))
             self._watch.add_done_callback(lambda _: self.end("editor has ended"))
 
-    def document_changed(self, uri: str) -> None:
+    def document_changed(self, uri: str, *, is_closed: bool = False) -> None:
         """Tell the session that a document is not what it was; there may be none."""
         if self._session is not None:
-            self._session.document_changed(uri)
+            self._session.document_changed(uri, is_closed=is_closed)
 
     async def begin_session(self) -> None:
         """Start the engine."""

@@ -135,11 +135,13 @@ class Session:
         self._note_refusal(order.uri, reason)
         return made
 
-    def document_changed(self, uri: str) -> None:
+    def document_changed(self, uri: str, *, is_closed: bool) -> None:
         """Give up the document's request if the change leaves no use for its answer.
 
         Call it behind every change, and when the document was closed.
         """
+        if is_closed:
+            self._refused.pop(uri, None)
         following = self._following.get(uri)
         if following is None:
             return

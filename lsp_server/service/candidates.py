@@ -7,6 +7,7 @@ together have one deadline. The engine's prefix cache lets them share one prefil
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from lsp_server.engine.base import Engine
 from lsp_server.postprocess.stop_rule import StopRule
@@ -91,7 +92,12 @@ class Candidate:
         """
         async with aclosing(engine.generate(self.request)) as deltas:
             async for delta in deltas:
-                trace.delta_came(delta)
+                # The first has left the prompt in the engine's cache for the others.
+                trace.delta_came(
+                    replace(delta, num_cached_tokens=0)
+                    if self.request.candidate
+                    else delta
+                )
                 has_all = self._take(self._decoder.feed(delta.token_ids))
                 if has_all or not self.keeps_hold or not self.still_fits():
                     self.finish_reason = FinishReason.STOP
@@ -143,16 +149,21 @@ async def write_side_by_side(
                 task.cancel()
 
     def hurry(_: asyncio.Task[None]) -> None:
+        if candidates[0].is_superseded:
+            return
         left_s = (loop.time() - began_s) * (_PATIENCE - 1)
         timers.extend(loop.call_later(left_s, task.cancel) for task in tasks[1:])
 
     try:
-        async with asyncio.timeout(deadline_ms / 1e3 or None):
-            async with asyncio.TaskGroup() as group:
-                tasks += [group.create_task(c.write(engine, trace)) for c in candidates]
-                tasks[0].add_done_callback(hurry)
-                with typed.watched(look):
-                    await asyncio.wait(tasks)
+        with typed.watched(look):
+            async with asyncio.timeout(deadline_ms / 1e3 or None):
+                async with asyncio.TaskGroup() as group:
+                    tasks += [
+                        group.create_task(each.write(engine, trace))
+                        for each in candidates
+                    ]
+                    if tasks[1:]:
+                        tasks[0].add_done_callback(hurry)
     except TimeoutError:
         return False
     except BaseExceptionGroup as failures:

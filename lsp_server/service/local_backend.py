@@ -8,17 +8,17 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 
 from lsp_server.config import Config, Device, EngineKind
 from lsp_server.context.window import LineWindows
-from lsp_server.engine.base import Engine
+from lsp_server.engine.base import Engine, TellProgress
+from lsp_server.engine.bytecode import cache_folder
 from lsp_server.engine.device import choose_device
 from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress, StartTimes
-from lsp_server.engine.supervisor import EngineSupervisor, TellProgress
+from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.outcomes import CompletionResult
 from lsp_server.prompt.builder import PromptBuilder
@@ -37,7 +37,7 @@ from lsp_server.values import (
 )
 from models.locate import pulled_models_folder
 
-__all__ = ["EngineStarter", "LocalBackend", "starter_of"]
+__all__ = ["EngineStarter", "LocalBackend", "service_of", "starter_of"]
 
 EngineStarter = Callable[[Config, LoadedModel, StartProgress], Awaitable[Engine]]
 
@@ -73,8 +73,8 @@ class LocalBackend:
         self._engine: EngineSupervisor | None = None
         self._model: LoadedModel | None = None
         self._service: CompletionService | None = None
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        self._times = StartTimes(cache / "midfill" / "start-times.json")
+        cache = cache_folder(os.environ)
+        self._times = StartTimes(cache / "start-times.json" if cache else None)
 
     async def start(self, listener: EngineListener) -> None:
         """Begin to load in the background, and return at once."""
@@ -173,26 +173,32 @@ class LocalBackend:
         """Put the service together from the model, the engine and the settings."""
         if self._model is None or self._engine is None:
             return
-        tokenizer = self._model.tokenizer
-        max_model_len = (
-            self._config.engine.max_model_len or self._model.manifest.context_length
-        )
-        self._service = CompletionService(
-            engine=self._engine,
+        self._service = service_of(self._model, self._engine, self._config)
+
+
+def service_of(model: LoadedModel, engine: Engine, config: Config) -> CompletionService:
+    """Put the service together from a model, its engine and the settings.
+
+    Raises:
+        UnsupportedModelError: The model's tokenizer does not fit its family.
+    """
+    tokenizer = model.tokenizer
+    return CompletionService(
+        engine=engine,
+        tokenizer=tokenizer,
+        prompts=PromptBuilder(
             tokenizer=tokenizer,
-            prompts=PromptBuilder(
-                tokenizer=tokenizer,
-                family=self._model.family,
-                config=self._config.prompt,
-                max_model_len=max_model_len,
-                windows=LineWindows(
-                    encode=tokenizer.encode,
-                    encode_ahead=tokenizer.encode_ahead,
-                    step_lines=self._config.prompt.step_lines,
-                ),
+            family=model.family,
+            config=config.prompt,
+            max_model_len=config.engine.max_model_len or model.manifest.context_length,
+            windows=LineWindows(
+                encode=tokenizer.encode,
+                encode_ahead=tokenizer.encode_ahead,
+                step_lines=config.prompt.step_lines,
             ),
-            config=self._config.completion,
-        )
+        ),
+        config=config.completion,
+    )
 
 
 def starter_of(kind: EngineKind) -> EngineStarter:

@@ -12,6 +12,7 @@ from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.selfcheck import resolve_family
 from lsp_server.service.loaded_model import load_model
+from models.eval.familiarity import trained_packages
 from models.integrity import MANIFEST_NAME, hash_file
 from models.json_file import read_json
 from models.locate import locate
@@ -51,6 +52,7 @@ class Contender:
         method: vLLM's name of its quantisation; empty where there is none.
         weights: How its weights are stored, for people.
         sha256: The hash of each file of weights, by its name.
+        trained_packages: Packages that it was trained on; None where it does not say.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Contender:
     method: str
     weights: str
     sha256: Mapping[str, str]
+    trained_packages: frozenset[str] | None = None
 
 
 def parse_entrant(text: str) -> Entrant:
@@ -128,6 +131,7 @@ def _with_manifest(entrant: Entrant, folder: Path, device: Device) -> Contender:
             for name, entry in manifest.files.items()
             if name.endswith(".safetensors")
         },
+        trained_packages=trained_packages(folder),
     )
 
 
@@ -163,6 +167,7 @@ def _without_manifest(entrant: Entrant, folder: Path) -> Contender:
             for name in names
             if name.endswith(".safetensors")
         },
+        trained_packages=trained_packages(folder),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from models.eval.bootstrap import Estimate
 from models.eval.evaluation import Outcome
+from models.eval.familiarity import Familiarity, count_familiar
 from models.eval.machine import Circumstances
 from models.eval.summary import Difference, Row, compare, suffix_gains, sum_up
 
@@ -19,7 +20,8 @@ class Report:
         suite: The suite's name.
         date: The day, as ``YYYY-MM-DD``.
         seed: What tasks and intervals were drawn with.
-        data: The SHA-256 of each file of data, by its name.
+        data: The SHA-256 of each file or folder of data, by its name.
+        packages: The package of each task's document, where it is known.
         circumstances: What it was measured with.
         outcomes: What came of each model; the first is compared to the others.
     """
@@ -28,6 +30,7 @@ class Report:
     date: str
     seed: int
     data: Mapping[str, str]
+    packages: tuple[str | None, ...]
     circumstances: Circumstances
     outcomes: tuple[Outcome, ...]
 
@@ -38,6 +41,13 @@ class Report:
     def gains(self, outcome: Outcome) -> list[Difference]:
         """Tell what the suffix gives to one model."""
         return suffix_gains(outcome.scores, seed=self.seed)
+
+    def familiarity(self, outcome: Outcome) -> Familiarity | None:
+        """Tell what one model may know; None where it does not say, or no task does."""
+        trained = outcome.contender.trained_packages
+        if trained is None or not any(self.packages):
+            return None
+        return count_familiar(self.packages, trained)
 
     def lead(self, outcome: Outcome) -> list[Difference]:
         """Tell how much more the first model reaches than this one."""
@@ -68,6 +78,7 @@ def _values(report: Report) -> dict[str, object]:
 
 def _model_values(report: Report, outcome: Outcome) -> dict[str, object]:
     contender = outcome.contender
+    familiarity = report.familiarity(outcome)
     return {
         "name": contender.name,
         "family": contender.family.name,
@@ -76,6 +87,7 @@ def _model_values(report: Report, outcome: Outcome) -> dict[str, object]:
         "context_length": contender.context_length,
         "engine": asdict(outcome.engine),
         "dtype": outcome.dtype.value,
+        "trained_on": None if familiarity is None else asdict(familiarity),
         "summary": [_plain(asdict(row)) for row in report.rows(outcome)],
         "suffix_gain": [_plain(asdict(gain)) for gain in report.gains(outcome)],
         "first_model_leads_by": []
@@ -118,8 +130,19 @@ def _introduction(report: Report) -> Iterator[str]:
             f"{contender.family.name}; weights {hashes}; {engine.name} "
             f"{engine.version} on {engine.device}, {engine.kernel or 'no'} "
             f"quantised kernel, dtype {outcome.dtype.value}"
+            + _known(report.familiarity(outcome))
         )
     yield ""
+
+
+def _known(familiarity: Familiarity | None) -> str:
+    if familiarity is None:
+        return ""
+    return (
+        f"; {familiarity.trained} of the cursors lie in packages that it was trained "
+        f"on, {familiarity.other} in others, {familiarity.unknown} in files of which "
+        "the package is not known"
+    )
 
 
 def _table(report: Report) -> Iterator[str]:

@@ -48,6 +48,8 @@ class Task:
         max_tokens: The most tokens that a model may write.
         test: Python code that fails where prefix, middle and suffix before it are no
             solution; None where there is no such test.
+        package: Canonical name of the package that the document is of; None where
+            that is not known.
     """
 
     task_id: str
@@ -59,6 +61,7 @@ class Task:
     extent: Extent
     max_tokens: int
     test: str | None = None
+    package: str | None = None
 
     @property
     def snapshot(self) -> Snapshot:

@@ -14,7 +14,8 @@ from lsp_server.errors import QuantizeError
 from models.integrity import hash_file
 from models.json_file import read_json
 from models.quantize.tool import TOOLS, Tool
-from models.safetensors_header import TensorEntry, read_header
+from models.safetensors_header import TensorEntry
+from models.tensor_fit import read_tensors, require_fit
 
 __all__ = ["GROUP_SIZES", "Source", "check_group_size", "read_source"]
 
@@ -107,7 +108,8 @@ def read_source(folder: Path, tool: Tool) -> Source:
     Raises:
         QuantizeError: It is missing, incomplete, already quantised, of an architecture
             that the tool does not know, or brings code of its own.
-        ModelIntegrityError: A file of it is damaged.
+        ModelIntegrityError: A file of it is damaged, or a tensor is missing or of
+            another shape than its configuration describes.
     """
     config_path = folder / "config.json"
     if not config_path.is_file():
@@ -126,9 +128,8 @@ def read_source(folder: Path, tool: Tool) -> Source:
     weight_files = tuple(sorted(path.name for path in folder.glob("*.safetensors")))
     if not weight_files:
         raise _refusal(folder, "there are no weights: no safetensors file")
-    tensors: dict[str, TensorEntry] = {}
-    for name in weight_files:
-        tensors.update(read_header(folder / name))
+    tensors = read_tensors(folder)
+    require_fit(folder, config, tensors)
     return Source(
         folder=folder, config=config, tensors=tensors, weight_files=weight_files
     )
@@ -175,7 +176,9 @@ def _unknown_type(folder: Path, model_type: object, tool: Tool) -> QuantizeError
     others = [name for name, other in TOOLS.items() if model_type in other.model_types]
     knows = f"it knows {', '.join(sorted(tool.model_types))}"
     return QuantizeError(
-        f"{tool.name} cannot quantise the model type {model_type!r}",
+        f'{tool.name} cannot quantise the model type "{model_type}"'
+        if model_type
+        else "config.json names no model type",
         subject=str(folder),
         remedy=f"Choose --backend {others[0]}, which can; {knows}"
         if others

@@ -21,6 +21,7 @@ class Tool:
             was not tried.
         install: Command that installs it.
         variables: Environment variables that its worker needs.
+        legacy: What to say to who uses it still; empty where it is kept up.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Tool:
     model_types: frozenset[str]
     install: str
     variables: Mapping[str, str] = field(default_factory=dict)
+    legacy: str = ""
 
 
 AUTO_GPTQ = Tool(
@@ -37,6 +39,9 @@ AUTO_GPTQ = Tool(
     worker="autogptq_worker",
     model_types=frozenset({"gemma", "gpt_bigcode", "llama", "mistral", "qwen2"}),
     install="make install-quantize",
+    # Source: huggingface/peft, pull request 3190, by its last maintainer.
+    legacy="auto-gptq is legacy: archived in March 2025, it knows no newer model type; "
+    "its successor is --backend gptqmodel (make install-gptqmodel)",
 )
 GPTQMODEL = Tool(
     name="gptqmodel",

@@ -78,7 +78,7 @@ def memory_need(
 
     Args:
         entry: The model.
-        load: What is asked of it; a context longer than the model's is cut.
+        load: What is asked of it; of a longer context, only the model's own counts.
         device: ``cpu`` or ``cuda``.
         weights_bytes: The size of the weights on disk, where they are there.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lsp_server.errors import PullError, UnsupportedModelError
 from models.integrity import MANIFEST_NAME, hash_file
-from models.json_file import damaged, read_json
+from models.json_file import as_written, damaged, read_json
 from models.manifest import FileEntry, Manifest, Provenance, Quantisation, load_manifest
 from models.registry.entry import Checkpoint, Entry
 from models.registry.remote import Listing
@@ -204,7 +204,7 @@ def _contradiction(
     listing: Listing, key: str, actual: object, expected: object
 ) -> PullError:
     return PullError(
-        f"its {key} is {actual!r}, in the registry {expected!r}",
+        f"its {key} is {as_written(actual)}, in the registry {as_written(expected)}",
         subject=listing.source,
         remedy="Do not use this source; tell Midfill's maintainers if it is the hub",
     )

@@ -80,6 +80,7 @@ class Rating(enum.Enum):
 
     FITS = "fits"
     TOO_LARGE = "too large"
+    TOO_SHORT = "too short"
     TOO_SLOW = "too slow"
     CANNOT_RUN = "cannot run"
     UNKNOWN = "not known"
@@ -124,7 +125,7 @@ def judge(
 
 
 def recommended(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """Give the largest model that fits; None where none does.
+    """Return the largest model that fits; None where none does.
 
     A checkpoint of the model's own makers comes before anybody else's of any size.
     """
@@ -144,13 +145,18 @@ def _is_makers_own(entry: Entry) -> bool:
 
 def _judge(entry: Entry, machine: Machine, load: Load, on_disk: int | None) -> Verdict:
     need = memory_need(entry, load, device=machine.device, weights_bytes=on_disk)
-    rating, why = _rate(entry, machine, need)
+    rating, why = _rate(entry, machine, load, need)
     return Verdict(entry=entry, rating=rating, why=why, need=need)
 
 
-def _rate(entry: Entry, machine: Machine, need: Need | None) -> tuple[Rating, str]:
+def _rate(
+    entry: Entry, machine: Machine, load: Load, need: Need | None
+) -> tuple[Rating, str]:
     if reason := _obstacle(entry, machine):
         return Rating.CANNOT_RUN, reason
+    if load.context_tokens > entry.context_length:
+        known = f"knows {entry.context_length:,} tokens of context"
+        return Rating.TOO_SHORT, f"{known}, {load.context_tokens:,} are asked for"
     if need is None:
         return Rating.UNKNOWN, "no source gives the figures that memory depends on"
     budget = machine.budget_bytes
@@ -171,7 +177,7 @@ def _obstacle(entry: Entry, machine: Machine) -> str:
     if entry.shipped:
         return ""
     if entry.checkpoint is None:
-        return "no GPTQ checkpoint is known"
+        return "no GPTQ checkpoint is known; make one with `midfill quantize`"
     if not machine.gpus and entry.active_parameters is not None:
         return "there is no 4-bit kernel for experts on a CPU"
     return _format_obstacle(entry.checkpoint, machine)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lsp_server.errors import MidfillError
+from models.eval.human_eval import read_human_eval
+from models.eval.values import Task
 from models.train.config import TrainConfig, read_config
 from models.train.progress import Display
 
@@ -19,17 +21,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # The workers that cut rows import this module again, and must not wait for torch.
     from models.train.device import this_device  # noqa: PLC0415  # as said above
-    from models.train.loop import Order, train  # noqa: PLC0415  # as said above
+    from models.train.loop import train  # noqa: PLC0415  # as said above
+    from models.train.order import Order  # noqa: PLC0415  # as said above
 
     display = Display(sys.stderr)
     try:
         order = Order(
-            config=_with_options(read_config(options.config), options),
+            config=_with_options(read_config(options.config, options.set), options),
             out=options.out,
             device=this_device(),
             minutes=options.minutes,
             pause_minutes=options.pause,
             resume=options.resume,
+            tasks=_tasks(options.tasks),
         )
         train(order, display)
     except MidfillError as exc:
@@ -39,6 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
         display.say("interrupted; --resume goes on from the last checkpoint")
         return _INTERRUPTED
     return 0
+
+
+def _tasks(places: list[Path]) -> list[Task]:
+    if not places:
+        return []
+    tasks, _ = read_human_eval(places, limit=None, seed=0)
+    return tasks
 
 
 def _with_options(config: TrainConfig, options: argparse.Namespace) -> TrainConfig:
@@ -60,9 +71,24 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("config", type=Path, help="TOML file, such as models/train/starter.toml")
     add("--out", type=Path, required=True, help="folder for all that the run writes")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting of the file, such as data.apart=true; repeatable",
+    )
     add("--resume", action="store_true", help="go on from the checkpoint in --out")
     add("--minutes", type=_positive, help="time to take; the schedule follows it")
     add("--pause", type=_positive, help="minutes to stop after, to resume later")
+    add(
+        "--tasks",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="files of human-eval-infilling whose gaps the finished model fills",
+    )
     add("--corpus", help="corpus folder, instead of the file's")
     add("--tokenizer", help="tokenizer folder, instead of the file's")
     add("--workers", type=int, help="worker processes, instead of the file's")

@@ -1,13 +1,27 @@
 """What a training run is told: the shape of the model, its data, and the recipe."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from lsp_server.errors import TrainingError
 from models.strict import ShapeError, build
+from models.train.changes import apply_changes
+from models.train.formats import FORMATS
 
-__all__ = ["Data", "Recipe", "Shape", "Stage", "TrainConfig", "read_config"]
+__all__ = [
+    "Cuts",
+    "Data",
+    "Recipe",
+    "Shape",
+    "Shares",
+    "Stage",
+    "TrainConfig",
+    "read_config",
+]
+
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,30 +71,73 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """How many of the middles are of each kind; together they are 1.
+
+    Attributes:
+        cursor: From a cursor at or in a line to the end of the line, of its statement
+            or of its block.
+        in_line: From a cursor within a line to the line's end.
+        line: A whole line, with or without its indentation and its line end.
+        block: A whole statement or a whole body by the syntax tree, likewise.
+        node: A whole node of the syntax tree.
+        span: A run of characters.
+    """
+
+    cursor: float = 0.0
+    in_line: float = 0.0
+    line: float = 0.0
+    block: float = 0.0
+    node: float = 0.0
+    span: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cuts:
+    """How windows of a document become examples.
+
+    Attributes:
+        format: Name of a prompt format in `models.train.formats`.
+        fim_share: Share of the windows with a middle; the others read left to right.
+        neighbours_share: Share of the windows with a middle that have pieces of one or
+            two other files of the package in front.
+        even_lengths: Whether every length of blocks, nodes and spans, up to a third of
+            the window, is as likely; else short ones are, on a logarithmic scale.
+        shares: Kinds of middles.
+    """
+
+    format: str
+    fim_share: float
+    neighbours_share: float
+    even_lengths: bool
+    shares: Shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """Where the text comes from and how it is cut.
+    """Where the text comes from and how it is read.
 
     Attributes:
         corpus: Folder with shards to train on and shards held out.
         tokenizer: Folder with ``tokenizer.json``.
-        fim_share: Share of the windows with a middle; the others read left to right.
-        cursor_share: Share of the middles from a cursor to the end of a line, statement
-            or block; of the others, half are whole syntax nodes.
+        cuts: How windows become examples.
+        apart: Whether the examples of a row cannot see each other.
         middle_weight: What a token of a middle, or its end, counts in the loss, where
             any other counts one.
         workers: Processes that cut and encode, for each that trains; none does it in
             the training process.
-        held_out_rows: Rows of other packages that the held-out loss is measured on.
+        held_out_examples: Examples of other packages, of each kind of middle, that the
+            held-out losses are measured on.
         stages: Parts of the run, in order.
     """
 
     corpus: str
     tokenizer: str
-    fim_share: float
-    cursor_share: float
+    cuts: Cuts
+    apart: bool
     middle_weight: float
     workers: int
-    held_out_rows: int
+    held_out_examples: int
     stages: tuple[Stage, ...]
 
 
@@ -135,8 +192,8 @@ class TrainConfig:
         return next((s for s in stages if share < s.until_share), stages[-1])
 
 
-def read_config(path: Path) -> TrainConfig:
-    """Read a run's TOML file.
+def read_config(path: Path, changes: Iterable[str] = ()) -> TrainConfig:
+    """Read a run's TOML file, with ``changes`` such as ``data.apart = true``.
 
     Raises:
         TrainingError: The file cannot be read, a key is unknown or missing, or values
@@ -144,7 +201,8 @@ def read_config(path: Path) -> TrainConfig:
     """
     try:
         with path.open("rb") as file:
-            config = build(TrainConfig, tomllib.load(file))
+            raw = apply_changes(tomllib.load(file), changes)
+        config = build(TrainConfig, raw)
     except OSError as exc:
         raise _wrong(path, f"the file cannot be read ({exc.strerror})") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
@@ -161,6 +219,7 @@ def _rules(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
     """Give what must hold, each with its words."""
     shape, data, recipe = config.shape, config.data, config.recipe
     stages = data.stages
+    shares = astuple(data.cuts.shares)
     ends = [stage.until_share for stage in stages]
     sizes = (shape.layers, shape.hidden, shape.heads, shape.kv_heads, shape.head_size)
     intervals = (
@@ -202,16 +261,24 @@ def _rules(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
             "batch_tokens is a multiple of micro_batch_tokens, and that of row_tokens",
         ),
         (
-            0 <= data.fim_share <= 1 and 0 <= data.cursor_share <= 1,
-            "fim_share and cursor_share lie between 0 and 1",
+            0 <= data.cuts.fim_share <= 1 and 0 <= data.cuts.neighbours_share <= 1,
+            "fim_share and neighbours_share lie between 0 and 1",
         ),
+        (
+            min(shares) >= 0 and abs(sum(shares) - 1) < _ROUNDING,
+            "the shares of kinds are together 1, and none is negative",
+        ),
+        (data.cuts.format in FORMATS, f"format is one of {', '.join(sorted(FORMATS))}"),
         (
             min(recipe.warmup_share, recipe.decay_share) >= 0
             and recipe.warmup_share + recipe.decay_share <= 1,
             "warmup_share and decay_share fit into the run",
         ),
         (recipe.steps > 0 and min(intervals) > 0, "steps and intervals are positive"),
-        (data.workers >= 0 and data.held_out_rows > 0, "rows and workers are counts"),
+        (
+            data.workers >= 0 and data.held_out_examples > 0,
+            "examples and workers are counts",
+        ),
     )
 
 

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.train.config import Stage
+from models.train.config import Cuts, Stage
 from models.train.documents import DocumentStore
 from models.train.examples import Example, ExampleMaker, Role
+from models.train.neighbours import neighbours_of
 
 __all__ = ["Position", "RowSource", "Rows", "pack", "stream"]
 
@@ -31,7 +32,8 @@ _OPEN_EXAMPLES = 64
 _ITEMS_AHEAD_PER_WORKER = 3
 
 Rows = npt.NDArray[np.uint16]
-"""Shape (rows, 2, row tokens + 1): ids, and the role of each as a target."""
+"""Shape (rows, 3, row tokens + 1): ids, the role of each as a target, and the number of
+its example in the row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,33 +56,49 @@ class RowSource:
     Attributes:
         store: The file of the texts.
         tokenizer: Folder with ``tokenizer.json``.
-        fim_share: Share of the windows with a middle.
-        cursor_share: Share of those middles that begin at a cursor.
+        cuts: How windows become examples.
         seed: Decides order and cuts.
     """
 
     store: Path
     tokenizer: Path
-    fim_share: float
-    cursor_share: float
+    cuts: Cuts
     seed: int
 
     def item(self, number: int, stage: Stage) -> Rows:
         """Make the rows of one item."""
+        return pack(
+            self.examples(number, stage),
+            row_tokens=stage.row_tokens,
+            pad_id=self.maker().pad_id,
+        )
+
+    def examples(self, number: int, stage: Stage) -> list[Example]:
+        """Make the examples of one item, in the order in which they are packed."""
         documents = _open_store(self.store)
-        maker = _open_maker(self.tokenizer, self.fim_share, self.cursor_share)
+        maker = self.maker()
         items_per_pass = -(-len(documents) // _DOCUMENTS_PER_ITEM)
         one_pass, at = divmod(number, items_per_pass)
         order = np.random.default_rng([self.seed, one_pass]).permutation(len(documents))
         chosen = order[at * _DOCUMENTS_PER_ITEM : (at + 1) * _DOCUMENTS_PER_ITEM]
         rng = random.Random(f"{self.seed} {number}")  # noqa: S311  # draws cuts only
+        has_neighbours = self.cuts.neighbours_share > 0
         examples = [
             example
-            for document in chosen
-            for example in maker.examples(documents[int(document)], stage, rng)
+            for place in map(int, chosen)
+            for example in maker.examples(
+                documents[place],
+                stage,
+                rng,
+                neighbours_of(documents, place) if has_neighbours else (),
+            )
         ]
         rng.shuffle(examples)
-        return pack(examples, row_tokens=stage.row_tokens, pad_id=maker.pad_id)
+        return examples
+
+    def maker(self) -> ExampleMaker:
+        """Give what cuts and encodes; a process loads it once."""
+        return _open_maker(self.tokenizer, self.cuts)
 
 
 def pack(examples: list[Example], *, row_tokens: int, pad_id: int) -> Rows:
@@ -93,10 +111,10 @@ def pack(examples: list[Example], *, row_tokens: int, pad_id: int) -> Rows:
     opened: list[Example] = []
     rows: list[Rows] = []
     while waiting or opened:
-        row: Rows = np.zeros((2, row_tokens + 1), np.uint16)
+        row: Rows = np.zeros((3, row_tokens + 1), np.uint16)
         row[0] = pad_id
         row[1] = Role.NONE
-        used = 0
+        used, number = 0, 0
         while True:
             while waiting and len(opened) < _OPEN_EXAMPLES:
                 opened.append(waiting.popleft())
@@ -110,15 +128,17 @@ def pack(examples: list[Example], *, row_tokens: int, pad_id: int) -> Rows:
             end = used + len(example.tokens)
             row[0, used:end] = example.tokens
             row[1, used:end] = example.roles
-            used = end
+            used, number = end, number + 1
+            # What comes behind, also padding, is of another example.
+            row[2, used:] = number
         rows.append(row)
-    return np.stack(rows) if rows else np.zeros((0, 2, row_tokens + 1), np.uint16)
+    return np.stack(rows) if rows else np.zeros((0, 3, row_tokens + 1), np.uint16)
 
 
 def stream(
     source: RowSource, stage: Stage, start: Position, *, workers: int, stride: int = 1
 ) -> Generator[tuple[Rows, Position], None, None]:
-    """Give row after row, shape (2, row tokens + 1), with the position behind it.
+    """Give row after row, shape (3, row tokens + 1), with the position behind it.
 
     Args:
         source: Where rows come from.
@@ -178,5 +198,5 @@ def _open_store(path: Path) -> DocumentStore:
 
 
 @cache
-def _open_maker(tokenizer: Path, fim_share: float, cursor_share: float) -> ExampleMaker:
-    return ExampleMaker(tokenizer, fim_share=fim_share, cursor_share=cursor_share)
+def _open_maker(tokenizer: Path, cuts: Cuts) -> ExampleMaker:
+    return ExampleMaker(tokenizer, cuts)

@@ -6,24 +6,27 @@ format, `lsp_server.prompt.families`.
 
 import enum
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from lsp_server.errors import TrainingError
-from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
-from lsp_server.prompt.fim import FimFamily, Literal, Sentinel, Slot
-from models.train.config import Stage
+from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
+from models.train.config import Cuts, Stage
+from models.train.documents import Document
 from models.train.fim import Cut, cut_window, windows
-from models.train.outline import Outline, Span, read_outline
+from models.train.formats import FORMATS
+from models.train.neighbours import draw_pieces
+from models.train.outline import Span, read_outline
 
 __all__ = ["Example", "ExampleMaker", "Role"]
 
-_FAMILY = "midfill"
 _PAD = "<|fim_pad|>"
 _CHARS_PER_TOKEN = 3.5
 """Somewhat fewer than measured (3.97), as few windows should need clipping."""
@@ -37,6 +40,10 @@ class Role(enum.IntEnum):
     MIDDLE = 2
 
 
+Target: TypeAlias = tuple[int, Role]
+"""A token id, and what it is to the loss."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """One window as the model reads it.
@@ -45,30 +52,27 @@ class Example:
         tokens: Ids, shape (length,).
         roles: Values of `Role`, shape (length,); sentinels of the prompt have none, as
             where they stand was drawn by lot.
+        cut: What was rendered; None for text that is read left to right.
     """
 
     tokens: npt.NDArray[np.uint16]
     roles: npt.NDArray[np.uint8]
+    cut: Cut | None = None
 
 
 class ExampleMaker:
     """Cuts, encodes and renders documents."""
 
-    def __init__(
-        self, tokenizer_folder: Path, *, fim_share: float, cursor_share: float
-    ) -> None:
-        """Load the tokenizer.
-
-        ``fim_share`` of the windows get a middle, ``cursor_share`` of these one that
-        begins at a cursor.
+    def __init__(self, tokenizer_folder: Path, cuts: Cuts) -> None:
+        """Load the tokenizer, to make examples as ``cuts`` says.
 
         Raises:
             ModelError: The tokenizer cannot be used.
             TrainingError: It lacks a sentinel, or has more ids than 16 bits.
         """
         self._tokenizer = FastTokenizer(tokenizer_folder)
-        self._family: FimFamily = find_family(_FAMILY)
-        self._fim_share, self._cursor_share = fim_share, cursor_share
+        self._family: FimFamily = FORMATS[cuts.format]
+        self._cuts = cuts
         self._ids = {
             name: self._sentinel_id(name, tokenizer_folder)
             for name in (*self._family.sentinels, _PAD)
@@ -96,12 +100,17 @@ class ExampleMaker:
         return self._ids[self._family.stop_tokens[0]]
 
     def examples(
-        self, text: str, stage: Stage, rng: random.Random
+        self,
+        document: Document,
+        stage: Stage,
+        rng: random.Random,
+        neighbours: Sequence[Document] = (),
     ) -> Iterator[Example]:
-        """Give the examples of one document.
+        """Give the examples of one document, pieces of ``neighbours`` before some.
 
         A window whose middle alone does not fit into a row is left out.
         """
+        text = document.text
         outline = read_outline(text)
         for window in windows(
             text,
@@ -109,67 +118,125 @@ class ExampleMaker:
             longest_chars=int(stage.longest_window_tokens * _CHARS_PER_TOKEN),
             rng=rng,
         ):
-            example = self._example(text, window, outline, stage, rng)
+            if rng.random() >= self._cuts.fim_share:
+                yield self._left_to_right(text, window, stage.row_tokens)
+                continue
+            cut = cut_window(text, window, outline, rng, self._cuts)
+            pieces: Sequence[Document] = ()
+            if neighbours and rng.random() < self._cuts.neighbours_share:
+                pieces = draw_pieces(neighbours, rng)
+            example = self.render(
+                cut, most_tokens=stage.row_tokens, path=document.path, pieces=pieces
+            )
             if example is not None:
                 yield example
 
-    def _example(
+    def render(
         self,
-        text: str,
-        window: Span,
-        outline: Outline,
-        stage: Stage,
-        rng: random.Random,
+        cut: Cut,
+        *,
+        most_tokens: int,
+        path: str = "",
+        pieces: Sequence[Document] = (),
     ) -> Example | None:
-        if rng.random() < self._fim_share:
-            cut = cut_window(
-                text, window, outline, rng, cursor_share=self._cursor_share
-            )
-            return self.render(cut, most_tokens=stage.row_tokens)
-        return self._left_to_right(text, window, stage.row_tokens)
-
-    def render(self, cut: Cut, *, most_tokens: int) -> Example | None:
         """Render one cut, clipped on its outer sides to ``most_tokens``.
 
         Prefix, middle and suffix are encoded apart, as the editor's prompt does it.
+        Pieces of other files that would take more than half of the room are left out.
         None where the middle leaves no room.
         """
-        prefix, middle, suffix = map(
-            self._tokenizer.encode, (cut.prefix, cut.middle, cut.suffix)
-        )
+        encode = self._tokenizer.encode
+        prefix, middle, suffix = map(encode, (cut.prefix, cut.middle, cut.suffix))
         frame = sum(isinstance(part, Sentinel) for part in self._family.order)
         room = most_tokens - frame - len(middle) - 1
         if room < 0:
             return None
+        snippets = self._render_pieces(pieces, path)
+        if len(snippets) > room // 2:
+            snippets = []
+        room -= len(snippets)
         # The suffix gives way first, down to half of the room.
         kept_suffix = suffix[: max(room - len(prefix), room // 2)]
         kept_prefix = prefix[max(len(prefix) - (room - len(kept_suffix)), 0) :]
-        tokens: list[int] = []
-        roles: list[Role] = []
-        filling = {Slot.PREFIX: kept_prefix, Slot.SUFFIX: kept_suffix}
-        for part in self._family.order:
+        found = list(
+            self._render(
+                self._family.order,
+                {
+                    Slot.SNIPPETS: snippets,
+                    Slot.PREFIX: [(token, Role.CONTEXT) for token in kept_prefix],
+                    Slot.SUFFIX: [(token, Role.CONTEXT) for token in kept_suffix],
+                },
+            )
+        )
+        found += [(token, Role.MIDDLE) for token in (*middle, self.end_id)]
+        return _example(found, cut)
+
+    def prompt(
+        self, prefix: str, suffix: str | None, *, most_tokens: int
+    ) -> tuple[int, ...]:
+        """Give the ids that ask for a middle; without a suffix, to read on from left.
+
+        They are clipped to ``most_tokens``.
+        """
+        if suffix is None:
+            kept = self._tokenizer.encode(prefix)[-(most_tokens - 1) :]
+            return (self.end_id, *kept)
+        cut = Cut(prefix=prefix, middle="", suffix=suffix)
+        example = self.render(cut, most_tokens=most_tokens + 1)
+        return () if example is None else tuple(example.tokens[:-1].tolist())
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Give the text of ids, sentinels by their names."""
+        names = {token_id: name for name, token_id in self._ids.items()}
+        parts: list[str] = []
+        for is_sentinel, run in groupby(tokens, key=names.__contains__):
+            ids = list(run)
+            parts += map(names.__getitem__, ids) if is_sentinel else [self._plain(ids)]
+        return "".join(parts)
+
+    def _plain(self, tokens: Sequence[int]) -> str:
+        return self._tokenizer.decode(tokens)
+
+    def _render_pieces(self, pieces: Sequence[Document], path: str) -> list[Target]:
+        """Render pieces of other files in the order of their paths, as the server."""
+        if not pieces:
+            return []
+        family = self._family
+        found = list(self._render(family.snippets_head, {}))
+        for piece in sorted(pieces, key=lambda each: (each.path, each.text)):
+            text = self._tokenizer.encode(piece.text.rstrip("\n"))
+            filling = {
+                Slot.PATH: self._context(piece.path),
+                Slot.TEXT: [(token, Role.CONTEXT) for token in text],
+            }
+            found += self._render(family.snippet, filling)
+        name = PurePosixPath(path).name
+        return found + list(
+            self._render(family.snippets_tail, {Slot.PATH: self._context(name)})
+        )
+
+    def _context(self, path: str) -> list[Target]:
+        return [(token, Role.NONE) for token in self._tokenizer.encode(path)]
+
+    def _render(
+        self, layout: Sequence[Part], filling: Mapping[Slot, Sequence[Target]]
+    ) -> Iterator[Target]:
+        for part in layout:
             match part:
                 case Sentinel(token=name):
-                    tokens.append(self._ids[name])
-                    roles.append(Role.NONE)
+                    yield self._ids[name], Role.NONE
                 case Literal(text=text):
-                    tokens.extend(self._tokenizer.encode(text))
-                    roles.extend([Role.NONE] * (len(tokens) - len(roles)))
+                    for token in self._tokenizer.encode(text):
+                        yield token, Role.NONE
                 case Slot():
-                    tokens.extend(filling.get(part, ()))
-                    roles.extend([Role.CONTEXT] * (len(tokens) - len(roles)))
-        tokens.extend((*middle, self.end_id))
-        roles.extend([Role.MIDDLE] * (len(middle) + 1))
-        return _example(tokens, roles)
+                    yield from filling.get(part, ())
 
     def _left_to_right(self, text: str, window: Span, most_tokens: int) -> Example:
-        body = self._tokenizer.encode(text[window[0] : window[1]])
-        tokens = [self.end_id, *body]
-        roles = [Role.NONE, *([Role.CONTEXT] * len(body))]
+        body = [*self._tokenizer.encode(text[window[0] : window[1]])]
         if window[1] == len(text):
-            tokens.append(self.end_id)
-            roles.append(Role.CONTEXT)
-        return _example(tokens[:most_tokens], roles[:most_tokens])
+            body.append(self.end_id)
+        found = [(self.end_id, Role.NONE), *((each, Role.CONTEXT) for each in body)]
+        return _example(found[:most_tokens], None)
 
     def _sentinel_id(self, name: str, folder: Path) -> int:
         token_id = self._tokenizer.token_id(name)
@@ -182,5 +249,9 @@ class ExampleMaker:
         return token_id
 
 
-def _example(tokens: list[int], roles: list[Role]) -> Example:
-    return Example(tokens=np.array(tokens, np.uint16), roles=np.array(roles, np.uint8))
+def _example(found: Sequence[Target], cut: Cut | None) -> Example:
+    return Example(
+        tokens=np.array([token for token, _ in found], np.uint16),
+        roles=np.array([role for _, role in found], np.uint8),
+        cut=cut,
+    )

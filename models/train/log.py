@@ -1,13 +1,14 @@
 """What a run says of itself: lines of JSON, of which a picture can be drawn."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from lsp_server.errors import TrainingError
 
-__all__ = ["HeldOut", "Measured", "TrainingLog"]
+__all__ = ["Entry", "HeldOut", "Infilled", "KindScore", "Measured", "TrainingLog"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +46,63 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KindScore:
+    """How well middles of one kind are predicted, each behind the right ones before.
+
+    Attributes:
+        loss: Of middles and their end, in nats per token.
+        end_loss: Of the end alone, in nats.
+        exact: Share of middles whose every token, and the end, is the likeliest.
+        right: The same without the end.
+        right_without_suffix: The same where only the prefix is read.
+    """
+
+    loss: float
+    end_loss: float
+    exact: float
+    right: float
+    right_without_suffix: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOut:
-    """Losses on packages that are not trained on, in nats per token.
+    """Measured on packages that are not trained on.
 
     Attributes:
         step: Steps done.
         tokens: Tokens read since the run began.
-        held_out_middle_loss: Of middles and their end alone.
-        held_out_context_loss: Of all other text.
+        held_out_middle_loss: Mean of the kinds' losses, in nats per token.
+        kinds: By the kind's name in `models.train.config.Shares`.
     """
 
     step: int
     tokens: int
     held_out_middle_loss: float
-    held_out_context_loss: float
+    kinds: Mapping[str, KindScore]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Infilled:
+    """What the model wrote into a benchmark's gaps, greedily.
+
+    Attributes:
+        step: Steps done.
+        tokens: Tokens read since the run began.
+        tasks: Tasks asked.
+        exact: Share that is the missing text, with the suffix read.
+        exact_without_suffix: The same without.
+        stops: Share that the model ended by itself where it should end.
+    """
+
+    step: int
+    tokens: int
+    tasks: int
+    exact: float
+    exact_without_suffix: float
+    stops: float
+
+
+Entry: TypeAlias = Measured | HeldOut | Infilled
 
 
 class TrainingLog:
@@ -74,7 +118,7 @@ class TrainingLog:
         kept = [entry for entry in self.entries() if entry["step"] <= keep_steps]
         self._write("w", *kept)
 
-    def add(self, entry: Measured | HeldOut) -> None:
+    def add(self, entry: Entry) -> None:
         """Append a line.
 
         Raises:

@@ -3,9 +3,8 @@
 import math
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -15,60 +14,33 @@ import torch
 from torch import Tensor, nn
 
 from lsp_server.errors import TrainingError
+from models.eval.values import View
+from models.train.attention import Mask, apart_mask
 from models.train.checkpoint import Checkpoint
-from models.train.config import Stage, TrainConfig
+from models.train.config import Stage
 from models.train.data import Position, Rows, RowSource, stream
 from models.train.device import autocast, wait_for
 from models.train.documents import read_shards, write_store
 from models.train.examples import ExampleMaker, Role
-from models.train.held_out import HeldOutRows
-from models.train.log import HeldOut, Measured
+from models.train.held_out import HeldOutExamples
+from models.train.held_out_rows import draw_kinds
+from models.train.infilling import fill_gaps
+from models.train.log import HeldOut, Infilled
 from models.train.losses import count_targets, sum_losses, to_device
 from models.train.meter import Clock, Meter
 from models.train.network import Decoder
 from models.train.optimiser import Optimiser, rate_factor
+from models.train.order import Listener, Order
 from models.train.ranks import Ranks, check_split, join_ranks
 from models.train.run_folder import RunFolder
 
-__all__ = ["Listener", "Order", "train"]
+__all__ = ["train"]
 
 
-class Listener(Protocol):
-    """Hears how the run goes."""
-
-    def say(self, line: str) -> None:
-        """Take a line for people."""
-        ...
-
-    def measured(self, measured: Measured) -> None:
-        """Take a line of the log."""
-        ...
-
-    def held_out(self, held_out: HeldOut) -> None:
-        """Take a held-out loss."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A run to be made.
-
-    Attributes:
-        config: The run's configuration.
-        out: Folder for the model, the log, the picture and the checkpoint.
-        device: What trains, in this process.
-        minutes: Time that the run has, getting ready included; None counts steps.
-        pause_minutes: Time after which this process stops with a checkpoint, wherever
-            the run is; None does not.
-        resume: Whether to go on from the checkpoint in ``out``.
-    """
-
-    config: TrainConfig
-    out: Path
-    device: torch.device
-    minutes: float | None = None
-    pause_minutes: float | None = None
-    resume: bool = False
+class _SumLosses(Protocol):
+    def __call__(
+        self, network: nn.Module, rows: Tensor, mask: Mask | None, /
+    ) -> Tensor: ...
 
 
 def train(order: Order, listener: Listener) -> None:
@@ -95,18 +67,11 @@ class _Run:
         config = order.config
         self._begin_s = time.monotonic()
         self._order, self._config, self._listener = order, config, listener
-        self._device, self._ranks, self._is_first = (
-            order.device,
-            ranks,
-            not ranks.number,
-        )
+        self._device, self._ranks = order.device, ranks
+        self._is_first = not ranks.number
         check_split(config.recipe, ranks)
         tokenizer = Path(config.data.tokenizer)
-        self._maker = ExampleMaker(
-            tokenizer,
-            fim_share=config.data.fim_share,
-            cursor_share=config.data.cursor_share,
-        )
+        self._maker = ExampleMaker(tokenizer, config.data.cuts)
         self._folder = RunFolder(order.out, config, processes=ranks.size)
         saved = self._folder.saved() if order.resume else None
         self._source = self._store(folder, "train")
@@ -122,8 +87,8 @@ class _Run:
         if self._is_first:
             self._folder.keep_log(steps=self._step)
             held_out = self._store(folder, "held-out")
-            self._held_out = HeldOutRows(held_out, config)
-        self._sum_losses: Callable[[nn.Module, Tensor], Tensor] = sum_losses
+            self._held_out = HeldOutExamples(draw_kinds(held_out, config))
+        self._sum_losses: _SumLosses = sum_losses
         if self._device.type == "cuda":
             self._sum_losses = torch.compile(sum_losses, dynamic=False)
 
@@ -135,7 +100,7 @@ class _Run:
             self._listener.say(f"{weights:,} weights on {where}")
         micro = self._config.recipe.micro_batch_tokens
         for length in {stage.row_tokens for stage in self._config.data.stages}:
-            shape = (micro // length, 2, length + 1)
+            shape = (micro // length, 3, length + 1)
             self._backward(np.full(shape, Role.MIDDLE, np.uint16), total=1.0)
         self._network.zero_grad(set_to_none=True)
         wait_for(self._device)
@@ -167,6 +132,7 @@ class _Run:
                     share, stage = self._ahead(clock)
                     self._report(clock, share, meter)
         self._measure_held_out()
+        self._fill_gaps()
         self._keep(clock)
 
     def _ahead(self, clock: Clock) -> tuple[float, Stage | None]:
@@ -223,8 +189,10 @@ class _Run:
 
     def _backward(self, rows: Rows, *, total: float) -> Tensor:
         weight = self._config.data.middle_weight
+        placed = to_device(rows, self._device)
+        mask = apart_mask(placed[:, 2, :-1]) if self._config.data.apart else None
         with autocast(self._device):
-            sums = self._sum_losses(self._network, to_device(rows, self._device))
+            sums = self._sum_losses(self._network, placed, mask)
         torch.autograd.backward([(sums[0] + weight * sums[1]) / total])
         return sums.detach()
 
@@ -254,15 +222,39 @@ class _Run:
     def _measure_held_out(self) -> None:
         if not self._is_first:
             return
-        context, middle = self._held_out.losses(self._network, sum_losses, self._device)
+        kinds = self._held_out.scores(self._network, self._device)
         entry = HeldOut(
             step=self._step,
             tokens=self._tokens,
-            held_out_middle_loss=middle,
-            held_out_context_loss=context,
+            held_out_middle_loss=sum(k.loss for k in kinds.values()) / len(kinds),
+            kinds=kinds,
         )
         self._folder.add(entry)
         self._listener.held_out(entry)
+
+    def _fill_gaps(self) -> None:
+        """Let the finished model fill the tasks' gaps, if there are any."""
+        tasks = self._order.tasks
+        if not (self._is_first and tasks):
+            return
+        infilling = fill_gaps(
+            self._network,
+            self._maker,
+            tasks,
+            context_tokens=self._config.shape.context_tokens,
+            device=self._device,
+        )
+        entry = Infilled(
+            step=self._step,
+            tokens=self._tokens,
+            tasks=len(tasks),
+            exact=infilling.exact(View.WITH_SUFFIX),
+            exact_without_suffix=infilling.exact(View.NO_SUFFIX),
+            stops=infilling.stops,
+        )
+        self._folder.add(entry)
+        self._folder.keep_answers(infilling)
+        self._listener.infilled(entry)
 
     def _keep(self, clock: Clock) -> None:
         """Write checkpoint, model and picture."""
@@ -297,8 +289,7 @@ class _Run:
         return RowSource(
             store=path,
             tokenizer=Path(self._config.data.tokenizer),
-            fim_share=self._config.data.fim_share,
-            cursor_share=self._config.data.cursor_share,
+            cuts=self._config.data.cuts,
             seed=self._config.recipe.seed,
         )
 

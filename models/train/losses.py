@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.train.attention import Mask
 from models.train.data import Rows
 from models.train.examples import Role
 
@@ -15,7 +16,7 @@ _ROLES = (int(Role.CONTEXT), int(Role.MIDDLE))
 
 
 def to_device(rows: Rows, device: torch.device) -> Tensor:
-    """Move rows, shape (B, 2, T + 1), as whole numbers that can be indices."""
+    """Move rows, shape (B, 3, T + 1), as whole numbers that can be indices."""
     return torch.from_numpy(rows.astype(np.int32)).to(device).long()
 
 
@@ -25,10 +26,10 @@ def count_targets(rows: Rows) -> tuple[int, int]:
     return int((roles == Role.CONTEXT).sum()), int((roles == Role.MIDDLE).sum())
 
 
-def sum_losses(network: nn.Module, rows: Tensor) -> Tensor:
+def sum_losses(network: nn.Module, rows: Tensor, mask: Mask | None = None) -> Tensor:
     """Sum the cross-entropy, in nats: shape (2,), over context and over middles."""
     targets, roles = rows[:, 0, 1:], rows[:, 1, 1:]
-    logits = network(rows[:, 0, :-1])  # (B, T, vocabulary)
+    logits = network(rows[:, 0, :-1], mask)  # (B, T, vocabulary)
     each = functional.cross_entropy(
         logits.flatten(0, 1).float(), targets.flatten(), reduction="none"
     ).view(targets.shape)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.train.attention import Mask, attend
 from models.train.config import Shape
 
 __all__ = ["Decoder", "flops_per_token"]
@@ -37,7 +38,7 @@ class Decoder(nn.Module):
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 parameter.data.mul_((2 * shape.layers) ** -0.5)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, mask: Mask | None = None) -> Tensor:
         """Turn ids, shape (B, T), into logits, shape (B, T, vocabulary)."""
         hidden = self.embed_tokens(tokens)  # (B, T, D)
         if torch.is_autocast_enabled(tokens.device.type):
@@ -45,7 +46,7 @@ class Decoder(nn.Module):
             hidden = hidden.to(torch.get_autocast_dtype(tokens.device.type))
         rotation = _rotation(tokens.shape[1], self._shape, tokens.device)
         for layer in self.layers:
-            hidden = layer(hidden, rotation)
+            hidden = layer(hidden, rotation, mask)
         return functional.linear(self.norm(hidden), self.embed_tokens.weight)
 
 
@@ -72,8 +73,11 @@ class _Layer(nn.Module):
         self.post_attention_layernorm = _Norm(shape.hidden, shape.norm_epsilon)
         self.mlp = _FeedForward(shape)
 
-    def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-        hidden = hidden + self.self_attn(self.input_layernorm(hidden), rotation)
+    def forward(
+        self, hidden: Tensor, rotation: tuple[Tensor, Tensor], mask: Mask | None
+    ) -> Tensor:
+        normed = self.input_layernorm(hidden)
+        hidden = hidden + self.self_attn(normed, rotation, mask)
         summed: Tensor = hidden + self.mlp(self.post_attention_layernorm(hidden))
         return summed
 
@@ -93,18 +97,19 @@ class _Attention(nn.Module):
             self.q_norm = nn.Identity()
             self.k_norm = nn.Identity()
 
-    def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(
+        self, hidden: Tensor, rotation: tuple[Tensor, Tensor], mask: Mask | None
+    ) -> Tensor:
         rows, length, _ = hidden.shape
         split = (rows, length, -1, self._size)
         query = self.q_norm(self.q_proj(hidden).view(split))  # (B, T, H, S)
         key = self.k_norm(self.k_proj(hidden).view(split))  # (B, T, KV heads, S)
         value = self.v_proj(hidden).view(split)
-        mixed = functional.scaled_dot_product_attention(
+        mixed = attend(
             _rotate(query, rotation).transpose(1, 2),
             _rotate(key, rotation).transpose(1, 2),
             value.transpose(1, 2),
-            is_causal=True,
-            enable_gqa=True,
+            mask,
         )  # (B, H, T, S)
         joined: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(rows, length, -1))
         return joined

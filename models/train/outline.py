@@ -22,10 +22,12 @@ class Outline:
     Attributes:
         nodes: Every node that has a place, as (first character, one past the last).
         statements: Those of them that are statements without statements inside.
+        blocks: Every statement, and every body from its first statement to its last.
     """
 
     nodes: tuple[Span, ...]
     statements: tuple[Span, ...]
+    blocks: tuple[Span, ...]
 
 
 def read_outline(text: str) -> Outline:
@@ -36,16 +38,25 @@ def read_outline(text: str) -> Outline:
             tree = ast.parse(text)
     # ValueError: a null character. The others: too deep for the parser.
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Outline(nodes=(), statements=())
+        return Outline(nodes=(), statements=(), blocks=())
     places = _Places(text)
-    nodes, statements = set(), set()
+    nodes, statements, blocks = set(), set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt | ast.expr | ast.arg | ast.ExceptHandler):
             span = places.span(node)
             nodes.add(span)
-            if isinstance(node, ast.stmt) and not hasattr(node, "body"):
-                statements.add(span)
-    return Outline(nodes=tuple(sorted(nodes)), statements=tuple(sorted(statements)))
+            if isinstance(node, ast.stmt):
+                blocks.add(span)
+                if not hasattr(node, "body"):
+                    statements.add(span)
+                body = getattr(node, "body", [])
+                if len(body) > 1:
+                    blocks.add((places.span(body[0])[0], places.span(body[-1])[1]))
+    return Outline(
+        nodes=tuple(sorted(nodes)),
+        statements=tuple(sorted(statements)),
+        blocks=tuple(sorted(blocks)),
+    )
 
 
 class _Places:

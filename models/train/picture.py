@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT = 760, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 20, 30, 50
 _COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd")
 _TICKS = 6
-_LOSSES = ("middle", "context", "held_out_middle", "held_out_context")
+_LOSSES = ("middle", "context", "held_out_middle")
 
 
 def draw_log(entries: Iterable[Mapping[str, float]]) -> str:

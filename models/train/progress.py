@@ -2,7 +2,7 @@
 
 from typing import TextIO
 
-from models.train.log import HeldOut, Measured
+from models.train.log import HeldOut, Infilled, Measured
 
 __all__ = ["Display"]
 
@@ -44,6 +44,14 @@ class Display:
     def held_out(self, held_out: HeldOut) -> None:
         """Remember the loss to show from now on."""
         self._held_out = f"held-out middles {held_out.held_out_middle_loss:.3f}"
+
+    def infilled(self, infilled: Infilled) -> None:
+        """Show what came of a benchmark's gaps."""
+        self.say(
+            f"{infilled.tasks} gaps: {infilled.exact:.1%} exact, without suffix "
+            f"{infilled.exact_without_suffix:.1%}, {infilled.stops:.0%} end by "
+            "themselves"
+        )
 
 
 def _clock(seconds: float) -> str:

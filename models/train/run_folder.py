@@ -15,13 +15,15 @@ from models.train.checkpoint import (
 from models.train.config import TrainConfig
 from models.train.data import Position
 from models.train.export import save_model
-from models.train.log import HeldOut, Measured, TrainingLog
+from models.train.infilling import Infilling, write_scores
+from models.train.log import Entry, TrainingLog
 from models.train.network import Decoder
 from models.train.picture import draw_log
 
 __all__ = ["RunFolder"]
 
 _CHECKPOINT = "checkpoint.pt"
+_ANSWERS = "infilled.jsonl"
 _LOG = "log.jsonl"
 _MODEL = "model"
 _PICTURE = "loss.svg"
@@ -68,13 +70,28 @@ class RunFolder:
         """
         self._log = TrainingLog(self._folder / _LOG, keep_steps=steps)
 
-    def add(self, entry: Measured | HeldOut) -> None:
+    def add(self, entry: Entry) -> None:
         """Append a line to the log.
 
         Raises:
             TrainingError: It cannot be written.
         """
         self._log.add(entry)
+
+    def keep_answers(self, infilling: Infilling) -> None:
+        """Write what the model answered.
+
+        Raises:
+            TrainingError: It cannot be written.
+        """
+        try:
+            write_scores(self._folder / _ANSWERS, infilling)
+        except OSError as exc:
+            raise TrainingError(
+                f"the answers cannot be written ({exc.strerror})",
+                subject=str(self._folder / _ANSWERS),
+                remedy="Make room, and resume",
+            ) from exc
 
     def save(
         self,

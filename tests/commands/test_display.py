@@ -1,5 +1,7 @@
 """A completion looks the same on a terminal, in a pipe and in JSON."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from lsp_server.commands.display import (
     Palette,
     as_json,
     ghost_text,
+    json_line,
     palette,
     times,
 )
@@ -42,12 +45,21 @@ def answer(text: str, timings: RequestTimings | None = TIMINGS) -> Answer:
         ("d:\n  ", 5, "a\n  b", MARKS, "  [a\n  b]"),
         ("x", 1, "", MARKS, "x[nothing to suggest]"),
         ("", 0, "é", MARKS, "[é]"),
+        ("a\rb = \rc", 6, "1", MARKS, "b = [1]"),
+        ("a\r\nb = \r\nc", 7, "1", MARKS, "b = [1]"),
+        ("a\x0cb", 3, "1", MARKS, "a\\x0cb[1]"),
+        ("\x1b[2Jx", 5, "\x9b1m", COLOURS, "\\x1b[2Jx\x1b[1;32m\\x9b1m\x1b[0m"),
+        ("\u202ex", 2, "y\u2028", MARKS, "\\u202ex[y\\u2028]"),
+        ("\t👩\u200d🚀", 4, "\n", MARKS, "\t👩\u200d🚀[\n]"),
     ],
 )
 def test_the_suggestion_stands_in_its_line(
     text: str, offset: int, suggestion: str, look: Palette, expected: str
 ) -> None:
-    """Only the cursor's line is shown, with the suggestion marked in its place."""
+    """Only the cursor's line is shown, with the suggestion marked in its place.
+
+    What a terminal would obey, in the file or the suggestion, is spelt out.
+    """
     assert expected == ghost_text(text, offset, answer(suggestion), look)
 
 
@@ -66,7 +78,15 @@ def test_the_times_are_told_in_one_line() -> None:
 
 def test_an_empty_answer_still_has_its_time() -> None:
     """Where the server completed nothing, the round trip is told."""
-    assert "no completion, 31 ms" == times(answer("", None))
+    assert "no completion, 31 ms." == times(answer("", None))
+
+
+def test_an_empty_answer_says_why() -> None:
+    """The server's reason stands behind the time, and in JSON by name."""
+    why = replace(answer("", None), reason="Completions are switched off.")
+    assert "no completion, 31 ms. Completions are switched off." == times(why)
+    place = Place(path=Path("a.py"), line=1, column=1)
+    assert "Completions are switched off." == as_json(place, why)["reason"]
 
 
 def test_an_answer_without_a_token_says_so() -> None:
@@ -85,6 +105,7 @@ def test_json_has_everything() -> None:
         "line": 2,
         "column": 3,
         "suggestions": ["x"],
+        "reason": None,
         "ttft_ms": 12.4,
         "total_ms": 30.0,
         "round_trip_ms": 31.0,
@@ -99,3 +120,13 @@ def test_json_of_nothing_has_nulls() -> None:
     row = as_json(Place(path=Path("a.py"), line=1, column=1), answer("", None))
     assert row["ttft_ms"] is None
     assert [] == row["suggestions"]
+
+
+def test_a_json_line_is_ascii_without_control_characters() -> None:
+    """It reads back the same, and can go to any terminal and any locale."""
+    row = {"suggestions": ["é🚀\x1b[2J\x9b\x7f\u202e\n"]}
+    line = json_line(row)
+    assert line.endswith("\n")
+    assert line[:-1].isascii()
+    assert line[:-1].isprintable()
+    assert row == json.loads(line)

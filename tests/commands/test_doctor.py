@@ -60,7 +60,7 @@ def test_a_good_machine_gives_lines_and_status_0() -> None:
     assert "" == done.stderr
     assert "\x1b" not in done.stdout
     heads = [line.split()[:2] for line in done.stdout.splitlines() if line[0] != " "]
-    names = ["python", "settings", "engine", "model", "generation"]
+    names = ["python", "settings", "completions", "engine", "model", "generation"]
     assert names == [name for _, name in heads]
 
 
@@ -99,10 +99,38 @@ def test_an_engine_that_dies_gives_status_1() -> None:
     assert "failure  generation" in done.stdout
 
 
-def test_only_the_output_of_failed_checks_is_shown(
-    capfd: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"MIDFILL_COMPLETION_ENABLED": "false"}, "switched off"),
+        ({"MIDFILL_SCRIPTED_TEXT": "''"}, "wrote nothing"),
+    ],
+)
+def test_where_nothing_would_be_completed_the_status_is_1(
+    environment: dict[str, str], told: str
 ) -> None:
-    """What libraries say is noise where all is well, and the cause where it is not."""
+    """Doctor does not say ok where an editor would get nothing."""
+    done = doctor(**environment)
+    assert 1 == done.returncode
+    assert told in done.stdout
+
+
+def test_settings_that_cannot_work_together_are_told() -> None:
+    """As the server would: a warning, and the old ones hold, so completion works."""
+    done = doctor(MIDFILL_COMPLETION_MAX_LINE_TOKENS="5000")
+    assert 0 == done.returncode, done.stdout
+    assert "warning  settings" in done.stdout
+    assert "cannot work together" in done.stdout
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_output_of_failed_checks_is_shown_to_who_asks(
+    capfd: pytest.CaptureFixture[str], *, verbose: bool
+) -> None:
+    """What libraries say is noise where all is well, and the cause where it is not.
+
+    The finding says what to do; a traceback above it is for who asks for it.
+    """
 
     def checks() -> Iterator[Finding]:
         os.write(1, b"a greeting\n")
@@ -110,8 +138,17 @@ def test_only_the_output_of_failed_checks_is_shown(
         os.write(1, b"the cause\n")
         yield Finding(name="b", level=Level.FAILURE, what="broken")
 
-    assert ["a", "b"] == [finding.name for finding in told(checks())]
-    assert ("", "the cause\n") == capfd.readouterr()
+    show = sys.stderr.write if verbose else None
+    assert ["a", "b"] == [finding.name for finding in told(checks(), show)]
+    assert ("", "the cause\n" if verbose else "") == capfd.readouterr()
+
+
+def test_a_failure_is_told_without_a_traceback() -> None:
+    """vLLM's own dozens of lines stay away from the remedy."""
+    done = doctor(MIDFILL_SCRIPTED_DIE_AFTER_REQUESTS="1")
+    assert "" == done.stderr
+    assert "failure  generation" in done.stdout
+    assert "-> " in done.stdout
 
 
 def test_levels_are_coloured_on_a_terminal() -> None:

@@ -1,11 +1,24 @@
 """A place on the command line is the place that an editor shows."""
 
+import asyncio
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
-from lsp_server.commands.editing import Place, parse_place
+from lsp_server.commands.editing import (
+    Place,
+    ask_at,
+    parse_place,
+    read_target,
+    run_until_signal,
+)
 from lsp_server.errors import ClientError
+from lsp_server.protocol.client import headless_client
+
+SERVERS = Path(__file__).parents[1] / "servers"
 
 
 @pytest.mark.parametrize(
@@ -17,23 +30,37 @@ from lsp_server.errors import ClientError
         ("a\r\nbc\r\n", 2, 3, 5),
         ("a\n", 2, 1, 2),
         ("é🚄x", 1, 3, 2),
+        ("a\x0cb\nc", 2, 1, 4),
+        ("a\u2028b\x0bc\x1cd\x85e\nf", 2, 2, 11),
+        ("a\rb", 2, 2, 3),
     ],
 )
 def test_lines_and_columns_count_from_one(
     text: str, line: int, column: int, offset: int
 ) -> None:
-    """Line 1, column 1 is the start; a column is a character, not a byte."""
+    """Line 1, column 1 is the start; a column is a character, not a byte.
+
+    Only LF, CRLF and CR end a line: an editor shows form feeds within one.
+    """
     place = Place(path=Path("a.py"), line=line, column=column)
     assert offset == place.offset_in(text)
 
 
 @pytest.mark.parametrize(
-    ("line", "column"), [(0, 1), (3, 1), (1, 0), (1, 4), (2, 2), (-1, 1)]
+    ("line", "column", "told"),
+    [
+        (0, 1, "no line 0; the lines are 1 to 2"),
+        (99, 1, "no line 99; the lines are 1 to 2"),
+        (-1, 1, "no line -1; the lines are 1 to 2"),
+        (1, 0, "no line 1, column 0; its columns are 1 to 3"),
+        (1, 4, "no line 1, column 4; its columns are 1 to 3"),
+        (2, 2, "no line 2, column 2; its columns are 1 to 1"),
+    ],
 )
-def test_a_place_outside_of_the_file_is_told(line: int, column: int) -> None:
-    """A place that does not exist is an error that names it."""
+def test_a_place_outside_of_the_file_is_told(line: int, column: int, told: str) -> None:
+    """The error names the place, and says how many lines or columns there are."""
     place = Place(path=Path("a.py"), line=line, column=column)
-    with pytest.raises(ClientError, match=rf"a.py: .*line {line}, column {column}"):
+    with pytest.raises(ClientError, match=rf"a.py: there is {told}\."):
         place.offset_in("ab\n")
 
 
@@ -48,3 +75,44 @@ def test_what_is_no_place_is_refused(text: str) -> None:
     """A place needs its three parts."""
     with pytest.raises(ValueError, match=r".*"):
         parse_place(text)
+
+
+def test_a_byte_order_mark_is_no_column(tmp_path: Path) -> None:
+    """Editors leave it out, so column 1 is the first character behind it."""
+    path = tmp_path / "a.py"
+    path.write_bytes(b"\xef\xbb\xbfx = 1\n")
+    target = read_target(Place(path=path, line=1, column=2))
+    assert ("x = 1\n", 1) == (target.text, target.offset)
+
+
+@pytest.mark.parametrize(
+    ("name", "language"), [("a.rs", "rust"), ("a.py", "python"), ("a", "plaintext")]
+)
+async def test_the_server_is_told_the_language_of_the_name(
+    tmp_path: Path, name: str, language: str
+) -> None:
+    """A Rust file is completed as Rust, not as Python."""
+    (tmp_path / name).write_text("x\n")
+    target = read_target(Place(path=tmp_path / name, line=1, column=1))
+    command = [sys.executable, str(SERVERS / "language_server.py")]
+    async with headless_client(command, stderr_path=tmp_path / "log") as client:
+        await client.wait_until_ready(20)
+        answer = await ask_at(client, target)
+    assert [language] == [suggestion.text for suggestion in answer.suggestions]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_interrupts_and_lets_clear_up(number: signal.Signals) -> None:
+    """Whoever ends the command leaves nothing of it behind."""
+    cleared: list[str] = []
+
+    async def work() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            await asyncio.Event().wait()
+        finally:
+            cleared.append("up")
+
+    with pytest.raises(KeyboardInterrupt):
+        run_until_signal(work())
+    assert ["up"] == cleared

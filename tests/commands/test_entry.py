@@ -1,8 +1,17 @@
 """The entry point ends as a shell's user expects, whoever reads what it prints."""
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+SLOW = {
+    "MIDFILL_ENGINE_KIND": "scripted",
+    "MIDFILL_SCRIPTED_START_DELAY_MS": "60000",
+}
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
@@ -18,3 +27,38 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
             check=False,
         )
     assert (141, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("number", "ignored", "status"),
+    [
+        (signal.SIGINT, "--default-signal", 130),
+        (signal.SIGTERM, "--default-signal", 130),
+        (signal.SIGHUP, "--default-signal", 130),
+        # As a shell's `&` starts it.
+        (signal.SIGTERM, "--ignore-signal=INT", -signal.SIGTERM),
+    ],
+)
+def test_a_signal_ends_a_command_as_ctrl_c_does(
+    tmp_path: Path, number: signal.Signals, ignored: str, status: int
+) -> None:
+    """While doctor's engine starts: no traceback, and no temporary file is left."""
+    with subprocess.Popen(
+        [
+            *("env", ignored, sys.executable, "-u", "-m", "lsp_server"),
+            "doctor",
+        ],
+        env=os.environ | SLOW | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        # The model is the last finding before the engine starts.
+        while " model " not in process.stdout.readline():
+            continue
+        os.kill(process.pid, number)
+        said = process.stderr.read()
+    assert (status, "") == (process.returncode, said)
+    assert [] == list(tmp_path.iterdir())

@@ -110,6 +110,30 @@ def test_replay_as_json(
     assert printed == json.loads((out / "results.json").read_text())
 
 
+def test_replay_of_any_folder(
+    tmp_path: Path,
+    evaluate: Callable[[Sequence[str]], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One folder is enough; what the model may know of it is said."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "a.py").write_text(SOURCE)
+    order = ["--suite", "replay", "--source", str(folder), "--limit", "4"]
+    assert 0 == evaluate(order)
+    assert "trained on" not in capsys.readouterr().out
+    # The starter model was trained on this package.
+    (folder / "pyproject.toml").write_text('[project]\nname = "accelerate"\n')
+    assert 0 == evaluate([*order, "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    assert ["mine"] == list(printed["data"])
+    known = {"trained": 4, "other": 0, "unknown": 0}
+    assert known == printed["models"][0]["trained_on"]
+    assert 0 == evaluate(order)
+    said = capsys.readouterr().out
+    assert "; 4 of the cursors lie in packages that it was trained on, 0 in" in said
+
+
 def test_later_failure_keeps_what_is_measured(data: Path, tmp_path: Path) -> None:
     """Where a baseline's engine does not start, the model's results are there."""
 
@@ -133,6 +157,7 @@ def test_later_failure_keeps_what_is_measured(data: Path, tmp_path: Path) -> Non
     [
         ([], "no data is named"),
         (["--data", "missing.gz"], "missing.gz"),
+        (["--data", "{tasks}", "--source", "."], "this suite has its own tasks"),
         (["--data", "{data}"], "Name data of this suite"),
         (["--data", "{tasks}", "--model", "nowhere"], "nowhere"),
         (["--data", "{tasks}", "--baseline", STARTER], "two models have this name"),

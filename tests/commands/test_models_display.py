@@ -40,7 +40,7 @@ def test_list_has_a_line_for_each_model() -> None:
     head, *lines = list_lines(ENTRIES)
     assert "licence" in head
     assert [entry.name for entry in ENTRIES] == [line.split()[0] for line in lines]
-    (line,) = (line for line in lines if line.startswith("qwen2.5-coder-1.5b"))
+    (line,) = (line for line in lines if line.startswith("qwen2.5-coder-1.5b "))
     assert ["1.54B", "32768", "qwen2.5-coder", "gptq", "4", "bit", "Apache-2.0"] == (
         line.split()[1:]
     )
@@ -77,7 +77,7 @@ def test_show_says_what_is_known_and_what_is_not(name: str, expected: str) -> No
         (LAPTOP, "- qwen2.5-coder-7b             too slow"),
         (LAPTOP, "+ midfill-starter-88m"),
         (LAPTOP, "* qwen2.5-coder-0.5b"),
-        (EMPTY, "No model of the registry fits this machine."),
+        (EMPTY, "No model of the registry fits this machine and"),
         (CARD, "A GPU, compute capability 8.9, 20.0 of 24.0 GiB free"),
         (CARD, "Recommended: qwen2.5-coder-14b"),
     ],

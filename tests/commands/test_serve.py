@@ -1,5 +1,6 @@
 """The editor's settings come on top, and problems reach the user in one message."""
 
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,3 +86,21 @@ def test_there_need_be_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.delenv("MIDFILL_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert ["environment"] == [layer.place for layer in server_layers(None)]
+
+
+def test_the_model_of_a_change_decides_what_fits(tmp_path: Path) -> None:
+    """A model with a longer context waits for the restart with its own settings.
+
+    Until then the running model refuses what only the new one has room for.
+    """
+    shipped = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+    manifest = json.loads((shipped / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(
+        json.dumps({**manifest, "context_length": 9000})
+    )
+    configurator = LayeredConfigurator([])
+    configurator.initialize(None)
+    wanted = {"model": {"path": str(tmp_path)}, "completion": {"maxLineTokens": 5000}}
+    message = "\n".join(configurator.change({"midfill": wanted}))
+    assert "model take effect when the server is restarted" in message
+    assert "5,000 tokens leave less than 64 of 2,048" in message

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.config import (
+    CompletionConfig,
     Config,
     Device,
     EngineConfig,
@@ -15,8 +16,11 @@ from lsp_server.config import (
 from lsp_server.doctor.checkup import examine
 from lsp_server.doctor.finding import Finding, Level
 from lsp_server.doctor.vllm_build import build_device, installed_vllm
+from lsp_server.errors import ConfigError
 
 SCRIPTED = EngineConfig(kind=EngineKind.SCRIPTED)
+PROBLEM = ConfigError("a problem", subject="file", remedy="Mend it")
+SETTINGS = ["python", "settings", "completions"]
 MACHINE = ["cpu", "torch origin", "torch", "driver", "gpu", "vllm", "kernels"]
 
 
@@ -28,15 +32,15 @@ def names(findings: list[Finding]) -> list[str]:
 def test_scripted_engine_needs_no_machine() -> None:
     """Where no model computes, PyTorch and GPU are left alone; a token comes out."""
     findings = list(examine(Config(engine=SCRIPTED), []))
-    assert ["python", "settings", "engine", "model", "generation"] == names(findings)
+    assert [*SETTINGS, "engine", "model", "generation"] == names(findings)
     assert {Level.OK, Level.WARNING} == {finding.level for finding in findings}
 
 
 def test_missing_model_keeps_the_engine_from_starting(tmp_path: Path) -> None:
     """Everything else is checked, for real; the generation is not tried."""
     config = Config(model=ModelConfig(path=str(tmp_path)))
-    findings = list(examine(config, ["a problem"]))
-    assert ["python", "settings", *MACHINE, "model", "generation"] == names(findings)
+    findings = list(examine(config, [PROBLEM]))
+    assert [*SETTINGS, *MACHINE, "model", "generation"] == names(findings)
     failed = [finding for finding in findings if finding.level is Level.FAILURE]
     assert ["model", "generation"] == names(failed)
     assert "not tried" in failed[1].what
@@ -79,5 +83,16 @@ def test_unreadable_cpuinfo_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_text", refuse)
         checks = examine(Config(), [])
-        cpu = [next(checks) for _ in range(3)][-1]
+        cpu = [next(checks) for _ in range(4)][-1]
     assert ("cpu", "none that inference uses") == (cpu.name, cpu.what)
+
+
+def test_completions_that_are_switched_off_still_show_the_engine_to_work() -> None:
+    """Two findings for two questions: are they offered, and would they come?"""
+    config = Config(
+        engine=SCRIPTED,
+        completion=CompletionConfig(enabled=False, disabled_languages="python"),
+    )
+    findings = {finding.name: finding for finding in examine(config, [])}
+    assert Level.FAILURE is findings["completions"].level
+    assert Level.OK is findings["generation"].level

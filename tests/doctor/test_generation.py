@@ -1,14 +1,23 @@
-"""One token is generated, with the engine started as the server would start it."""
+"""A line is completed, with engine and prompt as the server would have them."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from lsp_server.config import Config, Device, EngineConfig, EngineKind, ScriptConfig
+from lsp_server.config import (
+    CompletionConfig,
+    Config,
+    Device,
+    EngineConfig,
+    EngineKind,
+    ScriptConfig,
+)
 from lsp_server.doctor.finding import Level
 from lsp_server.doctor.generation import check_generation
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.start_progress import StartProgress
 from lsp_server.errors import EngineStartError
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.service.local_backend import starter_of
@@ -23,28 +32,50 @@ def model() -> LoadedModel:
     return load_model("midfill-starter-88m", Device.CPU)
 
 
-def test_a_token_is_ok(model: LoadedModel) -> None:
+def scripted(text: str, **settings: object) -> Config:
+    """Make a configuration whose engine answers ``text``."""
+    return replace(SCRIPTED, scripted=ScriptConfig(text=text), **settings)  # type: ignore[arg-type]  # sections by their names
+
+
+def test_a_completed_line_is_ok(model: LoadedModel) -> None:
     """The engine and both durations are told."""
-    config = Config(engine=SCRIPTED.engine, scripted=ScriptConfig(text="a + b"))
+    config = scripted("first + second\n")
     finding = check_generation(config, model, starter_of(EngineKind.SCRIPTED))
     assert Level.OK is finding.level
     assert "scripted" in finding.what
-    assert "one token in" in finding.what
+    assert "completed a line with" in finding.what
 
 
 def test_an_engine_without_an_answer_fails(model: LoadedModel) -> None:
-    """No token is no completion."""
-    config = Config(engine=SCRIPTED.engine, scripted=ScriptConfig(text=""))
+    """A lone end token is no completion."""
+    finding = check_generation(scripted(""), model, starter_of(EngineKind.SCRIPTED))
+    assert Level.FAILURE is finding.level
+    assert "wrote nothing (The model ended at once" in finding.what
+    assert finding.remedy
+
+
+def test_an_answer_that_would_not_be_shown_is_a_warning(model: LoadedModel) -> None:
+    """The engine works; the sentence says why the user would see nothing."""
+    config = scripted("    \n\n")
+    finding = check_generation(config, model, starter_of(EngineKind.SCRIPTED))
+    assert Level.WARNING is finding.level
+    assert "would be shown (The model wrote nothing" in finding.what
+
+
+def test_settings_without_room_for_a_prompt_fail(model: LoadedModel) -> None:
+    """The cursor is completed with the real limits, not with one token."""
+    config = scripted("x", completion=CompletionConfig(max_line_tokens=2047))
     finding = check_generation(config, model, starter_of(EngineKind.SCRIPTED))
     assert Level.FAILURE is finding.level
-    assert "no token" in finding.what
-    assert finding.remedy
+    assert "no room for code" in finding.what
 
 
 def test_an_engine_that_does_not_start_fails(model: LoadedModel) -> None:
     """The error's own words are the finding."""
 
-    async def start(_config: Config, _model: LoadedModel) -> Engine:
+    async def start(
+        _config: Config, _model: LoadedModel, _progress: StartProgress
+    ) -> Engine:
         raise EngineStartError("no room", subject="engine", remedy="make room")
 
     finding = check_generation(SCRIPTED, model, start)
@@ -61,7 +92,7 @@ class KernelEngine(ScriptedEngine):
     @property
     def info(self) -> EngineInfo:
         return EngineInfo(
-            name="vllm", version="9", device="cpu", max_model_len=64, kernel="Fast"
+            name="vllm", version="9", device="cpu", max_model_len=2048, kernel="Fast"
         )
 
 
@@ -72,16 +103,20 @@ class KernelEngine(ScriptedEngine):
 def test_the_engine_is_closed(
     model: LoadedModel, die_after_requests: int, level: Level, told: str
 ) -> None:
-    """One token is asked for, and the engine is ended, also where it failed."""
+    """One line is asked for, and the engine is ended, also where it failed."""
+    answer = model.tokenizer.encode("first")
     engine = KernelEngine(
-        Script(answer_ids=(1, 2, 3), die_after_requests=die_after_requests)
+        Script(answer_ids=answer, die_after_requests=die_after_requests)
     )
 
-    async def start(_config: Config, _model: LoadedModel) -> Engine:
+    async def start(
+        _config: Config, _model: LoadedModel, _progress: StartProgress
+    ) -> Engine:
         return engine
 
     finding = check_generation(SCRIPTED, model, start)
     assert level is finding.level
     assert told in finding.what
-    assert [1] == [request.max_tokens for request in engine.requests]
+    (request,) = engine.requests
+    assert 48 <= request.max_tokens
     assert EngineState.CLOSED is asyncio.run(engine.health()).state

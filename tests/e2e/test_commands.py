@@ -3,22 +3,25 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 SCRIPTED = {"MIDFILL_ENGINE_KIND": "scripted", "MIDFILL_SCRIPTED_TEXT": "'21 + 21'"}
 
 
 def midfill(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``midfill`` with a scripted engine, and give what it said."""
+    """Run ``midfill`` with a scripted engine, and return what it said."""
     return subprocess.run(
         [sys.executable, "-m", "lsp_server", *arguments],
         env=os.environ | SCRIPTED | environment,
         capture_output=True,
-        text=True,
+        encoding=environment.get("PYTHONIOENCODING", "utf-8"),
         timeout=120,
         check=False,
     )
@@ -66,11 +69,141 @@ def test_demo_completes_at_every_cursor() -> None:
     [("9:1", "no line 9"), ("1:99", "column 99"), ("0:0", "no line 0")],
 )
 def test_a_place_outside_of_the_file_fails(source: Path, place: str, told: str) -> None:
-    """The exit status is not 0, and a sentence says why."""
+    """The exit status is not 0, a sentence says why, and no model is loaded for it."""
     done = midfill("complete", f"{source}:{place}")
     assert 1 == done.returncode
     assert told in done.stderr
+    assert 1 == len(done.stderr.splitlines())
+
+
+def test_a_bad_place_does_not_cost_the_others(source: Path, tmp_path: Path) -> None:
+    """All that exist are completed; the status says that one did not."""
+    places = [f"{source}:2:5", f"{tmp_path}/none.py:1:1", f"{source}:9:9"]
+    done = midfill("complete", "--json", *places, f"{source}:3:6")
+    assert 1 == done.returncode
+    assert [2, 3] == [json.loads(line)["line"] for line in done.stdout.splitlines()]
+    assert "none.py" in done.stderr
+    assert "no line 9" in done.stderr
+
+
+@pytest.mark.parametrize("count", ["0", "-2", "x", "1.5"])
+def test_a_count_that_asks_for_nothing_is_refused(source: Path, count: str) -> None:
+    """A usage error that names the number, not a run that prints nothing."""
+    done = midfill("complete", "--count", count, f"{source}:2:5")
+    assert (2, "") == (done.returncode, done.stdout)
+    assert repr(count) in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "ascii"])
+def test_a_locale_without_unicode_is_no_crash(
+    tmp_path: Path, encoding: str, arguments: list[str]
+) -> None:
+    """What the terminal cannot show comes as an escape."""
+    path = tmp_path / "a.py"
+    path.write_text("x = 'é🚄→'  # \n", encoding="utf-8")
+    done = midfill("complete", *arguments, f"{path}:1:13", PYTHONIOENCODING=encoding)
+    assert 0 == done.returncode, done.stderr
+    assert arguments or "\\U0001f684\\u2192" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["complete", "a.py:2:5"], ["models", "list"], ["doctor"]]
+)
+def test_a_full_disk_is_told_in_a_sentence(source: Path, arguments: list[str]) -> None:
+    """Whatever prints: no traceback, neither at once nor when the interpreter ends."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lsp_server", *arguments],
+            env=os.environ | SCRIPTED,
+            cwd=source.parent,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert 1 == done.returncode
+    assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "environment"),
+    [
+        ("a.py:2:5", {}),
+        ("a.py:9:9", {}),
+        ("none.py:1:1", {}),
+        ("a.py:2:5", {"MIDFILL_MODEL_PATH": "no-such-model"}),
+        ("a.py:2:5", {"MIDFILL_PROMPT_STEP_LINES": "no"}),
+    ],
+)
+def test_the_temporary_folder_stays_empty(
+    source: Path, tmp_path: Path, place: str, environment: dict[str, str]
+) -> None:
+    """Neither success nor a user's mistake leaves a log behind."""
+    made = tmp_path / "tmp"
+    made.mkdir()
+    midfill("complete", str(source.parent / place), TMPDIR=str(made), **environment)
+    assert [] == list(made.iterdir())
+
+
+def test_a_server_that_is_lost_leaves_its_log(source: Path, tmp_path: Path) -> None:
+    """The error names the file, which is there to be read."""
+    made = tmp_path / "tmp"
+    made.mkdir()
+    broken = tmp_path / "sitecustomize.py"
+    broken.write_text(
+        "import os, sys\nif 'serve' in sys.argv: os.write(2, b'woe\\n'); os._exit(3)\n"
+    )
+    done = midfill(
+        "complete", f"{source}:2:5", TMPDIR=str(made), PYTHONPATH=str(tmp_path)
+    )
+    assert 1 == done.returncode
+    (log,) = made.iterdir()
+    assert str(log) in done.stderr
+    assert "woe" in log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("wait_for", ["", "Loading"])
+def test_an_interruption_leaves_nothing(
+    source: Path, tmp_path: Path, number: signal.Signals, wait_for: str
+) -> None:
+    """While it imports or while the model loads: no traceback, no file, no process."""
+    made = tmp_path / "tmp"
+    made.mkdir()
+    slow = {"MIDFILL_SCRIPTED_START_DELAY_MS": "60000", "TMPDIR": str(made)}
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "lsp_server", "complete", f"{source}:2:5"],
+        env=os.environ | SCRIPTED | slow,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        # One line is read if there is one to wait for; else it is still importing.
+        said = process.stderr.readline() if wait_for else ""
+        servers = psutil.Process(process.pid).children() if wait_for else []
+        if not wait_for:
+            _wait_for_imports(process.pid)
+        os.killpg(process.pid, number)
+        said += process.stderr.read()
+    assert wait_for in said
+    assert "Traceback" not in said
+    assert process.returncode in {-number, 130}
+    assert [] == list(made.iterdir())
+    assert not [server for server in servers if server.is_running()]
+
+
+def _wait_for_imports(pid: int) -> None:
+    """Wait until asyncio is loaded, which a command imports first."""
+    maps = Path(f"/proc/{pid}/maps")
+    deadline_s = time.monotonic() + 30
+    while "_ssl" not in maps.read_text() and time.monotonic() < deadline_s:
+        os.sched_yield()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +250,7 @@ def test_a_wrong_setting_is_told_and_the_rest_works(source: Path) -> None:
     """The completion comes all the same, from the defaults."""
     done = midfill("complete", f"{source}:2:5", MIDFILL_PROMPT_STEP_LINES="no")
     assert 0 == done.returncode
-    assert "prompt.step_lines" in done.stderr
+    assert "MIDFILL_PROMPT_STEP_LINES" in done.stderr
     assert "21 + 21" in done.stdout
 
 

@@ -33,6 +33,18 @@ async def test_a_signal_ends_it_in_order(server: LaunchedServer) -> None:
     assert "Traceback" not in server.stderr
 
 
+async def test_a_start_is_given_up_in_order(tmp_path: Path) -> None:
+    """An engine that would load for ten minutes does not have to be killed."""
+    slow = SCRIPTED | {"MIDFILL_SCRIPTED_START_DELAY_MS": "600000"}
+    async with launched(MIDFILL, tmp_path / "log", **slow) as server:
+        await server.editor.initialize()
+        await server.editor.request("shutdown")
+        server.editor.notify("exit", None)
+        assert 0 == await server.editor.exit_code()
+        assert "server.end " in server.stderr
+        assert "server.end_forced" not in server.stderr
+
+
 async def test_the_end_of_stdin_ends_it(server: LaunchedServer) -> None:
     """The engine is closed first."""
     await server.editor.initialize()

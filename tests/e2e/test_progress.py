@@ -31,7 +31,9 @@ async def test_an_editor_without_a_bar_gets_none(start: Start) -> None:
 async def test_an_engine_that_dies_is_told_once_and_comes_back(start: Start) -> None:
     """Every second request kills it; the user is told of the first time only."""
     editor = await start(
-        SCRIPTED_TEXT="21 + 21 + 21 + 21", SCRIPTED_DIE_AFTER_REQUESTS="2"
+        SCRIPTED_TEXT="21 + 21 + 21 + 21",
+        SCRIPTED_DIE_AFTER_REQUESTS="2",
+        COMPLETION_CANDIDATES="1",
     )
     await editor.introduce()
     await editor.wait_until_ready()
@@ -43,5 +45,5 @@ async def test_an_engine_that_dies_is_told_once_and_comes_back(start: Start) -> 
     assert 1 == len(await editor.complete(0, 4))
     (shown,) = editor.messages
     assert types.MessageType.Warning == shown.type
-    assert "restarted" in shown.message
+    assert shown.message.endswith("It is being started again.")
     assert editor.log_messages

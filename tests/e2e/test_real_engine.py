@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 
 from lsp_server.commands.demo import read_cursors
-from lsp_server.commands.editing import ask_at
+from lsp_server.commands.editing import ask_at, read_target
 from lsp_server.protocol.client import HeadlessClient
 from lsp_server.protocol.convert import PositionEncoding
+from lsp_server.values import Trigger
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SERVE = [sys.executable, "-m", "lsp_server", "serve", "--stdio"]
@@ -58,7 +59,8 @@ def _title(process: psutil.Process) -> str:
 async def test_every_marked_cursor_is_completed(editor: HeadlessClient) -> None:
     """Most shipped cursors get a suggestion, each with what it cost."""
     answers = [
-        (await ask_at(editor, cursor.place))[2] for cursor in read_cursors(EXAMPLES)
+        await ask_at(editor, read_target(cursor.place))
+        for cursor in read_cursors(EXAMPLES)
     ]
     suggested = [answer for answer in answers if answer.suggestions]
     assert len(answers) // 2 < len(suggested)
@@ -73,17 +75,17 @@ async def test_the_second_time_finds_the_prompt_in_the_cache(
     editor: HeadlessClient,
 ) -> None:
     """A key later, all but the last block of the prompt is known to vLLM."""
-    place = read_cursors(EXAMPLES)[0].place
-    await ask_at(editor, place)
-    _, _, answer = await ask_at(editor, place)
+    target = read_target(read_cursors(EXAMPLES)[0].place)
+    await ask_at(editor, target)
+    answer = await ask_at(editor, target)
     assert answer.timings is not None
     assert answer.timings.prompt_tokens - 64 <= answer.timings.cached_tokens
 
 
 async def test_greedy_answers_do_not_change(editor: HeadlessClient) -> None:
     """The same place gives the same suggestion, cached or not."""
-    place = read_cursors(EXAMPLES)[0].place
-    answers = [(await ask_at(editor, place))[2].suggestions for _ in range(2)]
+    target = read_target(read_cursors(EXAMPLES)[0].place)
+    answers = [(await ask_at(editor, target)).suggestions for _ in range(2)]
     assert answers[0]
     assert answers[0] == answers[1]
 
@@ -111,6 +113,66 @@ async def test_a_newer_request_supersedes_the_older(editor: HeadlessClient) -> N
     editor.close_file(uri)
 
 
+WORDS = """\
+def total_of(values):
+    total = 0
+    for value in values:
+        total += value
+    return total
+
+
+def mean_of(values):
+    total = 0
+    for value in values:
+        total += value
+    return tot"""
+
+
+async def test_a_half_typed_word_is_finished(editor: HeadlessClient) -> None:
+    """What was typed of it is not said again, and the trace shows that it was held."""
+    uri = "file:///word.py"
+    editor.open_text(uri, WORDS + "\n")
+    answer = await editor.complete(uri, len(WORDS), trigger=Trigger.AUTOMATIC)
+    (suggestion,) = answer.suggestions
+    assert suggestion.text.startswith("al")
+    told = await editor.trace()
+    assert str(told["prompt"]).endswith("    return")
+    assert "shown" == told["outcome"]
+    assert [suggestion.text] == told["shown"]
+    editor.close_file(uri)
+
+
+async def test_an_explicit_request_gets_different_candidates(
+    editor: HeadlessClient,
+) -> None:
+    """Several suggestions, no two alike, and the first is the automatic one."""
+    uri = "file:///candidates.py"
+    text = "def total(values):\n    "
+    editor.open_text(uri, text + "\n\nprint(3)\n")
+    automatic = await editor.complete(uri, len(text), trigger=Trigger.AUTOMATIC)
+    several = await editor.complete(uri, len(text), trigger=Trigger.INVOKED)
+    texts = [suggestion.text for suggestion in several.suggestions]
+    assert 1 < len(texts) == len(set(texts)) <= 3
+    assert automatic.suggestions[0].text == texts[0]
+    editor.close_file(uri)
+
+
+async def test_typing_ahead_keeps_or_ends_a_generation(editor: HeadlessClient) -> None:
+    """Its own beginning leaves the rest; anything else ends it, with no answer."""
+    uri = "file:///ahead.py"
+    editor.open_text(uri, WORDS + "\n")
+    offset = len(WORDS)
+    pending = editor.ask(uri, offset, trigger=Trigger.AUTOMATIC)
+    editor.edit(uri, offset, offset, "a")
+    (suggestion,) = (await pending.answer).suggestions
+    assert suggestion.text.startswith("l")
+    pending = editor.ask(uri, offset + 1, trigger=Trigger.AUTOMATIC)
+    editor.edit(uri, 0, 0, "# changed\n")
+    assert () == (await pending.answer).suggestions
+    assert "superseded" == (await editor.trace())["outcome"]
+    editor.close_file(uri)
+
+
 async def test_a_killed_engine_is_told_once_and_comes_back(
     editor: HeadlessClient,
 ) -> None:
@@ -125,7 +187,7 @@ async def test_a_killed_engine_is_told_once_and_comes_back(
     await editor.wait_until_ready(START_TIMEOUT_S)
     assert (await editor.complete(uri, 22)).suggestions
     (message,) = editor.messages
-    assert "restarted" in message
+    assert message.endswith("It is being started again.")
 
 
 async def test_no_text_of_the_user_is_logged(editor: HeadlessClient, log: Path) -> None:

@@ -132,6 +132,15 @@ class EditorServer:
             if match and name in {"", match["name"]}
         ]
 
+    def wait_until_ready(self, times: int = 1, within_s: float = 60.0) -> None:
+        """Wait until engines have become ready so many times in all."""
+
+        def is_ready() -> bool:
+            states = [each.fields.get("state") for each in self.events("engine.state")]
+            return states.count("ready") >= times
+
+        wait_for(is_ready, what="the engine", within_s=within_s)
+
     def assert_gone(self, within_s: float = GONE_WITHIN_S) -> None:
         """Check that no process of any server is left, within so many seconds."""
         ended = time.monotonic() + within_s
@@ -177,7 +186,8 @@ def write_server(
         "#!/bin/sh",
         f"echo $$ >> {shlex.quote(str(server.notes))}",
         *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
-        f'exec {command} "$@" 2>> {shlex.quote(str(server.log))}',
+        # The editor's own end of stderr stays open, since some complain if it closes.
+        f'exec {command} "$@" 3>&2 2>> {shlex.quote(str(server.log))}',
     ]
     server.program.write_text("\n".join(lines) + "\n", encoding="utf-8")
     server.program.chmod(0o755)

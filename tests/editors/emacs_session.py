@@ -1,13 +1,17 @@
 """A real Emacs in a terminal, typed into as by its user and looked into by its server.
 
-Keys go through the terminal. What the user would see is read by evaluating Lisp through
-the socket that ``emacsclient`` uses.
+Keys go through the terminal. What the user sees is noted by Emacs itself in a file,
+after each command and whenever ghost text was shown. More is asked by evaluating Lisp
+through the socket that ``emacsclient`` uses, which counts as input: lsp-mode then gives
+up the request that it is waiting for. So nothing is asked before or while ghost text is
+expected.
 """
 
 import json
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -28,7 +32,49 @@ _SETUP = """
     (when (string-match-p "/elpa-src/" file) (load file nil t))))
 (require 'server)
 (server-start)
+(require 'json)
+(defun note ()
+  "Write down the text, the cursor and the ghost text of the file's buffer."
+  (when (equal (buffer-name) {buffer})
+    (let ((overlay (bound-and-true-p lsp-inline-completion--overlay)))
+      (write-region
+       (concat (json-encode
+                `((time_s . ,(float-time))
+                  (served . ,(if (bound-and-true-p lsp-inline-completion-mode)
+                                 t :json-false))
+                  (text . ,(buffer-substring-no-properties (point-min) (point-max)))
+                  (before_point
+                   . ,(buffer-substring-no-properties (point-min) (point)))
+                  (ghost . ,(if (overlayp overlay)
+                                (substring-no-properties
+                                 (concat (overlay-get overlay 'display)
+                                         (overlay-get overlay 'after-string)))
+                              ""))))
+               "\n")
+       nil {notes} t 'silent))))
+(add-hook 'post-command-hook #'note)
+(add-hook 'lsp-inline-completion-mode-hook #'note)
+(add-hook 'lsp-inline-completion-shown-hook #'note)
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the user of an Emacs sees at one time.
+
+    Attributes:
+        time_s: When, in seconds of the epoch.
+        served: Whether a server completes in this buffer.
+        text: The text of the buffer.
+        before_point: Its text up to the cursor.
+        ghost: The ghost text; empty if none is shown.
+    """
+
+    time_s: float = 0.0
+    served: bool = False
+    text: str = ""
+    before_point: str = ""
+    ghost: str = ""
 
 
 class EmacsSession(Terminal):
@@ -49,8 +95,10 @@ class EmacsSession(Terminal):
         self._socket = sockets / "server"
         self._buffer = file.name
         setup = Path(environment["HOME"]) / "init.el"
-        text = _SETUP.format(sockets=lisp_string(str(sockets))) + init
-        setup.write_text(text, encoding="utf-8")
+        self._notes = Path(environment["HOME"]) / "notes"
+        given = {"sockets": sockets, "notes": self._notes, "buffer": self._buffer}
+        quoted = {name: lisp_string(str(value)) for name, value in given.items()}
+        setup.write_text(_SETUP.format(**quoted) + init, encoding="utf-8")
         super().__init__(
             [program, "-nw", "-Q", "-l", setup, file],
             environment=environment,
@@ -85,50 +133,38 @@ class EmacsSession(Terminal):
         ).strip()
 
     @property
-    def text(self) -> str:
-        """The text of the buffer."""
-        return self._string("(buffer-substring-no-properties (point-min) (point-max))")
+    def seen(self) -> Seen:
+        """What the user sees now."""
+        return self.notes[-1]
 
     @property
-    def before_point(self) -> str:
-        """The text of the buffer up to the cursor."""
-        return self._string("(buffer-substring-no-properties (point-min) (point))")
-
-    @property
-    def ghost(self) -> str:
-        """The ghost text that is shown; empty if there is none."""
-        return self._string(
-            "(let ((overlay lsp-inline-completion--overlay))"
-            " (if (overlayp overlay) (substring-no-properties"
-            "  (concat (overlay-get overlay 'display)"
-            '          (overlay-get overlay \'after-string))) ""))'
-        )
+    def notes(self) -> list[Seen]:
+        """All that the user has seen, the first first."""
+        try:
+            lines = self._notes.read_text(encoding="utf-8").split("\n")[:-1]
+        except FileNotFoundError:
+            return [Seen()]
+        return [Seen(**json.loads(line)) for line in lines]
 
     @property
     def messages(self) -> str:
         """All that was said in the echo area."""
-        return self._string('(with-current-buffer "*Messages*" (buffer-string))')
+        lisp = '(json-encode-string (with-current-buffer "*Messages*" (buffer-string)))'
+        # JSON, because Lisp's own printed strings have escapes of other kinds.
+        return str(json.loads(json.loads(self.evaluate(lisp))))
 
-    def wait_until(self, look: Callable[[], object], *, what: str) -> None:
-        """Wait until something is true of Emacs.
-
-        It is seldom looked at: each look starts the time anew that Emacs counts as
-        idle, and after which it asks for a completion.
-        """
-        wait_for(look, what=what, within_s=30, every_s=0.5)
-
-    def is_true(self, lisp: str) -> bool:
-        """Tell whether a Lisp expression is true."""
-        return self.evaluate(f"(and {lisp} t)") == "t"
+    def wait_until_served(self) -> None:
+        """Wait until a server completes in the buffer."""
+        wait_for(lambda: self.seen.served, what="the server", within_s=60)
 
     def wait_for_ghost(self, ending: str) -> None:
         """Wait until the ghost text ends so."""
         what = f"ghost text {ending!r}"
-        self.wait_until(lambda: self.ghost.endswith(ending), what=what)
+        wait_for(lambda: self.seen.ghost.endswith(ending), what=what)
 
     def wait_for_text(self, text: str) -> None:
         """Wait until the buffer holds exactly this."""
-        self.wait_until(lambda: self.text == text, what=f"the text {text!r}")
+        wait_for(lambda: self.seen.text == text, what=f"the text {text!r}")
 
     def quit(self) -> float:
         """Quit as a user does, unsaved changes given up; return the seconds it took."""
@@ -143,11 +179,6 @@ class EmacsSession(Terminal):
             return self.evaluate("t") == "t"
         except OSError:
             return False
-
-    def _string(self, lisp: str) -> str:
-        # JSON, because Lisp's own printed strings have escapes of other kinds.
-        encoded = self.evaluate(f"(json-encode-string {lisp})")
-        return str(json.loads(json.loads(encoded)))
 
 
 def lisp_string(text: str) -> str:

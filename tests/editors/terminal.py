@@ -7,6 +7,7 @@ import pty
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import time
@@ -77,7 +78,7 @@ class Terminal:
         self._reader.join(5)
         os.close(self._ours)
         # pytest shows it if the test failed.
-        print(f"the terminal's last words: {self.written[-4000:]!r}")
+        sys.stderr.write(f"the terminal's last words: {self.written[-4000:]!r}\n")
 
     @property
     def written(self) -> bytes:

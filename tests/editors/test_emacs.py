@@ -1,11 +1,20 @@
 """Midfill in a real Emacs, by lsp-mode's own inline completion."""
 
+import enum
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from editor_server import EditorProgram, EditorServer, ScriptedServer, wait_for
+from editor_server import (
+    EditorProgram,
+    EditorServer,
+    Fault,
+    FaultyServer,
+    RealServer,
+    ScriptedServer,
+    wait_for,
+)
 from emacs_session import TAB, UNDO, EmacsSession, lisp_string
 from obtain.record import ROOT
 
@@ -20,8 +29,27 @@ INIT = """
 (define-key lsp-inline-completion-active-map (kbd "TAB") #'lsp-inline-completion-accept)
 (define-key lsp-inline-completion-active-map (kbd "M-f") #'midfill-accept-word)
 (define-key lsp-inline-completion-active-map (kbd "C-e") #'midfill-accept-line)
-(setq lsp-auto-guess-root t lsp-idle-delay 0.1 lsp-enable-snippet nil)
+(define-key lsp-mode-map (kbd "C-c i") #'lsp-inline-completion-display)
+(setq lsp-auto-guess-root t lsp-idle-delay 0.1 lsp-enable-snippet nil
+      lsp-client-packages nil) ; the clients of other servers take seconds to load
 """
+
+QUIT_WITHIN_S = 1.0
+"""lsp-mode waits half a second for the answer to `shutdown`, and then says so."""
+
+QUIT_WITHOUT_ANSWER_WITHIN_S = 3.0
+
+END = "\x1b>"
+ASK, NEXT, WORD, LINE, SAVE = "\x03i", "\x0e", "\x1bf", "\x05", "\x18\x13"
+
+
+class Until(enum.Enum):
+    """How far Emacs has come when a test begins."""
+
+    OPEN = enum.auto()
+    SERVED = enum.auto()
+    READY = enum.auto()
+
 
 Opened = Callable[..., EmacsSession]
 
@@ -30,42 +58,50 @@ Opened = Callable[..., EmacsSession]
 def opened(
     editor_program: EditorProgram, home: dict[str, str], tmp_path: Path
 ) -> Iterator[Opened]:
-    """Open a file in Emacs, the cursor at its end, and wait for the server."""
+    """Open a file in Emacs, wait for the server, and move to the file's end."""
     with ExitStack() as stack:
 
         def start(
-            server: EditorServer, text: str | bytes = "x = ", *, init: str = ""
+            server: EditorServer, text: str = "x = ", *, until: Until = Until.READY
         ) -> EmacsSession:
             folder = tmp_path / "project"
             folder.mkdir()
             file = folder / "a.py"
-            file.write_bytes(text if isinstance(text, bytes) else text.encode())
+            file.write_bytes(text.encode())
             package = lisp_string(str(ROOT / "editors" / "emacs"))
             program = lisp_string(str(server.program))
             session = EmacsSession(
                 editor_program("emacs"),
-                init=INIT.format(package=package, program=program) + init,
+                init=INIT.format(package=package, program=program),
                 file=file,
                 environment=home,
             )
             stack.enter_context(session)
-            wait_until_served(session)
-            session.press("\x1b>")
+            if until is not Until.OPEN:
+                session.wait_until_served()
+            if until is Until.READY:
+                server.wait_until_ready(within_s=240)
+            session.press(END)
+            shown = text.replace("\r", "")
+            wait_for(lambda: session.seen.before_point == shown, what="the file")
             return session
 
         yield start
 
 
-def wait_until_served(session: EmacsSession) -> None:
-    """Wait until the server of the buffer is initialized."""
-    session.wait_until(
-        lambda: session.is_true(
-            "(and (fboundp 'midfill--workspace) (midfill--workspace)"
-            " (eq 'initialized (lsp--workspace-status (midfill--workspace)))"
-            " lsp-inline-completion-mode)"
-        ),
-        what="the server",
-    )
+def reports(server: EditorServer, count: int) -> list[tuple[str, str]]:
+    """Wait for reports of acceptance, and return what was accepted of how much."""
+    name = "completion.accepted"
+    wait_for(lambda: len(server.events(name)) >= count, what=f"{count} reports")
+    events = server.events(name)
+    return [(e.fields["accepted_chars"], e.fields["offered_chars"]) for e in events]
+
+
+def assert_no_errors(session: EmacsSession, server: EditorServer) -> None:
+    """Check that neither the user nor the server's log was told of an error."""
+    assert "rror" not in session.messages
+    assert "Midfill runs without" not in session.messages
+    assert [] == [e for e in server.events() if e.level in {"WARNING", "ERROR"}]
 
 
 def test_tab_accepts_the_ghost_text(
@@ -76,13 +112,128 @@ def test_tab_accepts_the_ghost_text(
     session = opened(server)
     session.press("y")
     session.wait_for_ghost("21 + 21")
-    assert "x = y" == session.text
+    assert "x = y" == session.seen.text
+    session.wait_for(lambda written: b"21 + 21" in written, what="it on the screen")
     session.press(TAB)
     session.wait_for_text("x = y21 + 21")
-    assert "x = y21 + 21" == session.before_point
-    wait_for(lambda: server.events("completion.accepted"), what="the report")
-    (event,) = server.events("completion.accepted")
+    assert "x = y21 + 21" == session.seen.before_point
+    assert [("7", "7")] == reports(server, 1)
     session.press(UNDO)
     session.wait_for_text("x = y")
-    print(event, session.messages)
-    assert session.quit() < 1
+    assert_no_errors(session, server)
+    assert session.quit() < QUIT_WITHIN_S
+
+
+def test_words_and_candidates(opened: Opened, scripted_server: ScriptedServer) -> None:
+    """A word is accepted and the rest stays; an explicit request gives several."""
+    server = scripted_server("alpha(beta)", candidates=("gamma", "delta"))
+    session = opened(server, "x = 1\n")
+    session.press(ASK)
+    session.wait_for_ghost("alpha(beta)")
+    session.press(NEXT)
+    session.wait_for_ghost("gamma")
+    session.press(NEXT)
+    session.wait_for_ghost("delta")
+    session.press(NEXT)
+    session.wait_for_ghost("alpha(beta)")
+    session.press(WORD)
+    session.wait_for_text("x = 1\nalpha")
+    session.wait_for_ghost("(beta)")
+    session.press(WORD)
+    session.wait_for_text("x = 1\nalpha(")
+    session.press(LINE)
+    session.wait_for_text("x = 1\nalpha(beta)")
+    assert [("5", "11"), ("6", "11"), ("11", "11")] == reports(server, 3)
+    assert_no_errors(session, server)
+    assert session.quit() < QUIT_WITHIN_S
+
+
+def test_line_ends_and_characters_of_two_units(
+    opened: Opened, scripted_server: ScriptedServer, tmp_path: Path
+) -> None:
+    """Behind emoji the text lands at the cursor, and a DOS file keeps its line ends."""
+    server = scripted_server("a = 1\n    return a\n")
+    before = "def f(n):  # \U0001f600\r\n"
+    session = opened(server, before)
+    session.press("    ")
+    session.wait_for_ghost("return a")
+    session.press(TAB)
+    text = f"{before}    a = 1\r\n    return a"
+    session.wait_for_text(text.replace("\r", ""))
+    session.press("\rx = '\U0001f600\U0001f600' + ")
+    session.wait_for_ghost("a = 1")
+    session.press(TAB)
+    text += "\r\nx = '\U0001f600\U0001f600' + a = 1"
+    session.wait_for_text(text.replace("\r", ""))
+    session.press(SAVE)
+    file = tmp_path / "project" / "a.py"
+    wait_for(lambda: b"return" in file.read_bytes(), what="the saved file")
+    # Emacs ends a Python file with a line end.
+    assert f"{text}\r\n" == file.read_bytes().decode()
+    assert_no_errors(session, server)
+    assert session.quit() < QUIT_WITHIN_S
+
+
+def test_server_that_is_killed_comes_back(
+    opened: Opened, scripted_server: ScriptedServer
+) -> None:
+    """The user is asked once, goes on typing, and gets completions after a yes."""
+    server = scripted_server("21 + 21")
+    session = opened(server)
+    server.kill()
+    session.wait_for(lambda written: b"restart it?" in written, what="the question")
+    session.press("y")
+    # lsp-mode starts a server again when Emacs is idle after a key.
+    session.press("y")
+    wait_for(lambda: len(server.pids) > 1, what="another server")
+    server.wait_until_ready(times=2)
+    session.press("z")
+    session.wait_for_ghost("21 + 21")
+    assert "x = yz" == session.seen.text
+    assert 1 == session.messages.count("Do you want to restart it?")
+    assert session.quit() < QUIT_WITHIN_S
+
+
+def test_quit_does_not_wait_for_the_model(
+    opened: Opened, scripted_server: ScriptedServer
+) -> None:
+    """While the model is being loaded, which the mode line says, Emacs ends at once."""
+    server = scripted_server(start_delay_ms=600_000)
+    session = opened(server, until=Until.SERVED)
+    session.wait_for(lambda told: b"Midfill:loading" in told, what="the mode line")
+    assert session.quit() < QUIT_WITHIN_S
+    assert b"Timeout" not in session.written
+
+
+@pytest.mark.parametrize("fault", ["missing", "crash", "garbage", "hang"])
+def test_faulty_server_leaves_the_editor_alone(
+    opened: Opened,
+    scripted_server: ScriptedServer,
+    faulty_server: FaultyServer,
+    fault: Fault,
+) -> None:
+    """Whatever the server does, what is typed stands in the buffer, and Emacs ends."""
+    server = scripted_server() if fault == "missing" else faulty_server(fault)
+    if fault == "missing":
+        server.program.unlink()
+    session = opened(server, until=Until.OPEN)
+    if fault == "crash":
+        session.wait_for(lambda told: b"restart it?" in told, what="the question")
+        session.press("n")
+    session.press("y + 1")
+    session.wait_for_text("x = y + 1")
+    assert session.quit() < QUIT_WITHOUT_ANSWER_WITHIN_S
+
+
+@pytest.mark.engine
+def test_real_model_completes(opened: Opened, real_server: RealServer) -> None:
+    """The shipped model's own text is shown and accepted, and its engine ends."""
+    server = real_server()
+    session = opened(
+        server, "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n"
+    )
+    session.press("    ret")
+    session.wait_for_ghost("a - b")
+    session.press(TAB)
+    wait_for(lambda: "return a - b" in session.seen.text, what="the text")
+    assert session.quit() < QUIT_WITHIN_S

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from lsp_server.config import Device
-from lsp_server.engine import environment, orphan
+from lsp_server.engine import environment
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +26,6 @@ def test_stdout_and_the_network_are_left_alone() -> None:
         os.environ[name]
         for name in ("HF_HUB_OFFLINE", "VLLM_NO_USAGE_STATS", "DO_NOT_TRACK")
     }
-
-
-def test_the_owner_is_this_process() -> None:
-    """Engine processes can tell whose they are."""
-    environment.prepare_environment(Device.CPU)
-    assert str(os.getpid()) == os.environ[orphan.OWNER_VARIABLE]
 
 
 def test_the_users_choice_stands() -> None:
@@ -119,3 +113,15 @@ def test_threads_that_wait_do_not_spin() -> None:
     os.environ.pop("OMP_WAIT_POLICY", None)
     environment.prepare_environment(Device.CPU)
     assert "passive" == os.environ["OMP_WAIT_POLICY"]
+
+
+@pytest.mark.parametrize("chosen", [None, "/mine"])
+def test_compiled_code_is_kept_out_of_the_temporary_folder(chosen: str | None) -> None:
+    """All users share that one; Midfill's cache folder is the user's own."""
+    os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)
+    os.environ["XDG_CACHE_HOME"] = "/home/somebody/cache"
+    if chosen:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = chosen
+    environment.prepare_environment(Device.CPU)
+    expected = chosen or "/home/somebody/cache/midfill/torchinductor"
+    assert expected == os.environ["TORCHINDUCTOR_CACHE_DIR"]

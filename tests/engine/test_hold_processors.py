@@ -11,7 +11,7 @@ from vllm.v1.sample.logits_processor import BatchUpdate
 
 from lsp_server.engine import hold_v1, hold_v2
 from lsp_server.engine.hold_masks import extra_arguments, masks_of
-from lsp_server.values import Hold, HoldStep
+from lsp_server.hold import Hold, HoldStep
 
 VOCABULARY = 20
 PROMPT = [7, 7, 7]

@@ -124,3 +124,18 @@ def test_our_own_errors_pass() -> None:
     """An error that is Midfill's already is not dressed again."""
     ours = ConfigError("x", subject="y", remedy="z")
     assert ours is start_error(ours, (), model="tiny")
+
+
+@pytest.mark.parametrize(
+    ("cause", "lasting"),
+    [
+        (Cause(type_name="torch.OutOfMemoryError", message="out of memory"), True),
+        (Cause(type_name="builtins.ImportError", message="no module"), True),
+        (Cause(type_name="builtins.RuntimeError", message="who knows"), False),
+    ],
+)
+def test_what_only_the_user_can_mend_lasts(cause: Cause, *, lasting: bool) -> None:
+    """It is not tried again; what may have been chance is."""
+    error = start_error(RuntimeError("see above"), (cause,), model="tiny")
+    assert isinstance(error, EngineStartError)
+    assert lasting is error.lasting

@@ -1,13 +1,21 @@
 """What a child logs reaches the process that reads the report."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lsp_server.engine import orphan, start_report
-from lsp_server.engine.start_report import Cause, read_causes, report_failures
+from lsp_server.engine import engine_mark, start_report
+from lsp_server.engine.start_report import (
+    Cause,
+    reach,
+    reached,
+    read_causes,
+    report_failures,
+)
+from lsp_server.values import StartStage
 
 
 @pytest.fixture
@@ -21,11 +29,10 @@ def vllm_logger() -> Iterator[logging.Logger]:
 
 @pytest.fixture
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A report file that this process writes as an engine's child would."""
-    path = tmp_path / "causes.jsonl"
-    monkeypatch.setenv(orphan.OWNER_VARIABLE, "1")
-    monkeypatch.setenv(start_report.REPORT_VARIABLE, str(path))
-    return path
+    """The engine's folder, into which this process reports as an engine's child."""
+    monkeypatch.setenv(engine_mark.OWNER_VARIABLE, "1")
+    monkeypatch.setenv(start_report.FOLDER_VARIABLE, str(tmp_path))
+    return tmp_path
 
 
 def log_failure(logger: logging.Logger, error: Exception) -> None:
@@ -55,7 +62,7 @@ def test_exceptions_are_reported_in_order(
 
 def test_nothing_was_reported(tmp_path: Path) -> None:
     """No file means no cause."""
-    assert () == read_causes(tmp_path / "missing.jsonl")
+    assert () == read_causes(tmp_path / "missing")
 
 
 def test_the_server_reports_nothing(
@@ -63,10 +70,10 @@ def test_the_server_reports_nothing(
 ) -> None:
     """Without an owner, or without a file to write, no handler is added."""
     before = list(vllm_logger.handlers)
-    monkeypatch.delenv(start_report.REPORT_VARIABLE)
+    monkeypatch.delenv(start_report.FOLDER_VARIABLE)
     report_failures()
-    monkeypatch.setenv(start_report.REPORT_VARIABLE, str(report))
-    monkeypatch.delenv(orphan.OWNER_VARIABLE)
+    monkeypatch.setenv(start_report.FOLDER_VARIABLE, str(report))
+    monkeypatch.delenv(engine_mark.OWNER_VARIABLE)
     report_failures()
     assert before == vllm_logger.handlers
 
@@ -78,7 +85,26 @@ def test_a_report_that_cannot_be_written_is_no_second_failure(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A folder that is gone costs the report and nothing else."""
-    monkeypatch.setenv(start_report.REPORT_VARIABLE, str(report / "gone" / "x"))
+    monkeypatch.setenv(start_report.FOLDER_VARIABLE, str(report / "gone" / "x"))
     report_failures()
     log_failure(vllm_logger, ValueError("no memory"))
     assert "FileNotFoundError" in capsys.readouterr().err
+
+
+def test_stages_come_through_in_their_order(report: Path) -> None:
+    """The server reads whole stages only, and none before there is one."""
+    assert () == reached(report)
+    reach(StartStage.WEIGHTS)
+    reach(StartStage.WARM_UP)
+    with (report / "stages").open("a") as file:
+        file.write("pro")
+    assert (StartStage.WEIGHTS, StartStage.WARM_UP) == reached(report)
+
+
+def test_the_server_reaches_no_stage(
+    report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only an engine's process writes into the folder."""
+    monkeypatch.setenv(engine_mark.OWNER_VARIABLE, f"{os.getpid()}-0123")
+    reach(StartStage.WEIGHTS)
+    assert () == reached(report)

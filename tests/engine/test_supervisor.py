@@ -7,17 +7,20 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from lsp_server.config import EngineConfig
-from lsp_server.engine.base import Engine
+from lsp_server.engine.base import Engine, TellProgress
+from lsp_server.engine.restart_policy import RestartPolicy, StallClock
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
-from lsp_server.engine.supervisor import EngineSupervisor, RestartPolicy
+from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.errors import (
     ConfigError,
     EngineDeadError,
     EngineStartError,
+    MidfillError,
     ModelIntegrityError,
 )
 from lsp_server.values import (
     EngineHealth,
+    EngineNews,
     EngineState,
     GenerationRequest,
     TokenDelta,
@@ -32,16 +35,16 @@ class Heard:
     """A listener whose news can be waited for."""
 
     def __init__(self) -> None:
-        self.news: list[tuple[EngineState, str]] = []
+        self.news: list[EngineNews] = []
         self._changed = asyncio.Event()
 
-    def __call__(self, state: EngineState, detail: str) -> None:
-        self.news.append((state, detail))
+    def __call__(self, news: EngineNews) -> None:
+        self.news.append(news)
         self._changed.set()
 
     @property
     def states(self) -> list[EngineState]:
-        return [state for state, _ in self.news]
+        return [news.state for news in self.news]
 
     async def until(self, state: EngineState, times: int = 1) -> None:
         """Wait until a state was heard of so many times."""
@@ -62,7 +65,7 @@ class Starter:
         self.engines: list[ScriptedEngine] = []
         self.starts = 0
 
-    async def __call__(self) -> Engine:
+    async def __call__(self, _tell: TellProgress) -> Engine:
         step = self._plan[min(self.starts, len(self._plan) - 1)]
         self.starts += 1
         if isinstance(step, Exception):
@@ -172,12 +175,12 @@ async def test_a_death_while_idle_is_seen(supervise: Supervise, heard: Heard) ->
 async def test_a_hung_engine_is_restarted(supervise: Supervise, heard: Heard) -> None:
     """A request without a token for the stall timeout counts as death."""
     starter = Starter(Script(answer_ids=(7, 8), token_delay_ms=3_600_000), SCRIPT)
-    policy = RestartPolicy(watch_interval_s=0.005, stall_timeout_s=0.05)
+    policy = RestartPolicy(watch_interval_s=0.005, idle_timeout_s=0.05)
     supervisor = supervise(starter, policy)
     await heard.until(EngineState.READY)
     stuck = asyncio.create_task(tokens_of(supervisor))
     await heard.until(EngineState.READY, times=2)
-    assert any("no token for" in detail for _, detail in heard.news)
+    assert any("hung" in news.what for news in heard.news)
     stuck.cancel()
     await asyncio.wait({stuck})
     assert [7, 8] == await tokens_of(supervisor)
@@ -202,10 +205,12 @@ async def test_an_idle_engine_is_not_taken_for_a_hung_one(heard: Heard) -> None:
     """However long nobody asks, an engine without requests stays."""
     engine = WatchedEngine(SCRIPT)
 
-    async def start() -> Engine:
+    async def start(_tell: TellProgress) -> Engine:
         return engine
 
-    policy = RestartPolicy(watch_interval_s=0.001, stall_timeout_s=0.0)
+    policy = RestartPolicy(
+        watch_interval_s=0.001, idle_timeout_s=0.0, stall_timeout_s=0.0
+    )
     supervisor = EngineSupervisor(start, listener=heard, policy=policy)
     supervisor.begin()
     async with asyncio.timeout(5):
@@ -224,9 +229,10 @@ async def test_it_gives_up_with_growing_pauses(
     await heard.until(EngineState.FAILED)
     assert 5 == starter.starts
     assert [1.0, 2.0, 3.0, 3.0] == pauses
-    assert "no memory" in heard.news[-1][1]
+    last = heard.news[-1]
+    assert ("m: no memory, after 4 restarts", "wait") == (last.what, last.remedy)
     health = await supervisor.health()
-    assert (EngineState.FAILED, heard.news[-1][1]) == (health.state, health.detail)
+    assert (EngineState.FAILED, last.what) == (health.state, health.detail)
 
 
 async def test_a_finished_generation_resets_the_count(
@@ -242,6 +248,157 @@ async def test_a_finished_generation_resets_the_count(
             await tokens_of(supervisor)
     assert EngineState.FAILED not in heard.states
     assert {1.0} == set(pauses)
+
+
+async def test_a_generation_that_we_end_resets_the_count(
+    supervise: Supervise, heard: Heard, pauses: list[float]
+) -> None:
+    """Most completions end by our own stop rule; a token is a sign of life."""
+    starter = Starter(Script(answer_ids=(7, 8), die_after_requests=2))
+    supervisor = supervise(starter, RestartPolicy(max_restarts=1, first_delay_s=1.0))
+    for life in range(1, 5):
+        await heard.until(EngineState.READY, times=life)
+        async with contextlib.aclosing(supervisor.generate(REQUEST)) as deltas:
+            await anext(deltas)
+        with pytest.raises(EngineDeadError):
+            await tokens_of(supervisor)
+    assert EngineState.FAILED not in heard.states
+    assert {1.0} == set(pauses)
+
+
+async def test_what_was_there_before_may_come_back(
+    supervise: Supervise, heard: Heard, pauses: list[float]
+) -> None:
+    """A restart that lacks memory is tried again: a killed engine frees it late."""
+    lacking = EngineStartError("no memory", subject="m", remedy="free", lasting=True)
+    starter = Starter(Script(answer_ids=(7, 8), die_after_requests=1), lacking, SCRIPT)
+    supervisor = supervise(starter, FAST)
+    await heard.until(EngineState.READY)
+    with pytest.raises(EngineDeadError):
+        await tokens_of(supervisor)
+    await heard.until(EngineState.READY, times=2)
+    assert 2 == len(pauses)
+
+
+async def test_an_engine_that_was_given_up_starts_again_if_asked(
+    supervise: Supervise, heard: Heard
+) -> None:
+    """The user has mended what was wrong; there is no pause before the start."""
+    broken = ModelIntegrityError("a shard is cut off", subject="m", remedy="copy it")
+    supervisor = supervise(Starter(broken, SCRIPT))
+    await heard.until(EngineState.FAILED)
+    supervisor.restart()
+    await heard.until(EngineState.READY)
+    assert [7, 8] == await tokens_of(supervisor)
+
+
+async def test_a_restart_does_not_wait_for_the_pause(heard: Heard) -> None:
+    """Asked for between two attempts, the next one comes at once."""
+    starter = Starter(start_error(), SCRIPT)
+    policy = RestartPolicy(first_delay_s=3600.0, longest_delay_s=3600.0)
+    supervisor = EngineSupervisor(starter, listener=heard, policy=policy)
+    supervisor.begin()
+    await heard.until(EngineState.RESTARTING)
+    supervisor.restart()
+    await heard.until(EngineState.READY)
+    await supervisor.close()
+
+
+async def test_a_working_engine_is_started_again_if_asked(
+    supervise: Supervise, heard: Heard
+) -> None:
+    """The news says that it was wanted, and does not count against the engine."""
+    starter = Starter(SCRIPT)
+    supervisor = supervise(starter)
+    for life in range(1, 6):
+        await heard.until(EngineState.READY, times=life)
+        supervisor.restart()
+    await heard.until(EngineState.READY, times=6)
+    told = {n.what for n in heard.news if n.state is EngineState.RESTARTING}
+    assert {"a restart was asked for"} == told
+    assert 5 == heard.news[-1].restarts
+
+
+async def test_a_start_tells_how_far_it_is(heard: Heard) -> None:
+    """Percentages are told with the state that the start belongs to."""
+
+    async def start(tell: TellProgress) -> Engine:
+        tell(40, "half way")
+        return await ScriptedEngine.start(SCRIPT)
+
+    supervisor = EngineSupervisor(start, listener=heard)
+    supervisor.begin()
+    await heard.until(EngineState.READY)
+    told = [(n.state, n.percent) for n in heard.news]
+    starting = EngineState.STARTING
+    assert [(starting, 0), (starting, 40), (EngineState.READY, None)] == told
+    await supervisor.close()
+
+
+async def test_lone_requests_that_are_given_up_do_not_hide_a_hang(
+    supervise: Supervise, heard: Heard
+) -> None:
+    """Each request ends before the timeout, and still the hang is seen."""
+    hung = Script(answer_ids=(7, 8), token_delay_ms=3_600_000)
+    policy = RestartPolicy(
+        watch_interval_s=0.005, idle_timeout_s=0.2, probe_after_s=3600.0
+    )
+    supervisor = supervise(Starter(hung, SCRIPT), policy)
+    await heard.until(EngineState.READY)
+    while heard.states.count(EngineState.READY) < 2:
+        with contextlib.suppress(TimeoutError, EngineDeadError):
+            async with asyncio.timeout(0.02):
+                await tokens_of(supervisor)
+        await asyncio.sleep(0)
+    assert any("hung" in news.what for news in heard.news)
+
+
+async def test_a_request_that_was_taken_back_is_no_hang(heard: Heard) -> None:
+    """The supervisor asks by itself, and a healthy engine answers."""
+    engine = ScriptedEngine(SCRIPT)
+
+    async def start(_tell: TellProgress) -> Engine:
+        return engine
+
+    policy = RestartPolicy(
+        watch_interval_s=0.005, probe_after_s=0.02, idle_timeout_s=5.0
+    )
+    supervisor = EngineSupervisor(start, listener=heard, policy=policy)
+    supervisor.begin()
+    await heard.until(EngineState.READY)
+    stream = supervisor.generate(REQUEST)
+    supervisor._clock.asked()  # a request that is gone before its first token
+    await stream.aclose()
+    async with asyncio.timeout(5):
+        while supervisor._clock.owed_for_s or not engine.requests:  # noqa: ASYNC110 - a debt tells nobody
+            await asyncio.sleep(0)
+    assert ["engine-probe"] == [r.request_id for r in engine.requests]
+    assert [EngineState.STARTING, EngineState.READY] == heard.states
+    await supervisor.close()
+
+
+def test_an_engine_that_computes_is_not_hung_so_soon() -> None:
+    """A long prompt on a slow CPU takes its time; without work it counts as hung."""
+    now = [0.0]
+    policy = RestartPolicy(idle_timeout_s=8.0, stall_timeout_s=60.0)
+    clock = StallClock(now_s=lambda: now[0])
+    clock.asked()
+    for second in range(1, 61):
+        now[0] = float(second)
+        clock.looked(second * 0.5)
+        assert not clock.is_hung(policy)
+    now[0] = 61.0
+    assert clock.is_hung(policy)
+    clock.answered(others_wait=True)
+    for second in range(62, 70):
+        now[0] = float(second)
+        clock.looked(30.0 + (second - 61) * 0.01)
+        assert not clock.is_hung(policy)
+    now[0] = 70.0
+    clock.looked(30.1)
+    assert clock.is_hung(policy)
+    clock.answered(others_wait=False)
+    assert not clock.is_hung(policy)
 
 
 async def test_a_crash_loop_ends(supervise: Supervise, heard: Heard) -> None:
@@ -261,24 +418,26 @@ async def test_a_crash_loop_ends(supervise: Supervise, heard: Heard) -> None:
     [
         ModelIntegrityError("a shard is cut off", subject="m", remedy="copy it again"),
         ConfigError("too many tokens", subject="engine.max_model_len", remedy="less"),
+        EngineStartError("no memory", subject="m", remedy="free some", lasting=True),
     ],
 )
 async def test_the_hopeless_is_not_tried_again(
-    supervise: Supervise, heard: Heard, error: Exception
+    supervise: Supervise, heard: Heard, error: MidfillError
 ) -> None:
-    """A broken model or setting fails at once, with its own words."""
+    """What only the user can mend fails at once, with its own words."""
     starter = Starter(error)
     supervise(starter)
     await heard.until(EngineState.FAILED)
     assert 1 == starter.starts
-    assert (EngineState.FAILED, str(error)) == heard.news[-1]
+    last = heard.news[-1]
+    assert (f"{error.subject}: {error.what}", error.remedy) == (last.what, last.remedy)
 
 
 async def test_an_unforeseen_error_is_told(supervise: Supervise, heard: Heard) -> None:
     """An error outside the tree does not end the supervisor in silence."""
     supervise(Starter(ZeroDivisionError("oops"), SCRIPT))
     await heard.until(EngineState.READY)
-    assert "oops" in heard.news[1][1]
+    assert "an internal error (ZeroDivisionError)" == heard.news[1].what
 
 
 async def test_a_slow_start_times_out(supervise: Supervise, heard: Heard) -> None:
@@ -287,7 +446,7 @@ async def test_a_slow_start_times_out(supervise: Supervise, heard: Heard) -> Non
     policy = RestartPolicy(start_timeout_s=0.01, watch_interval_s=0.005)
     supervise(Starter(slow, SCRIPT), policy)
     await heard.until(EngineState.READY)
-    assert "not ready after 0.01 s" in heard.news[1][1]
+    assert "the engine was not ready after 0.01 s" == heard.news[1].what
 
 
 async def test_close_during_a_start_cancels_it(

@@ -73,7 +73,12 @@ def test_refuses_what_is_unsafe_though_it_is_listed(
 @pytest.mark.parametrize(
     ("index", "error", "message"),
     [
-        ({"weight_map": {"a": "model.safetensors"}}, None, ""),
+        ({"weight_map": {"a.weight": "model.safetensors"}}, None, ""),
+        (
+            {"weight_map": {"a.weight": "model.safetensors", "c": "model.safetensors"}},
+            ModelIntegrityError,
+            "names the tensor c, which model.safetensors lacks",
+        ),
         ({"weight_map": {"a": "../model.safetensors"}}, UnsafeModelError, "outside"),
         ({"weight_map": {"a": "/model.safetensors"}}, UnsafeModelError, "outside"),
         ({"weight_map": {"a": 4}}, ModelIntegrityError, "not in the manifest"),

@@ -1,5 +1,7 @@
 """A model is found by its name or by its folder."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -51,7 +53,9 @@ def test_finds_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folder == locate(f"~/{folder.name}")
 
 
-@pytest.mark.parametrize("name", ["", "no-such-model", "a\0b", "~no-such-user/x"])
+@pytest.mark.parametrize(
+    "name", ["", "no-such-model", "a\0b", "~no-such-user/x", "x" * 300]
+)
 def test_says_what_there_is(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,3 +171,22 @@ def test_the_folder_of_pulled_models(
 def test_names_are_names_of_visible_folders(name: str, *, is_one: bool) -> None:
     """No path, and nothing hidden."""
     assert is_one == is_model_name(name)
+
+
+def test_a_folder_that_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model in somebody else's home is a sentence, for the user to mend."""
+
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    # The tests may run as root, who may read everything.
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(ModelNotFoundError, match="Permission denied"):
+        locate("/home/other/model")
+
+
+@pytest.mark.parametrize("folder", ["a\0b", "x" * 300])
+def test_no_folder_of_pulled_models_is_none_of_them(folder: str) -> None:
+    """A setting that names no folder leaves the shipped models."""
+    pulled = pulled_models_folder(folder, {})
+    assert shipped_models()[NAME] == locate(NAME, pulled=pulled)

@@ -68,7 +68,7 @@ def test_knows_what_runs_where(
     ("change", "message"),
     [
         (lambda c: _inner(c, "quantization_config", "bits", 8), "bits is 8"),
-        (lambda c: c["quantization_config"].pop("sym"), "sym is None"),
+        (lambda c: c["quantization_config"].pop("sym"), "sym is null"),
         (lambda c: c.pop("quantization_config"), "no quantization_config"),
         (lambda c: c.update(architectures=["Other"]), "architecture is not Llama"),
         (lambda c: c.pop("architectures"), "its architecture is not"),

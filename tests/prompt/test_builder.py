@@ -16,7 +16,8 @@ from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import FAMILIES, find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily, Sentinel
-from lsp_server.values import Snapshot, Snippet
+from lsp_server.prompt.snippet import Snippet
+from lsp_server.values import Snapshot
 
 MakeTokenizer = Callable[[Iterable[str]], FastTokenizer]
 

@@ -12,16 +12,19 @@ ALL = pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
 def test_the_promised_families_are_there() -> None:
     """Every family that the documentation names can be asked for."""
     expected = {
+        "codegeex4",
         "codegemma",
         "codellama",
         "codestral",
         "deepseek-coder",
         "deepseek-coder-v2",
+        "granite-4",
         "granite-code",
         "mellum",
         "midfill",
         "qwen2.5-coder",
         "qwen3-coder",
+        "qwen3-coder-chatml",
         "seed-coder",
         "starcoder2",
     }
@@ -60,3 +63,11 @@ def test_an_unknown_family_is_refused(name: str) -> None:
     """There is no default and no guess; the error lists what there is."""
     with pytest.raises(UnsupportedModelError, match="midfill"):
         find_family(name)
+
+
+def test_qwen3_coder_is_asked_without_a_chat() -> None:
+    """In ChatML they answer with Markdown fences; that form has a name of its own."""
+    raw, chat = find_family("qwen3-coder"), find_family("qwen3-coder-chatml")
+    assert find_family("qwen2.5-coder").order == raw.order
+    assert "<|im_start|>" not in raw.sentinels
+    assert "<|im_start|>" in chat.sentinels

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from lsp_server.config import PromptConfig
 from lsp_server.context.window import LineWindows
+from lsp_server.hold import Hold
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import FAMILIES
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.healing import held_at
-from lsp_server.values import Hold, Snapshot
+from lsp_server.values import Snapshot
 
 MakeTokenizer = Callable[..., FastTokenizer]
 
@@ -200,3 +201,24 @@ def test_healing_can_be_switched_off(starter_tokenizer: FastTokenizer) -> None:
     ).build(at_end("return tot"), max_output_tokens=16)
     assert prompt.hold is None
     assert starter_tokenizer.spell(prompt.token_ids).endswith("return tot")
+
+
+def test_the_prompt_holds_from_key_to_key(starter_tokenizer: FastTokenizer) -> None:
+    """While a line is typed, each prompt is the one before it and a few tokens more."""
+    prompts = PromptBuilder(
+        tokenizer=starter_tokenizer,
+        family=FAMILIES["midfill"],
+        config=PromptConfig(),
+        max_model_len=2048,
+        windows=LineWindows(encode=starter_tokenizer.encode, step_lines=32),
+    )
+    above = "".join(f"value_{at} = compute({at})\n" for at in range(60))
+    line = "    return self.compute_total(values, 12) == other"
+    earlier: tuple[int, ...] = ()
+    for length in range(1, len(line) + 1):
+        prompt = prompts.build(at_end(above + line[:length]), max_output_tokens=16)
+        shared = len(prompt.token_ids)
+        while prompt.token_ids[:shared] != earlier[:shared]:
+            shared -= 1
+        assert not earlier or len(earlier) - shared <= 2
+        earlier = prompt.token_ids

@@ -30,12 +30,11 @@ async def client(tmp_path: Path) -> AsyncGenerator[HeadlessClient]:
 
 
 async def test_a_file_is_opened_edited_completed_and_closed(
-    client: HeadlessClient, tmp_path: Path
+    client: HeadlessClient,
 ) -> None:
     """Offsets are code points, whatever the encoding of the connection is."""
-    path = tmp_path / "a.py"
-    path.write_text("é = 🚀")
-    uri = client.open_file(path)
+    uri = "file:///a.py"
+    client.open_text(uri, "é = 🚀")
     client.edit(uri, 4, 5, "🚀🚀\nx")
     assert "é = 🚀🚀\nx" == client.text_of(uri)
     for trigger in Trigger:

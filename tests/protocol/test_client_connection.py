@@ -100,7 +100,7 @@ async def test_messages_of_every_kind_are_taken(
     with pytest.raises(ClientError, match="error -1, 'no'"):
         await connection.request("m", None)
     assert 7 == (await first).result
-    assert [("news", [1])] == told
+    assert [("news", [1]), ("create", {})] == told
 
 
 async def test_a_server_that_ends_is_told_with_its_last_words(connected: Open) -> None:

@@ -70,7 +70,7 @@ def test_the_rest_makes_the_same_document(
 def test_the_beginning_of_an_insertion_leaves_the_rest(
     answer: tuple[Snapshot, Completion], length: int
 ) -> None:
-    """Typing the first characters of what is inserted at the cursor leaves the others."""
+    """Typing the first characters of an insertion at the cursor leaves the others."""
     snapshot, completion = answer
     if not completion.start == completion.end == snapshot.offset:
         return

@@ -84,6 +84,20 @@ async def test_an_editor_without_a_bar_is_not_asked_for_one(
     assert [] == [m for m in editor.received if "method" in m and "id" in m]
 
 
+async def test_the_bar_tells_how_much_is_done(connect: Connect) -> None:
+    """Percentages come through; what did not change is not sent again."""
+    editor, backend = await begun(connect)
+    for percent in (0, 7, 7, 42):
+        backend.tell(STARTING, "loading vLLM", percent=percent)
+    await steps(editor)
+    values = [params["value"] for params in editor.told("$/progress")]
+    told = [v.get("percentage") for v in values if isinstance(v, dict)]
+    assert [None, 0, 7, 42] == told
+
+
+DEATH = "Midfill's engine stopped: the engine process ended. It is being started again."
+
+
 async def test_a_death_is_told_once(connect: Connect) -> None:
     """The first death pops up; later ones and every return go to the editor's log."""
     editor = await connect(DyingBackend())
@@ -91,22 +105,84 @@ async def test_a_death_is_told_once(connect: Connect) -> None:
     editor.open("x")
     counts = [len(await editor.complete()) for _ in range(6)]
     assert [0, 1, 0, 1, 0, 1] == counts
-    (shown,) = editor.told("window/showMessage")
-    assert 2 == shown["type"]
-    assert "is being restarted: the engine process is gone" in str(shown["message"])
+    (shown,) = editor.told("window/showMessageRequest")
+    assert {"type": 2, "message": DEATH, "actions": [{"title": "Restart"}]} == shown
+    assert [] == editor.told("window/showMessage")
     logged = [str(params["message"]) for params in editor.told("window/logMessage")]
-    assert 2 == sum("restarted" in message for message in logged)
+    assert 2 == logged.count(DEATH)
     assert 3 == sum("is back" in message for message in logged)
 
 
 async def test_the_end_of_all_attempts_is_told(connect: Connect) -> None:
-    """It is an error, it says why, and completions stay empty."""
+    """It is an error in two sentences, and completions stay empty."""
     editor, backend = await begun(connect)
-    backend.tell(FAILED, "Too little memory.")
+    backend.tell(FAILED, "too little memory", remedy="close other programs")
     (_, _, last) = (await steps(editor))[-1]
     assert "failed" == last
-    (shown,) = editor.told("window/showMessage")
-    told = {"type": 1, "message": "Midfill offers no completions: Too little memory."}
-    assert told == shown
+    (shown,) = editor.told("window/showMessageRequest")
+    assert 1 == shown["type"]
+    assert (
+        "Midfill offers no completions: too little memory. Close other programs."
+        == shown["message"]
+    )
     editor.open("x")
     assert [] == await editor.complete()
+
+
+async def test_an_editor_without_buttons_gets_the_message(connect: Connect) -> None:
+    """One that refuses the request is shown the same text in the plain way."""
+    editor, backend = await begun(connect)
+    editor.answers = False
+    backend.tell(FAILED, "too little memory")
+    asked = await editor.wait(lambda m: m.get("method") == "window/showMessageRequest")
+    error: Json = {"code": -32601, "message": "not known"}
+    editor.send({"id": asked["id"], "error": error})
+    told = await editor.wait(lambda m: m.get("method") == "window/showMessage")
+    text = "Midfill offers no completions: too little memory."
+    assert {"type": 1, "message": text} == told["params"]
+
+
+async def test_restart_is_a_button(connect: Connect) -> None:
+    """Pressed after the engine was given up, it starts again, and no more is told."""
+    editor, backend = await begun(connect)
+    editor.chooses = "Restart"
+    backend.tell(FAILED, "too little memory")
+    await steps(editor)
+    assert 1 == backend.restarts
+    backend.tell(READY, "", restarts=1)
+    assert 1 == len(editor.told("window/showMessageRequest"))
+
+
+@pytest.mark.parametrize(
+    ("title", "action"), [("Show log", "showLog"), ("Run doctor", "runDoctor")]
+)
+async def test_the_editor_does_what_only_it_can(
+    connect: Connect, title: str, action: str
+) -> None:
+    """An editor that asked for actions gets their buttons, and is told the choice."""
+    editor, backend = await begun(connect, experimental={"midfill": {"actions": True}})
+    editor.chooses = title
+    backend.tell(FAILED, "too little memory")
+    await steps(editor)
+    (shown,) = editor.told("window/showMessageRequest")
+    titles = [{"title": name} for name in ("Restart", "Show log", "Run doctor")]
+    assert titles == shown["actions"]
+    assert [{"action": action}] == editor.told("midfill/action")
+    assert 0 == backend.restarts
+
+
+async def test_texts_are_whole_sentences(connect: Connect) -> None:
+    """No doubled full stop, no repetition, nothing of Python's, at most two lines."""
+    editor, backend = await begun(connect)
+    for what, remedy in (
+        ("the engine hung for 9 s", ""),
+        ("model: a shard is cut off", "copy it again"),
+    ):
+        backend.tell(FAILED, what, remedy=remedy)
+    await steps(editor)
+    for shown in editor.told("window/showMessageRequest"):
+        text = str(shown["message"])
+        assert text.endswith(".")
+        assert ".." not in text
+        assert ". ." not in text
+        assert len(text) < 160

@@ -20,7 +20,7 @@ from piped_editor import (
 )
 
 from lsp_server.protocol.server import MidfillServer
-from lsp_server.values import EngineState
+from lsp_server.values import Completion, EngineState, Snapshot
 
 
 async def test_initialize_tells_what_the_server_can(connect: Connect) -> None:
@@ -35,7 +35,7 @@ async def test_initialize_tells_what_the_server_can(connect: Connect) -> None:
         "textDocumentSync": {"openClose": True, "change": 2, "save": False},
         "inlineCompletionProvider": {},
         "executeCommandProvider": {"commands": ["midfill.accepted"]},
-        "experimental": {"midfill": {"timings": True, "trace": True}},
+        "experimental": {"midfill": {"timings": True, "status": True, "trace": True}},
     }
 
 
@@ -73,13 +73,57 @@ async def test_the_engine_starts_after_initialized_and_only_once(
 async def test_shutdown_and_exit_end_with_zero(
     editor: Editor, backend: EchoBackend
 ) -> None:
-    """The backend has ended when shutdown is answered, and exit ends the server."""
+    """Shutdown is answered while the backend stands; exit ends it and the server."""
     assert (await editor.request("shutdown"))["result"] is None
-    assert backend.closed == 1
+    assert backend.closed == 0
     editor.notify("exit", None)
     assert await editor.exit_code() == 0
     assert editor.ends == [0]
     assert backend.closed == 1
+
+
+@pytest.mark.parametrize("state", list(EngineState))
+async def test_shutdown_is_answered_at_once_in_every_state(
+    connect: Connect, state: EngineState
+) -> None:
+    """Whatever the engine does, and however long its end would take."""
+    released = asyncio.Event()
+
+    class Endless(LoadingBackend):
+        async def close(self) -> None:
+            await released.wait()
+
+    backend = Endless()
+    editor = await connect(backend)
+    await editor.initialize()
+    while backend.listener is None:
+        await editor.request("no/such")
+    backend.tell(state, "so it is")
+    started = time.perf_counter()
+    assert (await editor.request("shutdown"))["result"] is None
+    assert time.perf_counter() - started < 0.3
+    released.set()
+
+
+async def test_requests_in_flight_are_answered_at_shutdown(connect: Connect) -> None:
+    """With nothing, before the engine has let go of them."""
+
+    class Holding(SlowBackend):
+        async def answer(self, snapshot: Snapshot) -> tuple[Completion, ...]:
+            try:
+                return await super().answer(snapshot)
+            finally:
+                await self.release.wait()
+
+    backend = Holding()
+    editor = await connect(backend)
+    await editor.initialize()
+    editor.open("x")
+    asked = editor.ask_completion()
+    await backend.begun.acquire()
+    await editor.request("shutdown")
+    assert [] == await editor.items(asked)
+    backend.release.set()
 
 
 async def test_shutdown_and_exit_in_one_breath(

@@ -33,7 +33,7 @@ async def test_shutdown_answers_what_is_in_flight(connect: Connect) -> None:
 async def test_a_backend_that_cannot_end_does_not_keep_the_server(
     connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Shutdown is answered even if the backend fails to close."""
+    """The server ends even if the backend fails to close."""
 
     class Clinging(EchoBackend):
         async def close(self) -> None:
@@ -42,6 +42,8 @@ async def test_a_backend_that_cannot_end_does_not_keep_the_server(
     editor = await connect(Clinging())
     await editor.initialize()
     assert (await editor.request("shutdown"))["result"] is None
+    editor.notify("exit", None)
+    assert 0 == await editor.exit_code()
     assert "session.close_failed" in caplog.text
 
 
@@ -89,7 +91,7 @@ async def test_a_backend_that_cannot_be_made_is_told(connect: Connect) -> None:
     await editor.initialize()
     editor.open("x")
     assert await editor.complete() == []
-    (shown,) = editor.told("window/showMessage")
+    (shown,) = editor.told("window/showMessageRequest")
     assert shown["type"] == 1
     assert "/m: no such folder. Name another." in str(shown["message"])
     editor.notify("workspace/didChangeConfiguration", {"settings": {}})
@@ -107,6 +109,6 @@ async def test_a_backend_that_fails_to_start_is_told(connect: Connect) -> None:
     await editor.initialize()
     editor.open("x")
     assert await editor.complete() == []
-    (shown,) = editor.told("window/showMessage")
+    (shown,) = editor.told("window/showMessageRequest")
     assert "secret" not in str(shown["message"])
     assert "internal error" in str(shown["message"])

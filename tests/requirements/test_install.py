@@ -131,3 +131,11 @@ def test_failure_ends_the_installation(
         installer.install_cpu_torch([sys.executable, pip])
     assert 3 == ended.value.code
     assert "PIP_FIND_LINKS" in capsys.readouterr().err
+
+
+def test_midfill_comes_from_the_wheel_where_one_is_named(installer: ModuleType) -> None:
+    """The repository is installed for editing only where no wheel is named."""
+    wheel = Path("/downloads/midfill-0.1.0-py3-none-any.whl")
+
+    assert [wheel] == installer.midfill_itself(wheel)
+    assert ["--editable", ROOT] == installer.midfill_itself(None)

@@ -6,6 +6,9 @@ of the backend is the real server.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from lsp_server.errors import EngineDeadError
 from lsp_server.outcomes import CompletionResult, Reason
@@ -13,6 +16,7 @@ from lsp_server.service.backend import Backend, EngineListener
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import (
     Completion,
+    EngineNews,
     EngineState,
     Prompt,
     RequestTimings,
@@ -50,15 +54,30 @@ class EchoBackend:
         self.triggers: list[Trigger] = []
         self.typed: list[TypedAhead] = []
         self.closed = 0
+        self.offers = True
+        self.restarts = 0
 
     async def start(self, listener: EngineListener) -> None:
         self.listener = listener
         self.tell(EngineState.STARTING, "loading")
         self.tell(EngineState.READY, "")
 
-    def tell(self, state: EngineState, detail: str) -> None:
+    def tell(self, state: EngineState, what: str, **more: Any) -> None:  # noqa: ANN401 - fields of the news
+        """Tell news of the engine; what is not given is as in a real engine's news."""
         assert self.listener is not None
-        self.listener.engine_changed(state, detail)
+        ready = state is EngineState.READY
+        news = EngineNews(state=state, what=what, **more)
+        if ready:
+            news = replace(news, model="m", device="cpu")
+        self.listener.engine_changed(news)
+
+    @property
+    def enabled(self) -> bool:
+        return self.offers
+
+    def restart(self) -> None:
+        self.restarts += 1
+        self.tell(EngineState.RESTARTING, "a restart was asked for", percent=0)
 
     async def complete(
         self,
@@ -132,9 +151,10 @@ class DyingBackend(EchoBackend):
 
     async def answer(self, snapshot: Snapshot) -> tuple[Completion, ...]:
         if len(self.snapshots) % 2:
-            self.tell(EngineState.RESTARTING, "the engine process is gone")
+            self.tell(EngineState.RESTARTING, "the engine process ended")
             self.tell(EngineState.RESTARTING, "second attempt")
-            asyncio.get_running_loop().call_soon(self.tell, EngineState.READY, "")
+            again = partial(self.tell, EngineState.READY, "", restarts=1)
+            asyncio.get_running_loop().call_soon(again)
             raise EngineDeadError(
                 "the engine process is gone", subject="engine", remedy="Wait"
             )

@@ -45,6 +45,8 @@ class Editor:
         self.server: asyncio.Task[int] | None = None
         self.ends: list[int] = []
         self.grants_bars = True
+        self.answers = True
+        self.chooses: str | None = None
         self.reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -64,6 +66,9 @@ class Editor:
             if creates and self.grants_bars:
                 with suppress(OSError):  # hung up
                     self.send({"id": message["id"], "result": None})
+            if message.get("method") == "window/showMessageRequest" and self.answers:
+                chosen = {"title": self.chooses} if self.chooses else None
+                self.send({"id": message["id"], "result": chosen})
             async with self._changed:
                 self.received.append(message)
                 self._changed.notify_all()

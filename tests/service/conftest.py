@@ -1,7 +1,7 @@
 """A service on the scripted engine and the shipped model's real tokenizer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,7 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
     def make(
         text: str,
         *,
+        further: Sequence[str] = (),
         config: CompletionConfig | None = None,
         token_delay_ms: int = 0,
         die_after_requests: int = 0,
@@ -41,6 +42,7 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
         engine = ScriptedEngine(
             Script(
                 answer_ids=tokenizer.encode(text),
+                further_ids=tuple(map(tokenizer.encode, further)),
                 token_delay_ms=token_delay_ms,
                 die_after_requests=die_after_requests,
             ),

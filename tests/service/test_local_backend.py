@@ -17,10 +17,11 @@ from lsp_server.config import (
     ScriptConfig,
 )
 from lsp_server.engine.base import Engine
+from lsp_server.engine.start_progress import StartProgress
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import LocalBackend, starter_of
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import Completion, EngineState, Snapshot, Trigger
+from lsp_server.values import Completion, EngineNews, EngineState, Snapshot, Trigger
 
 CONFIG = Config(
     engine=EngineConfig(kind=EngineKind.SCRIPTED), scripted=ScriptConfig(text="1\n")
@@ -35,21 +36,21 @@ class Listener:
     """Keeps what it hears, and lets a test wait for a state."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[EngineState, str]] = []
+        self.heard: list[EngineNews] = []
         self._news = asyncio.Condition()
 
-    def engine_changed(self, state: EngineState, detail: str) -> None:
-        self.heard.append((state, detail))
+    def engine_changed(self, news: EngineNews) -> None:
+        self.heard.append(news)
         task = asyncio.ensure_future(self._notify())
         task.add_done_callback(lambda done: done.result())
 
-    async def until(self, *states: EngineState) -> str:
-        """Wait until one of the states is the latest, and give its detail."""
+    async def until(self, *states: EngineState) -> EngineNews:
+        """Wait until one of the states is the latest, and give its news."""
         async with asyncio.timeout(60), self._news:
             await self._news.wait_for(
-                lambda: bool(self.heard) and self.heard[-1][0] in states
+                lambda: bool(self.heard) and self.heard[-1].state in states
             )
-        return self.heard[-1][1]
+        return self.heard[-1]
 
     async def _notify(self) -> None:
         async with self._news:
@@ -69,14 +70,14 @@ async def test_it_starts_completes_and_ends() -> None:
     backend, listener = LocalBackend(CONFIG, START), Listener()
     assert () == await ask(backend)
     await backend.start(listener)
-    assert EngineState.STARTING is listener.heard[0][0]
+    assert EngineState.STARTING is listener.heard[0].state
     await listener.until(EngineState.READY)
     (completion,) = await ask(backend)
     assert "1" == completion.text
     await backend.close()
     await backend.close()
     assert () == await ask(backend)
-    assert EngineState.CLOSED is listener.heard[-1][0]
+    assert EngineState.CLOSED is listener.heard[-1].state
 
 
 async def test_changed_settings_hold_for_the_next_request() -> None:
@@ -106,8 +107,9 @@ async def test_a_missing_model_is_told(tmp_path: Path) -> None:
     config = replace(CONFIG, model=ModelConfig(path=str(tmp_path / "none")))
     backend, listener = LocalBackend(config, START), Listener()
     await backend.start(listener)
-    detail = await listener.until(EngineState.FAILED)
-    assert str(tmp_path / "none") in detail
+    news = await listener.until(EngineState.FAILED)
+    assert str(tmp_path / "none") in news.what
+    assert "midfill-starter-88m" in news.remedy
     await backend.close()
 
 
@@ -136,8 +138,8 @@ async def test_a_changed_file_is_told(tmp_path: Path) -> None:
     config = replace(CONFIG, model=ModelConfig(path=str(folder)))
     backend, listener = LocalBackend(config, START), Listener()
     await backend.start(listener)
-    detail = await listener.until(EngineState.FAILED)
-    assert "tokenizer_config.json" in detail
+    news = await listener.until(EngineState.FAILED)
+    assert "tokenizer_config.json" in news.what
     await backend.close()
 
 
@@ -150,7 +152,7 @@ async def test_an_unforeseen_error_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("lsp_server.service.local_backend.load_model", broken)
     backend, listener = LocalBackend(CONFIG, START), Listener()
     await backend.start(listener)
-    assert "log" in await listener.until(EngineState.FAILED)
+    assert "log" in (await listener.until(EngineState.RESTARTING)).remedy
     await backend.close()
 
 
@@ -158,7 +160,9 @@ async def test_it_can_be_closed_while_it_loads() -> None:
     """A close takes a start back, wherever it stands."""
     begun = asyncio.Event()
 
-    async def endless(_config: Config, _model: LoadedModel) -> Engine:
+    async def endless(
+        _config: Config, _model: LoadedModel, _progress: StartProgress
+    ) -> Engine:
         begun.set()
         await asyncio.Event().wait()
         raise AssertionError
@@ -167,7 +171,7 @@ async def test_it_can_be_closed_while_it_loads() -> None:
     await backend.start(listener)
     await begun.wait()
     await backend.close()
-    assert EngineState.CLOSED is listener.heard[-1][0]
+    assert EngineState.CLOSED is listener.heard[-1].state
 
 
 async def test_it_can_be_closed_before_it_starts() -> None:

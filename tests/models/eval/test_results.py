@@ -33,6 +33,7 @@ def report(contender: Contender, make_score: Callable[..., Score]) -> Report:
         date="2026-01-31",
         seed=0,
         data={"a.jsonl.gz": "0" * 64},
+        packages=(None, None),
         circumstances=Circumstances(
             cpu="some CPU",
             cores=2,

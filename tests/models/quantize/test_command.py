@@ -12,7 +12,7 @@ from typing import TypeAlias
 import pytest
 
 from lsp_server.__main__ import main
-from lsp_server.commands.quantize import _generate_a_token
+from lsp_server.commands.quantize import _complete_a_line
 from lsp_server.config import EngineKind
 from lsp_server.errors import ModelNotFoundError, QuantizeError
 from lsp_server.service.local_backend import starter_of
@@ -99,7 +99,7 @@ def test_names_the_backend_that_can(
     edit_json(tiny_source / "config.json", lambda c: c.update(model_type="qwen3"))
     assert 1 == run(tiny_source, tmp_path / "out")
     said = capsys.readouterr().err
-    assert "auto-gptq cannot quantise the model type 'qwen3'" in said
+    assert 'auto-gptq cannot quantise the model type "qwen3"' in said
     assert "--backend gptqmodel" in said
 
 
@@ -184,9 +184,10 @@ def test_a_worker_that_dies_leaves_nothing(
         *("--calibration", str(python_files)),
     )
     assert 1 == status
-    assert "the search for the quantiser failed with status 1" in (
-        capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "the search for the quantiser failed with status 1" in said
+    assert "auto-gptq is legacy: archived in March 2025" in said
+    assert "--backend gptqmodel" in said
     assert [] == list(output.parent.iterdir())
 
 
@@ -233,22 +234,24 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("scripted")
-def test_the_proof_generates_a_token() -> None:
+def test_the_proof_completes_a_line() -> None:
     """A folder is loaded as the server loads it, and the engine is told."""
-    said = _generate_a_token(shipped_models()["midfill-starter-88m"])
+    said = _complete_a_line(shipped_models()["midfill-starter-88m"])
     assert "scripted" in said
-    assert "one token in" in said
+    assert "completed a line" in said
 
 
 @pytest.mark.usefixtures("scripted")
 def test_a_model_that_says_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that starts and generates nothing proves nothing."""
     monkeypatch.setenv("MIDFILL_SCRIPTED_TEXT", "")
-    with pytest.raises(QuantizeError, match=r"vLLM cannot run the result: .*no token"):
-        _generate_a_token(shipped_models()["midfill-starter-88m"])
+    with pytest.raises(
+        QuantizeError, match=r"vLLM cannot run the result: .*wrote nothing"
+    ):
+        _complete_a_line(shipped_models()["midfill-starter-88m"])
 
 
 def test_a_folder_that_is_no_model_is_refused(tiny_source: Path) -> None:
     """What the server would not load is told in its own words."""
     with pytest.raises(ModelNotFoundError, match=r"no manifest\.json"):
-        _generate_a_token(tiny_source)
+        _complete_a_line(tiny_source)

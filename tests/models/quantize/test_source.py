@@ -50,14 +50,21 @@ def test_takes_all_shards(tiny_source: Path) -> None:
     assert hashlib.sha256(lines.encode()).hexdigest() == both.sha256()
 
 
+@pytest.fixture
+def unjudged_source(tiny_source: Path, edit_json: EditJson) -> Path:
+    """A checkpoint of a type whose tensors are not compared with its sizes."""
+    edit_json(tiny_source / "config.json", lambda c: c.update(model_type="gpt_bigcode"))
+    return tiny_source
+
+
 def test_a_tied_output_layer_counts_once(
-    tiny_source: Path, write_weights: Callable[..., None]
+    unjudged_source: Path, write_weights: Callable[..., None]
 ) -> None:
     """A second copy of the embedding is no weight more."""
     embedding = {"model.embed_tokens.weight": ("F16", (4, 8))}
     head = {"lm_head.weight": ("F16", (4, 8))}
-    write_weights(tiny_source / "model.safetensors", embedding | head)
-    assert 32 == read_source(tiny_source).parameters
+    write_weights(unjudged_source / "model.safetensors", embedding | head)
+    assert 32 == read_source(unjudged_source).parameters
 
 
 @pytest.mark.parametrize(
@@ -127,10 +134,10 @@ def test_refuses_an_incomplete_checkpoint(
         ({"auto_map": {"AutoModel": "x.Y"}}, "its own code"),
         (
             {"model_type": "qwen3"},
-            "'qwen3'.* Choose --backend gptqmodel, which can; .*gpt_bigcode, llama",
+            '"qwen3".* Choose --backend gptqmodel, which can; .*gpt_bigcode, llama',
         ),
-        ({"model_type": "mamba"}, "'mamba'. Choose another model; it knows gemma"),
-        ({"model_type": None}, "the model type None"),
+        ({"model_type": "mamba"}, '"mamba". Choose another model; it knows gemma'),
+        ({"model_type": None}, "names no model type"),
     ],
 )
 def test_refuses_what_auto_gptq_cannot_do(
@@ -144,8 +151,8 @@ def test_refuses_what_auto_gptq_cannot_do(
 
 def test_gptqmodel_knows_more(tiny_source: Path, edit_json: EditJson) -> None:
     """What the one refuses the other takes, and the other way round."""
-    edit_json(tiny_source / "config.json", lambda c: c.update(model_type="qwen3"))
-    assert "qwen3" == read_source_for(tiny_source, GPTQMODEL).config["model_type"]
+    edit_json(tiny_source / "config.json", lambda c: c.update(model_type="starcoder2"))
+    assert "starcoder2" == read_source_for(tiny_source, GPTQMODEL).config["model_type"]
     edit_json(tiny_source / "config.json", lambda c: c.update(model_type="gpt_bigcode"))
     with pytest.raises(QuantizeError, match="Choose --backend auto-gptq"):
         read_source_for(tiny_source, GPTQMODEL)
@@ -192,24 +199,45 @@ def test_groups_must_divide_every_layer(
 
 
 def test_features_must_fill_the_kernels_lanes(
-    tiny_source: Path, write_weights: Callable[..., None]
+    unjudged_source: Path, write_weights: Callable[..., None]
 ) -> None:
     """Outputs that are no multiple of 32 cannot run, however the groups divide."""
     write_weights(
-        tiny_source / "model.safetensors",
+        unjudged_source / "model.safetensors",
         {"model.layers.0.mlp.up_proj.weight": ("F16", (40, 64))},
     )
     with pytest.raises(QuantizeError, match="lanes of 32"):
-        check_group_size(read_source(tiny_source), 64)
+        check_group_size(read_source(unjudged_source), 64)
 
 
 def test_a_checkpoint_without_layers_is_refused(
-    tiny_source: Path, write_weights: Callable[..., None]
+    unjudged_source: Path, write_weights: Callable[..., None]
 ) -> None:
     """Where nothing would be quantised, nothing is pretended."""
-    write_weights(tiny_source / "model.safetensors", {"norm.weight": ("F16", (4,))})
+    write_weights(unjudged_source / "model.safetensors", {"norm.weight": ("F16", (4,))})
     with pytest.raises(QuantizeError, match="no linear layers"):
-        check_group_size(read_source(tiny_source), 64)
+        check_group_size(read_source(unjudged_source), 64)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tie_word_embeddings": False}, r"lm_head\.weight is missing"),
+        (
+            {"num_hidden_layers": 99},
+            r"input_layernorm\.weight is missing, and \d+ more",
+        ),
+        ({"intermediate_size": 32}, "gate_proj.weight is .* instead of 32 x"),
+        ({"attention_bias": True}, r"q_proj\.bias is missing"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused_before_any_work(
+    tiny_source: Path, edit_json: EditJson, change: Raw, message: str
+) -> None:
+    """Quantising would take minutes, and the result answer nothing."""
+    edit_json(tiny_source / "config.json", lambda c: c.update(change))
+    with pytest.raises(ModelIntegrityError, match=message):
+        read_source(tiny_source)
 
 
 def test_the_tiny_checkpoint_is_one(tiny_source: Path) -> None:

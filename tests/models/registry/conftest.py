@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from lsp_server.prompt.families import MIDFILL, QWEN25_CODER
+from lsp_server.prompt.formats import MIDFILL, QWEN25_CODER
 from models.registry.entry import Architecture, Checkpoint, Entry
 from models.registry.sources import AllowList
 from models.registry.web import Web

@@ -266,7 +266,7 @@ def test_a_server_that_sends_too_much_is_refused(
         ({"sha256": {"model.safetensors": "0" * 64}}, "in the registry 0000"),
         ({"group_size": 64}, "its group_size is 128, in the registry 64"),
         ({"bits": 8}, "its bits is 4, in the registry 8"),
-        ({"desc_act": True}, "its desc_act is False, in the registry True"),
+        ({"desc_act": True}, "its desc_act is false, in the registry true"),
     ],
 )
 def test_the_registry_is_held_against_the_hub(
@@ -567,7 +567,7 @@ def test_a_folder_of_another_family_is_refused(
 ) -> None:
     """A name of the registry keeps the registry's family."""
     serve_folder(site, mirrored_folder)
-    with pytest.raises(PullError, match="its family is 'midfill', in the registry"):
+    with pytest.raises(PullError, match='its family is "midfill", in the registry'):
         puller(base=f"{site.address}/shared")
 
 

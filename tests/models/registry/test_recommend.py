@@ -21,6 +21,12 @@ GIB = 1 << 30
 LOAD = Load(context_tokens=2048, concurrency=4)
 
 
+@pytest.fixture
+def make_entry(make_entry: Callable[..., Entry]) -> Callable[..., Entry]:
+    """Make entries that know the context of the usual load."""
+    return lambda **facts: replace(make_entry(**facts), context_length=2048)
+
+
 def gpu(total_gib: float, *, free_gib: float = 1000, capability: int = 8) -> Machine:
     """Make a machine with one GPU."""
     total = int(total_gib * GIB)
@@ -229,3 +235,18 @@ def test_turing_is_the_oldest_gpu(
     machine = replace(gpu(24), gpus=(card,))
     (verdict,) = judge([make_entry()], machine, LOAD, weights_bytes={})
     assert rating is verdict.rating
+
+
+@pytest.mark.parametrize(
+    ("context", "rating"),
+    [(2048, Rating.FITS), (2049, Rating.TOO_SHORT), (1_000_000, Rating.TOO_SHORT)],
+)
+def test_a_context_that_the_model_does_not_know_is_not_fitting(
+    make_entry: Callable[..., Entry], context: int, rating: Rating
+) -> None:
+    """A model of 2,048 tokens does not read a million, however much memory there is."""
+    entry = make_entry()
+    load = Load(context_tokens=context, concurrency=1)
+    (verdict,) = judge([entry], gpu(80), load, weights_bytes={})
+    assert rating is verdict.rating
+    assert rating is Rating.FITS or "2,048 tokens of context" in verdict.why

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.train.config import Data, Recipe, Shape, Stage, TrainConfig
+from models.train.config import Cuts, Data, Recipe, Shape, Shares, Stage, TrainConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKENIZER = ROOT / "models" / "midfill-starter-88m"
@@ -24,6 +24,14 @@ TINY_SHAPE = Shape(
     rope_theta=500.0,
     norm_epsilon=1e-6,
     qk_norm=False,
+)
+
+CUTS = Cuts(
+    format="midfill",
+    fim_share=0.9,
+    neighbours_share=0.0,
+    even_lengths=False,
+    shares=Shares(cursor=0.4, node=0.3, span=0.3),
 )
 
 DOCUMENT = '''"""Counts what passes gate {number}."""
@@ -68,7 +76,10 @@ def write_shard(path: Path, texts: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with gzip.open(path, "wt", encoding="utf-8") as file:
         for text in texts:
-            file.write(json.dumps({"text": text, "package": "made-up"}) + "\n")
+            file.write(
+                json.dumps({"text": text, "package": "made-up", "path": "src/gate.py"})
+                + "\n"
+            )
 
 
 @pytest.fixture
@@ -90,11 +101,11 @@ def tiny_config(corpus: Path) -> TrainConfig:
         data=Data(
             corpus=str(corpus),
             tokenizer=str(TOKENIZER),
-            fim_share=0.9,
-            cursor_share=0.4,
+            cuts=CUTS,
+            apart=False,
             middle_weight=4.0,
             workers=0,
-            held_out_rows=2,
+            held_out_examples=2,
             stages=(
                 Stage(
                     until_share=0.5,

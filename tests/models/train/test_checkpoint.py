@@ -60,6 +60,6 @@ def test_where_folders_are_does_not_matter(tiny_config: TrainConfig) -> None:
     here = fingerprint(tiny_config, processes=1)
     elsewhere = replace(data, corpus="x", tokenizer="y", workers=9)
     assert here == fingerprint(replace(tiny_config, data=elsewhere), processes=1)
-    cut = replace(data, fim_share=0.5)
+    cut = replace(data, middle_weight=0.5)
     assert here != fingerprint(replace(tiny_config, data=cut), processes=1)
     assert here != fingerprint(tiny_config, processes=2)

@@ -48,11 +48,14 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
         (replaced("= 2048\nrope", "= 1024\nrope"), "rows into context_tokens"),
         (replaced("batch_tokens = 131072", "batch_tokens = 65537"), "multiple of"),
         (replaced("fim_share = 0.9", "fim_share = 1.1"), "between 0 and 1"),
+        (replaced("cursor = 0.1", "cursor = 0.6"), "together 1"),
+        (replaced("cursor = 0.1", "cursor = -0.5"), "together 1"),
+        (replaced('format = "marked-cursor"', 'format = "mid"'), "format is one of"),
         (replaced("decay_share = 0.65", "decay_share = 1.5"), "fit into the run"),
         (replaced("log_every_steps = 10", "log_every_steps = 0"), "are positive"),
         (replaced("workers = 14", "workers = -1"), "workers are counts"),
     ],
-    ids=range(17),
+    ids=range(20),
 )
 def test_tells_what_is_wrong(
     tmp_path: Path, edit: Callable[[str], str], message: str

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.train import data
-from models.train.config import Stage
+from models.train.config import Stage, TrainConfig
 from models.train.data import Position, RowSource, pack, stream
 from models.train.documents import read_shards, write_store
 from models.train.examples import Example, Role
@@ -25,12 +25,14 @@ START = Position(item=0, row=0)
 
 
 @pytest.fixture
-def source(corpus: Path, tokenizer_folder: Path, tmp_path: Path) -> RowSource:
+def source(
+    corpus: Path, tokenizer_folder: Path, tmp_path: Path, tiny_config: TrainConfig
+) -> RowSource:
     """Give a stream over the made-up corpus."""
     store = tmp_path / "train.bin"
     write_store(store, read_shards(corpus, "train"))
     return RowSource(
-        store=store, tokenizer=tokenizer_folder, fim_share=0.9, cursor_share=0.4, seed=5
+        store=store, tokenizer=tokenizer_folder, cuts=tiny_config.data.cuts, seed=5
     )
 
 
@@ -74,10 +76,9 @@ def test_seed_decides(source: RowSource) -> None:
 
 def test_a_pass_has_each_document_once(source: RowSource) -> None:
     """Read left to right, three items hold all documents, in whole."""
-    plain = replace(source, fim_share=0.0)
+    plain = replace(source, cuts=replace(source.cuts, fim_share=0.0))
     tokens = np.concatenate([plain.item(at, STAGE)[:, 0].ravel() for at in range(3)])
-    maker = data._open_maker(plain.tokenizer, plain.fim_share, 0.4)
-    read = "".join(maker._tokenizer.decode(tokens.tolist()).split())
+    read = "".join(plain.maker().decode(tokens.tolist()).split())
     for number in range(12):
         assert 1 == read.count(f"classGate{number}:")
 
@@ -104,12 +105,17 @@ def test_packing_loses_nothing(lengths: list[int]) -> None:
         for at, length in enumerate(lengths)
     ]
     rows = pack(examples, row_tokens=20, pad_id=4)
-    assert (2, 21) == rows.shape[1:]
+    assert (3, 21) == rows.shape[1:]
     ids, counts = np.unique(rows[:, 0], return_counts=True)
     found = {int(at) - 10: int(n) for at, n in zip(ids, counts, strict=True) if at > 4}
     assert dict(enumerate(lengths)) == found
     assert all(len(set(np.where(rows[:, 0] == at)[0])) == 1 for at in ids if at > 4)
     assert ((rows[:, 0] == 4) == (rows[:, 1] == Role.NONE)).all()
+    # An example has one number in its row, and no other example, nor padding, has it.
+    for row in rows:
+        pairs = {(int(number), int(token)) for token, number in row[[0, 2]].T}
+        assert len(pairs) == len({number for number, _ in pairs})
+        assert len(pairs) == len({token for _, token in pairs})
 
 
 def test_packing_fills_rows() -> None:

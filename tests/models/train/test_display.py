@@ -35,9 +35,7 @@ def test_a_line_tells_all() -> None:
     """Loss, speed, share of the peak and time left, each with its unit."""
     stream = io.StringIO()
     display = Display(stream)
-    display.held_out(
-        HeldOut(step=100, tokens=1, held_out_middle_loss=2.3, held_out_context_loss=2.0)
-    )
+    display.held_out(HeldOut(step=100, tokens=1, held_out_middle_loss=2.3, kinds={}))
     display.measured(MEASURED)
     assert (
         " 25.0% | step 120 | 15.7M tokens | loss 2.500 (middles 2.250) | "
@@ -72,14 +70,14 @@ def test_picture_holds_any_curve(points: list[tuple[float, float]]) -> None:
     assert all(0 <= float(x) <= 760 and 0 <= float(y) <= 440 for x, y in places)
 
 
-def test_picture_of_a_log_has_four_curves() -> None:
+def test_picture_of_a_log_has_three_curves() -> None:
     """Lines of both kinds become points of their own curves."""
     drawn = draw_log(
         [
             {"tokens": 1e6, "middle_loss": 5.0, "context_loss": 4.0},
-            {"tokens": 1e6, "held_out_middle_loss": 5.5, "held_out_context_loss": 4.5},
+            {"tokens": 1e6, "held_out_middle_loss": 5.5},
         ]
     )
     root = ET.fromstring(drawn)  # noqa: S314  # written a line above
     lines = list(root.iter("{http://www.w3.org/2000/svg}polyline"))
-    assert [1, 1, 1, 1] == [len(line.attrib["points"].split()) for line in lines]
+    assert [1, 1, 1] == [len(line.attrib["points"].split()) for line in lines]

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from lsp_server.errors import TrainingError
-from models.train.documents import DocumentStore, read_shards, write_store
+from models.train.documents import Document, DocumentStore, read_shards, write_store
 
 
 def test_reads_both_splits(corpus: Path) -> None:
     """Shards come in the order of their names."""
     texts = list(read_shards(corpus, "train"))
     assert 12 == len(texts)
-    assert texts[7].startswith('"""Counts what passes gate 7."""\n')
+    assert ("made-up", "src/gate.py") == (texts[7].package, texts[7].path)
+    assert texts[7].text.startswith('"""Counts what passes gate 7."""\n')
     assert 3 == len(list(read_shards(corpus, "held-out")))
 
 
@@ -42,17 +43,19 @@ def test_refuses_a_damaged_corpus(
 
 def test_store_gives_texts_by_number(tmp_path: Path) -> None:
     """Any text comes back, also an empty one; a lone surrogate is a question mark."""
-    texts = ["a = 1\n", "", "'ä'\U0001f600", "\ud800"]
-    write_store(tmp_path / "s.bin", texts)
+    texts = ["a = 1\n", "", "'ä'\U0001f600", "a\0b\0c", "\ud800"]
+    given = [Document(text=each, package="p", path="a/b.py") for each in texts]
+    write_store(tmp_path / "s.bin", given)
     store = DocumentStore(tmp_path / "s.bin")
-    assert [*texts[:3], "?"] == [store[at] for at in range(len(store))]
+    last = Document(text="?", package="p", path="a/b.py")
+    assert [*given[:-1], last] == [store[at] for at in range(len(store))]
 
 
 def test_line_ends_are_an_editors(tmp_path: Path) -> None:
     """Line ends of all systems become line feeds."""
     with gzip.open(tmp_path / "train-0.jsonl.gz", "wt") as file:
         file.write('{"text": "a\\r\\nb\\rc\\n"}\n')
-    assert ["a\nb\nc\n"] == list(read_shards(tmp_path, "train"))
+    assert [Document(text="a\nb\nc\n")] == list(read_shards(tmp_path, "train"))
 
 
 @pytest.mark.parametrize(
@@ -68,4 +71,4 @@ def test_tells_what_cannot_be_stored(
 ) -> None:
     """No text, or no place for it, is told."""
     with pytest.raises(TrainingError, match=message):
-        write_store(tmp_path / name, texts)
+        write_store(tmp_path / name, [Document(text=each) for each in texts])

@@ -1,6 +1,7 @@
 """A model is trained on what the editor's prompt will ask it."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,22 +14,37 @@ from lsp_server.errors import ModelIntegrityError, TrainingError
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.fim import Slot
+from lsp_server.prompt.snippet import Snippet
 from lsp_server.values import Snapshot
-from models.train.config import Stage
+from models.train.config import Cuts, Shares, Stage
+from models.train.documents import Document
 from models.train.examples import ExampleMaker, Role
 from models.train.fim import Cut
+from models.train.formats import FORMATS
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "models" / "midfill-starter-88m"
 TOKENIZER = FastTokenizer(FOLDER)
-MAKER = ExampleMaker(FOLDER, fim_share=1.0, cursor_share=0.4)
-PROMPTS = PromptBuilder(
-    tokenizer=TOKENIZER,
-    family=find_family("midfill"),
-    config=PromptConfig(healing=False),
-    max_model_len=2048,
-    windows=LineWindows(encode=TOKENIZER.encode, step_lines=1000),
+CUTS = Cuts(
+    format="midfill",
+    fim_share=1.0,
+    neighbours_share=0.0,
+    even_lengths=False,
+    shares=Shares(cursor=0.4, node=0.3, span=0.3),
 )
+MAKER = ExampleMaker(FOLDER, CUTS)
+PROMPTS = {
+    name: PromptBuilder(
+        tokenizer=TOKENIZER,
+        family=family,
+        config=PromptConfig(healing=False),
+        max_model_len=2048,
+        windows=LineWindows(encode=TOKENIZER.encode, step_lines=1000),
+    )
+    for name, family in FORMATS.items()
+}
+MAKERS = {name: ExampleMaker(FOLDER, replace(CUTS, format=name)) for name in FORMATS}
 STAGE = Stage(
     until_share=1.0,
     row_tokens=128,
@@ -42,16 +58,26 @@ words = st.lists(
 ).map("".join)
 
 
-@given(prefix=words, middle=words, suffix=words)
+@given(
+    name=st.sampled_from(sorted(FORMATS)),
+    prefix=words,
+    middle=words,
+    suffix=words,
+    others=st.lists(words.filter(str.strip), max_size=2, unique=True),
+)
 def test_prompt_is_the_one_that_the_editor_sends(
-    prefix: str, middle: str, suffix: str
+    name: str, prefix: str, middle: str, suffix: str, others: list[str]
 ) -> None:
     """Up to the middle, the tokens are those of the prompt builder, each one."""
-    example = MAKER.render(
-        Cut(prefix=prefix, middle=middle, suffix=suffix), most_tokens=2048
+    example = MAKERS[name].render(
+        Cut(prefix=prefix, middle=middle, suffix=suffix),
+        most_tokens=2048,
+        path="src/a.py",
+        pieces=[Document(text=text, path="b/c.py") for text in others],
     )
     assert example is not None
-    prompt = PROMPTS.build(
+    asked = MAKERS[name].prompt(prefix, suffix, most_tokens=2048)
+    prompt = PROMPTS[name].build(
         Snapshot(
             uri="file:///a.py",
             language_id="python",
@@ -59,12 +85,43 @@ def test_prompt_is_the_one_that_the_editor_sends(
             text=prefix + suffix,
             offset=len(prefix),
         ),
-        snippets=(),
+        snippets=[Snippet(path="b/c.py", text=text, score=1.0) for text in others],
         max_output_tokens=64,
     )
     after = (*TOKENIZER.encode(middle), *prompt.stop_token_ids)
     assert (*prompt.token_ids, *after) == tuple(example.tokens.tolist())
     assert len(after) == int((example.roles == Role.MIDDLE).sum())
+    if not others:
+        assert prompt.token_ids == asked
+
+
+def test_shipped_format_is_the_servers() -> None:
+    """Without pieces of other files, it is what the server's family says."""
+    parts = [part for part in FORMATS["midfill"].order if part is not Slot.SNIPPETS]
+    assert find_family("midfill").order == tuple(parts)
+
+
+def test_neighbours_stand_in_front() -> None:
+    """Pieces come before all else, each behind its path, and are read as context."""
+    maker = ExampleMaker(
+        FOLDER, replace(CUTS, format="marked-cursor", neighbours_share=1.0)
+    )
+    text = "value = compute(1, 2)\n" * 20
+    other = Document(text="other = 7\n", package="p", path="p/other.py")
+    document = Document(text=text, package="p", path="p/this.py")
+    found = list(maker.examples(document, STAGE, lot(1), [other]))
+    head = (
+        "<|endoftext|><|repo_name|>project\n<|file_sep|>p/other.py\nother = 7\n"
+        "<|file_sep|>this.py\n<|fim_suffix|>"
+    )
+    assert found
+    for example in found:
+        assert maker.decode(example.tokens.tolist()).startswith(head)
+        piece = [int(role) for role in example.roles[:40]]
+        assert Role.CONTEXT in piece
+        assert max(len(each.tokens) for each in found) <= STAGE.row_tokens
+    none = list(maker.examples(document, STAGE, lot(1)))
+    assert not any("other" in maker.decode(each.tokens.tolist()) for each in none)
 
 
 def test_roles() -> None:
@@ -113,8 +170,8 @@ def lot(seed: int) -> random.Random:
 def test_share_of_middles(fim_share: float) -> None:
     """All windows have a middle, or none; then the text is read as it stands."""
     text = "value = compute(1, 2)\n" * 40
-    maker = ExampleMaker(FOLDER, fim_share=fim_share, cursor_share=0.4)
-    examples = list(maker.examples(text, STAGE, lot(1)))
+    maker = ExampleMaker(FOLDER, replace(CUTS, fim_share=fim_share))
+    examples = list(maker.examples(Document(text=text), STAGE, lot(1)))
     middles = [bool((each.roles == Role.MIDDLE).any()) for each in examples]
     assert len(examples) > 3
     assert {bool(fim_share)} == set(middles)
@@ -128,10 +185,10 @@ def test_share_of_middles(fim_share: float) -> None:
 def test_refuses_a_tokenizer_without_sentinels(tmp_path: Path) -> None:
     """The missing sentinel is named; so is a missing file."""
     with pytest.raises(ModelIntegrityError):
-        ExampleMaker(tmp_path, fim_share=1.0, cursor_share=0.4)
+        ExampleMaker(tmp_path, CUTS)
     content = (FOLDER / "tokenizer.json").read_text(encoding="utf-8")
     (tmp_path / "tokenizer.json").write_text(
         content.replace("<|fim_suffix|>", "<|other|>"), encoding="utf-8"
     )
     with pytest.raises(TrainingError, match=r"no token '<\|fim_suffix\|>'"):
-        ExampleMaker(tmp_path, fim_share=1.0, cursor_share=0.4)
+        ExampleMaker(tmp_path, CUTS)

@@ -6,11 +6,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models.train import fim
+from models.train import middles as ways
+from models.train.config import Cuts, Shares
 from models.train.fim import cut_window, windows
 from models.train.outline import Outline, read_outline
 
-NO_OUTLINE = Outline(nodes=(), statements=())
+NO_OUTLINE = Outline(nodes=(), statements=(), blocks=())
+CUTS = Cuts(
+    format="midfill",
+    fim_share=1.0,
+    neighbours_share=0.0,
+    even_lengths=False,
+    shares=Shares(cursor=0.2, in_line=0.1, line=0.2, block=0.2, node=0.2, span=0.1),
+)
 
 CODE = '''\
 import os
@@ -59,9 +67,7 @@ def test_cuts_reassemble_the_document(text: str, seed: int, shortest: int) -> No
     rng = lot(seed)
     outline = read_outline(text)
     found = windows(text, shortest_chars=shortest, longest_chars=3 * shortest, rng=rng)
-    cuts = [
-        cut_window(text, window, outline, rng, cursor_share=0.4) for window in found
-    ]
+    cuts = [cut_window(text, window, outline, rng, CUTS) for window in found]
     joined = "".join(cut.prefix + cut.middle + cut.suffix for cut in cuts)
     assert text.encode("utf-8", "surrogatepass") == joined.encode(
         "utf-8", "surrogatepass"
@@ -72,16 +78,16 @@ def test_cuts_reassemble_the_document(text: str, seed: int, shortest: int) -> No
 def test_spans_of_characters_are_at_most_a_third(text: str, seed: int) -> None:
     """A random span has at least a character, and at most a third of the window."""
     window = (0, len(text))
-    first, last = fim._character_span(text, window, NO_OUTLINE, lot(seed))
+    first, last = ways._character_span(text, window, NO_OUTLINE, lot(seed), CUTS)
     assert 1 <= last - first <= len(text) // 3
 
 
 def middles(way: str) -> set[str]:
     """Give the middles that a way of cutting makes of the code above."""
     rng = lot(0)
-    cut = getattr(fim, way)
+    cut = getattr(ways, way)
     outline = read_outline(CODE)
-    spans = [cut(CODE, (0, len(CODE)), outline, rng) for _ in range(4000)]
+    spans = [cut(CODE, (0, len(CODE)), outline, rng, CUTS) for _ in range(4000)]
     return {CODE[first:last] for first, last in spans}
 
 
@@ -96,6 +102,17 @@ def middles(way: str) -> set[str]:
         ("_from_cursor", "return b"),
         ("_from_cursor", "if total:\n        return a\n\n    return b"),
         ("_from_cursor", ""),
+        ("_whole_line", "import os"),
+        ("_whole_line", "        return a"),
+        ("_whole_line", "return a"),
+        ("_whole_line", "    return b\n"),
+        ("_whole_line", 'value = "ö" + first(1, 2)  # why\n'),
+        ("_whole_block", "if total:\n        return a"),
+        ("_whole_block", "    total = call(\n        a,\n        b,\n    )\n"),
+        ("_whole_block", "        return a\n"),
+        ("_whole_block", 'value = "ö" + first(1, 2)  # why'),
+        ("_in_line", "al = call("),
+        ("_in_line", ""),
         ("_whole_node", "first(1, 2)"),
         ("_whole_node", '"""Öffnet é."""'),
         ("_whole_node", "b"),
@@ -112,7 +129,7 @@ def test_nodes_are_whole() -> None:
     outline = read_outline(CODE)
     nodes = {CODE[first:last] for first, last in outline.nodes}
     assert middles("_whole_node") <= nodes
-    first, last = fim._whole_node("ab cd ef", (0, 8), NO_OUTLINE, lot(0))
+    first, last = ways._whole_node("ab cd ef", (0, 8), NO_OUTLINE, lot(0), CUTS)
     assert 0 < last - first <= 2
 
 

@@ -6,13 +6,20 @@ from pathlib import Path
 import pytest
 
 from lsp_server.errors import TrainingError
-from models.train.log import HeldOut, TrainingLog
+from models.train.log import HeldOut, KindScore, TrainingLog
 
 
 def held_out(step: int) -> HeldOut:
     """Give a line of this step."""
     return HeldOut(
-        step=step, tokens=step * 10, held_out_middle_loss=2.0, held_out_context_loss=1.0
+        step=step,
+        tokens=step * 10,
+        held_out_middle_loss=2.0,
+        kinds={
+            "line": KindScore(
+                loss=2.0, end_loss=1.0, exact=0.1, right=0.2, right_without_suffix=0.1
+            )
+        },
     )
 
 
@@ -29,7 +36,15 @@ def test_drops_what_a_resumed_run_does_again(tmp_path: Path) -> None:
         "step": 1,
         "tokens": 10,
         "held_out_middle_loss": 2.0,
-        "held_out_context_loss": 1.0,
+        "kinds": {
+            "line": {
+                "loss": 2.0,
+                "end_loss": 1.0,
+                "exact": 0.1,
+                "right": 0.2,
+                "right_without_suffix": 0.1,
+            }
+        },
     } == json.loads(first)
 
 

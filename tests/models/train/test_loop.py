@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from lsp_server.errors import TrainingError
+from models.eval.values import Extent, Task
 from models.train.config import TrainConfig
-from models.train.log import HeldOut, Measured
-from models.train.loop import Order, train
+from models.train.log import HeldOut, Infilled, Measured
+from models.train.loop import train
+from models.train.order import Order
 
 CPU = torch.device("cpu")
 
@@ -23,6 +25,7 @@ class Recorder:
         self.lines: list[str] = []
         self.losses: dict[int, float] = {}
         self.held: dict[int, HeldOut] = {}
+        self.filled: list[Infilled] = []
         self._interrupt_after = interrupt_after
 
     def say(self, line: str) -> None:
@@ -35,6 +38,9 @@ class Recorder:
 
     def held_out(self, held_out: HeldOut) -> None:
         self.held[held_out.step] = held_out
+
+    def infilled(self, infilled: Infilled) -> None:
+        self.filled.append(infilled)
 
 
 def logged(out: Path) -> list[dict[str, float]]:
@@ -73,6 +79,27 @@ def test_resumed_run_equals_one_without_interruption(
         for name in ("whole", "parts")
     ]
     assert steps[0] == steps[1]
+
+
+def test_a_finished_model_fills_gaps(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    """Tasks are asked once, at the end; the log, the listener and a file tell it."""
+    task = Task(
+        task_id="t",
+        category="single-line",
+        group="g",
+        prefix="import os\n",
+        middle="x = 1\n",
+        suffix="print(x)\n",
+        extent=Extent.LINE,
+        max_tokens=4,
+    )
+    recipe = replace(tiny_config.recipe, steps=2)
+    config = replace(tiny_config, recipe=recipe)
+    heard, out = Recorder(), tmp_path / "out"
+    train(Order(config=config, out=out, device=CPU, tasks=[task]), heard)
+    assert [(2, 1)] == [(each.step, each.tasks) for each in heard.filled]
+    assert 1 == sum("tasks" in entry for entry in logged(out))
+    assert 2 == len((out / "infilled.jsonl").read_text().splitlines())
 
 
 def test_time_budget_ends_the_run(tiny_config: TrainConfig, tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from models.train.losses import count_targets, mean_losses, sum_losses, to_devic
 class Echo(nn.Module):
     """Thinks that the next token is most likely this one."""
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, _mask: object) -> Tensor:
         return 3.0 * nn.functional.one_hot(tokens, 8).float()
 
 
 def test_each_token_counts_by_its_role_as_a_target() -> None:
     """A token's loss goes to the sum of its own role; without a role, to none."""
-    rows = np.array([[[1, 1, 2, 2, 5], [2, 1, 2, 0, 1]]], np.uint16)
+    rows = np.array([[[1, 1, 2, 2, 5], [2, 1, 2, 0, 1], [0] * 5]], np.uint16)
     logits = 3.0 * torch.eye(8)
     right, wrong = (
         float(cross_entropy(logits[1][None], torch.tensor([target])))

@@ -22,7 +22,7 @@ TINY = {
     "batch_tokens = 131072": "batch_tokens = 2048",
     "micro_batch_tokens = 65536": "micro_batch_tokens = 2048",
     "steps = 5000": "steps = 1",
-    "held_out_rows = 64": "held_out_rows = 1",
+    "held_out_examples = 256": "held_out_examples = 1",
     "log_every_steps = 10": "log_every_steps = 1",
 }
 

@@ -15,10 +15,11 @@ from models.train.__main__ import main
 from models.train.config import TrainConfig, read_config
 from models.train.data import Position, Rows, RowSource, stream
 from models.train.documents import read_shards, write_store
-from models.train.loop import Order, train
+from models.train.loop import train
 from models.train.losses import count_targets, sum_losses, to_device
 from models.train.network import Decoder
 from models.train.optimiser import Optimiser, rate_factor
+from models.train.order import Order
 from models.train.ranks import OneRank
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,11 +41,24 @@ qk_norm = false
 [data]
 corpus = "{corpus}"
 tokenizer = "{tokenizer}"
-fim_share = 0.9
-cursor_share = 0.5
+apart = false
 middle_weight = 4.0
 workers = 0
-held_out_rows = 1
+held_out_examples = 1
+
+[data.cuts]
+format = "midfill"
+fim_share = 0.9
+neighbours_share = 0.0
+even_lengths = false
+
+[data.cuts.shares]
+cursor = 0.5
+in_line = 0.0
+line = 0.0
+block = 0.0
+node = 0.25
+span = 0.25
 
 [[data.stages]]
 until_share = 1.0
@@ -108,8 +122,7 @@ def union(config: TrainConfig, store: Path, step: int) -> Rows:
     source = RowSource(
         store=store,
         tokenizer=Path(config.data.tokenizer),
-        fim_share=config.data.fim_share,
-        cursor_share=config.data.cursor_share,
+        cuts=config.data.cuts,
         seed=config.recipe.seed,
     )
     stage, each = config.data.stages[0], 4

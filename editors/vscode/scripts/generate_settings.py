@@ -1,0 +1,172 @@
+"""Write the server's settings into the extension's ``package.json``.
+
+``python editors/vscode/scripts/generate_settings.py`` takes every setting, its type,
+range, default and docstring from ``lsp_server.config``; with ``--check`` it changes
+nothing and fails if the file is out of date. The first entry of ``configuration`` is
+written by hand: the settings of the extension itself.
+"""
+
+import argparse
+import dataclasses
+import enum
+import inspect
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, get_args, get_origin, get_type_hints
+
+from lsp_server.config import Config, Range
+
+PACKAGE = Path(__file__).resolve().parents[1] / "package.json"
+
+TITLES = {
+    "model": "Model",
+    "engine": "Engine",
+    "prompt": "Prompt",
+    "completion": "Completion",
+    "scripted": "Scripted Engine",
+    "log": "Log",
+    "registry": "Registry",
+}
+
+# Where a setting may be set. A registry is an address that models come from: only
+# the user says that, never a workspace. The rest of these runs or loads something on
+# the machine, so that each machine has its own and a trusted workspace may override it.
+SCOPES = {
+    "model": "machine-overridable",
+    "engine": "machine-overridable",
+    "scripted": "machine-overridable",
+    "registry": "machine",
+}
+
+# Settings that an untrusted workspace cannot set, beside the extension's own.
+RESTRICTED_SECTIONS = ("model", "engine", "scripted", "registry")
+RESTRICTED_OWN = (
+    "midfill.server.path",
+    "midfill.server.arguments",
+    "midfill.server.environment",
+)
+
+Json = dict[str, object]
+
+
+def camel(name: str) -> str:
+    """Write a setting's name as editors do."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def attribute_texts(section: type) -> dict[str, str]:
+    """Read the ``Attributes:`` of a class's docstring: name to description."""
+    docstring = inspect.getdoc(section) or ""
+    _, _, attributes = docstring.partition("Attributes:\n")
+    texts: dict[str, str] = {}
+    name = ""
+    for line in attributes.splitlines():
+        start = re.match(r" {4}(\w+): (.*)", line)
+        if start:
+            name = start[1]
+            texts[name] = start[2]
+        elif name and line.startswith(" " * 8):
+            texts[name] += " " + line.strip()
+        elif line.strip():
+            break
+    return texts
+
+
+def markdown(text: str) -> str:
+    """Turn a docstring's literals into Markdown's."""
+    return text.replace("``", "`")
+
+
+def value_schema(hint: object) -> Json:
+    """Say which values a type accepts, as JSON Schema."""
+    limits: Range | None = None
+    if get_origin(hint) is Annotated:
+        hint, limits = get_args(hint)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return {"type": "string", "enum": [member.value for member in hint]}
+    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    schema: Json = {"type": next(names[kind] for kind in names if kind is hint)}
+    if limits is not None:
+        schema["minimum"] = limits.minimum
+        if limits.maximum is not None:
+            schema["maximum"] = limits.maximum
+    return schema
+
+
+def enum_text(hint: object) -> str:
+    """Return what an enumeration's docstring adds to a description."""
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return " " + " ".join((inspect.getdoc(hint) or "").split())
+    return ""
+
+
+def section_properties(name: str, section: type) -> dict[str, Json]:
+    """Describe every setting of a section."""
+    texts = attribute_texts(section)
+    hints = get_type_hints(section, include_extras=True)
+    properties: dict[str, Json] = {}
+    for order, field in enumerate(dataclasses.fields(section)):
+        hint = hints[field.name]
+        default = field.default
+        properties[f"midfill.{name}.{camel(field.name)}"] = {
+            **value_schema(hint),
+            "default": default.value if isinstance(default, enum.Enum) else default,
+            "markdownDescription": markdown(texts[field.name] + enum_text(hint)),
+            "scope": SCOPES.get(name, "window"),
+            "order": order,
+        }
+    return properties
+
+
+def generated() -> list[Json]:
+    """Describe every section of the configuration."""
+    hints = get_type_hints(Config)
+    return [
+        {"title": TITLES[name], "properties": section_properties(name, hints[name])}
+        for name in (field.name for field in dataclasses.fields(Config))
+    ]
+
+
+def updated(package: str) -> str:
+    """Return the text of ``package.json`` with today's settings."""
+    content = json.loads(package)
+    contributes = content["contributes"]
+    own, *_ = contributes["configuration"]
+    sections = generated()
+    contributes["configuration"] = [own, *sections]
+    content["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"] = [
+        *RESTRICTED_OWN,
+        *(
+            key
+            for section in sections
+            for key in dict(section["properties"])  # type: ignore[call-overload]  # built above
+            if key.split(".")[1] in RESTRICTED_SECTIONS
+        ),
+    ]
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> int:
+    """Write or check ``package.json``, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    arguments = parser.parse_args()
+    before = PACKAGE.read_text(encoding="utf-8")
+    after = updated(before)
+    if arguments.check and before != after:
+        print(
+            "editors/vscode/package.json is out of date: "
+            "run editors/vscode/scripts/generate_settings.py",
+            file=sys.stderr,
+        )
+        return 1
+    if not arguments.check:
+        PACKAGE.write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

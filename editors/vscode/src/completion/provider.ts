@@ -1,0 +1,182 @@
+import * as vscode from "vscode";
+import type { Middleware } from "vscode-languageclient/node";
+import type { EventLog } from "../log/events";
+import { EarlyRequest, type Place } from "./askAgain";
+import { type CancelledRequest, CutoffCounter, isCutOff } from "./cutoff";
+import type { Watchdog } from "./watchdog";
+
+/** What the middleware asks of the window; everything here returns at once. */
+export interface ProviderHost {
+  /** Why completions are not offered in a document; undefined where they are. */
+  whyOff(document: vscode.TextDocument): string | undefined;
+  /** Whether automatic completions are snoozed. */
+  snoozed(): boolean;
+  /** Whether the engine answers. */
+  answers(): boolean;
+  /** Called when a completion was accepted. */
+  accepted(): void;
+  /** Called when VS Code often gives up waiting. */
+  cutOffOften(): void;
+}
+
+type Answer = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null | undefined;
+
+/** Stands between VS Code and the client: lets requests through, or not, and watches them. */
+export class InlineProvider implements Middleware {
+  private readonly early = new EarlyRequest();
+  private readonly cutoffs = new CutoffCounter();
+  private lastId = 0;
+
+  constructor(
+    private readonly host: ProviderHost,
+    private readonly watchdog: Watchdog,
+    private readonly log: EventLog,
+  ) {}
+
+  /** Answer VS Code; nothing slow happens before this returns. */
+  readonly provideInlineCompletionItems: NonNullable<Middleware["provideInlineCompletionItems"]> = (
+    document,
+    position,
+    context,
+    token,
+    next,
+  ) => {
+    const began = performance.now();
+    const place = placeOf(document, position);
+    const repeat = this.early.isRepeat(place);
+    const automatic =
+      repeat || context.triggerKind === vscode.InlineCompletionTriggerKind.Automatic;
+    if (this.host.whyOff(document) !== undefined || (automatic && this.host.snoozed())) {
+      return undefined;
+    }
+    const id = ++this.lastId;
+    const asked = repeat
+      ? { ...context, triggerKind: vscode.InlineCompletionTriggerKind.Automatic }
+      : context;
+    this.watchdog.asked();
+    const ready = this.host.answers();
+    const answer = Promise.resolve(next(document, position, asked, token));
+    this.log.record("request", {
+      id,
+      automatic,
+      repeat,
+      language: document.languageId,
+      sync_ms: performance.now() - began,
+    });
+    const cancellation = token.onCancellationRequested(() =>
+      this.cancelled(id, document, position, place.version, automatic, performance.now() - began),
+    );
+    return answer
+      .then((items) => this.answered(id, place, items, ready, token.isCancellationRequested, began))
+      .finally(() => {
+        cancellation.dispose();
+        this.watchdog.answered();
+      });
+  };
+
+  /** Note that a completion was accepted: its command is on its way to the server. */
+  readonly executeCommand: NonNullable<Middleware["executeCommand"]> = (command, args, next) => {
+    const accepted = args[0] as
+      | { readonly id?: unknown; readonly acceptedChars?: unknown }
+      | undefined;
+    this.log.record("accept", {
+      command,
+      id: String(accepted?.id ?? ""),
+      chars: Number(accepted?.acceptedChars ?? 0),
+    });
+    this.host.accepted();
+    return next(command, args);
+  };
+
+  /** Hear of a change of a document; until the engine answers, what was typed is remembered. */
+  documentChanged(event: vscode.TextDocumentChangeEvent): void {
+    if (this.host.answers()) return;
+    const [change, ...others] = event.contentChanges;
+    if (change === undefined || others.length > 0) return;
+    if (event.document !== vscode.window.activeTextEditor?.document) return;
+    this.early.typed({
+      uri: event.document.uri.toString(),
+      version: event.document.version,
+      start: change.range.start,
+      text: change.text,
+    });
+  }
+
+  /** Take a document that was changed before this extension began for one that is typed in. */
+  takeOver(editor: vscode.TextEditor): void {
+    if (editor.document.isDirty) {
+      this.early.unanswered(placeOf(editor.document, editor.selection.active));
+    }
+  }
+
+  /** Ask again for what was asked too early, if the cursor is still there. */
+  askAgain(): void {
+    const editor = vscode.window.activeTextEditor;
+    const focused = vscode.window.state.focused && editor !== undefined;
+    const cursor = focused && editor.selection.isEmpty ? editor.selection.active : undefined;
+    if (!this.early.takeUp(cursor && editor && placeOf(editor.document, cursor))) return;
+    this.log.record("ask_again");
+    void vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+  }
+
+  private answered(
+    id: number,
+    place: Place,
+    items: Answer,
+    ready: boolean,
+    cancelled: boolean,
+    began: number,
+  ): Answer {
+    const count = Array.isArray(items) ? items.length : (items?.items.length ?? 0);
+    this.log.record("reply", { id, items: count, cancelled, ms: performance.now() - began });
+    if (count > 0) this.early.answered();
+    else if (!ready) this.early.unanswered(place);
+    if (!cancelled) this.cutoffs.note(false);
+    return items;
+  }
+
+  private cancelled(
+    id: number,
+    document: vscode.TextDocument,
+    position: vscode.Position,
+    version: number,
+    automatic: boolean,
+    afterMs: number,
+  ): void {
+    const editor = vscode.window.activeTextEditor;
+    const unchanged =
+      editor?.document === document &&
+      document.version === version &&
+      editor.selection.active.isEqual(position);
+    const request: CancelledRequest = {
+      automatic,
+      behindWord:
+        unchanged &&
+        /[\p{L}\p{N}_]$/u.test(document.lineAt(position).text.slice(0, position.character)),
+      afterMs,
+      unchanged,
+      quickSuggestions: quickSuggestionsOf(document),
+    };
+    const cutOff = isCutOff(request);
+    this.log.record("cancel", { id, cut_off: cutOff, ms: afterMs });
+    if (this.cutoffs.note(cutOff)) this.host.cutOffOften();
+  }
+}
+
+/** Return the place of a cursor in a document. */
+export function placeOf(document: vscode.TextDocument, position: vscode.Position): Place {
+  return {
+    uri: document.uri.toString(),
+    version: document.version,
+    line: position.line,
+    character: position.character,
+  };
+}
+
+function quickSuggestionsOf(document: vscode.TextDocument): string {
+  const value: unknown = vscode.workspace
+    .getConfiguration("editor", document)
+    .get("quickSuggestions");
+  if (typeof value === "object" && value !== null && "other" in value) return String(value.other);
+  return String(value);
+}

@@ -1,0 +1,134 @@
+"""The command line: parse, run one command, tell errors, return the exit status."""
+
+import argparse
+import contextlib
+import importlib
+import importlib.metadata
+import os
+import signal
+import sys
+import types
+from collections.abc import Iterable, Iterator, Sequence
+
+from lsp_server.commands.terminal import make_streams_lenient, printable
+from lsp_server.errors import MidfillError
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "serve": "serve an editor: the language server",
+    "complete": "complete at a place in a file, and print it",
+    "demo": "complete at the marked cursors of the example files",
+    "doctor": "check whether completion can work on this machine",
+    "models": "list, compare, check and fetch models",
+    "quantize": "make a 4-bit model folder of a 16-bit checkpoint",
+    "eval": "measure how good a model is, beside others",
+}
+
+_CLEARING_UP = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a process without a word, and its temporary files stay."""
+
+_STATUS_OF_A_BROKEN_PIPE = 141
+"""What a shell gives to a program that such a pipe ended: 128 and SIGPIPE's number."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name, and return the exit status.
+
+    An error of Midfill's own is told in a sentence; its traceback would help nobody.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = next((word for word in words if not word.startswith("-")), "")
+    name = f"midfill {chosen}" if chosen in _COMMANDS else "midfill"
+    make_streams_lenient()
+    try:
+        return _run(words, chosen)
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as `head` does; nothing more can be said there.
+        _close_stdout()
+        return _STATUS_OF_A_BROKEN_PIPE
+    except MidfillError as error:
+        sys.stderr.write(printable(f"{name}: {error}\n"))
+        return 1
+    except OSError as error:
+        # A full disk most often; what stdout still holds could not be written either.
+        _close_stdout()
+        what = error.filename or "stdout"
+        sys.stderr.write(printable(f"{name}: {what}: {error.strerror or error}.\n"))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: list[str], chosen: str) -> int:
+    """Parse, run, and flush; what argparse prints is flushed as well."""
+    try:
+        with _ended_by_ctrl_c():
+            options = _parser(chosen).parse_args(words)
+            command = importlib.import_module(f"lsp_server.commands.{options.command}")
+        # The server has its own way with signals.
+        ending = _CLEARING_UP if options.command != "serve" else ()
+        with _interrupted_by(ending):
+            return int(command.run(options))
+    finally:
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C end the process at once, without a traceback.
+
+    For what takes half a second and has nothing to clear up: the imports.
+    """
+    # Where Ctrl-C is ignored, as behind a shell's `&`, it stays so.
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _interrupted_by(numbers: Iterable[signal.Signals]) -> Iterator[None]:
+    """Have signals interrupt a command as Ctrl-C does, so that it clears up."""
+    # Behind a shell's `&` Ctrl-C is ignored, and these end the process as ever.
+    has_ctrl_c = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    changed = [
+        n for n in numbers if has_ctrl_c and signal.getsignal(n) is signal.SIG_DFL
+    ]
+    for number in changed:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(_number: int, _frame: types.FrameType | None) -> None:
+    """Do what Ctrl-C does at the moment: asyncio, for one, has its own way with it."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def _close_stdout() -> None:
+    """Send what is still buffered nowhere: the interpreter flushes once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser(chosen: str) -> argparse.ArgumentParser:
+    """Make the parser; only the chosen command is imported, for a quick start."""
+    parser = argparse.ArgumentParser(
+        prog="midfill", description="Code completion from a model of your own."
+    )
+    version = importlib.metadata.version("midfill")
+    parser.add_argument("--version", action="version", version=f"midfill {version}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, about in _COMMANDS.items():
+        command = commands.add_parser(name, help=about, description=about)
+        if name == chosen:
+            module = importlib.import_module(f"lsp_server.commands.{name}")
+            module.add_arguments(command)
+    return parser

@@ -1,0 +1,85 @@
+"""Starts VS Code's server and a browser once, and opens a window for each test."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from obtain.record import FOLDER, ROOT, UnobtainableError, program
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+from vscode.browser import open_browser
+from vscode.code_server import CodeServer, install_extensions
+from vscode.packaged import package_extension, package_runner
+from vscode.window import Window
+from vscode.windows import Windows
+
+SHOTS = ROOT / "build" / "editors" / "vscode"
+
+
+@pytest.fixture(scope="session")
+def editors() -> Path:
+    """The folder of the editors; without code-server and Chromium all is skipped."""
+    for name in ("npm", "code-server", "chromium"):
+        try:
+            program(name)
+        except UnobtainableError as exc:
+            pytest.skip(str(exc))
+    return FOLDER
+
+
+@pytest.fixture(scope="session")
+def extensions(editors: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packaged extension and the runner of its API tests."""
+    folder = tmp_path_factory.mktemp("vscode") / "extensions"
+    packages = (package_extension(ROOT), package_runner(ROOT))
+    install_extensions(editors, folder, *packages)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def code_server(
+    editors: Path, extensions: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[CodeServer]:
+    """A code-server that trusts every workspace."""
+    folder = tmp_path_factory.mktemp("code-server") / "1"
+    with CodeServer(editors, folder, extensions) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Generator[Playwright]:
+    """What drives browsers."""
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(
+    playwright: Playwright, editors: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[BrowserContext]:
+    """A browser that all windows share."""
+    profile = tmp_path_factory.mktemp("browser") / "profile"
+    with open_browser(playwright, editors, profile) as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def windows(
+    code_server: CodeServer,
+    browser: BrowserContext,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Generator[Windows]:
+    """Windows of the tests of one module."""
+    folder = tmp_path_factory.mktemp("windows")
+    made = Windows(code_server, browser, folder, SHOTS)
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def pictures(request: pytest.FixtureRequest) -> Generator[None]:
+    """Keep a picture of the module's window after each test, named after the test."""
+    yield
+    if "window" in request.fixturenames:
+        window = request.getfixturevalue("window")
+        assert isinstance(window, Window)
+        window.shot(f"{request.node.name.removeprefix('test_')}-end")

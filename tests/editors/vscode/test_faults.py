@@ -1,0 +1,290 @@
+"""What goes wrong: the user sees one message, and its button helps."""
+
+import os
+import signal
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from editor_server import EditorServer, write_server
+from playwright.sync_api import expect
+from vscode.window import Window
+from vscode.windows import Windows
+
+pytestmark = pytest.mark.editor
+
+ANSWER = "sum(items)"
+HEAD = "def total(items):\n    "
+READY = r"^\$\(sparkle\) Midfill$"
+ERROR = r"^\$\(error\) Midfill$"
+
+
+class Servers:
+    """The servers of these tests, which are ended after the last one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: list[EditorServer] = []
+
+    def make(self, fault: str | None = None, **script: str) -> EditorServer:
+        settings = {"SCRIPTED_TEXT": ANSWER} | script
+        folder = self._folder / str(len(self._made))
+        self._made.append(write_server(folder, settings, fault=fault))
+        return self._made[-1]
+
+    def end(self) -> None:
+        for server in self._made:
+            server.end()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:
+    """Make servers for the whole module."""
+    made = Servers(tmp_path_factory.mktemp("servers"))
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def good(servers: Servers) -> EditorServer:
+    """A server that works."""
+    return servers.make()
+
+
+@pytest.fixture(scope="module")
+def silent(windows: Windows, servers: Servers) -> dict[str, Window]:
+    """Windows whose servers say nothing that makes sense; VS Code waits for them."""
+    return {
+        fault: windows.open(settings(servers.make(fault)), {"a.py": HEAD})
+        for fault in ("hang", "garbage")
+    }
+
+
+@pytest.fixture(scope="module")
+def window(windows: Windows, good: EditorServer, silent: dict[str, Window]) -> Window:
+    """A window whose server works, beside those whose servers do not."""
+    assert silent
+    window = windows.open(settings(good), {"a.py": HEAD})
+    window.wait_until_ready()
+    return window
+
+
+@pytest.fixture(autouse=True)
+def mended(window: Window, good: EditorServer) -> Generator[None]:
+    """After each test the user has a server that works, and completions."""
+    yield
+    window.page.bring_to_front()
+    mark = window.events.mark()
+    mend = settings(good) | {"midfill.model.path": None}
+    if window.set_settings(mend):
+        window.events.wait("server.start", since=mark)
+        window.wait_until_ready(since=mark)
+    window.command("Notifications: Clear All Notifications")
+    complete(window)
+
+
+def test_no_server_is_installed(window: Window, good: EditorServer) -> None:
+    """The user chooses the server's file, and it runs."""
+    mark = window.events.mark()
+    window.set_settings({"midfill.server.path": None})
+    window.events.wait("message", since=mark, key="missing")
+    window.wait_for_status(ERROR)
+    assert 1 == len(window.messages)
+    window.shot("not-installed")
+    window.press_button("not installed", "Choose Path…")
+    box = window.page.locator(".quick-input-widget input")
+    expect(box).to_be_visible()
+    box.fill(f"{good.program.parent}/")
+    row = '.quick-input-list .monaco-list-row[aria-label^="midfill"]'
+    window.page.locator(row).first.click()
+    window.wait_until_ready(since=mark)
+
+
+def test_the_server_ends_as_it_starts(window: Window, servers: Servers) -> None:
+    """The message says with which words, and the log is one button away."""
+    server = servers.make("crash")
+    mark = window.events.mark()
+    window.set_settings(settings(server))
+    window.events.wait("message", since=mark, key="start")
+    window.wait_for_status(ERROR)
+    assert 1 == len(window.messages)
+    assert "exit status 3" in window.messages[0]
+    window.shot("crash")
+    window.press_button("exit status 3", "Show Log")
+    panel = window.page.locator(".part.panel .output-view, .part.panel")
+    expect(panel.first).to_be_visible()
+    window.shot("log")
+    window.press("Control+j")
+
+
+def test_the_server_is_of_another_version(window: Window, servers: Servers) -> None:
+    """It is told, and completes all the same."""
+    server = servers.make("other-version")
+    mark = window.events.mark()
+    window.set_settings(settings(server))
+    window.events.wait("message", since=mark, key="version")
+    window.wait_until_ready(since=mark)
+    assert 1 == len(window.messages)
+    assert "99.0.0" in window.messages[0]
+    window.shot("other-version")
+    window.press_button("99.0.0", "Open Settings")
+    window.page.locator(".settings-editor .setting-item").first.wait_for()
+    window.press("Escape")
+    complete(window)
+
+
+def test_the_model_is_missing(window: Window, tmp_path: Path) -> None:
+    """The message names it and says what to do."""
+    mark = window.events.mark()
+    window.set_settings({"midfill.model.path": str(tmp_path / "nowhere")})
+    window.events.wait("status", since=mark, kind="error")
+    window.wait_for_status(ERROR)
+    window.message("nowhere").first.wait_for()
+    window.shot("model-missing")
+    assert 1 == len(window.messages)
+
+
+def test_settings_of_the_wrong_type(window: Window) -> None:
+    """Those that fit are used, and the button leads to the one that does not."""
+    mark = window.events.mark()
+    window.set_settings(
+        {"midfill.completion.maxLineTokens": "many", "midfill.languages": [1]}
+    )
+    window.events.wait("message", since=mark, key="settings")
+    window.message("maxLineTokens").first.wait_for()
+    assert 1 == len(window.messages)
+    window.shot("wrong-settings")
+    window.press_button("maxLineTokens", "Open Settings")
+    window.page.locator(".settings-editor .setting-item").first.wait_for()
+    window.press("Escape")
+    complete(window)
+    window.set_settings(
+        {"midfill.completion.maxLineTokens": None, "midfill.languages": None}
+    )
+
+
+def test_typing_takes_a_request_back(window: Window, servers: Servers) -> None:
+    """The server ends it before its answer is complete."""
+    server = servers.make(SCRIPTED_TOKEN_DELAY_MS="500")
+    mark = window.events.mark()
+    window.set_settings(settings(server))
+    window.events.wait("server.start", since=mark)
+    window.wait_until_ready(since=mark)
+    new_line(window)
+    window.type("x =")
+    before = window.events.mark()
+    window.type(" ")
+    request = window.events.wait("request", since=before)
+    window.type("(")
+    window.events.wait("reply", since=before, id=request["id"], cancelled=True)
+    ended = [server.events(f"completion.{how}") for how in ("cancelled", "superseded")]
+    assert any(ended), server.stderr
+
+
+def test_the_engine_dies(window: Window, servers: Servers) -> None:
+    """It is told once, starts again by itself, and again by the button."""
+    server = servers.make(SCRIPTED_DIE_AFTER_REQUESTS="2")
+    mark = window.events.mark()
+    window.set_settings(settings(server))
+    window.events.wait("server.start", since=mark)
+    window.wait_until_ready(since=mark)
+    before = window.events.mark()
+    new_line(window)
+    window.type("x = ")
+    toast = window.message("engine").first
+    toast.wait_for()
+    window.shot("engine-died")
+    assert 1 == len(window.messages)
+    window.press_button("engine", "Restart")
+    window.wait_until_ready(since=before)
+    assert 1 == len(server.pids)
+
+
+def test_a_server_that_does_not_answer(window: Window, good: EditorServer) -> None:
+    """It is told after a while, and a restart ends it whatever it does."""
+    mark = window.events.mark()
+    window.set_settings({"midfill.completion.deadlineMs": 1})
+    stopped = good.pids[-1]
+    good.kill(signal.SIGSTOP)
+    new_line(window)
+    window.type("x = ")
+    window.events.wait("message", since=mark, key="hangs", timeout_s=30)
+    window.wait_for_status(ERROR)
+    assert 1 == len(window.messages)
+    window.shot("hangs")
+    window.press_button("stopped answering", "Restart")
+    window.events.wait("server.stopped", since=mark, polite=False)
+    window.wait_until_ready(since=mark)
+    assert not Path(f"/proc/{stopped}").exists()
+    window.set_settings({"midfill.completion.deadlineMs": None})
+
+
+def test_the_server_is_killed_again_and_again(
+    window: Window, good: EditorServer
+) -> None:
+    """It is started again four times, then the user is asked."""
+    mark = window.events.mark()
+    window.command("Midfill: Restart the Server")
+    window.wait_until_ready(since=mark)
+    for time in range(5):
+        mark = window.events.mark()
+        os.kill(good.pids[-1], signal.SIGKILL)
+        if time < 4:
+            window.events.wait("status", since=mark, kind="loading")
+            window.wait_until_ready(since=mark)
+            assert [] == window.messages
+    window.events.wait("message", since=mark, key="crashes")
+    window.wait_for_status(ERROR)
+    assert 1 == len(window.messages)
+    window.shot("crashes")
+    window.press_button("keeps ending", "Restart")
+    window.wait_until_ready(since=mark)
+    complete(window)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told", "button"),
+    [
+        ("hang", "does not answer", "Restart"),
+        ("garbage", "something else than messages", "Open Settings"),
+    ],
+)
+def test_nothing_that_makes_sense(
+    silent: dict[str, Window], good: EditorServer, fault: str, told: str, button: str
+) -> None:
+    """After half a minute the user is told, and two windows have a server each."""
+    other = silent[fault]
+    other.page.bring_to_front()
+    other.events.wait("message", key="start", timeout_s=40)
+    other.message(told).first.wait_for()
+    assert 1 == len(other.messages)
+    other.shot(fault)
+    other.set_settings(settings(good))
+    mark = other.events.mark()
+    other.press_button(told, button)
+    if button == "Open Settings":
+        other.page.locator(".settings-editor .setting-item").first.wait_for()
+        other.press("Escape")
+    other.wait_until_ready(since=mark)
+    complete(other)
+    assert 2 <= len(good.running)
+
+
+def settings(server: EditorServer) -> dict[str, object]:
+    """Return the settings that lead to a server."""
+    return {"midfill.server.path": str(server.program)}
+
+
+def new_line(window: Window) -> None:
+    """Put the cursor on an empty line at the end."""
+    window.focus()
+    window.press("Escape", "Enter")
+
+
+def complete(window: Window) -> None:
+    """Type, see ghost text and leave it."""
+    new_line(window)
+    window.type("x = ")
+    window.wait_for_ghost(ANSWER)
+    window.press("Escape")
+    window.wait_for_no_ghost()

@@ -1,0 +1,185 @@
+"""``midfill/trace`` tells of the last request, above all why nothing was shown."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from fault_backends import EchoBackend, RaisingBackend, SlowBackend
+from piped_editor import Connect, Editor, error_code
+
+from lsp_server.config import (
+    CompletionConfig,
+    Config,
+    EngineConfig,
+    EngineKind,
+    ScriptConfig,
+)
+from lsp_server.service.local_backend import LocalBackend, starter_of
+
+METHOD = "midfill/trace"
+OpenScript = Callable[..., Awaitable[Editor]]
+
+
+async def trace(editor: Editor) -> dict[str, Any]:
+    """Ask for the trace of the last request."""
+    result = (await editor.request(METHOD, {}))["result"]
+    assert isinstance(result, dict)
+    return result
+
+
+@pytest.fixture
+async def scripted(connect: Connect) -> OpenScript:
+    """Connect to a server that plays a script with the shipped model's prompts."""
+
+    async def open_script(
+        text: str, *, delay_ms: int = 0, **completion: object
+    ) -> Editor:
+        config = Config(
+            engine=EngineConfig(kind=EngineKind.SCRIPTED),
+            scripted=ScriptConfig(text=text, token_delay_ms=delay_ms),
+            completion=CompletionConfig(**completion),  # type: ignore[arg-type]  # the tests name what there is
+        )
+        editor = await connect(LocalBackend(config, starter_of(EngineKind.SCRIPTED)))
+        await editor.initialize()
+        await editor.wait_until_ready()
+        return editor
+
+    return open_script
+
+
+async def test_before_a_request_there_is_nothing(editor: Editor) -> None:
+    """The reply is null; a notification of that name is refused and does no harm."""
+    assert (await editor.request(METHOD, {}))["result"] is None
+    editor.notify(METHOD, {})
+    editor.open("x")
+    assert 1 == len(await editor.complete())
+
+
+async def test_a_shown_completion_is_told_whole(scripted: OpenScript) -> None:
+    """What the model read, what it wrote, what was cut of it, and what it cost."""
+    editor = await scripted("1 + 2\nand more\n", candidates=1)
+    editor.open("é = 0\nx = \n")
+    (item,) = await editor.complete(1, 4)
+    told = await trace(editor)
+    assert ("1 + 2", ["1 + 2"]) == (item["insertText"], told["shown"])
+    assert ("shown", None) == (told["outcome"], told["reason"])
+    assert (1, 4, "invoked", "line") == tuple(
+        told[key] for key in ("line", "character", "trigger", "scope")
+    )
+    assert (
+        "<|endoftext|><|fim_prefix|><|fim_suffix|>\n<|fim_middle|>é = 0\nx ="
+        == (told["prompt"])
+    )
+    assert [" 1 + 2\n"] == told["generated"]
+    assert [{"filter": "scope", "before": "1 + 2\n", "after": "1 + 2"}] == told["cuts"]
+    assert told["promptTokens"] > 8
+    assert told["outputTokens"] > 3
+    assert 0 < told["ttftMs"] <= told["totalMs"]
+    assert {"requestId", "uri", "cachedTokens"} <= set(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "document", "settings", "sentence"),
+    [
+        ("1\n", "x = \n", {"enabled": False}, "switched off"),
+        ("1\n", "x = \n", {"disabled_languages": "lua python"}, "this language"),
+        ("1\n", "x = \n", {"max_document_chars": 3}, "larger"),
+        ("1\n", "x = \n", {"max_line_chars": 3}, "line is longer"),
+        ("1\n", "x = \0\n", {}, "zero byte"),
+        ("", "x = \n", {}, "had nothing to add"),
+        ("  \n", "x = \n", {}, "nothing but blanks"),
+        ("x = y = z", "x = y = z\nx = \n", {}, "line above again"),
+    ],
+)
+async def test_why_nothing_is_shown(
+    scripted: OpenScript,
+    text: str,
+    document: str,
+    settings: dict[str, object],
+    sentence: str,
+) -> None:
+    """Each reason is a sentence for the user."""
+    editor = await scripted(text.removeprefix("x = "), **settings)
+    editor.open(document)
+    line = document.count("\n") - 1
+    assert [] == await editor.complete(line, 4)
+    told = await trace(editor)
+    assert ("empty", []) == (told["outcome"], told["shown"])
+    assert sentence in told["reason"]
+    assert told["reason"][0].isupper()
+    assert told["reason"].endswith((".", ")."))
+
+
+async def test_an_unwelcome_place_is_told(scripted: OpenScript) -> None:
+    """An automatic request inside of a word gets nothing, and the user can see why."""
+    editor = await scripted("1\n")
+    editor.open("total\n")
+    assert [] == await editor.complete(0, 2, triggerKind=2)
+    told = await trace(editor)
+    assert ("automatic", None, "") == (told["trigger"], told["scope"], told["prompt"])
+    assert "in the way" in told["reason"]
+
+
+async def test_a_missed_deadline_is_told(scripted: OpenScript) -> None:
+    """Where not one token came in time, that is the reason."""
+    editor = await scripted("1\n", delay_ms=60_000, deadline_ms=20)
+    editor.open("x = \n")
+    assert [] == await editor.complete(0, 4)
+    assert "in time" in (await trace(editor))["reason"]
+
+
+async def test_a_superseded_request_is_told(connect: Connect) -> None:
+    """Its outcome says so."""
+    editor = await connect(SlowBackend())
+    await editor.initialize()
+    editor.open("abc")
+    asked = editor.ask_completion(0, 3)
+    editor.change(2, {"text": "other"})
+    await editor.items(asked)
+    assert "superseded" == (await trace(editor))["outcome"]
+
+
+async def test_a_cancelled_request_is_told(connect: Connect) -> None:
+    """Its outcome says so."""
+    backend = SlowBackend()
+    editor = await connect(backend)
+    await editor.initialize()
+    editor.open("abc")
+    asked = editor.ask_completion(0, 3)
+    await backend.begun.acquire()
+    editor.notify("$/cancelRequest", {"id": asked})
+    assert -32800 == error_code(await editor.reply(asked))
+    assert "cancelled" == (await trace(editor))["outcome"]
+
+
+async def test_a_failure_is_told(connect: Connect) -> None:
+    """A bug in one request is seen in its trace."""
+    editor = await connect(RaisingBackend())
+    await editor.initialize()
+    editor.open("bug")
+    await editor.reply(editor.ask_completion())
+    assert "failed" == (await trace(editor))["outcome"]
+
+
+async def test_documents_that_get_nothing_are_told(editor: Editor) -> None:
+    """One that was never opened, or is out of step, is told as such."""
+    assert [] == await editor.complete(uri="file:///nowhere/else.py")
+    told = await trace(editor)
+    assert "file:///nowhere/else.py" == told["uri"]
+    assert "as the editor has it" in told["reason"]
+
+
+async def test_no_text_of_a_trace_is_logged(
+    connect: Connect, backend: EchoBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It goes to the editor that asked, and nowhere else."""
+    caplog.set_level(logging.DEBUG)
+    editor = await connect(backend)
+    await editor.initialize()
+    editor.open("canary")
+    await editor.complete()
+    assert ["done"] == (await trace(editor))["shown"]
+    logged = " ".join(str(vars(record)) for record in caplog.records)
+    assert "canary" not in logged
+    assert "done" not in logged

@@ -1,0 +1,19 @@
+"""A server that answers with the language that the editor told of the document."""
+
+import sys
+
+from fault_backends import EchoBackend, FixedConfigurator, completion
+
+from lsp_server.protocol.server import run_stdio
+from lsp_server.values import Completion, Snapshot
+
+
+class LanguageBackend(EchoBackend):
+    """Completes with the document's language id."""
+
+    async def answer(self, snapshot: Snapshot) -> tuple[Completion, ...]:
+        return (completion(snapshot, snapshot.language_id),)
+
+
+if __name__ == "__main__":
+    sys.exit(run_stdio(FixedConfigurator(LanguageBackend)))

@@ -1,0 +1,74 @@
+"""The settings of the VS Code extension are those of the server."""
+
+import dataclasses
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_type_hints
+
+import pytest
+
+from lsp_server.config import Config
+from lsp_server.settings import editor_layer, resolve
+
+EXTENSION = Path(__file__).resolve().parents[1] / "editors" / "vscode"
+
+
+@pytest.fixture
+def generator() -> ModuleType:
+    """The script that writes the server's settings into the extension."""
+    script = EXTENSION / "scripts" / "generate_settings.py"
+    spec = importlib.util.spec_from_file_location("generate_settings", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def properties() -> dict[str, dict[str, Any]]:  # Any: JSON Schema, read as it stands
+    """Every setting of the extension."""
+    package = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
+    sections = package["contributes"]["configuration"]
+    return {
+        key: value
+        for section in sections
+        for key, value in section["properties"].items()
+    }
+
+
+def test_the_extension_lists_the_settings_of_today(generator: ModuleType) -> None:
+    """``package.json`` is what the script would write now."""
+    text = (EXTENSION / "package.json").read_text(encoding="utf-8")
+
+    assert text == generator.updated(text)
+
+
+def test_every_setting_of_the_server_is_there_and_described(
+    properties: dict[str, dict[str, Any]],
+) -> None:
+    """No setting of the server is missing, and none is without a description."""
+    for section, cls in get_type_hints(Config).items():
+        for field in dataclasses.fields(cls):
+            first, *others = field.name.split("_")
+            name = first + "".join(word.capitalize() for word in others)
+            described = properties[f"midfill.{section}.{name}"]["markdownDescription"]
+            assert described.endswith("."), (section, name)
+
+
+def test_the_server_takes_every_default_of_the_extension(
+    properties: dict[str, dict[str, Any]],
+) -> None:
+    """What the extension calls a default is accepted, and is the server's own."""
+    sent: dict[str, dict[str, object]] = {}
+    for key, schema in properties.items():
+        _, section, *name = key.split(".")
+        if name and section not in {"server", "hint"}:
+            sent.setdefault(section, {})[name[0]] = schema["default"]
+
+    resolved = resolve([editor_layer({"midfill": sent})])
+
+    assert resolved.problems == ()
+    assert resolved.config == Config()
