@@ -1,7 +1,7 @@
 """Records the pictures of Neovim: a real Neovim, the real engine, the shipped model.
 
-Run it with ``python tests/editors/neovim/record_neovim.py``; it writes
-``docs/images/neovim.png`` and ``docs/images/neovim.gif``.
+``make screenshots`` runs it; it writes ``docs/images/neovim.png`` and
+``docs/images/neovim.gif``.
 """
 
 import itertools
@@ -23,7 +23,7 @@ COLUMNS, ROWS = 76, 20
 IMAGES = ROOT / "docs" / "images"
 LOOK = (
     "syntax on",
-    "set termguicolors background=dark laststatus=2 noshowmode noruler shortmess+=F",
+    "set termguicolors background=dark laststatus=2 noshowmode noshowcmd noruler shortmess+=F",
     "set number signcolumn=no expandtab shiftwidth=4 autoindent",
     "hi MidfillGhost guifg=#7f8490 gui=italic",
     "set statusline=\\ %t%=%{%v:lua.require'midfill'.statusline()%}\\ ",
@@ -38,6 +38,11 @@ class Recorder:
         self.screen = Screen(columns=COLUMNS, rows=ROWS)
         self.frames: list[tuple[float, Image.Image]] = []
         self.records = False
+
+    def begin(self) -> None:
+        """Record from now on, beginning with what is on the screen."""
+        self.frames = [(time.monotonic(), self.screen.picture())]
+        self.records = True
 
     def redraw(self, batches: object) -> None:
         """Take a ``redraw`` notification."""
@@ -114,7 +119,8 @@ def show(neovim: Neovim, recorder: Recorder) -> None:
     """Complete in the example file, word by word and whole."""
     chance = random.Random(3)  # noqa: S311 - how fast a person types
     neovim.command("normal! 20Gzt25G")
-    recorder.records = True
+    neovim.pause(200)
+    recorder.begin()
     neovim.pause(700)
     neovim.type("A")
     neovim.wait("Shown")
@@ -129,8 +135,11 @@ def show(neovim: Neovim, recorder: Recorder) -> None:
     neovim.pause(900)
     type_slowly(neovim, "it", chance)
     neovim.pause(500)
+    neovim.type("<C-l>")
+    neovim.wait("Accepted", part="word")
+    neovim.pause(700)
     neovim.type("<Tab>")
-    neovim.wait("Accepted")
+    neovim.wait("Accepted", part="all")
     neovim.pause(1200)
     recorder.records = False
     recorder.write(IMAGES / "neovim.gif")

@@ -64,6 +64,8 @@ function M.commit(part)
       local stop = column + #now.item.replaced
       vim.api.nvim_buf_set_text(now.buf, row, column, row, stop, { "" })
     end
+  else
+    session.draw_without(now, accepted)
   end
   -- Unlike nvim_buf_set_text, a paste is repeated by the dot command.
   vim.api.nvim_paste(accepted, false, -1)

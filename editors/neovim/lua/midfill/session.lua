@@ -175,6 +175,15 @@ local function draw(now, is_new)
   }, now.suggestion, is_new)
 end
 
+--- Draw what is left of a suggestion behind text that goes in next: the mark moves with it,
+--- and the text is at no time on the screen twice.
+---@param now midfill.Current
+---@param accepted string
+function M.draw_without(now, accepted)
+  local left = vim.tbl_extend("force", now, { rest = now.rest:sub(#accepted + 1) })
+  draw(left, false)
+end
+
 --- Clear the suggestion at once.
 function M.clear()
   if session.suggestion then
