@@ -13,7 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "editors"))
 
 from editor_server import write_server
-from neovim_driver import Neovim, home_in
+from neovim_driver import Neovim
+from neovim_home import home_in
 from obtain.record import ROOT, program
 
 from benchmarks.editor_latency import CASES, Place, prepare_files, write_results

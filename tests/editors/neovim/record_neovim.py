@@ -14,7 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from editor_server import write_server
-from neovim_driver import Neovim, home_in
+from neovim_driver import Neovim
+from neovim_home import home_in
 from neovim_screen import Screen
 from obtain.record import ROOT, program
 from PIL import Image
@@ -23,8 +24,9 @@ COLUMNS, ROWS = 76, 20
 IMAGES = ROOT / "docs" / "images"
 LOOK = (
     "syntax on",
-    "set termguicolors background=dark laststatus=2 noshowmode noshowcmd noruler shortmess+=F",
-    "set number signcolumn=no expandtab shiftwidth=4 autoindent",
+    "set termguicolors background=dark laststatus=2 shortmess+=F",
+    "set noshowmode noshowcmd noruler number signcolumn=no",
+    "set expandtab shiftwidth=4 autoindent",
     "hi MidfillGhost guifg=#7f8490 gui=italic",
     "set statusline=\\ %t%=%{%v:lua.require'midfill'.statusline()%}\\ ",
 )

@@ -7,7 +7,7 @@
 
 local compat = require("midfill.compat")
 local ghost = require("midfill.ghost")
-local session = require("midfill.session")
+local shown = require("midfill.shown")
 local suggestions = require("midfill.suggestion")
 
 local M = {}
@@ -61,7 +61,7 @@ local painter = {
     elseif is_new then
       show_all(buf, suggestion)
     elseif drawing.row ~= suggestion.row then
-      session.clear() -- Neovim would go on drawing on the first row
+      shown.clear() -- Neovim would go on drawing on the first row
     end
   end,
   clear = function(buf)
@@ -81,7 +81,7 @@ local painter = {
 ---@return fun(err: table|nil, result: any, ctx: table)
 local function checked(client, buf, handler)
   local tick = vim.api.nvim_buf_get_changedtick(buf)
-  local column = session.place(buf).column
+  local column = shown.place(buf).column
   return function(err, result, ctx)
     state.deliver_buf = buf
     state.deliver = function(items)
@@ -90,14 +90,14 @@ local function checked(client, buf, handler)
     local is_current = not err
       and vim.api.nvim_get_current_buf() == buf
       and vim.api.nvim_buf_get_changedtick(buf) == tick
-      and session.place(buf).column == column
-    if not is_current or session.shows_candidates() then
+      and shown.place(buf).column == column
+    if not is_current or shown.shows_candidates() then
       return
     end
-    local place = session.place(buf)
+    local place = shown.place(buf)
     local suggestion = suggestions.from_reply(result, place, client.offset_encoding)
-    session.clear()
-    if not suggestion or not session.may_show(buf) or not session.show(suggestion) then
+    shown.clear()
+    if not suggestion or not shown.may_show(buf) or not shown.show(suggestion) then
       deliver(buf, {})
     end
   end
@@ -107,7 +107,7 @@ end
 ---@param client vim.lsp.Client
 ---@param buf integer
 function M.attach(client, buf)
-  session.use_painter(painter)
+  shown.use_painter(painter)
   if state.client_id ~= client.id then
     local request = client.request
     state.client_id, state.request, state.deliver = client.id, request, nil
