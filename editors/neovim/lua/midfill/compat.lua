@@ -127,7 +127,8 @@ end
 ---@param argv string[]
 ---@param environment table<string, string>
 function M.terminal(argv, environment)
-  local options = { env = next(environment) and environment or nil }
+  local options = vim.empty_dict()
+  options.env = next(environment) and environment or nil
   if has("0.11") then
     options.term = true
     vim.fn.jobstart(argv, options)
