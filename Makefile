@@ -67,6 +67,10 @@ ifneq ($(VSCODE),)
 	@if test -x .editors/bin/npm; then $(IN_VSCODE) test; fi
 endif
 
+.PHONY: screenshots
+screenshots: install-editors ## Record the pictures of the editors into docs/images
+	$(BIN)/python tests/editors/neovim/record_neovim.py
+
 .PHONY: lint
 lint: $(RUNTIME) $(TOOLS) ## Check format, style, types and import direction
 	$(BIN)/ruff format --check .

@@ -13,17 +13,19 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "editors"))
 
 from editor_server import write_server
-from neovim_driver import Neovim, home_in
+from neovim_driver import Neovim
+from neovim_home import home_in
 from obtain.record import ROOT, program
 
 from benchmarks.editor_latency import CASES, Place, prepare_files, write_results
 
 FILES = 24
 WARM_UP_FILES = 2
-LIMIT_MS = 3_000
+LIMIT_MS = 10_000
 LOAD_MS = 300_000
 
-# Hands a key to Neovim and tells how long its ghost text took; false after the limit.
+# Hands a key to Neovim and tells how long its ghost text took; false if the server has
+# nothing to show, or after the limit.
 LISTEN = """
 local key, limit_ms, channel = ...
 local uv = vim.uv or vim.loop
@@ -39,6 +41,11 @@ vim.api.nvim_create_autocmd("User", {
   pattern = "MidfillShown",
   once = true,
   callback = function() tell((uv.hrtime() - began) / 1e6) end,
+})
+vim.api.nvim_create_autocmd("User", {
+  pattern = "MidfillNothing",
+  once = true,
+  callback = function() tell(false) end,
 })
 vim.defer_fn(function() tell(false) end, limit_ms)
 vim.api.nvim_input(key)

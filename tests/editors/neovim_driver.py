@@ -7,14 +7,15 @@ with Neovim's own timer.
 
 import contextlib
 import itertools
-import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pynvim
+from neovim_ghost import FIND_GHOSTS, Ghost
+from neovim_home import environment as neovim_environment
 
 __all__ = [
     "CANDIDATES",
@@ -23,9 +24,7 @@ __all__ = [
     "PLUGIN",
     "TEXT",
     "Event",
-    "Ghost",
     "Neovim",
-    "home_in",
 ]
 
 PLUGIN = Path(__file__).parents[2] / "editors" / "neovim"
@@ -62,23 +61,6 @@ vim.api.nvim_create_autocmd("User", {
 })
 """
 
-_GHOST = """
-local found = {}
-for name, namespace in pairs(vim.api.nvim_get_namespaces()) do
-  if name == "midfill" or name == "nvim.lsp.inline_completion" then
-    local marks = vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true })
-    for _, mark in ipairs(marks) do
-      local parts = { mark[4].virt_text[1][1] }
-      for _, line in ipairs(mark[4].virt_lines or {}) do
-        parts[#parts + 1] = line[1][1]
-      end
-      found[#found + 1] = { mark[2], mark[3], table.concat(parts, "\\n") }
-    end
-  end
-end
-return found
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -91,21 +73,6 @@ class Event:
 
     name: str
     data: Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ghost:
-    """The ghost text that is drawn.
-
-    Attributes:
-        row: The row of its mark, from 0.
-        column: The byte column of its mark.
-        text: Its lines.
-    """
-
-    row: int
-    column: int
-    text: str
 
 
 class Neovim:
@@ -130,7 +97,7 @@ class Neovim:
     ) -> None:
         clean = ["-u", "NONE", "-i", "NONE", "-n", "--cmd", "set shortmess+=I"]
         # pynvim has no argument for it: the child gets this process's environment.
-        with _environment(environment):
+        with neovim_environment(environment):
             self._nvim = pynvim.attach(
                 "child", argv=[str(program), "--embed", *clean, *arguments]
             )
@@ -267,7 +234,7 @@ class Neovim:
     @property
     def ghosts(self) -> list[Ghost]:
         """All ghost text that is drawn in the current buffer."""
-        found: Json = self.lua(_GHOST)
+        found: Json = self.lua(FIND_GHOSTS)
         assert isinstance(found, list)
         return [Ghost(row=row, column=column, text=text) for row, column, text in found]
 
@@ -301,39 +268,3 @@ class Neovim:
             self._nvim.close()
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(self.pid).kill()
-
-
-def home_in(folder: Path) -> dict[str, str]:
-    """Return the environment of a Neovim whose user has nothing yet."""
-    places = {
-        "HOME": folder / "home",
-        "XDG_CONFIG_HOME": folder / "home/.config",
-        "XDG_DATA_HOME": folder / "home/.local/share",
-        "XDG_STATE_HOME": folder / "home/.local/state",
-        "XDG_CACHE_HOME": folder / "home/.cache",
-        "XDG_RUNTIME_DIR": folder / "run",
-    }
-    for place in places.values():
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # The server is measured for coverage like any other process of the tests.
-    measured = {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith(("COV_", "COVERAGE_")) or name == "PYTHONPATH"
-    }
-    fixed = {"PATH": "/usr/local/bin:/usr/bin:/bin", "TERM": "xterm-256color"}
-    named = {name: str(place) for name, place in places.items()}
-    return measured | fixed | {"LANG": "C.UTF-8"} | named
-
-
-@contextlib.contextmanager
-def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    """Have this process's environment be another for a moment."""
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from editor_server import EditorProgram, EditorServer, write_server
-from neovim_driver import CANDIDATES, KEYS, TEXT, Neovim, home_in
+from neovim_driver import CANDIDATES, KEYS, TEXT, Neovim
 from neovim_fixtures import Started
+from neovim_home import home_in
 from obtain.record import UnobtainableError, program
 
 VERSIONS = ("nvim-0.10", "nvim-0.12")

@@ -1,7 +1,7 @@
 """Records the pictures of Neovim: a real Neovim, the real engine, the shipped model.
 
-Run it with ``python tests/editors/neovim/record_neovim.py``; it writes
-``docs/images/neovim.png`` and ``docs/images/neovim.gif``.
+``make screenshots`` runs it; it writes ``docs/images/neovim.png`` and
+``docs/images/neovim.gif``.
 """
 
 import itertools
@@ -14,7 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from editor_server import write_server
-from neovim_driver import Neovim, home_in
+from neovim_driver import Neovim
+from neovim_home import home_in
 from neovim_screen import Screen
 from obtain.record import ROOT, program
 from PIL import Image
@@ -23,8 +24,9 @@ COLUMNS, ROWS = 76, 20
 IMAGES = ROOT / "docs" / "images"
 LOOK = (
     "syntax on",
-    "set termguicolors background=dark laststatus=2 noshowmode noruler shortmess+=F",
-    "set number signcolumn=no expandtab shiftwidth=4 autoindent",
+    "set termguicolors background=dark laststatus=2 shortmess+=F",
+    "set noshowmode noshowcmd noruler number signcolumn=no",
+    "set expandtab shiftwidth=4 autoindent",
     "hi MidfillGhost guifg=#7f8490 gui=italic",
     "set statusline=\\ %t%=%{%v:lua.require'midfill'.statusline()%}\\ ",
 )
@@ -38,6 +40,11 @@ class Recorder:
         self.screen = Screen(columns=COLUMNS, rows=ROWS)
         self.frames: list[tuple[float, Image.Image]] = []
         self.records = False
+
+    def begin(self) -> None:
+        """Record from now on, beginning with what is on the screen."""
+        self.frames = [(time.monotonic(), self.screen.picture())]
+        self.records = True
 
     def redraw(self, batches: object) -> None:
         """Take a ``redraw`` notification."""
@@ -113,27 +120,28 @@ def main() -> int:
 def show(neovim: Neovim, recorder: Recorder) -> None:
     """Complete in the example file, word by word and whole."""
     chance = random.Random(3)  # noqa: S311 - how fast a person types
-    neovim.type_out("24Gzt23G")
-    neovim.command("normal! 20Gzt24G")
-    recorder.records = True
+    neovim.command("normal! 20Gzt25G")
+    neovim.pause(200)
+    recorder.begin()
     neovim.pause(700)
-    neovim.type("A<CR>")
+    neovim.type("A")
     neovim.wait("Shown")
     neovim.pause(1200)
     neovim.type("<Tab>")
     neovim.wait("Accepted")
     neovim.pause(700)
-    neovim.type("<Esc>35GA")
-    neovim.pause(600)
-    type_slowly(neovim, " ", chance)
+    neovim.type("<Esc>34GA")
     neovim.wait("Shown")
     neovim.pause(300)
     recorder.screen.picture().save(IMAGES / "neovim.png", optimize=True)
     neovim.pause(900)
     type_slowly(neovim, "it", chance)
     neovim.pause(500)
+    neovim.type("<C-l>")
+    neovim.wait("Accepted", part="word")
+    neovim.pause(700)
     neovim.type("<Tab>")
-    neovim.wait("Accepted")
+    neovim.wait("Accepted", part="all")
     neovim.pause(1200)
     recorder.records = False
     recorder.write(IMAGES / "neovim.gif")

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from neovim_driver import PLUGIN, home_in
+from neovim_driver import PLUGIN
+from neovim_home import home_in
 
 pytestmark = pytest.mark.editor
 

@@ -27,7 +27,7 @@ def test_the_shipped_model_completes(
     described = neovim.call("describe")
     assert isinstance(described, list)
     assert any("midfill-starter-88m" in line for line in described)
-    neovim.type("Go    return a")
+    neovim.type("Goreturn a")
     neovim.wait("Shown")
     neovim.type("<Tab>")
     text = str(neovim.wait("Accepted").data["text"])

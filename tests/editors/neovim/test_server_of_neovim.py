@@ -39,46 +39,35 @@ def test_two_roots_and_no_root_share_one_server(
     neovim.quit()
 
 
-def test_unnamed_buffers_wait_for_a_name(
-    start: Started, scripted_server: ScriptedServer, tmp_path: Path
-) -> None:
+def test_unnamed_buffers_wait_for_a_name(neovim: Neovim, tmp_path: Path) -> None:
     """All unnamed buffers would be one document; with a name, one is completed."""
-    server = scripted_server(TEXT)
-    neovim = start()
-    ready(neovim, server, tmp_path / "a.py")
     neovim.command("enew")
     neovim.command("set filetype=python")
     neovim.type_out("ix = <Esc>")
-    assert {"Asked", "Attached"}.isdisjoint(e.name for e in neovim.events_so_far())
+    seen = {event.name for event in neovim.events_so_far()}
+    assert {"Asked", "Shown", "Attached"}.isdisjoint(seen)
     assert "" == neovim.call("statusline")
     neovim.command(f"write {tmp_path / 'named.py'}")
     neovim.wait("Attached")
     neovim.type("A+ ")
     neovim.wait("Shown")
-    neovim.quit()
 
 
 @pytest.mark.parametrize("kind", ["terminal", "prompt", "help"])
-def test_other_buffers_are_left_alone(
-    start: Started, scripted_server: ScriptedServer, tmp_path: Path, kind: str
-) -> None:
+def test_other_buffers_are_left_alone(neovim: Neovim, kind: str) -> None:
     """Terminals, prompts and help are no documents."""
-    server = scripted_server(TEXT)
-    neovim = start()
-    ready(neovim, server, tmp_path / "a.py")
     neovim.command({"terminal": "terminal true"}.get(kind, "new"))
     if kind != "terminal":
         neovim.command(f"set buftype={kind}")
     neovim.command("set filetype=python")
     assert "Attached" not in [event.name for event in neovim.events_so_far()]
-    neovim.quit()
 
 
 def test_it_asks_by_itself_when_the_model_is_loaded(
     start: Started, scripted_server: ScriptedServer, tmp_path: Path
 ) -> None:
     """Who typed while it loaded gets a suggestion without another key."""
-    server = scripted_server(TEXT, start_delay_ms=1500)
+    server = scripted_server(TEXT, start_delay_ms=700)
     neovim = start()
     neovim.setup(server={"command": server.command})
     neovim.edit(tmp_path / "a.py")

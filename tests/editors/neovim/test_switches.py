@@ -34,13 +34,16 @@ def test_toggle_clears_and_shows_again(
     assert LINE == shown(neovim, "z + ")
 
 
-def test_snooze_ends_by_itself(neovim: Neovim) -> None:
-    """A snooze takes the ghost away, and when it is over completions come again."""
+def test_snooze_ends_by_itself(neovim: Neovim, ghost_kind: str) -> None:
+    """A snooze takes the ghost away, and when it is over it comes back."""
     shown(neovim, "ix = ")
     neovim.call("snooze", 0.005)
     neovim.wait("Cleared")
     assert "Midfill: snoozed 1 min" == neovim.call("statusline")
     neovim.wait("Switched", scope="snooze", on=True)
+    if ghost_kind == "own":
+        neovim.wait("Shown")
+        assert LINE == neovim.ghost
     assert LINE == shown(neovim, "z + ")
 
 

@@ -4,7 +4,7 @@ local compat = require("midfill.compat")
 local notice = require("midfill.notice")
 local position = require("midfill.position")
 local server = require("midfill.server")
-local session = require("midfill.session")
+local shown = require("midfill.shown")
 local suggestions = require("midfill.suggestion")
 
 local M = {}
@@ -22,7 +22,7 @@ end
 ---@param part midfill.Part
 ---@return boolean accepted False if nothing fits here, so that a mapping can fall through.
 function M.accept(part)
-  if not session.is_visible() then
+  if not shown.is_visible() then
     return false
   end
   local close_menu = vim.fn.pumvisible() == 1 and "<C-y>" or ""
@@ -51,19 +51,21 @@ end
 --- Insert the accepted text. `<Plug>(midfill-commit-…)` calls this behind an undo break.
 ---@param part midfill.Part
 function M.commit(part)
-  local now = session.current()
+  local now = shown.current()
   if not now then
     return
   end
   local accepted = suggestions.part(now.rest, part)
   local is_whole = accepted == now.rest
   if is_whole then
-    session.clear()
+    shown.clear()
     local row, column = now.place.row, now.place.column
     if now.item.replaced ~= "" then
       local stop = column + #now.item.replaced
       vim.api.nvim_buf_set_text(now.buf, row, column, row, stop, { "" })
     end
+  else
+    shown.draw_without(now, accepted)
   end
   -- Unlike nvim_buf_set_text, a paste is repeated by the dot command.
   vim.api.nvim_paste(accepted, false, -1)

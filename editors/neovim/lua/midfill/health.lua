@@ -2,6 +2,7 @@
 
 local compat = require("midfill.compat")
 local config = require("midfill.config")
+local handshake = require("midfill.handshake")
 local keymap = require("midfill.keymap")
 local logfile = require("midfill.logfile")
 local server = require("midfill.server")
@@ -62,9 +63,9 @@ local function check_server()
   local now = status.get()
   local version = server.server_version()
   if version then
-    local same = version:match("^%d+%.%d+") == server.version:match("^%d+%.%d+")
+    local same = version:match("^%d+%.%d+") == handshake.version:match("^%d+%.%d+")
     local report = same and ok or warn
-    report(("Server %s, plugin %s"):format(version, server.version))
+    report(("Server %s, plugin %s"):format(version, handshake.version))
   end
   if now.state == "error" then
     error(now.message or "The server failed", { now.remedy or "See :Midfill log" })

@@ -23,67 +23,11 @@ function M.problems()
   return state.problems
 end
 
----@param buf integer
----@return boolean
-local function is_ordinary_file(buf)
-  return vim.api.nvim_buf_is_loaded(buf)
-    and vim.bo[buf].buftype == ""
-    and vim.api.nvim_buf_get_name(buf) ~= ""
-    and not vim.api.nvim_buf_get_name(buf):match("^%a[%w+.-]+://")
-end
-
----@param buf integer
----@return boolean
-local function is_small_enough(buf)
-  local bytes = vim.api.nvim_buf_get_offset(buf, vim.api.nvim_buf_line_count(buf))
-  return bytes <= config.current.max_file_bytes
-end
-
----@param buf integer
-local function consider(buf)
-  local switch = require("midfill.switch")
-  local server = require("midfill.server")
-  if not is_ordinary_file(buf) or not is_small_enough(buf) then
-    return
-  end
-  if switch.language_is_on(buf) and not server.is_attached(buf) then
-    server.attach(buf)
-  end
-end
-
----@param buf integer
-local function follow_buffer(buf)
-  local session = require("midfill.session")
-  local group = vim.api.nvim_create_augroup("midfill_buffer_" .. buf, { clear = true })
-  local function on(events, callback)
-    vim.api.nvim_create_autocmd(events, { group = group, buffer = buf, callback = callback })
-  end
-  on({ "TextChangedI", "TextChangedP", "CursorMovedI", "CompleteDone" }, function()
-    session.changed(buf)
-  end)
-  on("InsertEnter", function()
-    session.entered(buf)
-  end)
-  on({ "InsertLeave", "BufLeave" }, session.left)
-end
-
----@param client vim.lsp.Client
----@param buf integer
-local function attached(client, buf)
-  follow_buffer(buf)
-  if config.current.ghost == "native" and require("midfill.compat").native_ghost then
-    require("midfill.native").attach(client, buf)
-  end
-  if vim.api.nvim_get_current_buf() == buf then
-    require("midfill.session").ask_again()
-  end
-end
-
 local function set_hooks()
   local session = require("midfill.session")
   require("midfill.server").set_hooks({
-    attached = attached,
-    lines_changed = session.lines_changed,
+    attached = require("midfill.buffers").attached,
+    lines_changed = require("midfill.shown").lines_changed,
     ended = session.left,
     ready = session.ask_again,
     action = function(action)
@@ -105,7 +49,7 @@ local function set_autocommands()
     require("midfill.server").quit()
   end)
   on({ "FileType", "BufFilePost", "BufWritePost" }, function(event)
-    consider(event.buf)
+    require("midfill.buffers").consider(event.buf)
   end)
   on("BufDelete", function(event)
     require("midfill.switch").forget_buffer(event.buf)
@@ -133,7 +77,7 @@ local function map_keys()
     dismiss = action("dismiss"),
     trigger = action("trigger"),
   }, function(name)
-    return name == "trigger" or require("midfill.session").has_suggestion()
+    return name == "trigger" or require("midfill.shown").has_suggestion()
   end)
 end
 
@@ -156,7 +100,7 @@ function M.setup(settings)
   map_keys()
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do
     if vim.bo[buf].filetype ~= "" then
-      consider(buf)
+      require("midfill.buffers").consider(buf)
     end
   end
 end
@@ -200,7 +144,7 @@ end
 --- Tell whether a suggestion is shown.
 ---@return boolean
 function M.is_visible()
-  return require("midfill.session").is_visible()
+  return require("midfill.shown").is_visible()
 end
 
 --- Ask for candidates at the cursor.
@@ -224,7 +168,7 @@ end
 --- Offer nothing for some minutes.
 ---@param minutes number|nil 10 if nil.
 function M.snooze(minutes)
-  require("midfill.switch").snooze(minutes or 10)
+  require("midfill.switch").snooze(minutes or 10, M.refresh)
   M.refresh()
 end
 
@@ -239,7 +183,7 @@ function M.refresh()
   local session = require("midfill.session")
   local buf = vim.api.nvim_get_current_buf()
   if require("midfill.switch").is_on(buf) then
-    consider(buf)
+    require("midfill.buffers").consider(buf)
     session.ask_again()
   else
     session.dismiss()
@@ -254,7 +198,7 @@ function M.start()
     return
   end
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do
-    consider(buf)
+    require("midfill.buffers").consider(buf)
   end
 end
 

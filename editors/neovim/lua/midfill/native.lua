@@ -7,7 +7,7 @@
 
 local compat = require("midfill.compat")
 local ghost = require("midfill.ghost")
-local session = require("midfill.session")
+local shown = require("midfill.shown")
 local suggestions = require("midfill.suggestion")
 
 local M = {}
@@ -18,22 +18,35 @@ local METHOD = "textDocument/inlineCompletion"
 ---@field client_id integer|nil The client whose replies are checked.
 ---@field request fun(...): boolean, integer|nil The client's own request function.
 ---@field deliver fun(items: table[])|nil Hands items to Neovim, once it has asked.
+---@field deliver_buf integer|nil The buffer that it asked for.
 
 ---@type midfill.NativeState
 local state = { request = compat.request }
 
+--- Tell whether Neovim has asked for a buffer, so that it can be handed items for it.
+---@param buf integer
+---@return boolean
+local function can_deliver(buf)
+  return state.deliver ~= nil and state.deliver_buf == buf and vim.api.nvim_buf_is_valid(buf)
+end
+
+---@param buf integer
 ---@param items table[]
-local function deliver(items)
-  if state.deliver then
+local function deliver(buf, items)
+  if can_deliver(buf) then
     state.deliver(items)
   end
 end
 
+---@param buf integer
 ---@param suggestion midfill.Suggestion
-local function show_all(suggestion)
-  deliver(vim.tbl_map(function(item)
-    return item.raw
-  end, suggestion.items))
+local function show_all(buf, suggestion)
+  deliver(
+    buf,
+    vim.tbl_map(function(item)
+      return item.raw
+    end, suggestion.items)
+  )
   if suggestion.index > 1 then
     vim.lsp.inline_completion.select({ count = suggestion.index - 1 })
   end
@@ -43,17 +56,17 @@ end
 local painter = {
   asks = false,
   draw = function(buf, drawing, suggestion, is_new)
-    if not state.deliver then
+    if not can_deliver(buf) then
       ghost.draw(buf, drawing) -- an explicit trigger before Neovim's first own request
     elseif is_new then
-      show_all(suggestion)
+      show_all(buf, suggestion)
     elseif drawing.row ~= suggestion.row then
-      session.clear() -- Neovim would go on drawing on the first row
+      shown.clear() -- Neovim would go on drawing on the first row
     end
   end,
   clear = function(buf)
     ghost.clear(buf)
-    deliver({})
+    deliver(buf, {})
   end,
   request = function(client, method, params, handler, buf)
     local sent, id = state.request(client, method, params, handler, buf)
@@ -68,23 +81,24 @@ local painter = {
 ---@return fun(err: table|nil, result: any, ctx: table)
 local function checked(client, buf, handler)
   local tick = vim.api.nvim_buf_get_changedtick(buf)
-  local column = session.place(buf).column
+  local column = shown.place(buf).column
   return function(err, result, ctx)
+    state.deliver_buf = buf
     state.deliver = function(items)
       handler(nil, items, ctx)
     end
     local is_current = not err
       and vim.api.nvim_get_current_buf() == buf
       and vim.api.nvim_buf_get_changedtick(buf) == tick
-      and session.place(buf).column == column
-    if not is_current or session.shows_candidates() then
+      and shown.place(buf).column == column
+    if not is_current or shown.shows_candidates() then
       return
     end
-    local place = session.place(buf)
+    local place = shown.place(buf)
     local suggestion = suggestions.from_reply(result, place, client.offset_encoding)
-    session.clear()
-    if not suggestion or not session.may_show(buf) or not session.show(suggestion) then
-      deliver({})
+    shown.clear()
+    if not suggestion or not shown.may_show(buf) or not shown.show(suggestion) then
+      deliver(buf, {})
     end
   end
 end
@@ -93,7 +107,7 @@ end
 ---@param client vim.lsp.Client
 ---@param buf integer
 function M.attach(client, buf)
-  session.use_painter(painter)
+  shown.use_painter(painter)
   if state.client_id ~= client.id then
     local request = client.request
     state.client_id, state.request, state.deliver = client.id, request, nil

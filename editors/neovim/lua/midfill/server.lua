@@ -2,17 +2,15 @@
 
 local compat = require("midfill.compat")
 local config = require("midfill.config")
-local logfile = require("midfill.logfile")
+local handshake = require("midfill.handshake")
 local messages = require("midfill.messages")
 local notice = require("midfill.notice")
+local process = require("midfill.process")
 local status = require("midfill.status")
+local watchdog = require("midfill.watchdog")
 
 local M = {}
 
---- The plugin's version; the server's major and minor number have to be the same.
-M.version = "0.1.0"
-
-local RESTART_WINDOW_MS = 180000
 local QUIT_MS = 800
 
 ---@class midfill.ServerState
@@ -21,8 +19,6 @@ local QUIT_MS = 800
 ---@field stopping boolean Whether its end was asked for.
 ---@field quitting boolean Whether Neovim ends.
 ---@field buffers table<integer, boolean> Buffers to attach, now and after a restart.
----@field ends_ms integer[] When it ended by itself.
----@field hang_timer uv_timer_t|nil
 ---@field on_end fun()|nil What to do once it has ended.
 ---@field server_version string|nil
 ---@field quit_done boolean Whether the process has ended.
@@ -34,7 +30,6 @@ local state = {
   quitting = false,
   quit_done = false,
   buffers = {},
-  ends_ms = {},
 }
 
 ---@class midfill.Hooks
@@ -79,74 +74,12 @@ function M.server_version()
   return state.server_version
 end
 
----@param timeout_ms integer
----@param text string
-local function watch(timeout_ms, text)
-  M.heard()
-  local timer = assert(compat.uv.new_timer())
-  state.hang_timer = timer
-  timer:start(
-    timeout_ms,
-    0,
-    vim.schedule_wrap(function()
-      if state.hang_timer == timer then
-        M.heard()
-        status.set({ state = "error", message = "The server does not answer" })
-        notice.tell_once("hang", text)
-      end
-    end)
-  )
-end
-
---- Note that an answer is awaited.
-function M.expects()
-  watch(
-    config.current.server.timeout_ms,
-    ("the server has not answered for %g s. Start it again with :Midfill restart, or look into :Midfill log"):format(
-      config.current.server.timeout_ms / 1000
-    )
-  )
-end
-
---- Note that an answer came, or is awaited no longer.
-function M.heard()
-  local timer = state.hang_timer
-  if timer then
-    state.hang_timer = nil
-    timer:stop()
-    timer:close()
-  end
-end
-
----@param result table
----@return string|nil problem
-local function unfit(result)
-  local info = result.serverInfo or {}
-  if not (result.capabilities or {}).inlineCompletionProvider then
-    return ("%s offers no inline completions. Check server.command, or update Midfill"):format(
-      info.name or "the server"
-    )
-  end
-  state.server_version = info.version
-  local ours, theirs = M.version:match("^%d+%.%d+"), tostring(info.version):match("^%d+%.%d+")
-  if info.name == "midfill" and ours ~= theirs then
-    notice.tell_once(
-      "version",
-      ("the server is version %s, the plugin %s. Update both to the same version"):format(
-        info.version,
-        M.version
-      )
-    )
-  end
-  return nil
-end
-
 ---@param client vim.lsp.Client
 ---@param result table
 local function initialized(client, result)
-  M.heard()
+  watchdog.heard()
   client.offset_encoding = (result.capabilities or {}).positionEncoding or "utf-16"
-  local problem = unfit(result)
+  local problem = handshake.problem(result)
   if problem then
     notice.tell_once("unfit", problem)
     status.set({ state = "error", message = problem })
@@ -157,6 +90,7 @@ local function initialized(client, result)
     return
   end
   state.ready = true
+  state.server_version = (result.serverInfo or {}).version
   local extras = (result.capabilities.experimental or {}).midfill or {}
   local is_silent = not extras.status
   status.set({ state = is_silent and "ready" or "loading", percent = not is_silent and 0 or nil })
@@ -169,42 +103,11 @@ local function initialized(client, result)
   end)
 end
 
----@return boolean
-local function may_restart()
-  local now = compat.uv.now()
-  state.ends_ms[#state.ends_ms + 1] = now
-  local recent = vim.tbl_filter(function(ended)
-    return now - ended < RESTART_WINDOW_MS
-  end, state.ends_ms)
-  state.ends_ms = recent
-  return #recent <= config.current.server.max_restarts
-end
-
----@param was_ready boolean
----@param code integer
----@param signal integer
-local function ended_by_itself(was_ready, code, signal)
-  local how = signal ~= 0 and ("was ended by signal %d"):format(signal)
-    or ("ended with status %d"):format(code)
-  if was_ready and may_restart() then
-    notice.tell_once("ended", ("the server %s and is started again"):format(how))
-    M.start()
-    return
-  end
-  status.set({ state = "error", message = ("The server %s"):format(how) })
-  notice.tell_once(
-    "gone",
-    ("the server %s. See why with :Midfill log or :checkhealth midfill, then :Midfill restart"):format(
-      how
-    )
-  )
-end
-
 ---@param code integer
 ---@param signal integer
 local function ended(code, signal)
   local was_ready, on_end = state.ready, state.on_end
-  M.heard()
+  watchdog.heard()
   state.client_id, state.ready, state.on_end = nil, false, nil
   messages.drop_question()
   if state.quitting then
@@ -213,7 +116,9 @@ local function ended(code, signal)
   hooks.ended()
   notice.announce("Ended", { code = code, signal = signal })
   if not state.stopping then
-    ended_by_itself(was_ready, code, signal)
+    if process.ended_by_itself(was_ready, code, signal) then
+      M.start()
+    end
   elseif status.get().state ~= "error" then
     status.set({ state = "stopped" })
   end
@@ -223,55 +128,21 @@ local function ended(code, signal)
   end
 end
 
---- Start the server's process, with its end and its errors told by us alone: Neovim's own
---- messages name neither a reason nor a remedy.
 ---@param dispatchers table
 ---@return table rpc
 local function spawn(dispatchers)
-  local finished = false
-  local wrapped = vim.tbl_extend("force", dispatchers, {
-    on_exit = function(code, signal)
-      finished = true
+  return process.spawn(dispatchers, {
+    exited = function()
       state.quit_done = true
-      vim.schedule(function()
-        ended(code, signal)
-      end)
-      dispatchers.on_exit(0, 0)
     end,
-    on_error = function(_, _)
-      vim.schedule(function()
-        if finished or state.stopping then
-          return
-        end
-        status.set({ state = "error", message = "The server writes no messages" })
-        notice.tell_once(
-          "garbage",
-          "the server writes something else than messages to its output, and was stopped. "
-            .. "Check server.command with :checkhealth midfill, then :Midfill restart"
-        )
-        M.stop(true)
-      end)
+    ended = ended,
+    is_wanted = function()
+      return not state.stopping
+    end,
+    stop = function()
+      M.stop(true)
     end,
   })
-  local argv = logfile.redirect(config.current.server.command)
-  return compat.start_rpc(argv, wrapped, config.current.server.environment)
-end
-
----@return table
-local function capabilities()
-  local made = vim.lsp.protocol.make_client_capabilities()
-  made.general = made.general or {}
-  made.general.positionEncodings = { "utf-8", "utf-16" }
-  made.textDocument.inlineCompletion = { dynamicRegistration = false }
-  made.experimental = { midfill = { status = true, actions = true } }
-  return made
-end
-
---- Return a table that becomes a JSON object, also when it is empty.
----@param values table
----@return table
-local function object(values)
-  return next(values) == nil and vim.empty_dict() or values
 end
 
 ---@return table
@@ -279,8 +150,8 @@ local function client_config()
   return {
     name = "midfill",
     cmd = spawn,
-    capabilities = capabilities(),
-    init_options = { midfill = object(config.current.server.settings) },
+    capabilities = handshake.capabilities(),
+    init_options = handshake.options(),
     handlers = messages.handlers(hooks),
     on_init = initialized,
   }
@@ -325,7 +196,7 @@ function M.start()
     )
     return false
   end
-  watch(
+  watchdog.watch(
     config.current.server.timeout_ms,
     ("%s does not answer. Is server.command right? See :Midfill log, then :Midfill restart"):format(
       program
@@ -391,19 +262,7 @@ end
 
 --- Start the server again, also one that does not answer.
 function M.restart()
-  for _, kind in ipairs({
-    "ended",
-    "gone",
-    "garbage",
-    "hang",
-    "missing",
-    "unfit",
-    "spawn",
-    "version",
-  }) do
-    notice.forget(kind)
-  end
-  state.ends_ms = {}
+  process.forget_ends()
   local client_id = state.client_id
   if not client_id then
     M.start()

@@ -121,12 +121,17 @@ end
 
 --- Offer nothing for some minutes.
 ---@param minutes number
-function M.snooze(minutes)
+---@param on_end fun() Called when they are over.
+function M.snooze(minutes, on_end)
   M.end_snooze()
   local length_ms = math.floor(minutes * 60000)
   switches.snooze_ends_ms = compat.uv.now() + length_ms
   switches.snooze_timer = assert(compat.uv.new_timer())
-  switches.snooze_timer:start(length_ms, 0, vim.schedule_wrap(M.end_snooze))
+  local function over()
+    M.end_snooze()
+    on_end()
+  end
+  switches.snooze_timer:start(length_ms, 0, vim.schedule_wrap(over))
   notice.announce("Switched", { scope = "snooze", on = false })
 end
 
