@@ -4,15 +4,12 @@ Every editor types into copies of this repository's own modules, at places of fo
 kinds: behind a word's letters, a dot and Enter, and in a file that was just opened.
 """
 
-import json
-import platform
 import re
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+from benchmarks.figures import circumstances, median, percentile, write_result
 
 __all__ = ["CASES", "Place", "PreparedFile", "prepare_files", "write_results"]
 
@@ -94,7 +91,12 @@ def _prepare(name: str, text: str) -> PreparedFile | None:
 
 
 def write_results(
-    path: Path, editor: str, samples_ms: Mapping[str, Sequence[float | None]]
+    path: Path,
+    editor: str,
+    samples_ms: Mapping[str, Sequence[float | None]],
+    *,
+    not_shown: Mapping[str, Mapping[str, int]] | None = None,
+    began: Mapping[str, object] | None = None,
 ) -> None:
     """Write what was measured.
 
@@ -103,27 +105,21 @@ def write_results(
         editor: The editor's name and version.
         samples_ms: For each case the milliseconds from key to ghost text; None where
             none came.
+        not_shown: For each case how often none came for which reason.
+        began: The circumstances as the measuring began; by default those of now.
     """
     cases = {}
     for case, samples in samples_ms.items():
-        shown = sorted(sample for sample in samples if sample is not None)
-        cuts = statistics.quantiles(shown, n=20, method="inclusive")
+        shown = [sample for sample in samples if sample is not None]
         cases[case] = {
             "keys": len(samples),
             "shown": len(shown),
-            "p50_ms": round(statistics.median(shown), 1),
-            "p95_ms": round(cuts[-1], 1),
+            "not_shown": (not_shown or {}).get(case, {}),
+            "p50_ms": round(median(shown), 1) if shown else None,
+            "p95_ms": round(percentile(shown, 95), 1) if shown else None,
             "samples_ms": [
                 None if each is None else round(each, 1) for each in samples
             ],
         }
-    result = {
-        "editor": editor,
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": psutil.cpu_count(),
-            "load_average": [round(each, 2) for each in psutil.getloadavg()],
-        },
-        "cases": cases,
-    }
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    named = {"benchmark": "editor latency", "editor": editor}
+    write_result(path, named | dict(began or circumstances()) | {"cases": cases})

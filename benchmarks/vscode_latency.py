@@ -8,6 +8,7 @@ the page to the animation frame in which ghost text is there.
 
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "editors"))
@@ -22,10 +23,11 @@ from vscode.window import Window
 from vscode.workspace import make_workspace
 
 from benchmarks.editor_latency import CASES, Place, prepare_files, write_results
+from benchmarks.figures import circumstances
 
 FILES = 24
 WARM_UP_FILES = 2
-LIMIT_MS = 3_000
+LIMIT_MS = 5_000
 LOAD_S = 300
 
 # Resolves to the milliseconds from the next key to ghost text, or to null.
@@ -58,6 +60,19 @@ def measure(window: Window, place: Place) -> float | None:
     return None if took is None else float(took)
 
 
+def why_not(window: Window, since: int) -> str:
+    """Return why no ghost text came, as the extension's events tell it."""
+    if not window.events.all("request", since=since):
+        return "not asked for"
+    if window.events.all("cancel", since=since, cut_off=True):
+        return "VS Code stopped waiting"
+    replies = window.events.all("reply", since=since, cancelled=False)
+    if not replies:
+        return "taken back or not answered in time"
+    items = max(int(str(reply["items"])) for reply in replies)
+    return "answered, but not drawn" if items else "answered empty"
+
+
 def go_to(window: Window, line: int) -> None:
     """Put the cursor at the end of a line, as a person does who knows its number."""
     window.press("Control+g")
@@ -74,6 +89,7 @@ def main() -> None:
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else into
     files = prepare_files(ROOT, FILES + WARM_UP_FILES)
     samples: dict[str, list[float | None]] = {case: [] for case in CASES}
+    reasons: dict[str, Counter[str]] = {case: Counter() for case in CASES}
     with tempfile.TemporaryDirectory(prefix="midfill-latency-") as name:
         folder = Path(name)
         server = write_server(folder / "server", {"ENGINE_KIND": "vllm"})
@@ -91,14 +107,20 @@ def main() -> None:
             window = Window(browser, code_server, workspace, folder)
             window.show("empty.py")
             window.wait_until_ready(timeout_s=LOAD_S)
+            began = circumstances()
             for number, file in enumerate(files):
                 window.open(file.name)
                 for place in file.places:
+                    mark = window.events.mark()
                     took = measure(window, place)
-                    if number >= WARM_UP_FILES:
-                        samples[place.case].append(took)
+                    if number < WARM_UP_FILES:
+                        continue
+                    samples[place.case].append(took)
+                    if took is None:
+                        reasons[place.case][why_not(window, mark)] += 1
         server.end()
-    write_results(target, "VS Code 1.139.1 (code-server 4.139.1)", samples)
+    editor = "VS Code 1.139.1 (code-server 4.139.1)"
+    write_results(target, editor, samples, not_shown=reasons, began=began)
     print(target.read_text())
 
 

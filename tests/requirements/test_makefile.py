@@ -44,6 +44,12 @@ def touch(path: Path, *, at_s: int) -> None:
     os.utime(path, (at_s, at_s))
 
 
+def write_program(path: Path, text: str) -> None:
+    """Write a program that stands for another one."""
+    path.write_text(text)
+    path.chmod(0o755)
+
+
 def make(
     checkout: Path, *arguments: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
@@ -137,6 +143,36 @@ def test_missing_npm_skips_the_extension(checkout: Path) -> None:
     made = make(checkout, "test-editors")
     assert 0 == made.returncode, made.stderr
     assert "SKIPPED editors/vscode/: npm was not obtained" in made.stdout
+
+
+@pytest.mark.parametrize(
+    ("node", "obtained"), [("v24.1.0", False), ("v18.20.0", True), ("", True)]
+)
+def test_extension_is_packaged_with_a_node_that_fits(
+    checkout: Path, node: str, *, obtained: bool
+) -> None:
+    """Node.js is obtained where there is none, or one that is too old, and used."""
+    (checkout / "editors" / "vscode").mkdir(parents=True)
+    (checkout / "editors" / "vscode" / "package.json").touch()
+    programs, said = checkout / ".editors" / "bin", checkout / "said"
+    for folder in (programs, checkout / ".venv" / "bin"):
+        folder.mkdir(parents=True)
+    npm = f'#!/bin/sh\necho "npm $*" >>{said}\n'
+    major = node.removeprefix("v").partition(".")[0] or "0"
+    write_program(programs / "npm", npm if node else "#!/bin/sh\nexit 127\n")
+    write_program(programs / "node", f"#!/bin/sh\ntest {major} -ge 20\n")
+    write_program(
+        checkout / ".venv" / "bin" / "python",
+        f'#!/bin/sh\necho "python $*" >>{said}\n'
+        f"printf '%s' '{npm}' >{programs}/npm\n",
+    )
+    (checkout / "editors" / "vscode" / "midfill-0.1.0.vsix").touch()
+    made = make(checkout, "vsix")
+    assert 0 == made.returncode, made.stderr
+    lines = said.read_text().splitlines()
+    assert obtained == ("python -m obtain npm" in lines)
+    assert "npm --prefix editors/vscode/ run package" == lines[-1]
+    assert "midfill-0.1.0.vsix" in made.stdout
 
 
 def test_other_device_installs_its_lock(checkout: Path) -> None:

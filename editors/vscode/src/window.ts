@@ -9,7 +9,7 @@ import type { Launch } from "./server/process";
 import { Session } from "./server/session";
 import { Supervisor, type SupervisorHost } from "./server/supervisor";
 import { SettingsChanges } from "./settings/changes";
-import { answers } from "./state/server";
+import { answers, loads } from "./state/server";
 import { Switchboard } from "./state/switchboard";
 import { statusView } from "./state/view";
 import { Announcer } from "./ui/announcer";
@@ -68,6 +68,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
         whyOff: (document) => this.switches.whyOff(document),
         snoozed: () => this.switches.snooze.untilMs !== undefined,
         answers: () => answers(this.supervisor.state),
+        loads: () => loads(this.supervisor.state),
         accepted: () => this.facts.set("hasAccepted", true),
         cutOffOften: () => {
           if (this.switches.settings.own.hintQuickSuggestions) hint();
@@ -151,6 +152,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
 
   open(launch: Launch, onStatus: Parameters<SupervisorHost<Session>["open"]>[1]): Session {
     this.watchdog.reset();
+    this.provider.serverReplaced();
     return new Session(
       launch,
       this.switches.settings.wire,
@@ -177,7 +179,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
     const { state } = this.supervisor;
     if (state.kind !== "running" || state.engine.kind !== "error") return undefined;
     const run = (): void => void vscode.commands.executeCommand("midfill.chooseModel");
-    return { title: "Choose Model…", run };
+    return { title: "Choose model…", run };
   }
 
   announce(failure: Failure): void {
@@ -207,6 +209,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
       }),
     );
     const now = answers(this.supervisor.state);
+    this.provider.engineChanged();
     if (now && !this.couldAnswer) this.provider.askAgain();
     this.facts.set("running", now);
     this.couldAnswer = now;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { EarlyRequest, type Place } from "../src/completion/askAgain";
 import { type CancelledRequest, CutoffCounter, isCutOff } from "../src/completion/cutoff";
+import { type Cancellation, HeldRequests } from "../src/completion/held";
 import { hangLimitMs, Watchdog } from "../src/completion/watchdog";
 
 const PLACE: Place = { uri: "file:///a", version: 3, line: 1, character: 4 };
@@ -145,4 +146,36 @@ test("another server starts with a clean slate", (t) => {
 test("the limit lies behind the server's own deadline", () => {
   assert.ok(hangLimitMs(10_000) > 10_000);
   assert.ok(hangLimitMs(0) > 60_000);
+});
+
+/** A token that a test cancels. */
+class Token implements Cancellation {
+  isCancellationRequested = false;
+  readonly listeners = new Set<() => void>();
+
+  onCancellationRequested(listener: () => void) {
+    this.listeners.add(listener);
+    return { dispose: () => this.listeners.delete(listener) };
+  }
+
+  cancel(): void {
+    this.isCancellationRequested = true;
+    for (const listener of [...this.listeners]) listener();
+  }
+}
+
+test("requests by hand are kept until the engine is there, or they are taken back", async () => {
+  const held = new HeldRequests();
+  const [kept, withdrawn] = [new Token(), new Token()];
+  const ended: string[] = [];
+  const first = held.hold(kept).then(() => ended.push("kept"));
+  const second = held.hold(withdrawn).then(() => ended.push("withdrawn"));
+  withdrawn.cancel();
+  await second;
+  assert.deepEqual(ended, ["withdrawn"]);
+  held.release();
+  await first;
+  assert.deepEqual(ended, ["withdrawn", "kept"]);
+  assert.equal(kept.listeners.size + withdrawn.listeners.size, 0);
+  await held.hold(withdrawn);
 });

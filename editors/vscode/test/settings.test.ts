@@ -33,7 +33,7 @@ test("a value of the wrong type or out of range is not sent, and told with what 
   });
   assert.deepEqual(values, {});
   assert.deepEqual(Object.fromEntries(problems.map(({ key, accepted }) => [key, accepted])), {
-    "completion.maxLineTokens": "a whole number of at least 1",
+    "completion.maxLineTokens": "a whole number from 1 to 1000000000",
     "completion.temperature": "a number from 0 to 2",
     "engine.device": "one of auto, cpu, cuda",
     "completion.enabled": "true or false",

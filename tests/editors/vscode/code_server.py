@@ -44,19 +44,23 @@ KEYS = (
 def install_extensions(editors: Path, into: Path, *packages: Path) -> None:
     """Install packaged extensions, as a user does from a file."""
     config = _write_config(into.parent)
-    for package in packages:
-        done = subprocess.run(
-            [
-                *(editors / "bin" / "code-server", "--config", config),
-                *("--user-data-dir", into.parent / "installing"),
-                *("--extensions-dir", into, "--install-extension", package),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert 0 == done.returncode, done.stdout + done.stderr
+    done = subprocess.run(
+        [
+            *(editors / "bin" / "code-server", "--config", config),
+            *("--user-data-dir", into.parent / "installing"),
+            *("--extensions-dir", into),
+            *(
+                each
+                for package in packages
+                for each in ("--install-extension", package)
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
 
 
 class CodeServer:

@@ -4,11 +4,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from editor_server import EditorServer
 from obtain.record import FOLDER, ROOT, UnobtainableError, program
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from vscode.browser import open_browser
 from vscode.code_server import CodeServer, install_extensions
-from vscode.packaged import package_extension, package_runner
+from vscode.fault_servers import Servers
+from vscode.packaged import one_at_a_time, package_extension, package_runner
 from vscode.window import Window
 from vscode.windows import Windows
 
@@ -30,8 +32,9 @@ def editors() -> Path:
 def extensions(editors: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the packaged extension and the runner of its API tests."""
     folder = tmp_path_factory.mktemp("vscode") / "extensions"
-    packages = (package_extension(ROOT), package_runner(ROOT))
-    install_extensions(editors, folder, *packages)
+    with one_at_a_time(ROOT):
+        packages = (package_extension(ROOT), package_runner(ROOT))
+        install_extensions(editors, folder, *packages)
     return folder
 
 
@@ -73,6 +76,20 @@ def windows(
     made = Windows(code_server, browser, folder, SHOTS)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:
+    """Make servers for the whole module."""
+    made = Servers(tmp_path_factory.mktemp("servers"))
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def good(servers: Servers) -> EditorServer:
+    """A server that works."""
+    return servers.make()
 
 
 @pytest.fixture(autouse=True)

@@ -61,12 +61,27 @@ class FollowedLog:
         Raises:
             AssertionError: None has come in time; the message has the last lines.
         """
+        place = self.wait_for_place(fits, since=since, timeout_s=timeout_s)
+        return self.lines[place]
+
+    def wait_for_place(
+        self,
+        fits: Callable[[str], bool],
+        *,
+        since: int = 0,
+        timeout_s: float = TIMEOUT_S,
+    ) -> int:
+        """Return which line is the first from ``since`` on that fits.
+
+        Raises:
+            AssertionError: None has come in time; the message has the last lines.
+        """
         deadline = monotonic() + timeout_s
         with self._news:
             while True:
-                for line in self._lines[since:]:
-                    if fits(line):
-                        return line
+                for place in range(since, len(self._lines)):
+                    if fits(self._lines[place]):
+                        return place
                 since = max(since, len(self._lines))
                 if not self._news.wait(max(0.0, deadline - monotonic())):
                     told = "\n".join(self._lines[-15:])
@@ -115,18 +130,31 @@ class EventLog:
         **values: object,
     ) -> Event:
         """Return the first event of this name and with these values."""
+        after = self.wait_until_after(name, since=since, timeout_s=timeout_s, **values)
+        event = self._parse(self._log.lines[after - 1])
+        assert event is not None
+        return event
+
+    def wait_until_after(
+        self,
+        name: str,
+        /,
+        *,
+        since: int = 0,
+        timeout_s: float = TIMEOUT_S,
+        **values: object,
+    ) -> int:
+        """Wait for an event, and return the place behind it to search from."""
 
         def fits(line: str) -> bool:
             event = self._parse(line)
             return event is not None and self._matches(event, name, values)
 
         try:
-            line = self._log.wait_for_line(fits, since=since, timeout_s=timeout_s)
+            place = self._log.wait_for_place(fits, since=since, timeout_s=timeout_s)
         except AssertionError as exc:
             raise AssertionError(f"no event {name} with {values}: {exc}") from exc
-        event = self._parse(line)
-        assert event is not None
-        return event
+        return place + 1
 
     def all(
         self, name: str, /, *, since: int = 0, **values: object

@@ -1,11 +1,14 @@
 """Packages extensions as they are given to users: ``.vsix`` files."""
 
+import fcntl
 import json
 import os
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["package_extension", "package_runner"]
+__all__ = ["one_at_a_time", "package_extension", "package_runner"]
 
 
 def package_extension(root: Path) -> Path:
@@ -18,6 +21,16 @@ def package_extension(root: Path) -> Path:
     if not package.exists() or package.stat().st_mtime < changed:
         _run(root, "run", "package", cwd=folder)
     return package
+
+
+@contextmanager
+def one_at_a_time(root: Path) -> Generator[None]:
+    """Keep other test processes from packaging at the same time."""
+    lock = root / "build" / "editors" / "packaging.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def package_runner(root: Path) -> Path:

@@ -1,54 +1,27 @@
 """What goes wrong: the user sees one message, and its button helps."""
 
-import os
 import signal
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from editor_server import EditorServer, write_server
+from editor_server import EditorServer
 from playwright.sync_api import expect
+from vscode.fault_servers import (
+    ANSWER,
+    HEAD,
+    Servers,
+    complete,
+    new_line,
+    repair,
+    settings,
+)
 from vscode.window import Window
 from vscode.windows import Windows
 
 pytestmark = pytest.mark.editor
 
-ANSWER = "sum(items)"
-HEAD = "def total(items):\n    "
-READY = r"^\$\(sparkle\) Midfill$"
 ERROR = r"^\$\(error\) Midfill$"
-
-
-class Servers:
-    """The servers of these tests, which are ended after the last one."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._made: list[EditorServer] = []
-
-    def make(self, fault: str | None = None, **script: str) -> EditorServer:
-        settings = {"SCRIPTED_TEXT": ANSWER} | script
-        folder = self._folder / str(len(self._made))
-        self._made.append(write_server(folder, settings, fault=fault))
-        return self._made[-1]
-
-    def end(self) -> None:
-        for server in self._made:
-            server.end()
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:
-    """Make servers for the whole module."""
-    made = Servers(tmp_path_factory.mktemp("servers"))
-    yield made
-    made.end()
-
-
-@pytest.fixture(scope="module")
-def good(servers: Servers) -> EditorServer:
-    """A server that works."""
-    return servers.make()
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +43,10 @@ def window(windows: Windows, good: EditorServer, silent: dict[str, Window]) -> W
 
 
 @pytest.fixture(autouse=True)
-def mended(window: Window, good: EditorServer) -> Generator[None]:
+def repaired(window: Window, good: EditorServer) -> Generator[None]:
     """After each test the user has a server that works, and completions."""
     yield
-    window.page.bring_to_front()
-    mark = window.events.mark()
-    mend = settings(good) | {"midfill.model.path": None}
-    if window.set_settings(mend):
-        window.events.wait("server.start", since=mark)
-        window.wait_until_ready(since=mark)
-    window.command("Notifications: Clear All Notifications")
-    complete(window)
+    repair(window, good)
 
 
 def test_no_server_is_installed(window: Window, good: EditorServer) -> None:
@@ -91,7 +57,7 @@ def test_no_server_is_installed(window: Window, good: EditorServer) -> None:
     window.wait_for_status(ERROR)
     assert 1 == len(window.messages)
     window.shot("not-installed")
-    window.press_button("not installed", "Choose Path…")
+    window.press_button("not installed", "Choose path…")
     box = window.page.locator(".quick-input-widget input")
     expect(box).to_be_visible()
     box.fill(f"{good.program.parent}/")
@@ -112,7 +78,7 @@ def test_the_server_ends_as_it_starts(window: Window, servers: Servers) -> None:
     assert 1 == len(window.messages)
     assert "exit status 3" in window.messages[0]
     window.shot("crash")
-    window.press_button("exit status 3", "Show Log")
+    window.press_button("exit status 3", "Show log")
     panel = window.page.locator(".part.panel .output-view, .part.panel")
     expect(panel.first).to_be_visible()
     window.shot("log")
@@ -129,7 +95,7 @@ def test_the_server_is_of_another_version(window: Window, servers: Servers) -> N
     assert 1 == len(window.messages)
     assert "99.0.0" in window.messages[0]
     window.shot("other-version")
-    window.press_button("99.0.0", "Open Settings")
+    window.press_button("99.0.0", "Open settings")
     window.page.locator(".settings-editor .setting-item").first.wait_for()
     window.press("Escape")
     complete(window)
@@ -156,7 +122,7 @@ def test_settings_of_the_wrong_type(window: Window) -> None:
     window.message("maxLineTokens").first.wait_for()
     assert 1 == len(window.messages)
     window.shot("wrong-settings")
-    window.press_button("maxLineTokens", "Open Settings")
+    window.press_button("maxLineTokens", "Open settings")
     window.page.locator(".settings-editor .setting-item").first.wait_for()
     window.press("Escape")
     complete(window)
@@ -170,8 +136,7 @@ def test_typing_takes_a_request_back(window: Window, servers: Servers) -> None:
     server = servers.make(SCRIPTED_TOKEN_DELAY_MS="500")
     mark = window.events.mark()
     window.set_settings(settings(server))
-    window.events.wait("server.start", since=mark)
-    window.wait_until_ready(since=mark)
+    window.wait_for_new_server(since=mark)
     new_line(window)
     window.type("x =")
     before = window.events.mark()
@@ -189,8 +154,7 @@ def test_the_engine_dies(window: Window, servers: Servers) -> None:
     server = servers.make(SCRIPTED_DIE_AFTER_REQUESTS="1")
     mark = window.events.mark()
     window.set_settings(settings(server))
-    window.events.wait("server.start", since=mark)
-    window.wait_until_ready(since=mark)
+    window.wait_for_new_server(since=mark)
     before = window.events.mark()
     new_line(window)
     window.type("x = ")
@@ -222,34 +186,11 @@ def test_a_server_that_does_not_answer(window: Window, good: EditorServer) -> No
     window.set_settings({"midfill.completion.deadlineMs": None})
 
 
-def test_the_server_is_killed_again_and_again(
-    window: Window, good: EditorServer
-) -> None:
-    """It is started again four times, then the user is asked."""
-    mark = window.events.mark()
-    window.command("Midfill: Restart the Server")
-    window.wait_until_ready(since=mark)
-    for time in range(5):
-        mark = window.events.mark()
-        os.kill(good.pids[-1], signal.SIGKILL)
-        if time < 4:
-            window.events.wait("status", since=mark, kind="loading")
-            window.wait_until_ready(since=mark)
-            assert [] == window.messages
-    window.events.wait("message", since=mark, key="crashes")
-    window.wait_for_status(ERROR)
-    assert 1 == len(window.messages)
-    window.shot("crashes")
-    window.press_button("keeps ending", "Restart")
-    window.wait_until_ready(since=mark)
-    complete(window)
-
-
 @pytest.mark.parametrize(
     ("fault", "told", "button"),
     [
         ("hang", "does not answer", "Restart"),
-        ("garbage", "something else than messages", "Open Settings"),
+        ("garbage", "something else than messages", "Open settings"),
     ],
 )
 def test_nothing_that_makes_sense(
@@ -265,29 +206,9 @@ def test_nothing_that_makes_sense(
     other.set_settings(settings(good))
     mark = other.events.mark()
     other.press_button(told, button)
-    if button == "Open Settings":
+    if button == "Open settings":
         other.page.locator(".settings-editor .setting-item").first.wait_for()
         other.press("Escape")
     other.wait_until_ready(since=mark)
     complete(other)
     assert 2 <= len(good.running)
-
-
-def settings(server: EditorServer) -> dict[str, object]:
-    """Return the settings that lead to a server."""
-    return {"midfill.server.path": str(server.program)}
-
-
-def new_line(window: Window) -> None:
-    """Put the cursor on an empty line at the end."""
-    window.focus()
-    window.press("Escape", "Enter")
-
-
-def complete(window: Window) -> None:
-    """Type, see ghost text and leave it."""
-    new_line(window)
-    window.type("x = ")
-    window.wait_for_ghost(ANSWER)
-    window.press("Escape")
-    window.wait_for_no_ghost()

@@ -63,6 +63,11 @@ class Window:
             "status", since=since, kind="ready", timeout_s=timeout_s
         )
 
+    def wait_for_new_server(self, *, since: int) -> None:
+        """Wait until another server was started and completions can come."""
+        started = self.events.wait_until_after("server.start", since=since)
+        self.wait_until_ready(since=started)
+
     def set_settings(self, settings: Mapping[str, object]) -> bool:
         """Write some settings of the workspace, beside those that are there.
 

@@ -1,8 +1,8 @@
 import * as vscode from "vscode";
 import { writeSetting } from "../settings/read";
 
-const OPEN = "Open Setting";
-const NEVER = "Don't Tell Me Again";
+const OPEN = "Open setting";
+const NEVER = "Don't tell me again";
 
 /** Explain why completions often do not appear behind a word; change nothing by itself. */
 export async function explainCutOff(): Promise<void> {

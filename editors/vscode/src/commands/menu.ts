@@ -21,7 +21,7 @@ function entries(window: MidfillWindow): Entry[] {
   const missing: Entry[] =
     kind === "missing" || kind === "failed"
       ? [
-          { label: "$(cloud-download) Set Up the Server", command: "midfill.installServer" },
+          { label: "$(cloud-download) Set up the server", command: "midfill.installServer" },
           separator(),
         ]
       : [];
@@ -29,15 +29,15 @@ function entries(window: MidfillWindow): Entry[] {
     ...missing,
     ...switching(window),
     separator(),
-    { label: "$(symbol-misc) Choose Model…", command: "midfill.chooseModel" },
-    { label: "$(debug-restart) Restart the Server", command: "midfill.restart" },
+    { label: "$(symbol-misc) Choose model…", command: "midfill.chooseModel" },
+    { label: "$(debug-restart) Restart the server", command: "midfill.restart" },
     separator(),
-    { label: "$(search) Show Trace of the Last Completion", command: "midfill.showTrace" },
-    { label: "$(output) Show Log", command: "midfill.showLog" },
-    { label: "$(pulse) Run Doctor", command: "midfill.runDoctor" },
+    { label: "$(search) Show trace of the last completion", command: "midfill.showTrace" },
+    { label: "$(output) Show log", command: "midfill.showLog" },
+    { label: "$(pulse) Run doctor", command: "midfill.runDoctor" },
     separator(),
-    { label: "$(gear) Open Settings", command: "midfill.openSettings" },
-    { label: "$(book) Open Walkthrough", command: "midfill.openWalkthrough" },
+    { label: "$(gear) Open settings", command: "midfill.openSettings" },
+    { label: "$(book) Open walkthrough", command: "midfill.openWalkthrough" },
   ];
 }
 
@@ -48,12 +48,12 @@ function switching(window: MidfillWindow): Entry[] {
   const first: Entry[] = [
     {
       label: own.enable
-        ? "$(circle-slash) Switch Completions Off"
-        : "$(sparkle) Switch Completions On",
+        ? "$(circle-slash) Switch completions off"
+        : "$(sparkle) Switch completions on",
       command: "midfill.toggle",
     },
     snoozed
-      ? { label: "$(bell) End Snooze", command: "midfill.endSnooze" }
+      ? { label: "$(bell) End snooze", command: "midfill.endSnooze" }
       : { label: "$(bell-slash) Snooze…", command: "midfill.snooze" },
   ];
   if (document === undefined) return first;
@@ -61,11 +61,11 @@ function switching(window: MidfillWindow): Entry[] {
   return [
     ...first,
     {
-      label: `$(code) Switch ${on ? "Off" : "On"} for ${document.languageId}`,
+      label: `$(code) Switch ${on ? "off" : "on"} for ${document.languageId}`,
       command: "midfill.toggleLanguage",
     },
     {
-      label: `$(file) Switch ${window.switches.fileIsOff(document.uri) ? "On" : "Off"} in This File`,
+      label: `$(file) Switch ${window.switches.fileIsOff(document.uri) ? "on" : "off"} in this file`,
       command: "midfill.toggleFile",
     },
   ];

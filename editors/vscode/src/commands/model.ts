@@ -103,7 +103,7 @@ async function askFolder(): Promise<string | undefined> {
     canSelectFiles: false,
     canSelectFolders: true,
     title: "A folder with a manifest.json",
-    openLabel: "Use This Model",
+    openLabel: "Use this model",
   });
   return chosen?.[0]?.fsPath;
 }

@@ -10,8 +10,8 @@ import type { Machine } from "../setup/plan";
 import { withProgress } from "../ui/progress";
 import type { MidfillWindow } from "../window";
 
-const RETRY = "Try Again";
-const SHOW_LOG = "Show Log";
+const RETRY = "Try again";
+const SHOW_LOG = "Show log";
 
 /** Set the server up in the extension's own storage, and start it. */
 export async function installServer(
@@ -50,7 +50,7 @@ async function setUpWithProgress(
 }
 
 async function confirmAgain(): Promise<boolean> {
-  const again = "Set Up Again";
+  const again = "Set up again";
   const text = "Midfill's server is set up already. Remove it and set it up again?";
   return (await vscode.window.showWarningMessage(text, { modal: true }, again)) === again;
 }
@@ -59,7 +59,7 @@ async function confirmAgain(): Promise<boolean> {
 async function offerOwn(window: MidfillWindow): Promise<void> {
   const { serverPath } = window.switches.settings.own;
   if (serverPath === "") return;
-  const use = "Use It";
+  const use = "Use it";
   const answer = await vscode.window.showInformationMessage(
     `Midfill's server is set up, but midfill.server.path names another one: ${serverPath}`,
     use,
@@ -106,7 +106,7 @@ export async function choosePath(): Promise<void> {
   const chosen = await vscode.window.showOpenDialog({
     canSelectMany: false,
     title: "Midfill's server: the midfill executable",
-    openLabel: "Use This Server",
+    openLabel: "Use this server",
   });
   const file = chosen?.[0]?.fsPath;
   if (file) await writeSetting("server.path", path.normalize(file));

@@ -3,6 +3,7 @@ import type { Middleware } from "vscode-languageclient/node";
 import type { EventLog } from "../log/events";
 import { EarlyRequest, type Place } from "./askAgain";
 import { type CancelledRequest, CutoffCounter, isCutOff } from "./cutoff";
+import { HeldRequests } from "./held";
 import type { Watchdog } from "./watchdog";
 
 /** What the middleware asks of the window; everything here returns at once. */
@@ -13,6 +14,8 @@ export interface ProviderHost {
   snoozed(): boolean;
   /** Whether the engine answers. */
   answers(): boolean;
+  /** Whether the engine is on its way, so that it is worth waiting for. */
+  loads(): boolean;
   /** Called when a completion was accepted. */
   accepted(): void;
   /** Called when VS Code often gives up waiting. */
@@ -24,6 +27,7 @@ type Answer = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null
 /** Stands between VS Code and the client: lets requests through, or not, and watches them. */
 export class InlineProvider implements Middleware {
   private readonly early = new EarlyRequest();
+  private readonly held = new HeldRequests();
   private readonly cutoffs = new CutoffCounter();
   private lastId = 0;
 
@@ -53,13 +57,26 @@ export class InlineProvider implements Middleware {
     const asked = repeat
       ? { ...context, triggerKind: vscode.InlineCompletionTriggerKind.Automatic }
       : context;
-    this.watchdog.asked();
     const ready = this.host.answers();
-    const answer = Promise.resolve(next(document, position, asked, token));
+    const ask = async (): Promise<Answer> => {
+      this.watchdog.asked();
+      try {
+        return await next(document, position, asked, token);
+      } finally {
+        this.watchdog.answered();
+      }
+    };
+    const held = !automatic && this.host.loads();
+    const answer = held
+      ? this.held
+          .hold(token)
+          .then(() => (token.isCancellationRequested || !this.host.answers() ? undefined : ask()))
+      : ask();
     this.log.record("request", {
       id,
       automatic,
       repeat,
+      held,
       language: document.languageId,
       sync_ms: performance.now() - began,
     });
@@ -68,10 +85,7 @@ export class InlineProvider implements Middleware {
     );
     return answer
       .then((items) => this.answered(id, place, items, ready, token.isCancellationRequested, began))
-      .finally(() => {
-        cancellation.dispose();
-        this.watchdog.answered();
-      });
+      .finally(() => cancellation.dispose());
   };
 
   /** Note that a completion was accepted: its command is on its way to the server. */
@@ -107,6 +121,16 @@ export class InlineProvider implements Middleware {
     if (editor.document.isDirty) {
       this.early.unanswered(placeOf(editor.document, editor.selection.active));
     }
+  }
+
+  /** Let what was asked by hand go on, unless the engine is still on its way. */
+  engineChanged(): void {
+    if (!this.host.loads()) this.held.release();
+  }
+
+  /** Let go of what another server was asked by hand: it cannot answer any more. */
+  serverReplaced(): void {
+    this.held.release();
   }
 
   /** Ask again for what was asked too early, if the cursor is still there. */

@@ -6,12 +6,12 @@ export type Remedy = "setUp" | "choosePath" | "openSettings" | "showLog" | "rest
 
 /** What is written on the buttons. */
 export const REMEDY_TITLES: Readonly<Record<Remedy, string>> = {
-  setUp: "Set Up Server",
-  choosePath: "Choose Path…",
-  openSettings: "Open Settings",
-  showLog: "Show Log",
+  setUp: "Set up server",
+  choosePath: "Choose path…",
+  openSettings: "Open settings",
+  showLog: "Show log",
   restart: "Restart",
-  runDoctor: "Run Doctor",
+  runDoctor: "Run doctor",
 };
 
 /** Something that keeps Midfill from completing, and what helps. */

@@ -9,6 +9,8 @@ import { type Exit, type Launch, ServerProcess } from "./process";
 const INITIALIZE_TIMEOUT_MS = 30_000;
 /** A server that writes more without a message is none, and only makes the editor slow. */
 const MOST_GARBAGE_BYTES = 1_000_000;
+/** How long a server may take for its first message after it wrote something else. */
+const GARBAGE_TIMEOUT_MS = 10_000;
 const SHUTDOWN_TIMEOUT_MS = 1_500;
 const EXIT_TIMEOUT_MS = 2_500;
 
@@ -25,6 +27,8 @@ export class Session {
   readonly client: LanguageClient;
   private stopping: Promise<void> | undefined;
   private nextGarbageTold = 1;
+  private garbageTimer: NodeJS.Timeout | undefined;
+  private giveUp: () => void = () => {};
 
   constructor(
     launch: Launch,
@@ -50,6 +54,11 @@ export class Session {
   /** Tell of bytes that are no message: the first, and ten times as many; end what never stops. */
   private garbageCame(channel: LogOutputChannel): void {
     const bytes = this.process.output.garbageBytes;
+    if (this.process.output.frames === 0) {
+      this.garbageTimer ??= setTimeout(() => {
+        if (this.process.output.frames === 0) this.giveUp();
+      }, GARBAGE_TIMEOUT_MS);
+    }
     if (bytes >= this.nextGarbageTold) {
       this.nextGarbageTold = bytes * 10;
       channel.warn(`The server wrote ${bytes} bytes that are no message; they are dropped.`);
@@ -60,16 +69,17 @@ export class Session {
 
   /** Start, and wait until the server has answered or has failed to. */
   async start(): Promise<StartResult> {
-    let timer: NodeJS.Timeout | undefined;
     const late = new Promise<"late">((resolve) => {
-      timer = setTimeout(() => resolve("late"), INITIALIZE_TIMEOUT_MS);
+      this.giveUp = () => resolve("late");
     });
+    const timer = setTimeout(this.giveUp, INITIALIZE_TIMEOUT_MS);
     const started = this.client.start().then(
       () => "started" as const,
       (error: unknown) => ({ message: error instanceof Error ? error.message : String(error) }),
     );
     const first = await Promise.race([started, late, this.process.exited]);
     clearTimeout(timer);
+    clearTimeout(this.garbageTimer);
     if (first === "started") {
       const result = this.client.initializeResult;
       return {

@@ -24,6 +24,11 @@ export function answers(state: ServerState): boolean {
   );
 }
 
+/** Whether an engine is on its way. */
+export function loads(state: ServerState): boolean {
+  return state.kind === "starting" || (state.kind === "running" && state.engine.kind === "loading");
+}
+
 /** Why one document gets no completions, by its URI, as the server said. */
 export type DocumentReasons = ReadonlyMap<string, string>;
 

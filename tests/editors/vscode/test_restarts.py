@@ -1,0 +1,112 @@
+"""Servers that load, restart or are killed: what the user asked for still comes."""
+
+import os
+import signal
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from editor_server import EditorServer
+from vscode.fault_servers import (
+    ANSWER,
+    HEAD,
+    Servers,
+    complete,
+    new_line,
+    repair,
+    settings,
+)
+from vscode.window import Window
+from vscode.windows import Windows
+
+pytestmark = pytest.mark.editor
+
+SHUTDOWN_MS = 300
+LOADING = r"^\$\(loading\) Midfill \d+%$"
+ERROR = r"^\$\(error\) Midfill$"
+
+
+@pytest.fixture(scope="module")
+def window(windows: Windows, good: EditorServer) -> Window:
+    """A window whose server works."""
+    window = windows.open(settings(good), {"a.py": HEAD})
+    window.wait_until_ready()
+    return window
+
+
+@pytest.fixture(autouse=True)
+def repaired(window: Window, good: EditorServer) -> Generator[None]:
+    """After each test the user has a server that works, and completions."""
+    yield
+    repair(window, good)
+
+
+def test_asking_by_hand_while_the_model_is_loaded(
+    window: Window, servers: Servers
+) -> None:
+    """It is answered as soon as it can be, without another key."""
+    new_line(window)
+    mark = window.events.mark()
+    window.set_settings(settings(servers.make(SCRIPTED_START_DELAY_MS="3000")))
+    window.events.wait("server.start", since=mark)
+    window.wait_for_status(LOADING)
+    window.press("Control+Alt+i")
+    window.events.wait("request", since=mark, automatic=False, held=True)
+    assert () == window.events.all("status", since=mark, kind="ready")
+    window.wait_until_ready(since=mark)
+    window.wait_for_ghost(ANSWER)
+    window.press("Tab")
+    window.wait_for_lines(f"    {ANSWER}")
+
+
+@pytest.mark.parametrize("state", ["loading", "ready", "engine dead"])
+def test_a_restart_is_answered_at_once(
+    window: Window, servers: Servers, good: EditorServer, state: str
+) -> None:
+    """Whatever the server does, it answers ``shutdown`` within 0.3 s and ends."""
+    slow = {"SCRIPTED_START_DELAY_MS": "5000"}
+    dying = {"SCRIPTED_START_DELAY_MS": "1000", "SCRIPTED_DIE_AFTER_REQUESTS": "1"}
+    mark = window.events.mark()
+    if state == "ready":
+        server = good
+    else:
+        server = servers.make(None, **(slow if state == "loading" else dying))
+        window.set_settings(settings(server))
+        window.events.wait("server.start", since=mark)
+        window.wait_for_status(LOADING)
+    if state == "engine dead":
+        window.wait_until_ready(since=mark)
+        dead = window.events.mark()
+        new_line(window)
+        window.type("x = ")
+        window.events.wait("status", since=dead, kind="loading")
+    mark = window.events.mark()
+    stopped = server.pids[-1]
+    window.command("Midfill: Restart the Server")
+    event = window.events.wait("server.stopped", since=mark, server_pid=stopped)
+    assert event["polite"] is True
+    assert float(str(event["answered_ms"])) <= SHUTDOWN_MS
+    assert not Path(f"/proc/{stopped}").exists()
+    window.wait_for_new_server(since=mark)
+
+
+def test_the_server_is_killed_again_and_again(
+    window: Window, good: EditorServer
+) -> None:
+    """It is started again four times, then the user is asked."""
+    mark = window.events.mark()
+    window.command("Midfill: Restart the Server")
+    window.wait_for_new_server(since=mark)
+    for time in range(5):
+        mark = window.events.mark()
+        os.kill(good.pids[-1], signal.SIGKILL)
+        if time < 4:
+            window.wait_for_new_server(since=mark)
+            assert [] == window.messages
+    window.events.wait("message", since=mark, key="crashes")
+    window.wait_for_status(ERROR)
+    assert 1 == len(window.messages)
+    window.shot("crashes")
+    window.press_button("keeps ending", "Restart")
+    window.wait_for_new_server(since=mark)
+    complete(window)
