@@ -2,6 +2,7 @@
 
 import psutil
 import pytest
+from editor_server import wait_for
 from neovim_driver import LINE, Neovim
 
 pytestmark = pytest.mark.editor
@@ -47,7 +48,8 @@ def test_doctor_runs_in_a_terminal(neovim: Neovim) -> None:
     assert "terminal" == neovim.lua("return vim.bo.buftype")
     job = "vim.b.terminal_job_id"
     pid = int(str(neovim.lua(f"return vim.fn.jobpid({job})")))
-    assert "doctor" == psutil.Process(pid).cmdline()[-1]
+    # Until the new process has become the program, it looks like Neovim.
+    wait_for(lambda: psutil.Process(pid).cmdline()[-1] == "doctor", what="the doctor")
     neovim.lua(f"vim.fn.jobstop({job})")
 
 
