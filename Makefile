@@ -61,7 +61,7 @@ NODE_FITS := process.exit(parseInt(process.versions.node) < 20)
 # VS Code's tests run by themselves: Playwright keeps an event loop running, beside which
 # pynvim's cannot. An editor that stumbles on a busy machine gets a second try, which the
 # output shows.
-EDITOR_TESTS = $(BIN)/python -m pytest -m 'editor$(CPU_ONLY)' -n $(WORKERS) \
+EDITOR_TESTS = $(BIN)/python -m pytest -m 'not gpu' -n $(WORKERS) \
 	--dist loadfile tests/editors
 TRY_TWICE = $(EDITOR_TESTS)$(1) || { echo 'Once more, with new editors, what failed:'; \
 	$(EDITOR_TESTS)$(1) --last-failed --last-failed-no-failures none; }

@@ -1,7 +1,4 @@
-"""Keep an engine alive: start it, watch it, start it again when it dies.
-
-This module does not know which engine it is.
-"""
+"""Keep an engine, whichever it is, alive: start it, watch it, start it again."""
 
 import asyncio
 import contextlib
@@ -31,10 +28,9 @@ _PROBE = GenerationRequest(request_id="engine-probe", token_ids=(0, 0), max_toke
 
 
 class EngineSupervisor:
-    """An engine that comes back after it died.
+    """An engine that comes back after it died; an `Engine` itself.
 
-    It is an `Engine` itself. Requests that arrive while there is no engine fail at
-    once; they do not wait.
+    Requests that arrive while there is none fail at once; they do not wait.
     """
 
     def __init__(

@@ -46,9 +46,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def run_stdio(configurator: Configurator) -> NoReturn:
     """Serve the editor behind stdin and stdout, and end the process.
 
-    Descriptors 0 and 1 are taken away from everything else first, so call this before
-    anything that may print is imported. A server that does not end in time is killed,
-    with all its children.
+    Descriptors 0 and 1 are taken from everything else first, so call this before what
+    may print is imported. One that does not end in time is killed with its children.
     """
     stdio = claim_stdio()
 
