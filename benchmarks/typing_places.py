@@ -99,7 +99,7 @@ def _found(kind: str, source: str) -> list[tuple[int, str]]:
 
 
 def _pause(name: str, source: str, offset: int, typed: str) -> Pause:
-    """Take the rest of the line away."""
+    """Return the file without what stands right of the cursor in its line."""
     end = source.find("\n", offset)
     line = source[offset : end if end >= 0 else len(source)]
     word = re.match(r"\w*", line) if typed else re.match(r"\s*(\w+|[^\w\s]+|)", line)

@@ -186,7 +186,7 @@ class LineWindows:
     def _suffix(
         self, text: str, offset: int, max_tokens: int
     ) -> tuple[int, tuple[int, ...]]:
-        """Give where the suffix ends, and its tokens."""
+        """Return where the suffix ends, and its tokens."""
         limit = min(len(text), offset + max_tokens * _MAX_CHARS_PER_TOKEN)
         # Counted from the cursor: a line typed above must not move the blocks.
         numbered = list(enumerate(line_starts(text, offset, limit), 1))

@@ -1,4 +1,4 @@
-"""Does the engine start, and does it complete a line of code with these settings?"""
+"""Checks that the engine starts and completes a line of code with these settings."""
 
 import asyncio
 import gc

@@ -43,7 +43,7 @@ def extra_arguments(hold: Hold | None, prompt_tokens: int) -> dict[str, object] 
 def masks_of(
     extra_arguments: Mapping[str, object] | None, device: torch.device
 ) -> HoldMasks | None:
-    """Take a hold out of a request's extra arguments; None where there is none."""
+    """Return the hold in a request's extra arguments; None where there is none."""
     sent = (extra_arguments or {}).get(_KEY)
     if sent is None:
         return None

@@ -44,7 +44,7 @@ class RestartPolicy:
 
     @classmethod
     def from_config(cls, config: EngineConfig) -> Self:
-        """Take what the user may set, and the defaults for the rest."""
+        """Return a policy of what the user may set, and the defaults for the rest."""
         return cls(
             start_timeout_s=config.start_timeout_s, max_restarts=config.max_restarts
         )
