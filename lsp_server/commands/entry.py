@@ -99,16 +99,17 @@ def _interrupted_by(numbers: Iterable[signal.Signals]) -> Iterator[None]:
     """Have signals interrupt a command as Ctrl-C does, so that it clears up."""
     # Behind a shell's `&` Ctrl-C is ignored, and these end the process as ever.
     has_ctrl_c = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    changed = [
-        n for n in numbers if has_ctrl_c and signal.getsignal(n) is signal.SIG_DFL
-    ]
-    for number in changed:
-        signal.signal(number, _interrupt)
+    before = {
+        number: signal.signal(number, _interrupt)
+        for number in numbers
+        # What `nohup` ignores stays ignored.
+        if has_ctrl_c and signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(_number: int, _frame: types.FrameType | None) -> None:

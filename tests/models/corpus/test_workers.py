@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
@@ -33,8 +34,12 @@ def test_uses_other_processes() -> None:
 def test_tells_that_a_worker_was_killed() -> None:
     """A worker that dies is an error, not a wait without end."""
     with pytest.raises(BrokenProcessPool):
-        list(run_all(os._exit, [1], workers=2))
+        list(run_all(_die, [1], workers=2))
 
 
 def _process(_: int) -> int:
     return os.getpid()
+
+
+def _die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
