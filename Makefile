@@ -125,6 +125,9 @@ install-editors: $(TOOLS) $(VENV)/.installed-editors ## Obtain the editors that 
 .PHONY: install-s3
 install-s3: $(VENV)/.installed-s3 ## Install boto3, to pull models from S3
 
+.PHONY: install-training
+install-training: $(VENV)/.installed-training ## Install what measures and makes models
+
 .PHONY: install-quantize
 install-quantize: .venv-quantize/.installed ## Make auto-gptq's own environment
 
@@ -146,8 +149,13 @@ lock: $(RUNTIME) ## Resolve the locked requirements again (UPGRADE=1: newest ver
 	$(COMPILE) pyproject.toml --extra cuda requirements/build.in -o requirements/cuda.txt
 	$(COMPILE) pyproject.toml --extra s3 -c requirements/cpu.txt -c requirements/cuda.txt \
 		-o requirements/s3.txt
-	$(COMPILE) pyproject.toml --extra s3 --extra dev -c requirements/cpu.txt \
-		-c requirements/cuda.txt -c requirements/s3.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra training -c requirements/cpu.txt \
+		-c requirements/cuda.txt -c requirements/s3.txt \
+		--override requirements/training-overrides.txt -o requirements/training.txt
+	$(COMPILE) pyproject.toml --extra s3 --extra training --extra dev \
+		-c requirements/cpu.txt -c requirements/cuda.txt -c requirements/s3.txt \
+		-c requirements/training.txt --override requirements/training-overrides.txt \
+		-o requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra editors -c requirements/cpu.txt \
 		-c requirements/cuda.txt -c requirements/dev.txt -o requirements/editors.txt
 	$(COMPILE) requirements/quantize.in requirements/torch-cpu.in \
@@ -176,6 +184,10 @@ $(RUNTIME): $(INSTALL) pyproject.toml | python
 
 $(VENV)/.installed-s3: requirements/s3.txt $(INSTALL) | $(RUNTIME)
 	@$(PYTHON) requirements/install.py $(VENV) s3
+	@touch $@
+
+$(VENV)/.installed-training: requirements/training.txt $(INSTALL) | $(RUNTIME)
+	@$(PYTHON) requirements/install.py $(VENV) training
 	@touch $@
 
 $(TOOLS): requirements/dev.txt $(INSTALL) | $(RUNTIME)

@@ -13,8 +13,8 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from models.locate import locate
-from models.manifest import (
+from lsp_server.modelstore.locate import locate
+from lsp_server.modelstore.manifest import (
     Manifest,
     Provenance,
     Quantisation,

@@ -79,6 +79,10 @@ class MidfillError(Exception):
         self.remedy = remedy
 
 
+class UnavailableError(MidfillError):
+    """This installation lacks the part that was asked for."""
+
+
 class ConfigError(MidfillError):
     """A setting is unknown, of the wrong type, or out of range."""
 

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-PACKAGES = ("lsp_server", "models")
+PACKAGE = "lsp_server"
+# `bin` holds the command, and uv leaves its lock.
+EXPECTED = frozenset({PACKAGE, "bin", ".lock"})
 # These import vLLM or torch's heavier parts: seconds each, and tests cover them.
 HEAVY = frozenset({"lsp_server.engine.cpu_int4", "lsp_server.engine.vllm_engine"})
-# Runs inside auto-gptq's own environment, whose packages are not here.
-FOREIGN = "models.quantize"
 
 
 def modules_of(package: ModuleType) -> list[str]:
@@ -25,25 +25,32 @@ def modules_of(package: ModuleType) -> list[str]:
     return [
         module.name
         for module in found
-        if module.name not in HEAVY
-        and not module.name.startswith(FOREIGN)
-        and not module.name.endswith(".__main__")
+        if module.name not in HEAVY and not module.name.endswith(".__main__")
     ]
 
 
 def main(folder: Path) -> int:
     """Import everything and print how much that was."""
     sys.path.insert(0, str(folder))
-    names: list[str] = []
-    for package_name in PACKAGES:
-        package = importlib.import_module(package_name)
-        origin = Path(str(package.__file__)).resolve()
-        if not origin.is_relative_to(folder):
-            print(f"{package_name} was imported from {origin}", file=sys.stderr)
-            return 1
-        names += [package_name, *modules_of(package)]
+    others = {
+        path.name
+        for path in folder.iterdir()
+        if path.name not in EXPECTED and path.suffix != ".dist-info"
+    }
+    if others:
+        print(f"the wheel installs {', '.join(sorted(others))}", file=sys.stderr)
+        return 1
+    package = importlib.import_module(PACKAGE)
+    origin = Path(str(package.__file__)).resolve()
+    if not origin.is_relative_to(folder):
+        print(f"{PACKAGE} was imported from {origin}", file=sys.stderr)
+        return 1
+    names = [PACKAGE, *modules_of(package)]
     for name in names:
         importlib.import_module(name)
+    if not importlib.import_module("lsp_server.modelstore.locate").shipped_models():
+        print("the wheel holds no model", file=sys.stderr)
+        return 1
     scripts = importlib.metadata.distribution("midfill").entry_points
     for entry_point in scripts.select(group="console_scripts"):
         entry_point.load()

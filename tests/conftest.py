@@ -1,9 +1,138 @@
-"""What holds for every test."""
+"""What holds for every test, and fixtures that make small real model folders."""
 
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from lsp_server.modelstore.manifest import (
+    Manifest,
+    Provenance,
+    Quantisation,
+    describe_files,
+    write_manifest,
+)
 
 # A busy machine is slow now and then, and that is no failure of what is tested.
 settings.register_profile(
     "midfill", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("midfill")
+
+Tensors: TypeAlias = Mapping[str, tuple[str, tuple[int, ...]]]
+WriteWeights: TypeAlias = Callable[[Path, Tensors], None]
+EditJson: TypeAlias = Callable[[Path, Callable[[dict[str, object]], object]], None]
+DescribeAgain: TypeAlias = Callable[[Path], Manifest]
+
+ITEM_BYTES = {"F16": 2, "BF16": 2, "I32": 4, "F32": 4}
+
+
+@pytest.fixture
+def write_weights() -> WriteWeights:
+    """Give a writer of safetensors files whose tensors are all ones."""
+
+    def write(path: Path, tensors: Tensors) -> None:
+        header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+        data = b""
+        for name, (dtype, shape) in tensors.items():
+            items = 1
+            for size in shape:
+                items *= size
+            first = len(data)
+            data += b"\1" * (items * ITEM_BYTES[dtype])
+            header[name] = {
+                "dtype": dtype,
+                "shape": list(shape),
+                "data_offsets": [first, len(data)],
+            }
+        encoded = json.dumps(header).encode()
+        path.write_bytes(len(encoded).to_bytes(8, "little") + encoded + data)
+
+    return write
+
+
+@pytest.fixture
+def edit_json() -> EditJson:
+    """Give an editor of JSON files: the change gets the decoded object."""
+
+    def edit(path: Path, change: Callable[[dict[str, object]], object]) -> None:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        change(content)
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    return edit
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """Describe the folder as it is."""
+    return Manifest(
+        name="tiny",
+        family="midfill",
+        architecture="LlamaForCausalLM",
+        tokenizer="tokenizer.json",
+        context_length=128,
+        parameters=1234,
+        dtype="bfloat16",
+        licence="Apache-2.0",
+        quantisation=Quantisation(
+            method="gptq",
+            bits=4,
+            group_size=64,
+            sym=True,
+            desc_act=False,
+            tool="auto-gptq 0.7.1",
+        ),
+        provenance=Provenance(
+            source="tiny-bf16",
+            source_sha256="0" * 64,
+            calibration="none",
+            date="2026-01-31",
+            training="none",
+        ),
+        files=describe_files(folder),
+    )
+
+
+@pytest.fixture
+def describe_again() -> DescribeAgain:
+    """Give what rewrites a folder's manifest, as an attacker would."""
+
+    def describe(folder: Path) -> Manifest:
+        manifest = manifest_of(folder)
+        write_manifest(folder, manifest)
+        return manifest
+
+    return describe
+
+
+@pytest.fixture
+def model_folder(
+    tmp_path: Path, write_weights: WriteWeights, describe_again: DescribeAgain
+) -> Path:
+    """Give a whole model folder with its manifest."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "max_position_embeddings": 128,
+        "quantization_config": {
+            "quant_method": "gptq",
+            "bits": 4,
+            "group_size": 64,
+            "sym": True,
+            "desc_act": False,
+        },
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "tokenizer.json").write_text(
+        json.dumps({"model": {"vocab": {"auto_map": 0}}}), encoding="utf-8"
+    )
+    write_weights(
+        folder / "model.safetensors",
+        {"a.weight": ("BF16", (4, 8)), "b.weight": ("F16", (3,))},
+    )
+    describe_again(folder)
+    return folder

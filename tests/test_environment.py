@@ -32,6 +32,7 @@ RESOLVED_LOCKS = (
     "gptqmodel-build",
     "quantize",
     "s3",
+    "training",
     "uv",
 )
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -80,7 +81,7 @@ def serving_lock() -> str:
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize("lock", ["cpu", "cuda", "dev", "quantize", "s3"])
+@pytest.mark.parametrize("lock", ["cpu", "cuda", "dev", "quantize", "s3", "training"])
 def test_lock_meets_the_project(lock: str, python: str) -> None:
     """Each extra, and what Midfill itself requires, is met by its lock."""
     versions = locked(lock, python)
@@ -96,7 +97,11 @@ def test_lock_meets_the_project(lock: str, python: str) -> None:
 @pytest.mark.parametrize("lock", SERVING_LOCKS)
 @pytest.mark.parametrize(
     ("added", "shared"),
-    [("dev", {"pygls", "packaging"}), ("gptqmodel", {"transformers", "packaging"})],
+    [
+        ("dev", {"pygls", "packaging"}),
+        ("training", {"pygls", "packaging"}),
+        ("gptqmodel", {"transformers", "packaging"}),
+    ],
 )
 def test_tools_share_the_runtime(
     added: str, shared: set[str], lock: str, python: str

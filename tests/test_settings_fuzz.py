@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.config import Config
+from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.setting_values import convert
 from lsp_server.settings import (
     Layer,
@@ -24,7 +25,6 @@ from lsp_server.settings import (
     file_layer,
     resolve,
 )
-from models.locate import pulled_models_folder
 
 SECTIONS = get_type_hints(Config)
 KEYS = {section: sorted(get_type_hints(kind)) for section, kind in SECTIONS.items()}

@@ -10,9 +10,10 @@ import sys
 import types
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from lsp_server.commands.terminal import make_streams_lenient, printable
-from lsp_server.errors import MidfillError
+from lsp_server.errors import MidfillError, UnavailableError
 
 __all__ = ["main"]
 
@@ -25,6 +26,11 @@ _COMMANDS = {
     "quantize": "make a 4-bit model folder of a 16-bit checkpoint",
     "eval": "measure how good a model is, beside others",
 }
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+_OF_TRAINING = frozenset({"quantize", "eval"})
+"""Commands of ``training/``, which only the repository holds."""
 
 _CLEARING_UP = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a process without a word, and its temporary files stay."""
@@ -68,7 +74,7 @@ def _run(words: list[str], chosen: str) -> int:
     try:
         with _ended_by_ctrl_c():
             options = _parser(chosen).parse_args(words)
-            command = importlib.import_module(f"lsp_server.commands.{options.command}")
+            command = _module_of(options.command)
         # The server has its own way with signals.
         ending = _CLEARING_UP if options.command != "serve" else ()
         with _interrupted_by(ending):
@@ -133,6 +139,22 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     for name, about in _COMMANDS.items():
         command = commands.add_parser(name, help=about, description=about)
         if name == chosen:
-            module = importlib.import_module(f"lsp_server.commands.{name}")
-            module.add_arguments(command)
+            _module_of(name).add_arguments(command)
     return parser
+
+
+def _module_of(name: str) -> types.ModuleType:
+    """Import a command's module.
+
+    Raises:
+        UnavailableError: It belongs to training, which is not installed.
+    """
+    if name not in _OF_TRAINING:
+        return importlib.import_module(f"lsp_server.commands.{name}")
+    if not (_ROOT / "training" / "commands" / f"{name}.py").is_file():
+        raise UnavailableError(
+            "this command belongs to Midfill's training tools, which are not installed",
+            subject=name,
+            remedy="Clone Midfill's repository, and run `make install` there",
+        )
+    return importlib.import_module(f"training.commands.{name}")

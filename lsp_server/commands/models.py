@@ -23,18 +23,18 @@ from lsp_server.doctor.torch_facts import ask_torch
 from lsp_server.doctor.vllm_build import build_device, installed_vllm
 from lsp_server.engine.vllm_options import reserved_cache_bytes
 from lsp_server.errors import PullError
+from lsp_server.modelstore.locate import locate, pulled_models_folder, shipped_models
+from lsp_server.modelstore.manifest import load_manifest, verify
+from lsp_server.modelstore.registry.catalogue import find_entry, load_registry
+from lsp_server.modelstore.registry.entry import Entry
+from lsp_server.modelstore.registry.memory import Load
+from lsp_server.modelstore.registry.pull import Order, find_local, pull
+from lsp_server.modelstore.registry.recommend import Gpu, Machine, judge
+from lsp_server.modelstore.registry.s3 import S3
+from lsp_server.modelstore.registry.sources import AllowList
+from lsp_server.modelstore.registry.transport import Transport
+from lsp_server.modelstore.registry.web import Web
 from lsp_server.settings import resolve
-from models.locate import locate, pulled_models_folder, shipped_models
-from models.manifest import load_manifest, verify
-from models.registry.catalogue import find_entry, load_registry
-from models.registry.entry import Entry
-from models.registry.memory import Load
-from models.registry.pull import Order, find_local, pull
-from models.registry.recommend import Gpu, Machine, judge
-from models.registry.s3 import S3
-from models.registry.sources import AllowList
-from models.registry.transport import Transport
-from models.registry.web import Web
 
 __all__ = ["add_arguments", "machine_of", "run"]
 

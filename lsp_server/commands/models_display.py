@@ -4,9 +4,14 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 
-from models.registry.entry import Checkpoint, Entry
-from models.registry.memory import Load
-from models.registry.recommend import Machine, Rating, Verdict, recommended
+from lsp_server.modelstore.registry.entry import Checkpoint, Entry
+from lsp_server.modelstore.registry.memory import Load
+from lsp_server.modelstore.registry.recommend import (
+    Machine,
+    Rating,
+    Verdict,
+    recommended,
+)
 
 __all__ = [
     "advice_lines",

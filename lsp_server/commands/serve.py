@@ -9,6 +9,8 @@ from pathlib import Path
 
 from lsp_server.config import Config
 from lsp_server.errors import ConfigError, ModelError
+from lsp_server.modelstore.locate import locate, pulled_models_folder
+from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.protocol.server import run_stdio
 from lsp_server.related_settings import settle
 from lsp_server.service.backend import Backend
@@ -23,8 +25,6 @@ from lsp_server.settings import (
     resolve,
 )
 from lsp_server.telemetry import configure_logging
-from models.locate import locate, pulled_models_folder
-from models.manifest import load_manifest
 
 __all__ = [
     "LayeredConfigurator",

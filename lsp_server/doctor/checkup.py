@@ -26,9 +26,9 @@ from lsp_server.doctor.vllm_build import (
     plugin_is_loaded,
 )
 from lsp_server.errors import ConfigError, ModelError
+from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import starter_of
-from models.locate import pulled_models_folder
 
 __all__ = ["examine"]
 

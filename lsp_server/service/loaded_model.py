@@ -4,12 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.config import Device
+from lsp_server.modelstore.locate import locate
+from lsp_server.modelstore.manifest import (
+    Manifest,
+    check_quantisation,
+    load_manifest,
+    verify,
+)
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.selfcheck import resolve_family
-from models.locate import locate
-from models.manifest import Manifest, check_quantisation, load_manifest, verify
 
 __all__ = ["LoadedModel", "load_model"]
 

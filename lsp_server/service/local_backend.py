@@ -20,6 +20,7 @@ from lsp_server.engine.scripted_engine import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress, StartTimes
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.outcomes import CompletionResult
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.service import reasons
@@ -35,7 +36,6 @@ from lsp_server.values import (
     StartStage,
     Trigger,
 )
-from models.locate import pulled_models_folder
 
 __all__ = ["EngineStarter", "LocalBackend", "service_of", "starter_of"]
 

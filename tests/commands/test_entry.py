@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.commands import entry
+
 SLOW = {
     "MIDFILL_ENGINE_KIND": "scripted",
     "MIDFILL_SCRIPTED_START_DELAY_MS": "60000",
@@ -62,3 +64,20 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(
         said = process.stderr.read()
     assert (status, "") == (process.returncode, said)
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["quantize", "eval"])
+@pytest.mark.parametrize("words", [["--help"], ["x"]])
+def test_tells_how_to_get_what_is_not_installed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    words: list[str],
+) -> None:
+    """Without the repository the commands of training say where they are."""
+    monkeypatch.setattr(entry, "_ROOT", tmp_path)
+    assert 1 == entry.main([command, *words])
+    told = capsys.readouterr().err
+    assert command in told
+    assert "Clone Midfill's repository" in told

@@ -8,7 +8,7 @@ import pytest
 from lsp_server.config import Device
 from lsp_server.doctor.finding import Level
 from lsp_server.doctor.model_files import check_model, try_model
-from models.locate import locate
+from lsp_server.modelstore.locate import locate
 
 
 @pytest.fixture

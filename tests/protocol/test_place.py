@@ -1,6 +1,6 @@
 """What is left of an answer when the document has changed under it."""
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lsp_server.protocol.place import rest_of, typed_between, with_line_feeds
@@ -72,8 +72,9 @@ def test_the_beginning_of_an_insertion_leaves_the_rest(
 ) -> None:
     """Typing the first characters of an insertion at the cursor leaves the others."""
     snapshot, completion = answer
-    if not completion.start == completion.end == snapshot.offset:
-        return
+    assume(completion.start == completion.end == snapshot.offset)
+    # Behind a carriage return a line feed would make one line end of two.
+    assume(not (snapshot.before + completion.text[:1]).endswith("\r\n"))
     typed = completion.text[:length]
     left = rest_of(completion, snapshot, typed)
     if len(typed) == len(completion.text) and typed:

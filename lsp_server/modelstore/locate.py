@@ -1,0 +1,114 @@
+"""Finds a model folder: a shipped or a pulled model by its name, or any by its path."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from lsp_server.errors import ModelNotFoundError
+
+__all__ = [
+    "DATA_FOLDER",
+    "is_model_name",
+    "locate",
+    "pulled_models_folder",
+    "shipped_models",
+]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def _data_folder() -> Path:
+    """Return where registry and shipped models are: in a wheel, else in a checkout."""
+    in_wheel = _PACKAGE / "models"
+    return in_wheel if in_wheel.is_dir() else _PACKAGE.with_name("models")
+
+
+DATA_FOLDER = _data_folder()
+"""Where the registry of models and the shipped models lie."""
+
+
+def locate(path_or_name: str, *, pulled: Path | None = None) -> Path:
+    """Return the folder of a model as an absolute path.
+
+    A shipped model's name, then that of a pulled one, wins over a folder of that name
+    in the working directory, so that a workspace cannot put its own model in its place.
+
+    Args:
+        path_or_name: A model's name, or a folder; ``~`` is the user's home.
+        pulled: The folder of pulled models; None where there is none.
+
+    Raises:
+        ModelNotFoundError: There is none of these; the message lists the models that
+            are there.
+    """
+    known = _models_in(pulled) | shipped_models()
+    if path_or_name in known:
+        return known[path_or_name]
+    what = "there is neither a shipped or pulled model nor a folder of this name"
+    try:
+        folder = Path(path_or_name).expanduser()
+        # An empty setting would be the working directory.
+        if path_or_name and folder.is_dir():
+            return folder.resolve()
+    # No home to expand, or a zero byte in the path.
+    except (RuntimeError, ValueError):
+        pass
+    # A folder of somebody else, or a name that is too long.
+    except OSError as exc:
+        what = f"the model folder cannot be read ({exc.strerror})"
+    raise ModelNotFoundError(
+        what,
+        subject=repr(path_or_name),
+        remedy="Fetch it with `midfill models pull`, or name a model folder or one of "
+        "the models that are here: " + (", ".join(sorted(known)) or "none"),
+    )
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the folders of the models that are part of this installation, by name."""
+    return _models_in(DATA_FOLDER)
+
+
+def pulled_models_folder(setting: str, environment: Mapping[str, str]) -> Path | None:
+    """Return the folder of pulled models: the setting, else the XDG data folder's.
+
+    Args:
+        setting: What ``registry.folder`` says; empty for nothing.
+        environment: The variables of this process.
+
+    Returns:
+        The folder, which need not exist; None for a user without a home.
+
+    Source: XDG Base Directory Specification, ``XDG_DATA_HOME``.
+    """
+    data = environment.get("XDG_DATA_HOME", "")
+    try:
+        if setting:
+            return Path(setting).expanduser()
+        # The specification has a relative path ignored.
+        home = Path(data if Path(data).is_absolute() else "~/.local/share").expanduser()
+    except RuntimeError:
+        return None
+    return home / "midfill" / "models"
+
+
+def is_model_name(name: str) -> bool:
+    """Tell whether a model may be called so: a plain, visible name of a folder."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _models_in(folder: Path | None) -> dict[str, Path]:
+    """Return the model folders in a folder, by name."""
+    if folder is None:
+        return {}
+    try:
+        manifests = sorted(folder.absolute().glob("*/manifest.json"))
+    # It may not be read, or its name holds a zero byte.
+    except (OSError, ValueError):
+        return {}
+    return {
+        manifest.parent.name: manifest.parent
+        for manifest in manifests
+        if is_model_name(manifest.parent.name)
+    }

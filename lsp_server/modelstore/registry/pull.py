@@ -1,0 +1,254 @@
+"""Fetches a model into the folder of models: whole and checked, or not at all.
+
+Everything is brought into a hidden sibling and renamed at the end. Small files come
+first, so that what is not safe, or cannot run, is refused before the weights.
+"""
+
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from lsp_server.errors import PullError
+from lsp_server.modelstore.integrity import verify
+from lsp_server.modelstore.locate import is_model_name
+from lsp_server.modelstore.manifest import (
+    check_quantisation,
+    load_manifest,
+    write_manifest,
+)
+from lsp_server.modelstore.registry.download import Progress, disk_error, fetch
+from lsp_server.modelstore.registry.entry import Entry
+from lsp_server.modelstore.registry.pins import Pins, require_same
+from lsp_server.modelstore.registry.publish import (
+    describe,
+    describe_files_of,
+    drop_chat_template,
+)
+from lsp_server.modelstore.registry.remote import (
+    Listing,
+    RemoteFile,
+    file_digest,
+    list_folder,
+    list_hub,
+)
+from lsp_server.modelstore.registry.transport import Transport
+from lsp_server.modelstore.safety import refuse_unsafe
+from lsp_server.prompt.families import find_family
+from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.selfcheck import resolve_family
+
+__all__ = ["Order", "find_local", "pull"]
+
+Say = Callable[[str], None]
+
+
+class Source(Protocol):
+    """Lists a model's files, at a revision or at the newest."""
+
+    def __call__(self, revision: str | None) -> Listing:
+        """List them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be fetched, and where to.
+
+    Attributes:
+        name: The model's name, that of its folder.
+        entry: What the registry knows of it; None for a model that is not in it.
+        root: The folder of models.
+        hub: The hub's address.
+        base: The address of a model folder to take instead of the hub's; empty for
+            the hub.
+    """
+
+    name: str
+    entry: Entry | None
+    root: Path
+    hub: str
+    base: str
+
+
+def find_local(order: Order) -> Path | None:
+    """Give the model's folder if it is there and whole; None if it is not there.
+
+    Raises:
+        PullError: The name is not one.
+        ModelError: It is there, but not as its manifest says.
+    """
+    if not is_model_name(order.name):
+        raise PullError(
+            "this is not a plain name",
+            subject=repr(order.name),
+            remedy="Use letters, digits, dots, dashes and underscores",
+        )
+    folder = order.root / order.name
+    if not folder.exists():
+        return None
+    verify(folder, load_manifest(folder))
+    return folder
+
+
+def pull(order: Order, transport: Transport, *, say: Say, progress: Progress) -> Path:
+    """Fetch the model, and give its folder.
+
+    Args:
+        order: What, and where to.
+        transport: What to fetch with.
+        say: Told what the user must know, in sentences.
+        progress: Told how far a file is.
+
+    Raises:
+        PullError: The source, the network or the disk fails; what came stays, and
+            the next pull goes on there.
+        ModelError: What came is not safe, not whole, or cannot be served.
+    """
+    if (there := find_local(order)) is not None:
+        say(f"{order.name} is already there, and whole")
+        return there
+    source = _source(order, transport)
+    target = order.root / order.name
+    try:
+        with _staging(order) as staging:
+            listing = _pinned_listing(order, source, say)
+            _require_space(staging, listing)
+            model = _fetched(order, listing, transport, staging, progress)
+            model.replace(target)
+    except OSError as exc:
+        raise disk_error(order.root, exc) from exc
+    shutil.rmtree(_staging_folder(order), ignore_errors=True)
+    return target
+
+
+def _source(order: Order, transport: Transport) -> Source:
+    if order.base:
+        return lambda _revision: list_folder(transport, order.base)
+    checkpoint = order.entry.checkpoint if order.entry else None
+    if checkpoint is None:
+        raise PullError(
+            "no checkpoint on the hub is known for it",
+            subject=order.name,
+            remedy="Name a folder on the web or in S3 with --from, or quantise the "
+            "model with `midfill quantize`",
+        )
+    return lambda revision: list_hub(transport, order.hub, checkpoint.hub_id, revision)
+
+
+def _pinned_listing(order: Order, source: Source, say: Say) -> Listing:
+    """List the files at the pinned revision, or pin the one that is there now."""
+    pins = Pins(order.root)
+    checkpoint = order.entry.checkpoint if order.entry else None
+    where = order.base.rstrip("/") or (
+        f"{order.hub}/{checkpoint.hub_id}" if checkpoint else ""
+    )
+    pin = pins.find(order.name, where)
+    if pin is not None:
+        listing = source(pin.revision)
+        require_same(pin, listing)
+        return listing
+    stated = checkpoint.revision if checkpoint else None
+    listing = source(stated)
+    _require_stated(order, listing)
+    pins.keep(order.name, listing)
+    how = "as the registry states" if stated else "which no source had stated"
+    say(f"pinned revision {listing.revision}, {how}, in {pins.path}")
+    return listing
+
+
+def _require_stated(order: Order, listing: Listing) -> None:
+    """Hold the hub to the hashes that the registry states."""
+    if order.base or order.entry is None or order.entry.checkpoint is None:
+        return
+    for file in listing.files:
+        stated = order.entry.checkpoint.sha256.get(file.name)
+        if stated and file.digest != f"sha256:{stated}":
+            raise PullError(
+                f"{file.name} has the hash {file.digest}, in the registry {stated}",
+                subject=listing.source,
+                remedy="Do not use this source; tell Midfill's maintainers",
+            )
+
+
+def _fetched(
+    order: Order,
+    listing: Listing,
+    transport: Transport,
+    staging: Path,
+    progress: Progress,
+) -> Path:
+    """Bring all files into the staging folder, and make a model folder of them."""
+    model, incoming = staging / "model", staging / "incoming"
+    incoming.mkdir(exist_ok=True)
+    model.mkdir(exist_ok=True)
+    _forget_others(model, listing)
+
+    def bring(files: Sequence[RemoteFile]) -> None:
+        for file in files:
+            target = model / file.name
+            if not (
+                target.is_file() and file_digest(target, file.digest) == file.digest
+            ):
+                fetch(
+                    transport, file, target=target, incoming=incoming, progress=progress
+                )
+
+    bring([file for file in listing.files if not file.is_weights])
+    if listing.manifest is None:
+        drop_chat_template(model)
+    refuse_unsafe(model)
+    manifest = describe(model, order.name, order.entry, listing)
+    # A GPU runs all that a CPU does; what cannot run there cannot run at all.
+    check_quantisation(model, manifest, device="cuda")
+    resolve_family(FastTokenizer(model), find_family(manifest.family))
+    bring([file for file in listing.files if file.is_weights])
+    if listing.manifest is None:
+        manifest = replace(manifest, files=describe_files_of(model, listing))
+        write_manifest(model, manifest)
+    verify(model, manifest)
+    return model
+
+
+def _forget_others(model: Path, listing: Listing) -> None:
+    """Remove what an earlier pull of something else left."""
+    wanted = {file.name for file in listing.files}
+    for path in [path for path in model.rglob("*") if not path.is_dir()]:
+        if path.relative_to(model).as_posix() not in wanted:
+            path.unlink()
+
+
+def _require_space(staging: Path, listing: Listing) -> None:
+    there = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
+    missing = sum(file.bytes for file in listing.files) - there
+    free = shutil.disk_usage(staging).free
+    if missing > free:
+        raise PullError(
+            f"{missing:,} bytes are needed, and {free:,} are free",
+            subject=str(staging.parent),
+            remedy="Free some space, or set registry.folder to another folder",
+        )
+
+
+def _staging_folder(order: Order) -> Path:
+    return order.root / f".pull-{order.name}"
+
+
+@contextmanager
+def _staging(order: Order) -> Iterator[Path]:
+    """Give the hidden sibling, to one pull at a time."""
+    folder = _staging_folder(order)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise PullError(
+                "another pull of this model is running",
+                subject=order.name,
+                remedy="Wait until it is done",
+            ) from exc
+        yield folder

@@ -1,1 +1,0 @@
-"""Model folders: their manifest, the check of their files, and how they are made."""

@@ -1,0 +1,111 @@
+"""One file comes whole, whatever lay there before."""
+
+import hashlib
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from lsp_server.errors import PullError
+from lsp_server.modelstore.registry.download import disk_error, fetch
+from lsp_server.modelstore.registry.remote import RemoteFile
+from lsp_server.modelstore.registry.web import Web
+
+CONTENT = bytes(range(256)) * 16
+
+
+class Site(Protocol):
+    """What these tests use of the server."""
+
+    address: str
+    contents: dict[str, bytes]
+    budgets: dict[str, list[int]]
+    requests: list[tuple[str, str | None]]
+
+
+def file_on(site: Site, content: bytes = CONTENT) -> RemoteFile:
+    """Serve a file."""
+    site.contents["/file"] = content
+    return RemoteFile(
+        name="file",
+        address=f"{site.address}/file",
+        bytes=len(content),
+        digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+    )
+
+
+def nothing(_name: str, _done: int, _total: int) -> None:
+    """Take no notice."""
+
+
+@pytest.mark.parametrize(
+    ("before", "asked"),
+    [
+        (None, [None]),
+        (b"", [None]),
+        (CONTENT[:100], ["bytes=100-"]),
+        (CONTENT, []),
+        (CONTENT + b"x", [None]),
+    ],
+)
+def test_only_what_is_missing_is_asked_for(
+    tmp_path: Path, site: Site, web: Web, before: bytes | None, asked: list[str | None]
+) -> None:
+    """Nothing, a part, all, or too much may be there."""
+    file = file_on(site)
+    if before is not None:
+        (tmp_path / file.digest.replace(":", "-")).write_bytes(before)
+    target = tmp_path / "deep" / "file"
+    fetch(web, file, target=target, incoming=tmp_path, progress=nothing)
+    assert CONTENT == target.read_bytes()
+    assert asked == [asked_for for _, asked_for in site.requests]
+    assert ["deep"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_an_empty_file_is_a_file(tmp_path: Path, site: Site, web: Web) -> None:
+    """Of no bytes."""
+    target = tmp_path / "file"
+    fetch(web, file_on(site, b""), target=target, incoming=tmp_path, progress=nothing)
+    assert b"" == target.read_bytes()
+
+
+def test_a_wrong_part_is_forgotten(tmp_path: Path, site: Site, web: Web) -> None:
+    """The next attempt begins anew, and succeeds."""
+    file = file_on(site)
+    (tmp_path / file.digest.replace(":", "-")).write_bytes(b"x" * 100)
+    target = tmp_path / "file"
+    with pytest.raises(PullError, match="instead of sha256:"):
+        fetch(web, file, target=target, incoming=tmp_path, progress=nothing)
+    assert not target.exists()
+    fetch(web, file, target=target, incoming=tmp_path, progress=nothing)
+    assert CONTENT == target.read_bytes()
+
+
+def test_progress_goes_up_to_the_size(tmp_path: Path, site: Site, web: Web) -> None:
+    """Also over an interruption."""
+    file = file_on(site)
+    site.budgets["/file"] = [1000]
+    told: list[int] = []
+    fetch(
+        web,
+        file,
+        target=tmp_path / "file",
+        incoming=tmp_path,
+        progress=lambda _name, done, _total: told.append(done),
+    )
+    assert sorted(told) == told
+    assert len(CONTENT) == told[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(28, "No space left on device"), "the disk is full"),
+        (OSError(122, "Disk quota exceeded"), "the disk is full"),
+        (PermissionError(13, "Permission denied"), r"cannot be written \(Permission"),
+    ],
+)
+def test_a_disk_error_says_which(error: OSError, message: str) -> None:
+    """A full disk wants something else than a forbidden one."""
+    with pytest.raises(PullError, match=message):
+        raise disk_error(Path("/m"), error)

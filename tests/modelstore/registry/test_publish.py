@@ -1,0 +1,136 @@
+"""A folder is described from its own config, and the registry for the rest."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lsp_server.errors import ModelIntegrityError, PullError
+from lsp_server.modelstore.registry.entry import Entry
+from lsp_server.modelstore.registry.publish import describe, drop_chat_template
+from lsp_server.modelstore.registry.remote import Listing, RemoteFile
+
+
+def listing_of(**digests: str) -> Listing:
+    """List weights by their stem."""
+    files = tuple(
+        RemoteFile(
+            name=f"{stem}.safetensors", address="", bytes=1, digest=f"sha256:{digest}"
+        )
+        for stem, digest in digests.items()
+    )
+    return Listing(source="https://hub.example/a/b", revision="r", files=files)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, repository: dict[str, bytes]) -> Path:
+    """Give a folder of the small files."""
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    for name, content in repository.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def edit(folder: Path, **changes: object) -> None:
+    """Change the checkpoint's config.json."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_several_weights_hash_as_sha256sum_lists_them(
+    checkpoint: Path, make_entry: Callable[..., Entry]
+) -> None:
+    """In the order of their names."""
+    manifest = describe(checkpoint, "x", make_entry(), listing_of(b="22", a="11"))
+    lines = b"11  a.safetensors\n22  b.safetensors\n"
+    assert hashlib.sha256(lines).hexdigest() == manifest.provenance.source_sha256
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"), [(512, 512), (99_999, 1024), (None, 1024), ("9", 1024)]
+)
+def test_the_shorter_context_counts(
+    checkpoint: Path,
+    make_entry: Callable[..., Entry],
+    stated: object,
+    expected: int,
+) -> None:
+    """Of config and registry."""
+    edit(checkpoint, max_position_embeddings=stated)
+    manifest = describe(checkpoint, "x", make_entry(), listing_of(a="1"))
+    assert expected == manifest.context_length
+
+
+@pytest.mark.parametrize(
+    ("meta", "tool"),
+    [
+        ({"quantizer": "gptqmodel:1"}, "gptqmodel:1"),
+        ({"quantizer": ["gptqmodel:2", "x"]}, "gptqmodel:2"),
+        ({}, "not stated by the source"),
+        (None, "not stated by the source"),
+    ],
+)
+def test_the_quantiser_is_named_where_it_is_stated(
+    checkpoint: Path, make_entry: Callable[..., Entry], meta: object, tool: str
+) -> None:
+    """As gptqmodel writes it."""
+    inner = json.loads((checkpoint / "config.json").read_text())["quantization_config"]
+    edit(checkpoint, quantization_config=inner | {"meta": meta})
+    manifest = describe(checkpoint, "x", make_entry(), listing_of(a="1"))
+    assert manifest.quantisation is not None
+    assert tool == manifest.quantisation.tool
+
+
+def test_the_newer_name_of_the_type_counts(
+    checkpoint: Path, make_entry: Callable[..., Entry]
+) -> None:
+    """transformers 5 writes ``dtype``."""
+    edit(checkpoint, dtype="bfloat16")
+    manifest = describe(checkpoint, "x", make_entry(), listing_of(a="1"))
+    assert "bfloat16" == manifest.dtype
+
+
+def test_without_registry_or_manifest_nothing_is_guessed(
+    checkpoint: Path, make_entry: Callable[..., Entry]
+) -> None:
+    """The family is in no checkpoint."""
+    for entry in (None, replace(make_entry(), checkpoint=None)):
+        with pytest.raises(PullError, match="of which family"):
+            describe(checkpoint, "x", entry, listing_of(a="1"))
+
+
+def test_a_config_that_is_no_object_is_told(
+    checkpoint: Path, make_entry: Callable[..., Entry]
+) -> None:
+    """It is damaged."""
+    (checkpoint / "config.json").write_text("[]")
+    with pytest.raises(ModelIntegrityError, match="not an object"):
+        describe(checkpoint, "x", make_entry(), listing_of(a="1"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('{"chat_template": "x", "a": 1}', {"a": 1}),
+        ('{"a": 1}', {"a": 1}),
+    ],
+)
+def test_a_chat_template_is_dropped(
+    tmp_path: Path, before: str, after: dict[str, int]
+) -> None:
+    """All else stays."""
+    (tmp_path / "tokenizer_config.json").write_text(before)
+    drop_chat_template(tmp_path)
+    assert after == json.loads((tmp_path / "tokenizer_config.json").read_text())
+
+
+def test_tokenizer_settings_that_are_no_object_are_told(tmp_path: Path) -> None:
+    """And none at all are fine."""
+    drop_chat_template(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text("[]")
+    with pytest.raises(ModelIntegrityError, match="not an object"):
+        drop_chat_template(tmp_path)

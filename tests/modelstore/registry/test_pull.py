@@ -1,0 +1,622 @@
+"""A model comes whole and checked from a real server, or not at all."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pytest
+
+from lsp_server.config import Device
+from lsp_server.errors import (
+    MidfillError,
+    ModelIntegrityError,
+    PullError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
+from lsp_server.modelstore.manifest import Quantisation, load_manifest, verify
+from lsp_server.modelstore.registry.entry import Entry
+from lsp_server.modelstore.registry.pull import Order, find_local, pull
+from lsp_server.modelstore.registry.web import Web
+from lsp_server.service.loaded_model import load_model
+
+COMMIT = "a" * 40
+LATER = "b" * 40
+WEIGHTS = "/model.safetensors"
+
+
+class Site(Protocol):
+    """What these tests use of the server."""
+
+    address: str
+    contents: dict[str, bytes]
+    redirects: dict[str, str]
+    budgets: dict[str, list[int]]
+    requests: list[tuple[str, str | None]]
+    knows_ranges: bool
+
+    def offer(self, files: dict[str, bytes], *, commit: str = COMMIT) -> None: ...
+
+    def ranges(self, ending: str) -> list[str | None]: ...
+
+
+class Puller:
+    """Pulls into one folder, and keeps what was said."""
+
+    def __init__(self, root: Path, site: Site, web: Web, entry: Entry) -> None:
+        self.order = Order(
+            name="tiny", entry=entry, root=root, hub=site.address, base=""
+        )
+        self.web = web
+        self.site = site
+        self.said: list[str] = []
+        self.progress: list[tuple[str, int, int]] = []
+
+    def __call__(self, **changes: object) -> Path:
+        order = replace(self.order, **changes)  # type: ignore[arg-type]  # as the tests write them
+        return pull(
+            order,
+            self.web,
+            say=self.said.append,
+            progress=lambda *told: self.progress.append(told),
+        )
+
+    def left(self) -> list[str]:
+        """Give what is in the folder of models, hidden files left out."""
+        if not self.order.root.exists():
+            return []
+        return sorted(
+            path.name
+            for path in self.order.root.iterdir()
+            if not path.name.startswith(".")
+        )
+
+
+@pytest.fixture
+def puller(
+    tmp_path: Path, site: Site, web: Web, make_entry: Callable[..., Entry]
+) -> Puller:
+    """Give a puller of the small model into an empty folder."""
+    return Puller(tmp_path / "models", site, web, make_entry())
+
+
+def weights_path(commit: str = COMMIT) -> str:
+    """Give the path of the weights on the server."""
+    return f"/maker/tiny-gptq/resolve/{commit}{WEIGHTS}"
+
+
+def test_brings_a_whole_folder_with_a_manifest(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """Needed files alone, verified, and described from config and registry."""
+    site.offer(repository)
+    folder = puller()
+    manifest = load_manifest(folder)
+    verify(folder, manifest)
+    assert [
+        "LICENSE",
+        "config.json",
+        "manifest.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] == sorted(path.name for path in folder.iterdir())
+    assert ("tiny", "qwen2.5-coder", "Qwen2ForCausalLM", 512, "float16") == (
+        manifest.name,
+        manifest.family,
+        manifest.architecture,
+        manifest.context_length,
+        manifest.dtype,
+    )
+    assert "Apache-2.0" == manifest.licence
+    assert manifest.quantisation == Quantisation(
+        method="gptq",
+        bits=4,
+        group_size=128,
+        sym=True,
+        desc_act=False,
+        tool="not stated by the source",
+    )
+    assert f"{site.address}/maker/tiny-gptq@{COMMIT}" == manifest.provenance.source
+    weights = hashlib.sha256(repository["model.safetensors"]).hexdigest()
+    assert weights == manifest.provenance.source_sha256
+    assert ["pins.json", "tiny"] == puller.left()
+    assert not (puller.order.root / ".pull-tiny").exists()
+
+
+def test_leaves_the_chat_template_behind(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """The tokenizer's other settings stay."""
+    site.offer(repository)
+    settings = json.loads((puller() / "tokenizer_config.json").read_text())
+    assert {"bos_token": "<s>"} == settings
+
+
+def test_tells_progress_up_to_the_end(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """The last news of the weights is that all bytes are there."""
+    site.offer(repository)
+    puller()
+    size = len(repository["model.safetensors"])
+    assert ("model.safetensors", size, size) == puller.progress[-1]
+
+
+def test_pins_at_first_use_and_says_so(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """The next pull takes the pinned commit, though the hub has a newer one."""
+    site.offer(repository)
+    folder = puller()
+    assert 1 == len(puller.said)
+    assert f"pinned revision {COMMIT}, which no source had stated" in puller.said[0]
+    shutil.rmtree(folder)
+    newer = repository | {"LICENSE": b"other"}
+    site.offer(newer, commit=LATER)
+    site.offer(repository)
+    site.contents["/api/models/maker/tiny-gptq/revision/main"] = site.contents[
+        f"/api/models/maker/tiny-gptq/revision/{LATER}"
+    ]
+    puller.said.clear()
+    assert b"Apache" == (puller() / "LICENSE").read_bytes()
+    assert [] == puller.said
+
+
+def test_refuses_what_is_not_what_was_pinned(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """Another content under the pinned commit is told, with the file's name."""
+    site.offer(repository)
+    shutil.rmtree(puller())
+    site.offer(repository | {"LICENSE": b"other"})
+    with pytest.raises(PullError, match=r"pinned at the first pull \(LICENSE\)"):
+        puller()
+    assert ["pins.json"] == puller.left()
+
+
+def test_is_there_already(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """A whole model is not asked for again."""
+    site.offer(repository)
+    first = puller()
+    site.requests.clear()
+    assert first == puller()
+    assert [] == site.requests
+    assert "already there" in puller.said[-1]
+
+
+def test_a_damaged_model_is_told(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """What is there but changed is neither used nor overwritten."""
+    site.offer(repository)
+    (puller() / "LICENSE").write_bytes(b"Apathy")
+    with pytest.raises(ModelIntegrityError, match="LICENSE"):
+        puller()
+
+
+def test_goes_on_where_the_connection_broke(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """Within one pull the rest is asked for by range."""
+    site.offer(repository)
+    site.budgets[weights_path()] = [1000, 2000]
+    verify(puller(), load_manifest(puller.order.root / "tiny"))
+    assert [None, "bytes=1000-", "bytes=3000-"] == site.ranges(WEIGHTS)
+
+
+def test_goes_on_in_the_next_pull(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """A pull that was given up leaves nothing published, and loses nothing."""
+    site.offer(repository)
+    site.budgets[weights_path()] = [1000, 0, 0, 0]
+    with pytest.raises(PullError, match="broke off at 1,000 of"):
+        puller()
+    assert ["pins.json"] == puller.left()
+    site.requests.clear()
+    puller()
+    assert ["bytes=1000-"] == site.ranges(WEIGHTS)
+    assert [] == site.ranges("/LICENSE")
+
+
+def test_begins_again_where_a_server_knows_no_ranges(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """The first part is then thrown away, not kept in front of the whole."""
+    site.offer(repository)
+    site.knows_ranges = False
+    site.budgets[weights_path()] = [1000]
+    verify(puller(), load_manifest(puller.order.root / "tiny"))
+
+
+def test_a_wrong_hash_publishes_nothing(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """Weights of the right size and other content are refused, and forgotten."""
+    site.offer(repository)
+    good = site.contents[weights_path()]
+    site.contents[weights_path()] = good[:-1] + b"\0"
+    with pytest.raises(PullError, match=r"has the hash sha256:.* instead of sha256:"):
+        puller()
+    assert ["pins.json"] == puller.left()
+    site.contents[weights_path()] = good
+    puller()
+
+
+def test_a_server_that_sends_too_much_is_refused(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """No more is written than was promised."""
+    site.offer(repository)
+    site.contents[weights_path()] += b"more"
+    with pytest.raises(PullError, match="sends more than"):
+        puller()
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"sha256": {"model.safetensors": "0" * 64}}, "in the registry 0000"),
+        ({"group_size": 64}, "its group_size is 128, in the registry 64"),
+        ({"bits": 8}, "its bits is 4, in the registry 8"),
+        ({"desc_act": True}, "its desc_act is false, in the registry true"),
+    ],
+)
+def test_the_registry_is_held_against_the_hub(
+    puller: Puller,
+    repository: dict[str, bytes],
+    make_entry: Callable[..., Entry],
+    stated: dict[str, object],
+    message: str,
+) -> None:
+    """What the registry states and the hub contradicts is refused."""
+    puller.site.offer(repository)
+    with pytest.raises(PullError, match=message):
+        puller(entry=make_entry(**stated))
+    assert "tiny" not in puller.left()
+
+
+def test_a_stated_revision_is_asked_for(
+    puller: Puller,
+    site: Site,
+    repository: dict[str, bytes],
+    make_entry: Callable[..., Entry],
+) -> None:
+    """Then the newest is of no interest."""
+    site.offer(repository, commit=LATER)
+    puller(entry=make_entry(revision=LATER))
+    assert f"/api/models/maker/tiny-gptq/revision/{LATER}" == site.requests[0][0]
+    assert "as the registry states" in puller.said[0]
+
+
+def with_config(
+    repository: dict[str, bytes], change: Callable[[dict[str, object]], object]
+) -> dict[str, bytes]:
+    """Change the checkpoint's config.json."""
+    config = json.loads(repository["config.json"])
+    change(config)
+    return repository | {"config.json": json.dumps(config).encode()}
+
+
+def quantised(**changes: object) -> Callable[[dict[str, object]], object]:
+    """Give a change of the quantisation in config.json."""
+
+    def change(config: dict[str, object]) -> None:
+        inner = config["quantization_config"]
+        assert isinstance(inner, dict)
+        inner.update(changes)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda c: c.update(auto_map={}), UnsafeModelError, "auto_map"),
+        (lambda c: c.pop("quantization_config"), UnsupportedModelError, "quantised"),
+        (quantised(desc_act=True), UnsupportedModelError, "desc_act"),
+        (quantised(sym=False), UnsupportedModelError, "asymmetric"),
+        (quantised(group_size=7), UnsupportedModelError, "group size 7"),
+        (lambda c: c.update(torch_dtype="float32"), UnsupportedModelError, "float32"),
+        (lambda c: c.pop("architectures"), ModelIntegrityError, "no architecture"),
+    ],
+)
+def test_refuses_a_bad_checkpoint_before_its_weights(
+    puller: Puller,
+    repository: dict[str, bytes],
+    change: Callable[[dict[str, object]], object],
+    error: type[MidfillError],
+    message: str,
+) -> None:
+    """What is unsafe or cannot be served is told without a large download."""
+    puller.site.offer(with_config(repository, change))
+    with pytest.raises(error, match=message):
+        puller()
+    assert [] == puller.site.ranges(WEIGHTS)
+    assert ["pins.json"] == puller.left()
+
+
+def test_refuses_a_tokenizer_without_sentinels_before_the_weights(
+    puller: Puller,
+    site: Site,
+    repository: dict[str, bytes],
+    tokenizer_without_sentinels: bytes,
+) -> None:
+    """Such a model cannot fill in the middle, whatever the registry says."""
+    site.offer(repository | {"tokenizer.json": tokenizer_without_sentinels})
+    with pytest.raises(UnsupportedModelError, match="the tokenizer has no token"):
+        puller()
+    assert [] == site.ranges(WEIGHTS)
+
+
+def test_the_server_takes_what_was_pulled(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """The same checks as at every start of the server pass."""
+    site.offer(repository)
+    loaded = load_model(str(puller()), Device.CPU)
+    assert "qwen2.5-coder" == loaded.family.name
+
+
+def test_pickles_and_code_are_not_fetched(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """They stay on the hub where safetensors lie beside them."""
+    site.offer(repository | {"pytorch_model.bin": b"x", "modeling_x.py": b"x"})
+    folder = puller()
+    assert not list(folder.glob("*.bin")) + list(folder.glob("*.py"))
+
+
+def test_a_repository_of_pickles_alone_is_refused(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """Weights that can run code are no weights."""
+    del repository["model.safetensors"]
+    site.offer(repository | {"pytorch_model.bin": b"x"})
+    with pytest.raises(PullError, match="no safetensors"):
+        puller()
+
+
+def test_a_checkpoint_without_a_fast_tokenizer_is_refused(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """Midfill reads tokenizer.json alone."""
+    del repository["tokenizer.json"]
+    site.offer(repository)
+    with pytest.raises(UnsupportedModelError, match=r"no tokenizer\.json"):
+        puller()
+
+
+def test_a_redirect_to_an_allowed_host_is_followed(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """As the hub does for large files; the range goes along."""
+    site.offer(repository)
+    site.contents["/cdn"] = site.contents[weights_path()]
+    site.redirects[weights_path()] = f"{site.address}/cdn"
+    site.budgets["/cdn"] = [1000]
+    puller()
+    assert [None, "bytes=1000-"] == site.ranges("/cdn")
+
+
+def test_a_redirect_outside_of_the_list_is_refused(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """The other host is not even asked."""
+    site.offer(repository)
+    site.redirects[weights_path()] = "https://evil.example/model.safetensors"
+    with pytest.raises(PullError, match=r"https://evil\.example: this source is not"):
+        puller()
+    assert ["pins.json"] == puller.left()
+
+
+def test_a_hub_outside_of_the_list_is_refused(puller: Puller, site: Site) -> None:
+    """Nothing is asked of it."""
+    with pytest.raises(PullError, match="not on the list"):
+        puller(hub="https://mirror.example")
+    assert [] == site.requests
+
+
+def test_a_hub_that_does_not_know_the_model_is_told(puller: Puller) -> None:
+    """An unknown repository is a status, not a traceback."""
+    with pytest.raises(PullError, match="status 404"):
+        puller()
+
+
+def test_an_unwritable_folder_is_told(puller: Puller, site: Site) -> None:
+    """A file stands where the folder would have to be."""
+    puller.order.root.parent.mkdir(exist_ok=True)
+    puller.order.root.write_text("in the way")
+    with pytest.raises(PullError, match="cannot be written"):
+        puller()
+    assert [] == site.requests
+
+
+class DiskUsage(NamedTuple):
+    """What ``shutil.disk_usage`` gives."""
+
+    total: int
+    used: int
+    free: int
+
+
+def test_too_small_a_disk_is_told_before_anything_is_fetched(
+    puller: Puller,
+    site: Site,
+    repository: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error says how much is needed."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: DiskUsage(1, 1, 0))
+    site.offer(repository)
+    with pytest.raises(PullError, match="bytes are needed, and 0 are free"):
+        puller()
+    assert [] == site.ranges(WEIGHTS)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+def test_a_disk_that_fills_up_is_told(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """Writing fails half-way; nothing is published, and the next pull goes on."""
+    site.offer(repository)
+    site.budgets[weights_path()] = [1000, 0, 0, 0]
+    with pytest.raises(PullError):
+        puller()
+    (part,) = (
+        path
+        for path in (puller.order.root / ".pull-tiny" / "incoming").iterdir()
+        if path.stat().st_size == 1000
+    )
+    part.unlink()
+    part.symlink_to("/dev/full")
+    with pytest.raises(PullError, match="the disk is full"):
+        puller()
+    assert ["pins.json"] == puller.left()
+    part.unlink()
+    puller()
+
+
+def test_one_pull_at_a_time(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """A second pull of the same model does not write into the first one's files."""
+    site.offer(repository)
+    tried: list[str] = []
+
+    def again(_name: str, _done: int, _total: int) -> None:
+        if not tried:
+            with pytest.raises(PullError, match="another pull"):
+                pull(puller.order, puller.web, say=tried.append, progress=again)
+            tried.append("once")
+
+    pull(puller.order, puller.web, say=lambda _said: None, progress=again)
+    assert ["once"] == tried
+
+
+@pytest.mark.parametrize("name", ["", ".", "../x", "a/b", ".hidden"])
+def test_a_name_that_is_a_path_is_refused(puller: Puller, name: str) -> None:
+    """Names are names of folders inside the folder of models."""
+    with pytest.raises(PullError, match="plain name"):
+        find_local(replace(puller.order, name=name))
+
+
+def serve_folder(site: Site, folder: Path) -> None:
+    """Serve a model folder with its manifest below ``/shared``."""
+    for path in folder.iterdir():
+        site.contents[f"/shared/{path.name}"] = path.read_bytes()
+
+
+def test_a_model_without_a_checkpoint_is_told(puller: Puller) -> None:
+    """With the two ways that remain."""
+    entry = puller.order.entry
+    assert entry is not None
+    with pytest.raises(PullError, match=r"no checkpoint .* Name a folder on the web"):
+        puller(entry=replace(entry, checkpoint=None))
+
+
+def test_what_another_pull_left_is_not_published(
+    puller: Puller, site: Site, repository: dict[str, bytes]
+) -> None:
+    """Files of the hidden folder that the source does not list go."""
+    site.offer(repository)
+    left = puller.order.root / ".pull-tiny" / "model"
+    left.mkdir(parents=True)
+    (left / "merges.txt").write_text("old")
+    (left / "LICENSE").symlink_to("/etc/passwd")
+    folder = puller()
+    assert not (folder / "merges.txt").exists()
+    assert not (folder / "LICENSE").is_symlink()
+    assert b"Apache" == (folder / "LICENSE").read_bytes()
+
+
+def test_a_folder_with_a_manifest_needs_no_registry(
+    puller: Puller, site: Site, mirrored_folder: Path
+) -> None:
+    """It comes byte for byte, and its manifest is the pin."""
+    serve_folder(site, mirrored_folder)
+    folder = puller(base=f"{site.address}/shared/", entry=None)
+    assert {path.name: path.read_bytes() for path in mirrored_folder.iterdir()} == {
+        path.name: path.read_bytes() for path in folder.iterdir()
+    }
+    revision = hashlib.sha256((mirrored_folder / "manifest.json").read_bytes())
+    assert f"pinned revision {revision.hexdigest()}" in puller.said[0]
+
+
+def test_a_folder_that_changes_its_manifest_is_refused(
+    puller: Puller, site: Site, mirrored_folder: Path
+) -> None:
+    """A mirror cannot put another model in the place of the pinned one."""
+    serve_folder(site, mirrored_folder)
+    base = f"{site.address}/shared"
+    shutil.rmtree(puller(base=base, entry=None))
+    site.contents["/shared/manifest.json"] += b"\n"
+    with pytest.raises(PullError, match="something else than what was pinned"):
+        puller(base=base, entry=None)
+
+
+def test_a_folder_of_another_family_is_refused(
+    puller: Puller, site: Site, mirrored_folder: Path
+) -> None:
+    """A name of the registry keeps the registry's family."""
+    serve_folder(site, mirrored_folder)
+    with pytest.raises(PullError, match='its family is "midfill", in the registry'):
+        puller(base=f"{site.address}/shared")
+
+
+@pytest.mark.parametrize("name", ["../x", "manifest.json", "/etc/x"])
+def test_a_folder_cannot_reach_outside(
+    puller: Puller, site: Site, mirrored_folder: Path, name: str
+) -> None:
+    """A listed name that leaves the folder is refused before anything is written."""
+    serve_folder(site, mirrored_folder)
+    manifest = json.loads(site.contents["/shared/manifest.json"])
+    manifest["files"][name] = {"sha256": "0" * 64, "bytes": 1}
+    site.contents["/shared/manifest.json"] = json.dumps(manifest).encode()
+    with pytest.raises(UnsafeModelError, match="no file of the folder"):
+        puller(base=f"{site.address}/shared", entry=None)
+
+
+@pytest.mark.parametrize("name", ["evil.py", "weights.bin", "chat_template.jinja"])
+def test_a_folder_with_code_is_refused(
+    puller: Puller, site: Site, mirrored_folder: Path, name: str
+) -> None:
+    """The safety checks of any other folder hold here too."""
+    serve_folder(site, mirrored_folder)
+    content = b"import os"
+    site.contents[f"/shared/{name}"] = content
+    manifest = json.loads(site.contents["/shared/manifest.json"])
+    manifest["files"][name] = {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+    }
+    site.contents["/shared/manifest.json"] = json.dumps(manifest).encode()
+    with pytest.raises(UnsafeModelError, match=name):
+        puller(base=f"{site.address}/shared", entry=None)
+    assert [] == site.ranges(WEIGHTS)
+    assert ["pins.json"] == puller.left()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"files": {"a": 1}}'])
+def test_what_is_no_manifest_is_told(
+    puller: Puller, site: Site, content: bytes
+) -> None:
+    """Any other document at the address is an error, not a traceback."""
+    site.contents["/shared/manifest.json"] = content
+    with pytest.raises(PullError, match="the answer"):
+        puller(base=f"{site.address}/shared", entry=None)
+
+
+@pytest.mark.parametrize("base", ["s3://bucket/prefix", "ftp://host/x", "file:///x"])
+def test_other_protocols_are_refused(puller: Puller, site: Site, base: str) -> None:
+    """The web is asked for nothing that is not of the web."""
+    with pytest.raises(PullError, match="not on the list"):
+        puller(base=base, entry=None)
+    assert [] == site.requests

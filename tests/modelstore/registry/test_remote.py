@@ -1,0 +1,111 @@
+"""A listing is taken only in the form that a source is known to have."""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from lsp_server.errors import PullError
+from lsp_server.modelstore.registry.remote import file_digest, list_folder, list_hub
+from lsp_server.modelstore.registry.web import Web
+
+HUB_ID = "maker/tiny-gptq"
+API = f"/api/models/{HUB_ID}/revision/main"
+
+
+class Site(Protocol):
+    """What these tests use of the server."""
+
+    address: str
+    contents: dict[str, bytes]
+
+    def offer(self, files: dict[str, bytes]) -> None: ...
+
+
+def test_lists_what_a_model_needs(
+    site: Site, web: Web, repository: dict[str, bytes]
+) -> None:
+    """With address, size and digest, at the commit."""
+    site.offer(repository)
+    listing = list_hub(web, site.address, HUB_ID, None)
+    names = {file.name for file in listing.files}
+    assert repository.keys() - {".gitattributes", "README.md"} == names
+    (weights,) = (file for file in listing.files if file.is_weights)
+    content = repository["model.safetensors"]
+    assert f"sha256:{hashlib.sha256(content).hexdigest()}" == weights.digest
+    assert len(content) == weights.bytes
+    commit = "a" * 40
+    assert f"{site.address}/{HUB_ID}/resolve/{commit}/model.safetensors" == (
+        weights.address
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda answer: answer.pop("sha"),
+        lambda answer: answer.update(sha="main"),
+        lambda answer: answer.update(siblings={}),
+        lambda answer: answer["siblings"][0].pop("blobId"),
+        lambda answer: answer["siblings"][0].update(size="1"),
+        lambda answer: answer["siblings"][0].update(blobId="../x"),
+        lambda answer: answer["siblings"][1]["lfs"].update(sha256="x"),
+    ],
+    ids=["no sha", "sha", "siblings", "no blob", "size", "blob", "sha256"],
+)
+def test_a_strange_answer_is_told(
+    site: Site,
+    web: Web,
+    repository: dict[str, bytes],
+    change: Callable[[dict[str, object]], object],
+) -> None:
+    """Nothing is guessed."""
+    site.offer({n: repository[n] for n in ("config.json", "model.safetensors")})
+    answer = json.loads(site.contents[API])
+    change(answer)
+    site.contents[API] = json.dumps(answer).encode()
+    with pytest.raises(PullError, match="does not describe a model"):
+        list_hub(web, site.address, HUB_ID, None)
+
+
+@pytest.mark.parametrize(
+    "name", ["../config.json", "a/b.safetensors", "x.py", "pytorch_model.bin"]
+)
+def test_other_names_are_left_on_the_hub(
+    site: Site, web: Web, repository: dict[str, bytes], name: str
+) -> None:
+    """Paths, code and pickles."""
+    site.offer(repository | {name: b"x"})
+    listing = list_hub(web, site.address, HUB_ID, None)
+    assert name not in {file.name for file in listing.files}
+
+
+@pytest.mark.parametrize(
+    "entry", [1, {}, {"sha256": "x", "bytes": 1}, {"sha256": "0" * 64}]
+)
+def test_a_strange_manifest_is_told(site: Site, web: Web, entry: object) -> None:
+    """Of a folder on the web."""
+    manifest = {"files": {"config.json": entry}}
+    site.contents["/m/manifest.json"] = json.dumps(manifest).encode()
+    with pytest.raises(PullError, match="does not describe a model"):
+        list_folder(web, f"{site.address}/m")
+
+
+@pytest.mark.parametrize("content", [b"", b"some\ntext", bytes(3_000_000)])
+def test_digests_are_gits_and_sha256sums(tmp_path: Path, content: bytes) -> None:
+    """As git names a blob, and as everybody hashes a file."""
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    blob = subprocess.run(
+        ["git", "hash-object", "--stdin"],
+        input=content,
+        capture_output=True,
+        check=True,
+    )
+    assert f"git:{blob.stdout.decode().strip()}" == file_digest(path, "git:")
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert f"sha256:{sha256}" == file_digest(path, "sha256:")

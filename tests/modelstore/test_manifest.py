@@ -1,0 +1,248 @@
+"""manifest.json is read strictly and written whole."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lsp_server.errors import (
+    ModelError,
+    ModelIntegrityError,
+    ModelNotFoundError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
+from lsp_server.modelstore.manifest import (
+    FileEntry,
+    Manifest,
+    Quantisation,
+    load_manifest,
+    write_manifest,
+)
+
+Raw: TypeAlias = dict[str, object]
+EditJson: TypeAlias = Callable[[Path, Callable[[Raw], object]], None]
+
+
+def test_reads_what_was_written(model_folder: Path) -> None:
+    """A manifest comes back as it went in."""
+    manifest = load_manifest(model_folder)
+    assert manifest.name == "tiny"
+    assert manifest.quantisation is not None
+    assert manifest.quantisation.group_size == 64
+    assert {"config.json", "model.safetensors", "tokenizer.json"} == set(manifest.files)
+    unquantised = replace(manifest, quantisation=None)
+    write_manifest(model_folder, unquantised)
+    assert unquantised == load_manifest(model_folder)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    licence=st.text(max_size=20),
+    bits=st.integers(),
+    names=st.sets(st.from_regex(r"[a-z][a-z0-9_-]{0,8}(/[a-z]{1,4})?", fullmatch=True)),
+    size=st.integers(min_value=0),
+)
+def test_every_manifest_comes_back(
+    model_folder: Path, licence: str, bits: int, names: set[str], size: int
+) -> None:
+    """Any text, number and list of files survives the round trip."""
+    manifest = load_manifest(model_folder)
+    changed = replace(
+        manifest,
+        licence=licence,
+        quantisation=Quantisation(
+            method="gptq",
+            bits=bits,
+            group_size=-1,
+            sym=False,
+            desc_act=True,
+            tool=licence,
+        ),
+        files={
+            **manifest.files,
+            **{name: FileEntry(sha256="a" * 64, bytes=size) for name in names},
+        },
+    )
+    write_manifest(model_folder, changed)
+    assert changed == load_manifest(model_folder)
+    write_manifest(model_folder, manifest)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda m: m.pop("family"), ModelIntegrityError, "'family' is missing"),
+        (lambda m: m.update(colour=1), ModelIntegrityError, "'colour' is unknown"),
+        (lambda m: m.update(name=4), ModelIntegrityError, "'name' is not a text"),
+        (lambda m: m.update(name=""), ModelIntegrityError, "'name' is not a plain"),
+        (lambda m: m.update(name="a/b"), ModelIntegrityError, "'name' is not a pla"),
+        (lambda m: m.update(name="a\nb"), ModelIntegrityError, "'name' is not a pl"),
+        (
+            lambda m: m.update(context_length="2048"),
+            ModelIntegrityError,
+            "'context_length' is not a whole number",
+        ),
+        (
+            lambda m: m.update(context_length=0),
+            ModelIntegrityError,
+            "'context_length' is not a positive",
+        ),
+        (
+            lambda m: m.update(parameters=-1),
+            ModelIntegrityError,
+            "'parameters' is not a positive",
+        ),
+        (lambda m: m.update(dtype="float32"), ModelIntegrityError, "'dtype' is not o"),
+        (
+            lambda m: m["quantisation"].update(sym=1),
+            ModelIntegrityError,
+            "'quantisation.sym' is not true or false",
+        ),
+        (
+            lambda m: m["quantisation"].pop("bits"),
+            ModelIntegrityError,
+            "'quantisation.bits' is missing",
+        ),
+        (
+            lambda m: m["provenance"].update(date="31.1.2026"),
+            ModelIntegrityError,
+            "'provenance.date' is not a day as",
+        ),
+        (
+            lambda m: m["provenance"].update(date="20260131"),
+            ModelIntegrityError,
+            "'provenance.date' is not a day",
+        ),
+        (
+            lambda m: m["provenance"].update(source_sha256="A" * 64),
+            ModelIntegrityError,
+            "'provenance.source_sha256' is not 64",
+        ),
+        (
+            lambda m: m["files"].pop("config.json"),
+            ModelIntegrityError,
+            "config.json is missing",
+        ),
+        (
+            lambda m: m["files"].pop("model.safetensors"),
+            ModelIntegrityError,
+            "there are no weights",
+        ),
+        (
+            lambda m: m["files"].pop("tokenizer.json"),
+            ModelIntegrityError,
+            "'tokenizer' is not one of the files",
+        ),
+        (
+            lambda m: m["files"]["config.json"].update(bytes=-1),
+            ModelIntegrityError,
+            "'files.config.json.bytes' is not a size",
+        ),
+        (
+            lambda m: m["files"]["config.json"].update(sha256="0"),
+            ModelIntegrityError,
+            "'files.config.json.sha256' is not 64",
+        ),
+        (
+            lambda m: m["files"].update({"x.json": 1}),
+            ModelIntegrityError,
+            "'files.x.json' is not an object",
+        ),
+        (
+            lambda m: m["files"].update({"manifest.json": m["files"]["config.json"]}),
+            ModelIntegrityError,
+            "'files' is not free of the manifest",
+        ),
+        (
+            lambda m: m["files"].update({"../x.json": m["files"]["config.json"]}),
+            UnsafeModelError,
+            r"'\.\./x\.json', which lies outside",
+        ),
+        (
+            lambda m: m["files"].update({"/x.json": m["files"]["config.json"]}),
+            UnsafeModelError,
+            "'/x.json', which lies outside",
+        ),
+        (lambda m: m.pop("format"), ModelIntegrityError, "'format' is missing"),
+        (lambda m: m.update(format="1"), ModelIntegrityError, "'format' is missing, o"),
+        (lambda m: m.update(format=2), UnsupportedModelError, "format 2"),
+    ],
+)
+def test_names_the_key_that_is_wrong(
+    model_folder: Path,
+    edit_json: EditJson,
+    change: Callable[[Raw], object],
+    error: type[ModelError],
+    message: str,
+) -> None:
+    """Each key that is unknown, missing or wrong is named, and where it stands."""
+    path = model_folder / "manifest.json"
+    edit_json(path, change)
+    with pytest.raises(error, match=message) as caught:
+        load_manifest(model_folder)
+    assert str(path) == caught.value.subject
+
+
+@pytest.mark.parametrize("content", ["", "[]", "4", "null", "{", '{"format": 1}'])
+def test_refuses_what_is_no_manifest(model_folder: Path, content: str) -> None:
+    """A file that is not JSON, or not an object, is damaged."""
+    (model_folder / "manifest.json").write_text(content)
+    with pytest.raises(ModelIntegrityError):
+        load_manifest(model_folder)
+
+
+def test_tells_a_missing_folder_from_a_missing_manifest(tmp_path: Path) -> None:
+    """Both are not found; the message says which."""
+    with pytest.raises(ModelNotFoundError, match="no such model folder"):
+        load_manifest(tmp_path / "missing")
+    with pytest.raises(ModelNotFoundError, match="has no manifest"):
+        load_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda m: replace(m, context_length=0), ModelIntegrityError),
+        (
+            lambda m: replace(m, files={"../x": FileEntry(sha256="0" * 64, bytes=1)}),
+            UnsafeModelError,
+        ),
+    ],
+)
+def test_writes_nothing_that_it_would_not_read(
+    model_folder: Path,
+    change: Callable[[Manifest], Manifest],
+    error: type[ModelError],
+) -> None:
+    """A wrong manifest is refused, and the old one stays."""
+    manifest = load_manifest(model_folder)
+    wrong = change(manifest)
+    with pytest.raises(error):
+        write_manifest(model_folder, wrong)
+    assert manifest == load_manifest(model_folder)
+
+
+def test_keeps_the_old_manifest_where_a_new_one_cannot_be_written(
+    model_folder: Path,
+) -> None:
+    """An error while writing leaves the manifest, and no half of another."""
+    manifest = load_manifest(model_folder)
+    obstacle = model_folder / "manifest.json.part"
+    obstacle.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        write_manifest(model_folder, replace(manifest, licence="other"))
+    assert manifest == load_manifest(model_folder)
+    assert not obstacle.is_symlink()
+
+
+def test_the_file_is_for_people_too(model_folder: Path) -> None:
+    """The format comes first, and every line holds one thing."""
+    lines = (model_folder / "manifest.json").read_text(encoding="utf-8").splitlines()
+    assert ["{", '  "format": 1,', '  "name": "tiny",'] == lines[:3]
+    assert "Apache-2.0" == json.loads("\n".join(lines))["licence"]

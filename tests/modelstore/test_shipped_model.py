@@ -1,0 +1,42 @@
+"""The model in the repository is whole, safe, small, and of a family that we know."""
+
+from lsp_server.modelstore.locate import locate
+from lsp_server.modelstore.manifest import check_quantisation, load_manifest, verify
+from lsp_server.prompt.families import find_family
+from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.selfcheck import resolve_family
+
+NAME = "midfill-starter-88m"
+MOST_BYTES = 72_000_000
+
+
+def test_is_what_its_manifest_says() -> None:
+    """Every file has its hash, and the name is the folder's."""
+    folder = locate(NAME)
+    manifest = load_manifest(folder)
+    verify(folder, manifest)
+    assert NAME == manifest.name
+    assert "Apache-2.0" == manifest.licence
+
+
+def test_runs_on_both_devices() -> None:
+    """vLLM has a kernel for it on a CPU and on a GPU."""
+    folder = locate(NAME)
+    manifest = load_manifest(folder)
+    check_quantisation(folder, manifest, device="cpu")
+    check_quantisation(folder, manifest, device="cuda")
+
+
+def test_fits_into_the_repository() -> None:
+    """All files together stay under the repository's limit."""
+    manifest = load_manifest(locate(NAME))
+    assert sum(entry.bytes for entry in manifest.files.values()) <= MOST_BYTES
+
+
+def test_tokenizer_and_family_fit() -> None:
+    """Each sentinel is one token, and no text can become one."""
+    folder = locate(NAME)
+    manifest = load_manifest(folder)
+    family = find_family(manifest.family)
+    resolved = resolve_family(FastTokenizer(folder), family)
+    assert (0,) == resolved.stop_token_ids

@@ -1,0 +1,128 @@
+"""A checkpoint whose tensors are not those of its configuration is refused by name."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lsp_server.errors import ModelIntegrityError
+from lsp_server.modelstore.locate import shipped_models
+from lsp_server.modelstore.safetensors_header import TensorEntry
+from lsp_server.modelstore.tensor_fit import read_tensors, require_fit
+
+STARTER = shipped_models()["midfill-starter-88m"]
+Tensors = dict[str, TensorEntry]
+
+
+def starter() -> tuple[dict[str, object], Tensors]:
+    """Read the shipped model's configuration and the heads of its weights."""
+    config = json.loads((STARTER / "config.json").read_text(encoding="utf-8"))
+    return config, read_tensors(STARTER)
+
+
+def without(name: str) -> Callable[[Tensors], object]:
+    """Make a change that takes a tensor away."""
+    return lambda tensors: tensors.pop(name)
+
+
+def reshaped(name: str, *shape: int) -> Callable[[Tensors], object]:
+    """Make a change that gives a tensor another shape."""
+    return lambda tensors: tensors.update({name: TensorEntry(dtype="I32", shape=shape)})
+
+
+def test_the_shipped_model_fits() -> None:
+    """Quantised layers, a tied embedding, and biases that it does not have."""
+    config, tensors = starter()
+    require_fit(STARTER, config, tensors)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (without("model.norm.weight"), r"model\.norm\.weight is missing\."),
+        (
+            without("model.layers.7.mlp.up_proj.qweight"),
+            r"model\.layers\.7\.mlp\.up_proj\.weight is missing",
+        ),
+        (without("model.layers.3.self_attn.k_proj.scales"), "k_proj.scales is missing"),
+        (
+            reshaped("model.layers.0.mlp.down_proj.qweight", 255, 768),
+            "down_proj.qweight is 255 x 768 instead of 256 x 768",
+        ),
+        (
+            reshaped("model.embed_tokens.weight", 16383, 768),
+            "embed_tokens.weight is 16383 x 768 instead of 16384 x 768",
+        ),
+    ],
+)
+def test_a_tensor_that_does_not_fit_is_named(
+    change: Callable[[Tensors], object], told: str
+) -> None:
+    """Missing, as where a shard was left out, or of another shape."""
+    config, tensors = starter()
+    change(tensors)
+    with pytest.raises(ModelIntegrityError, match=told):
+        require_fit(STARTER, config, tensors)
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ({"tie_word_embeddings": False}, r"lm_head\.weight is missing"),
+        (
+            {"num_hidden_layers": 13},
+            r"layers\.12\..* is missing, and 8 more do not fit",
+        ),
+        ({"model_type": "qwen2"}, r"q_proj\.bias is missing"),
+        ({"model_type": "qwen3"}, r"q_norm\.weight is missing"),
+        ({"num_key_value_heads": 12}, "k_proj.qweight is 96 x 256 instead of 96 x 768"),
+    ],
+)
+def test_a_configuration_that_asks_for_more_is_told(
+    stated: dict[str, object], told: str
+) -> None:
+    """Untied embeddings need an output layer, and a family its biases and norms."""
+    config, tensors = starter()
+    with pytest.raises(ModelIntegrityError, match=told):
+        require_fit(STARTER, {**config, **stated}, tensors)
+
+
+def test_what_is_not_stated_is_the_types_own_default() -> None:
+    """Gemma ties its embeddings where nothing is said, Llama does not."""
+    config, tensors = starter()
+    del config["tie_word_embeddings"]
+    require_fit(STARTER, {**config, "model_type": "gemma"}, tensors)
+    with pytest.raises(ModelIntegrityError, match="lm_head"):
+        require_fit(STARTER, config, tensors)
+
+
+@pytest.mark.parametrize(
+    "stated", [{"model_type": "mamba"}, {"model_type": None}, {"hidden_size": "768"}]
+)
+def test_what_cannot_be_judged_is_left_to_the_engine(
+    stated: dict[str, object],
+) -> None:
+    """A type of other names, or sizes that are not there, refuse nothing."""
+    config, _ = starter()
+    require_fit(STARTER, {**config, **stated}, {})
+
+
+def test_all_shards_are_read_and_held_to_their_index(tmp_path: Path) -> None:
+    """A tensor that the index promises and its file lacks is told."""
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    content = len(header).to_bytes(8, "little") + header + bytes(4)
+    for number in (1, 2):
+        name = header.replace(b"a", str(number).encode(), 1)
+        (tmp_path / f"model-{number}.safetensors").write_bytes(
+            content.replace(header, name)
+        )
+    index = tmp_path / "model.safetensors.index.json"
+    weight_map = {"1": "model-1.safetensors", "2": "model-2.safetensors"}
+    index.write_text(json.dumps({"weight_map": weight_map}))
+    assert {"1", "2"} == set(read_tensors(tmp_path))
+    index.write_text(
+        json.dumps({"weight_map": weight_map | {"3": "model-2.safetensors"}})
+    )
+    with pytest.raises(ModelIntegrityError, match="names the tensor 3"):
+        read_tensors(tmp_path)

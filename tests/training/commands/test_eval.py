@@ -1,0 +1,187 @@
+"""``midfill eval`` as somebody runs it, on a scripted engine."""
+
+import argparse
+import gzip
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from lsp_server.__main__ import main
+from lsp_server.config import EngineConfig
+from lsp_server.engine.base import Engine
+from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.errors import EngineStartError
+from training.commands.eval import add_arguments, run_with
+from training.eval.contender import Contender
+
+STARTER = "midfill-starter-88m"
+SUITE = ["--suite", "human-eval-infilling"]
+TASK = {
+    "task_id": "SingleLineInfilling/HumanEval/0/L0",
+    "entry_point": "one",
+    "prompt": "def one():\n",
+    "suffix": "",
+    "canonical_solution": "    return 1\n",
+    "test": "def check(candidate):\n    assert candidate() == 1\n",
+}
+SOURCE = """\
+def f(first, second):
+    together = sorted([first, second])
+    print("smaller one", together[0], sep=first)
+    return together[0]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep this machine's settings away."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("MIDFILL_ENGINE_DEVICE", "cpu")
+    monkeypatch.delenv("MIDFILL_CONFIG", raising=False)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Give a folder with data of both suites."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    held_out = {"package": "p", "path": "p/a.py", "text": SOURCE}
+    for name, row in (("tasks", TASK), ("held-out-00000", held_out)):
+        with gzip.open(folder / f"{name}.jsonl.gz", "wt") as file:
+            file.write(json.dumps(row) + "\n")
+    return folder
+
+
+@pytest.fixture
+def evaluate(started: list[str]) -> Callable[[Sequence[str]], int]:
+    """Give what runs the command on an engine that always says the same."""
+
+    async def start(contender: Contender, _config: EngineConfig) -> Engine:
+        started.append(contender.name)
+        ids = contender.tokenizer.encode("    return 1\n")
+        return ScriptedEngine(Script(answer_ids=ids))
+
+    def run(words: Sequence[str]) -> int:
+        parser = argparse.ArgumentParser()
+        add_arguments(parser)
+        return run_with(parser.parse_args(words), start)
+
+    return run
+
+
+@pytest.fixture
+def started() -> list[str]:
+    """Give the names of the models that an engine was started for."""
+    return []
+
+
+def test_table_with_baseline(
+    data: Path,
+    evaluate: Callable[[Sequence[str]], int],
+    started: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Model and baselines come one after the other into one table."""
+    tasks = str(data / "tasks.jsonl.gz")
+    order = [*SUITE, "--data", tasks, "--baseline", f"pilot={STARTER}"]
+    assert 0 == evaluate(order)
+    assert [STARTER, "pilot"] == started
+    said = capsys.readouterr()
+    assert f"| single-line (1) | {STARTER} | with suffix | 100.0 %" in said.out
+    assert "| single-line (1) | pilot | no suffix | 100.0 %" in said.out
+    assert f"{STARTER}, with suffix: 1 of 1" in said.err
+
+
+def test_replay_as_json(
+    data: Path,
+    tmp_path: Path,
+    evaluate: Callable[[Sequence[str]], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The replay finds its shards in a folder; JSON goes out, files to the folder."""
+    out = tmp_path / "out"
+    order = ["--suite", "replay", "--data", str(data), "--limit", "4", "--json"]
+    assert 0 == evaluate([*order, "--out", str(out)])
+    printed = json.loads(capsys.readouterr().out)
+    assert "replay" == printed["suite"]
+    assert 12 == len(printed["models"][0]["tasks"])
+    assert printed == json.loads((out / "results.json").read_text())
+
+
+def test_replay_of_any_folder(
+    tmp_path: Path,
+    evaluate: Callable[[Sequence[str]], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One folder is enough; what the model may know of it is said."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "a.py").write_text(SOURCE)
+    order = ["--suite", "replay", "--source", str(folder), "--limit", "4"]
+    assert 0 == evaluate(order)
+    assert "trained on" not in capsys.readouterr().out
+    # The starter model was trained on this package.
+    (folder / "pyproject.toml").write_text('[project]\nname = "accelerate"\n')
+    assert 0 == evaluate([*order, "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    assert ["mine"] == list(printed["data"])
+    known = {"trained": 4, "other": 0, "unknown": 0}
+    assert known == printed["models"][0]["trained_on"]
+    assert 0 == evaluate(order)
+    said = capsys.readouterr().out
+    assert "; 4 of the cursors lie in packages that it was trained on, 0 in" in said
+
+
+def test_later_failure_keeps_what_is_measured(data: Path, tmp_path: Path) -> None:
+    """Where a baseline's engine does not start, the model's results are there."""
+
+    async def start(contender: Contender, _config: EngineConfig) -> Engine:
+        if contender.name == "pilot":
+            raise EngineStartError("no", subject="pilot", remedy="none")
+        return ScriptedEngine(Script(answer_ids=contender.tokenizer.encode("x\n")))
+
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    order = [*SUITE, "--data", str(data / "tasks.jsonl.gz"), "--out", str(tmp_path)]
+    arguments = parser.parse_args([*order, "--baseline", f"pilot={STARTER}"])
+    with pytest.raises(EngineStartError):
+        run_with(arguments, start)
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert [STARTER] == [model["name"] for model in written["models"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no data is named"),
+        (["--data", "missing.gz"], "missing.gz"),
+        (["--data", "{tasks}", "--source", "."], "this suite has its own tasks"),
+        (["--data", "{data}"], "Name data of this suite"),
+        (["--data", "{tasks}", "--model", "nowhere"], "nowhere"),
+        (["--data", "{tasks}", "--baseline", STARTER], "two models have this name"),
+        (["--data", "{tasks}", "--baseline", "x="], "names no model"),
+        (["--data", "{tasks}", "--out", "{tasks}"], "cannot be written"),
+    ],
+)
+def test_mistakes_are_told(
+    data: Path, words: Sequence[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each mistake is one sentence and status 1, before any engine starts."""
+    tasks = str(data / "tasks.jsonl.gz")
+    order = [word.format(data=data, tasks=tasks) for word in words]
+    assert 1 == main(["eval", *SUITE, *order])
+    error = capsys.readouterr().err
+    assert error.startswith("midfill eval: ")
+    assert said in error
+    assert 1 == len(error.splitlines())
+
+
+@pytest.mark.parametrize("words", [["--suite", "other"], ["--limit", "0"]])
+def test_usage(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown suite and an impossible limit are told by their option."""
+    with pytest.raises(SystemExit) as caught:
+        main(["eval", *SUITE, *words])
+    assert 2 == caught.value.code
+    assert words[0] in capsys.readouterr().err

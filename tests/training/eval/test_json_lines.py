@@ -1,0 +1,66 @@
+"""Data files are found and read, or refused with their name."""
+
+import gzip
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from lsp_server.errors import EvaluationError
+from training.eval.json_lines import find_files, read_lines, text_of
+
+WriteLines = Callable[[str, Sequence[object]], Path]
+
+
+def test_finds(tmp_path: Path, write_lines: WriteLines) -> None:
+    """A folder stands for its files of the pattern; each file comes once."""
+    one, two = write_lines("a.jsonl.gz", []), write_lines("b.jsonl.gz", [])
+    (tmp_path / "c.txt").touch()
+    assert [two, one] == find_files([two, tmp_path], "*.jsonl.gz", remedy="r")
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl.gz", "empty"])
+def test_finds_nothing(tmp_path: Path, name: str) -> None:
+    """A missing file and an empty folder are errors that say what to do."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(EvaluationError, match="Do this") as caught:
+        find_files([tmp_path / name], "*.jsonl.gz", remedy="do this")
+    assert str(tmp_path / name) == caught.value.subject
+
+
+def test_nothing_named() -> None:
+    """Without any place the error names the option."""
+    with pytest.raises(EvaluationError, match="--data"):
+        find_files([], "*.jsonl.gz", remedy="r")
+
+
+def test_reads(write_lines: WriteLines) -> None:
+    """Objects come back as they were written."""
+    assert [{"a": "é"}] == list(read_lines(write_lines("a.gz", [{"a": "é"}])))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"{}\n", id="no gzip"),
+        pytest.param(gzip.compress(b'{"a": 1}\n' * 99)[:-12], id="cut short"),
+        pytest.param(gzip.compress(b"{}")[:12] + b"\xff\xff\xff\xff", id="broken"),
+        pytest.param(gzip.compress(b"{oops}\n"), id="no JSON"),
+        pytest.param(gzip.compress(b"[1]\n"), id="no object"),
+        pytest.param(gzip.compress(b"\xff\n"), id="no UTF-8"),
+        pytest.param(gzip.compress(b"[" * 100_000), id="too deep"),
+    ],
+)
+def test_damaged_file(tmp_path: Path, content: bytes) -> None:
+    """Whatever is wrong with a file, the error names it."""
+    path = tmp_path / "data.jsonl.gz"
+    path.write_bytes(content)
+    with pytest.raises(EvaluationError) as caught:
+        list(read_lines(path))
+    assert str(path) == caught.value.subject
+
+
+def test_text_is_missing() -> None:
+    """A value that is no text is an error that names it."""
+    with pytest.raises(EvaluationError, match="'prompt'"):
+        text_of({"prompt": 3}, "prompt", Path("a.gz"))

@@ -1,0 +1,74 @@
+"""The corpus is read as it is written, or not at all."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from lsp_server.errors import TrainingError
+from training.train.documents import Document, DocumentStore, read_shards, write_store
+
+
+def test_reads_both_splits(corpus: Path) -> None:
+    """Shards come in the order of their names."""
+    texts = list(read_shards(corpus, "train"))
+    assert 12 == len(texts)
+    assert ("made-up", "src/gate.py") == (texts[7].package, texts[7].path)
+    assert texts[7].text.startswith('"""Counts what passes gate 7."""\n')
+    assert 3 == len(list(read_shards(corpus, "held-out")))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"nothing compressed", "the shard cannot be read"),
+        (gzip.compress(b'{"text": "a"}\n' * 999)[:-20], "the shard cannot be read"),
+        (gzip.compress(b"no JSON\n"), "a line is not an object"),
+        (gzip.compress(b'{"package": "a"}\n'), "a line is not an object"),
+        (gzip.compress(b"[1]\n"), "a line is not an object"),
+        (gzip.compress(b'{"text": "\xff"}\n'), "a line is not an object"),
+        (None, "there is no shard"),
+    ],
+    ids=["plain", "cut off", "no JSON", "no text", "list", "no UTF-8", "missing"],
+)
+def test_refuses_a_damaged_corpus(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    """The error names the shard and what is wrong."""
+    if content is not None:
+        (tmp_path / "train-0.jsonl.gz").write_bytes(content)
+    with pytest.raises(TrainingError, match=message):
+        list(read_shards(tmp_path, "train"))
+
+
+def test_store_gives_texts_by_number(tmp_path: Path) -> None:
+    """Any text comes back, also an empty one; a lone surrogate is a question mark."""
+    texts = ["a = 1\n", "", "'ä'\U0001f600", "a\0b\0c", "\ud800"]
+    given = [Document(text=each, package="p", path="a/b.py") for each in texts]
+    write_store(tmp_path / "s.bin", given)
+    store = DocumentStore(tmp_path / "s.bin")
+    last = Document(text="?", package="p", path="a/b.py")
+    assert [*given[:-1], last] == [store[at] for at in range(len(store))]
+
+
+def test_line_ends_are_an_editors(tmp_path: Path) -> None:
+    """Line ends of all systems become line feeds."""
+    with gzip.open(tmp_path / "train-0.jsonl.gz", "wt") as file:
+        file.write('{"text": "a\\r\\nb\\rc\\n"}\n')
+    assert [Document(text="a\nb\nc\n")] == list(read_shards(tmp_path, "train"))
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "message"),
+    [
+        ("s.bin", ["", ""], "the corpus has no text"),
+        ("no/s.bin", ["a"], "the text cannot be stored"),
+    ],
+    ids=["empty", "no folder"],
+)
+def test_tells_what_cannot_be_stored(
+    tmp_path: Path, name: str, texts: list[str], message: str
+) -> None:
+    """No text, or no place for it, is told."""
+    with pytest.raises(TrainingError, match=message):
+        write_store(tmp_path / name, [Document(text=each) for each in texts])

@@ -1,0 +1,205 @@
+"""A run learns, stops in time, and goes on where it was interrupted."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lsp_server.errors import TrainingError
+from training.eval.values import Extent, Task
+from training.train.config import TrainConfig
+from training.train.log import HeldOut, Infilled, Measured
+from training.train.loop import train
+from training.train.order import Order
+
+CPU = torch.device("cpu")
+
+
+class Recorder:
+    """Keeps what it hears, and interrupts after a step if it shall."""
+
+    def __init__(self, *, interrupt_after: int | None = None) -> None:
+        self.lines: list[str] = []
+        self.losses: dict[int, float] = {}
+        self.held: dict[int, HeldOut] = {}
+        self.filled: list[Infilled] = []
+        self._interrupt_after = interrupt_after
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def measured(self, measured: Measured) -> None:
+        self.losses[measured.step] = measured.loss
+        if measured.step == self._interrupt_after:
+            raise KeyboardInterrupt
+
+    def held_out(self, held_out: HeldOut) -> None:
+        self.held[held_out.step] = held_out
+
+    def infilled(self, infilled: Infilled) -> None:
+        self.filled.append(infilled)
+
+
+def logged(out: Path) -> list[dict[str, float]]:
+    """Give the lines of a run's log."""
+    lines = (out / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_loss_falls_and_all_is_saved(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    """Held-out losses fall too, and the folder has model, log, picture, checkpoint."""
+    config = replace(tiny_config, recipe=replace(tiny_config.recipe, steps=16))
+    heard = Recorder()
+    train(Order(config=config, out=tmp_path / "out", device=CPU), heard)
+    assert list(range(1, 17)) == list(heard.losses)
+    assert heard.losses[16] < heard.losses[1] - 2
+    assert heard.held[16].held_out_middle_loss < heard.held[4].held_out_middle_loss - 1
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"checkpoint.pt", "log.jsonl", "loss.svg", "model"} == written
+
+
+def test_resumed_run_equals_one_without_interruption(
+    tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    """Losses are the same to the last bit, and the log has each step once."""
+    whole, first, second = Recorder(), Recorder(interrupt_after=5), Recorder()
+    train(Order(config=tiny_config, out=tmp_path / "whole", device=CPU), whole)
+    order = Order(config=tiny_config, out=tmp_path / "parts", device=CPU)
+    with pytest.raises(KeyboardInterrupt):
+        train(order, first)
+    train(replace(order, resume=True), second)
+    # The checkpoint is of step 3.
+    assert {step: whole.losses[step] for step in range(4, 9)} == second.losses
+    assert {step: whole.losses[step] for step in range(1, 6)} == first.losses
+    steps = [
+        [entry["step"] for entry in logged(tmp_path / name)]
+        for name in ("whole", "parts")
+    ]
+    assert steps[0] == steps[1]
+
+
+def test_a_finished_model_fills_gaps(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    """Tasks are asked once, at the end; the log, the listener and a file tell it."""
+    task = Task(
+        task_id="t",
+        category="single-line",
+        group="g",
+        prefix="import os\n",
+        middle="x = 1\n",
+        suffix="print(x)\n",
+        extent=Extent.LINE,
+        max_tokens=4,
+    )
+    recipe = replace(tiny_config.recipe, steps=2)
+    config = replace(tiny_config, recipe=recipe)
+    heard, out = Recorder(), tmp_path / "out"
+    train(Order(config=config, out=out, device=CPU, tasks=[task]), heard)
+    assert [(2, 1)] == [(each.step, each.tasks) for each in heard.filled]
+    assert 1 == sum("tasks" in entry for entry in logged(out))
+    assert 2 == len((out / "infilled.jsonl").read_text().splitlines())
+
+
+def test_time_budget_ends_the_run(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    """The clock ends the run, however many steps are configured, and rates fall."""
+    minutes = 0.05
+    config = replace(
+        tiny_config,
+        recipe=replace(tiny_config.recipe, steps=10**9, checkpoint_every_steps=10**9),
+    )
+    out = tmp_path / "out"
+    order = Order(config=config, out=out, device=CPU, minutes=minutes)
+    train(order, Recorder())
+    measured = [entry for entry in logged(out) if "loss" in entry]
+    assert 1 <= measured[-1]["share"] < 1.5
+    assert measured[-1]["elapsed_s"] < minutes * 60 * 1.5
+    assert measured[-1]["rate_factor"] < max(each["rate_factor"] for each in measured)
+
+
+def test_a_pause_is_no_end(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    """A run that is paused at once is whole after it was resumed."""
+    order = Order(config=tiny_config, out=tmp_path / "out", device=CPU)
+    heard = Recorder()
+    train(replace(order, pause_minutes=1e-9), heard)
+    assert not heard.losses
+    train(replace(order, resume=True), heard)
+    assert list(range(1, 9)) == list(heard.losses)
+
+
+def test_no_time_for_a_step_is_an_error(
+    tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    """A budget that getting ready uses up is told, and nothing is trained."""
+    order = Order(config=tiny_config, out=tmp_path / "o", device=CPU, minutes=1e-9)
+    with pytest.raises(TrainingError, match="the time is over before the first step"):
+        train(order, Recorder())
+
+
+def test_a_loss_that_is_no_number_ends_the_run(
+    tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    """Weights that ran away are not saved."""
+    recipe = replace(
+        tiny_config.recipe, muon_rate=1e30, adam_rate=1e30, warmup_share=0.0
+    )
+    order = Order(
+        config=replace(tiny_config, recipe=recipe), out=tmp_path / "o", device=CPU
+    )
+    with pytest.raises(TrainingError, match="the loss is not a number"):
+        train(order, Recorder())
+    assert not (tmp_path / "o" / "model").exists()
+
+
+def remove(checkpoint: Path) -> None:
+    """Leave no checkpoint."""
+    checkpoint.unlink()
+
+
+def damage(checkpoint: Path) -> None:
+    """Leave something else."""
+    checkpoint.write_bytes(b"PK nonsense")
+
+
+def shorten(checkpoint: Path) -> None:
+    """Leave the first half."""
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: len(content) // 2])
+
+
+def empty(checkpoint: Path) -> None:
+    """Leave a file of the right kind that lacks nearly all."""
+    torch.save({"step": 1}, checkpoint)
+
+
+def keep(_checkpoint: Path) -> None:
+    """Leave it as it is."""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (remove, "no readable checkpoint"),
+        (damage, "no readable checkpoint"),
+        (shorten, "no readable checkpoint"),
+        (empty, "no checkpoint of this program"),
+        (keep, "under another configuration"),
+    ],
+    ids=lambda value: getattr(value, "__name__", "message"),
+)
+def test_refuses_to_resume(
+    tiny_config: TrainConfig,
+    tmp_path: Path,
+    spoil: Callable[[Path], None],
+    message: str,
+) -> None:
+    """A checkpoint that is missing, damaged or of another recipe is not trained on."""
+    recipe = replace(tiny_config.recipe, steps=1)
+    config = replace(tiny_config, recipe=recipe)
+    order = Order(config=config, out=tmp_path / "out", device=CPU)
+    train(order, Recorder())
+    spoil(order.out / "checkpoint.pt")
+    other = replace(config, recipe=replace(recipe, muon_rate=0.5))
+    with pytest.raises(TrainingError, match=message):
+        train(replace(order, config=other, resume=True), Recorder())

@@ -1,0 +1,1 @@
+"""Makes and measures models: corpus, training, quantising, evaluation."""

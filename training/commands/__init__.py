@@ -1,0 +1,1 @@
+"""The commands of ``midfill`` that need training: ``quantize`` and ``eval``."""

@@ -1,0 +1,115 @@
+"""``python -m training.corpus``: the command line of the corpus builder."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from lsp_server.errors import MidfillError
+from lsp_server.modelstore.progress import LineProgress
+from training.corpus.manifest_file import CorpusManifest
+from training.corpus.pipeline import Order, build_corpus
+from training.corpus.split import HELD_OUT, TRAIN
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+_CHARACTERS_PER_TOKEN = 4
+_MEBIBYTE = 1024 * 1024
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command, and give its exit status."""
+    options = _parser().parse_args(arguments)
+    order = Order(
+        sources=tuple(options.sources),
+        output=options.out,
+        evaluation_data=tuple(options.evaluation_data),
+        held_out_share=options.held_out_share,
+        threshold=options.near_duplicate_threshold,
+        shard_bytes=options.shard_mib * _MEBIBYTE,
+        workers=options.workers,
+    )
+    try:
+        manifest = build_corpus(order, progress=LineProgress(sys.stderr).say)
+    except MidfillError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return _INTERRUPTED
+    print(_report(order, manifest))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.corpus",
+        description="Build a training corpus of permissively licensed Python source.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    build = commands.add_parser("build", help="build a corpus from local sources")
+    add = build.add_argument
+    add(
+        "sources",
+        type=Path,
+        nargs="+",
+        metavar="SOURCE",
+        help="wheel, sdist, project folder, site-packages, or folder of archives",
+    )
+    add("--out", type=Path, required=True, help="folder to make")
+    add(
+        "--evaluation-data",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="JSON lines or text that must not be in the corpus, gzipped or not",
+    )
+    add(
+        "--held-out-share",
+        type=float,
+        default=0.02,
+        help="share of packages to hold out (default 0.02)",
+    )
+    add(
+        "--near-duplicate-threshold",
+        type=float,
+        default=0.8,
+        help="share of common word runs from which on a file is a copy (default 0.8)",
+    )
+    add("--shard-mib", type=_positive, default=64, help="MiB of text per shard (64)")
+    add(
+        "--workers",
+        type=_positive,
+        default=os.cpu_count() or 1,
+        help="processes that read (default %(default)s)",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
+    return number
+
+
+def _report(order: Order, manifest: CorpusManifest) -> str:
+    lines = [str(order.output)]
+    for split in (TRAIN, HELD_OUT):
+        totals = manifest.totals(split)
+        tokens = totals.characters // _CHARACTERS_PER_TOKEN
+        lines.append(
+            f"{split:>9}: {totals.packages:,} packages, {totals.files:,} files, "
+            f"{totals.characters:,} characters, about {tokens:,} tokens"
+        )
+    lines += [
+        f"  dropped: {count.files:,} files, {count.bytes:,} bytes: {reason}"
+        for reason, count in sorted(manifest.dropped.items())
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""``python -m training.train``: trains a model as one TOML file describes it."""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from lsp_server.errors import MidfillError
+from training.eval.human_eval import read_human_eval
+from training.eval.values import Task
+from training.train.config import TrainConfig, read_config
+from training.train.progress import Display
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command, and give its exit status."""
+    options = _parser().parse_args(arguments)
+    # The workers that cut rows import this module again, and must not wait for torch.
+    from training.train.device import this_device  # noqa: PLC0415  # as said above
+    from training.train.loop import train  # noqa: PLC0415  # as said above
+    from training.train.order import Order  # noqa: PLC0415  # as said above
+
+    display = Display(sys.stderr)
+    try:
+        order = Order(
+            config=_with_options(read_config(options.config, options.set), options),
+            out=options.out,
+            device=this_device(),
+            minutes=options.minutes,
+            pause_minutes=options.pause,
+            resume=options.resume,
+            tasks=_tasks(options.tasks),
+        )
+        train(order, display)
+    except MidfillError as exc:
+        display.say(f"error: {exc}")
+        return 1
+    except KeyboardInterrupt:
+        display.say("interrupted; --resume goes on from the last checkpoint")
+        return _INTERRUPTED
+    return 0
+
+
+def _tasks(places: list[Path]) -> list[Task]:
+    if not places:
+        return []
+    tasks, _ = read_human_eval(places, limit=None, seed=0)
+    return tasks
+
+
+def _with_options(config: TrainConfig, options: argparse.Namespace) -> TrainConfig:
+    data = replace(
+        config.data,
+        corpus=options.corpus or config.data.corpus,
+        tokenizer=options.tokenizer or config.data.tokenizer,
+        workers=(config.data.workers if options.workers is None else options.workers),
+    )
+    return replace(config, data=data)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train",
+        description="Train a fill-in-the-middle model on the GPU, or a tiny one on the "
+        "CPU. The folder gets the model, a checkpoint, a log and its picture.",
+    )
+    add = parser.add_argument
+    add("config", type=Path, help="TOML file, such as training/train/starter.toml")
+    add("--out", type=Path, required=True, help="folder for all that the run writes")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting of the file, such as data.apart=true; repeatable",
+    )
+    add("--resume", action="store_true", help="go on from the checkpoint in --out")
+    add("--minutes", type=_positive, help="time to take; the schedule follows it")
+    add("--pause", type=_positive, help="minutes to stop after, to resume later")
+    add(
+        "--tasks",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="files of human-eval-infilling whose gaps the finished model fills",
+    )
+    add("--corpus", help="corpus folder, instead of the file's")
+    add("--tokenizer", help="tokenizer folder, instead of the file's")
+    add("--workers", type=int, help="worker processes, instead of the file's")
+    return parser
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Keeps a run's state in one file that is always whole."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from lsp_server.errors import TrainingError
+from training.train.config import TrainConfig
+from training.train.data import Position
+
+__all__ = ["Checkpoint", "fingerprint", "load_checkpoint", "save_checkpoint"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A run between two steps.
+
+    Attributes:
+        fingerprint: Of the configuration; a run goes on only under the same one.
+        step: Steps done.
+        tokens: Tokens read.
+        elapsed_s: Seconds spent on steps.
+        positions: What each process has used up of its part of the stream.
+        network: Weights by name.
+        optimiser: What `Optimiser.state` gave.
+    """
+
+    fingerprint: str
+    step: int
+    tokens: int
+    elapsed_s: float
+    positions: tuple[Position, ...]
+    network: Mapping[str, torch.Tensor]
+    optimiser: Mapping[str, object]
+
+
+def fingerprint(config: TrainConfig, *, processes: int) -> str:
+    """Give what of a run must not change in its middle."""
+    data = replace(config.data, corpus="", tokenizer="", workers=0)
+    return f"{replace(config, data=data)!r} in {processes}"
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the file at ``path``, or leave the one before as it is.
+
+    Raises:
+        TrainingError: It cannot be written.
+    """
+    half_written = path.with_suffix(".half")
+    content = {
+        "fingerprint": checkpoint.fingerprint,
+        "step": checkpoint.step,
+        "tokens": checkpoint.tokens,
+        "elapsed_s": checkpoint.elapsed_s,
+        "positions": [(each.item, each.row) for each in checkpoint.positions],
+        "network": dict(checkpoint.network),
+        "optimiser": dict(checkpoint.optimiser),
+    }
+    try:
+        with half_written.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        half_written.replace(path)
+    # torch reports a full disk as RuntimeError.
+    except (OSError, RuntimeError) as exc:
+        half_written.unlink(missing_ok=True)
+        raise TrainingError(
+            f"the checkpoint cannot be written ({exc})",
+            subject=str(path),
+            remedy="Make room, and resume from the one before",
+        ) from exc
+
+
+def load_checkpoint(path: Path, *, expected_fingerprint: str) -> Checkpoint:
+    """Read what `save_checkpoint` wrote; no code in it is run.
+
+    Raises:
+        TrainingError: It cannot be read, or is of another configuration.
+    """
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = Checkpoint(
+            fingerprint=saved["fingerprint"],
+            step=saved["step"],
+            tokens=saved["tokens"],
+            elapsed_s=saved["elapsed_s"],
+            positions=tuple(
+                Position(item=item, row=row) for item, row in saved["positions"]
+            ),
+            network=saved["network"],
+            optimiser=saved["optimiser"],
+        )
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as exc:
+        raise _unusable(path, f"there is no readable checkpoint ({exc})") from exc
+    except (KeyError, TypeError) as exc:
+        raise _unusable(path, "it is no checkpoint of this program") from exc
+    if checkpoint.fingerprint != expected_fingerprint:
+        raise _unusable(path, "it was made under another configuration")
+    return checkpoint
+
+
+def _unusable(path: Path, what: str) -> TrainingError:
+    return TrainingError(
+        what,
+        subject=str(path),
+        remedy="Resume with the run's own configuration, or leave --resume out",
+    )

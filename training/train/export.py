@@ -1,0 +1,106 @@
+"""Saves a trained network as a folder that transformers and vLLM load as it is."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from lsp_server.errors import TrainingError
+from training.train.config import Shape
+from training.train.network import Decoder
+
+__all__ = ["save_model"]
+
+_READABLE = 0o644
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+
+
+def save_model(
+    network: Decoder,
+    folder: Path,
+    *,
+    shape: Shape,
+    tokenizer: Path,
+    attribution: Path,
+    end_id: int,
+    dtype: torch.dtype,
+) -> None:
+    """Write ``config.json``, weights, tokenizer and attribution into ``folder``.
+
+    The folder appears whole or not at all; an older one of the same name is replaced.
+
+    Args:
+        network: The weights.
+        folder: What to make.
+        shape: The network's shape.
+        tokenizer: Folder to copy the tokenizer's files from.
+        attribution: The corpus' list of packages, copied if there is one.
+        end_id: The token that begins and ends a document.
+        dtype: What the weights are rounded to.
+
+    Raises:
+        TrainingError: It cannot be written.
+    """
+    tensors = {
+        f"model.{name}": weight.detach().to("cpu", dtype).contiguous()
+        for name, weight in network.state_dict().items()
+    }
+    described = _describe(shape, len(network.embed_tokens.weight), end_id)
+    described["torch_dtype"] = str(dtype).removeprefix("torch.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as made:
+            half_made = Path(made) / "model"
+            half_made.mkdir()
+            weights = half_made / "model.safetensors"
+            save_file(tensors, weights, {"format": "pt"})
+            # The library lets nobody else read it.
+            weights.chmod(_READABLE)
+            (half_made / "config.json").write_text(
+                json.dumps(described, indent=2) + "\n", encoding="utf-8"
+            )
+            beside = [*(tokenizer / name for name in _TOKENIZER_FILES), attribution]
+            for path in beside:
+                if path.exists():
+                    shutil.copyfile(path, half_made / path.name)
+            if folder.exists():
+                folder.rename(Path(made) / "older")
+            half_made.rename(folder)
+    except OSError as exc:
+        raise TrainingError(
+            f"the model cannot be saved ({exc.strerror})",
+            subject=str(folder),
+            remedy="Make room, or choose another folder, and resume",
+        ) from exc
+
+
+def _describe(shape: Shape, vocabulary_size: int, end_id: int) -> dict[str, object]:
+    named: dict[str, object]
+    if shape.qk_norm:
+        named = {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}
+    else:
+        named = {
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "mlp_bias": False,
+        }
+    return named | {
+        "hidden_size": shape.hidden,
+        "intermediate_size": shape.feed_forward,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head_size,
+        "vocab_size": vocabulary_size,
+        "max_position_embeddings": shape.context_tokens,
+        "rms_norm_eps": shape.norm_epsilon,
+        "rope_theta": shape.rope_theta,
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "tie_word_embeddings": True,
+        "bos_token_id": end_id,
+        "eos_token_id": end_id,
+    }
