@@ -1,50 +1,58 @@
-"""Shows people how long work goes on."""
+"""Shows people how far long work is: a bar on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichProgress
 
 __all__ = ["LineProgress", "Progress", "Say", "TerminalProgress", "progress_on"]
 
 _MINUTE_S = 60
-_QUIET_S = 5
-"""A log gets no more than a step in this time."""
+_LEAST_INTERVAL_S = 5
+"""Between two lines about the same work; a log is not flooded."""
 
-_BAR = "{desc}: {percentage:3.0f} %|{bar:24}| {n_fmt}/{total_fmt}, {remaining} left"
+_BAR_COLUMNS = 24
 
 
 class Say(Protocol):
-    """Hears what goes on, a line at a time."""
+    """Writes one line for people."""
 
     def __call__(self, line: str, /) -> None:
-        """Take one line."""
+        """Write ``line``."""
         ...
 
 
 class Progress(Protocol):
-    """Hears what goes on, and how far each work is."""
+    """Shows lines, and how far each work is."""
 
     def say(self, line: str, /) -> None:
-        """Take one line that stays."""
+        """Show a line that stays."""
         ...
 
     def step(self, work: str, done: int, total: int) -> None:
-        """Hear that ``done`` of ``total`` parts of ``work`` are done; from 0 on."""
+        """Show that ``done`` of ``total`` parts of ``work`` are done, from 0 on."""
         ...
 
     def close(self) -> None:
-        """End what is shown of the last work. May be called twice."""
+        """End the display of the last work. May be called twice."""
         ...
 
 
 class LineProgress:
-    """Writes lines with the seconds since its making before them.
+    """Writes lines that begin with the seconds since its creation.
 
     Args:
         stream: A file or a pipe.
-        clock: Gives the time in seconds.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -54,7 +62,7 @@ class LineProgress:
         self._clock = clock
         self._start_s = clock()
         self._work_start_s = self._start_s
-        self._told_s = self._start_s
+        self._last_step_s = self._start_s
 
     def say(self, line: str, /) -> None:
         """Write the line."""
@@ -62,14 +70,15 @@ class LineProgress:
         self._stream.flush()
 
     def step(self, work: str, done: int, total: int) -> None:
-        """Write how far the work is, and about how long it will take.
+        """Write how far the work is, and about how long the rest will take.
 
-        Steps that follow quickly are left out, but never the first and the last.
+        The first and the last step are always written, and one every five seconds
+        between them.
         """
         now_s = self._clock()
-        if 0 < done < total and now_s - self._told_s < _QUIET_S:
+        if 0 < done < total and now_s - self._last_step_s < _LEAST_INTERVAL_S:
             return
-        self._told_s = now_s
+        self._last_step_s = now_s
         if done == 0:
             self._work_start_s = now_s
             self.say(f"{work}: 0 of {total}")
@@ -79,51 +88,68 @@ class LineProgress:
         self.say(f"{work}: {done} of {total}, about {_minutes(left_s)} left")
 
     def close(self) -> None:
-        """Do nothing: each line is complete."""
+        """Do nothing: every line is complete."""
 
 
 class TerminalProgress:
-    """Draws a bar that is written over; lines stand above it.
+    """Draws one bar for each work, with the lines above it.
 
     Args:
         stream: A terminal.
+        clock: Returns the time in seconds.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._lines = LineProgress(stream)
-        self._bar: tqdm[None] | None = None
+    def __init__(
+        self, stream: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = Console(file=stream, highlight=False, markup=False)
+        self._clock = clock
+        self._start_s = clock()
+        self._bar: RichProgress | None = None
+        self._work, self._done = "", 0
 
     def say(self, line: str, /) -> None:
         """Write the line above the bar."""
-        with tqdm.external_write_mode(file=self._stream):
-            self._lines.say(line)
+        timed = f"[{self._clock() - self._start_s:6.1f} s] {line}"
+        self._console.print(timed, soft_wrap=True)
 
     def step(self, work: str, done: int, total: int) -> None:
-        """Draw the bar; a work that begins anew, or another one, gets its own."""
-        bar = self._bar
-        if bar is None or bar.desc != work or done < bar.n:
+        """Draw the bar; another work, or the same one begun again, gets a new bar."""
+        if self._bar is None or work != self._work or done < self._done:
             self.close()
-            bar = self._bar = tqdm(
-                desc=work,
-                total=total,
-                file=self._stream,
-                bar_format=_BAR,
-                dynamic_ncols=True,
-                mininterval=0,
-            )
-        bar.update(done - bar.n)
+            self._bar = self._start(work, total)
+        self._work, self._done = work, done
+        self._bar.update(self._bar.task_ids[0], completed=done, refresh=True)
 
     def close(self) -> None:
         """Leave the bar as it stands, and go to a fresh line."""
         if self._bar is not None:
-            self._bar.close()
+            self._bar.stop()
             self._bar = None
+
+    def _start(self, work: str, total: int) -> RichProgress:
+        bar = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=_BAR_COLUMNS),
+            TaskProgressColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            # Drawn at each step: no thread, and sys.stdout stays what it is.
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        bar.add_task(work, total=total)
+        bar.start()
+        return bar
 
 
 def progress_on(stream: TextIO) -> Progress:
-    """Give a bar on a terminal, and plain lines on anything else."""
-    return TerminalProgress(stream) if stream.isatty() else LineProgress(stream)
+    """Return a bar for a terminal that can draw one, and plain lines otherwise."""
+    if stream.isatty() and Console(file=stream).is_interactive:
+        return TerminalProgress(stream)
+    return LineProgress(stream)
 
 
 def _minutes(seconds: float) -> str:
