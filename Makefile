@@ -112,6 +112,10 @@ bench: $(RUNTIME) ## Measure the server against raw vLLM, and a storm of cancell
 	$(BIN)/python -m benchmarks.lsp_overhead
 	$(BIN)/python -m benchmarks.cancel_storm
 
+.PHONY: mutants
+mutants: $(RUNTIME) $(TOOLS) $(VENV)/.installed-mutants ## Do the tests notice a changed line?
+	$(BIN)/python -m benchmarks.mutants
+
 .PHONY: install
 install: $(RUNTIME) ## Install Midfill and its engine into .venv
 
@@ -156,6 +160,8 @@ lock: $(RUNTIME) ## Resolve the locked requirements again (UPGRADE=1: newest ver
 		-c requirements/cpu.txt -c requirements/cuda.txt -c requirements/s3.txt \
 		-c requirements/training.txt --override requirements/training-overrides.txt \
 		-o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra mutants -c requirements/dev.txt \
+		-c requirements/cpu.txt -c requirements/cuda.txt -o requirements/mutants.txt
 	$(COMPILE) pyproject.toml --extra editors -c requirements/cpu.txt \
 		-c requirements/cuda.txt -c requirements/dev.txt -o requirements/editors.txt
 	$(COMPILE) requirements/quantize.in requirements/torch-cpu.in \
@@ -192,6 +198,10 @@ $(VENV)/.installed-training: requirements/training.txt $(INSTALL) | $(RUNTIME)
 
 $(TOOLS): requirements/dev.txt $(INSTALL) | $(RUNTIME)
 	@$(PYTHON) requirements/install.py $(VENV) dev
+	@touch $@
+
+$(VENV)/.installed-mutants: requirements/mutants.txt $(INSTALL) | $(RUNTIME)
+	@$(PYTHON) requirements/install.py $(VENV) mutants
 	@touch $@
 
 $(VENV)/.installed-editors: requirements/editors.txt $(INSTALL) | $(RUNTIME)

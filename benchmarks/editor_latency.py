@@ -2,6 +2,8 @@
 
 Every editor types into copies of this repository's own modules, at places of four
 kinds: behind a word's letters, a dot and Enter, and in a file that was just opened.
+The cursor jumps from place to place, so much of each prompt is new. Behind a word and a
+dot the next letter follows, as when somebody goes on typing: the prompt is known.
 """
 
 import re
@@ -13,12 +15,12 @@ from benchmarks.figures import circumstances, median, percentile, write_result
 
 __all__ = ["CASES", "Place", "PreparedFile", "prepare_files", "write_results"]
 
-CASES = ("word", "dot", "enter", "unseen")
+CASES = ("word", "dot", "enter", "unseen", "next")
 
-_SPOTS: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "word": (re.compile(r"^(\s+return [a-z_]{2,3})([a-z_])[a-z_]+.*$"), ""),
-    "dot": (re.compile(r"^(\s+.*\bself)(\.)_?[a-z]\w+.*$"), ""),
-    "enter": (re.compile(r"^(\s+[a-z_]+ = .*[\w)])$"), "\n"),
+_SPOTS: Mapping[str, re.Pattern[str]] = {
+    "word": re.compile(r"^(\s+return [a-z_]{2,3})([a-z_])([a-z_]).*$"),
+    "dot": re.compile(r"^(\s+.*\bself)(\.)(_?[a-z])\w+.*$"),
+    "enter": re.compile(r"^(\s+[a-z_]+ = .*[\w)])()()$"),
 }
 _LINES_APART = 4
 
@@ -31,11 +33,13 @@ class Place:
         case: What stands before the cursor when the key is down.
         line: The line, counted from 1; the cursor is at its end.
         key: The character that is typed there.
+        next_key: The character that is typed after it; empty for none.
     """
 
     case: str
     line: int
     key: str
+    next_key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +78,21 @@ def _prepare(name: str, text: str) -> PreparedFile | None:
     places: list[Place] = []
     # Enter moves what is below it, so it comes last.
     for case in ("word", "word", "dot", "enter"):
-        pattern, key = _SPOTS[case]
+        pattern = _SPOTS[case]
         for number, line in enumerate(lines):
             found = pattern.match(line)
             if not found or any(abs(number - other) < _LINES_APART for other in taken):
                 continue
             taken.append(number)
             lines[number] = found[1]
-            named = "unseen" if not places else case
-            place = Place(case=named, line=number + 1, key=key or found[2])
-            places.append(place)
+            places.append(
+                Place(
+                    case=case if places else "unseen",
+                    line=number + 1,
+                    key=found[2] or "\n",
+                    next_key=found[3][-1:] if places else "",
+                )
+            )
             break
         else:
             return None

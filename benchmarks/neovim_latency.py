@@ -52,14 +52,17 @@ vim.api.nvim_input(key)
 """
 
 
-def measure(neovim: Neovim, place: Place) -> float | None:
-    """Press a place's key, and return how long its ghost text took."""
+def go_to(neovim: Neovim, place: Place) -> None:
+    """Put the cursor at a place, with no ghost text there."""
     neovim.type_out(f"<Esc>{place.line}GA")
     neovim.call("dismiss")
-    key = "<CR>" if place.key == "\n" else place.key
-    neovim.lua(LISTEN, key, LIMIT_MS, neovim.channel)
+
+
+def measure(neovim: Neovim, key: str) -> float | None:
+    """Press a key, and return how long its ghost text took; then take it away."""
+    neovim.lua(LISTEN, "<CR>" if key == "\n" else key, LIMIT_MS, neovim.channel)
     took = neovim.wait("Took").data["ms"]
-    neovim.type_out("<Esc>")
+    neovim.call("dismiss")
     return float(took) if isinstance(took, float | int) and took else None
 
 
@@ -80,9 +83,13 @@ def main() -> None:
                 neovim.edit(folder / file.name, file.text)
                 neovim.command("set autoindent")
                 for place in file.places:
-                    took = measure(neovim, place)
-                    if number >= WARM_UP_FILES:
-                        samples[place.case].append(took)
+                    go_to(neovim, place)
+                    took = measure(neovim, place.key)
+                    if number < WARM_UP_FILES:
+                        continue
+                    samples[place.case].append(took)
+                    if place.next_key:
+                        samples["next"].append(measure(neovim, place.next_key))
             neovim.quit()
         finally:
             neovim.end()

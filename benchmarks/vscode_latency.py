@@ -22,7 +22,7 @@ from vscode.packaged import package_extension
 from vscode.window import Window
 from vscode.workspace import make_workspace
 
-from benchmarks.editor_latency import CASES, Place, prepare_files, write_results
+from benchmarks.editor_latency import CASES, prepare_files, write_results
 from benchmarks.figures import circumstances
 
 FILES = 24
@@ -49,12 +49,11 @@ LISTEN = """
 """
 
 
-def measure(window: Window, place: Place) -> float | None:
-    """Press a place's key, and return how long its ghost text took."""
-    go_to(window, place.line)
+def measure(window: Window, key: str) -> float | None:
+    """Press a key, and return how long its ghost text took; then take it away."""
     window.wait_for_no_ghost()
     window.page.evaluate(LISTEN, LIMIT_MS)
-    window.press("Enter" if place.key == "\n" else place.key)
+    window.press("Enter" if key == "\n" else key)
     took = window.page.evaluate("window.keyToGhost")
     window.press("Escape")
     return None if took is None else float(took)
@@ -111,13 +110,16 @@ def main() -> None:
             for number, file in enumerate(files):
                 window.open(file.name)
                 for place in file.places:
-                    mark = window.events.mark()
-                    took = measure(window, place)
-                    if number < WARM_UP_FILES:
-                        continue
-                    samples[place.case].append(took)
-                    if took is None:
-                        reasons[place.case][why_not(window, mark)] += 1
+                    go_to(window, place.line)
+                    keys = {place.case: place.key, "next": place.next_key}
+                    for case, key in keys.items():
+                        mark = window.events.mark()
+                        took = measure(window, key) if key else None
+                        if number < WARM_UP_FILES or not key:
+                            continue
+                        samples[case].append(took)
+                        if took is None:
+                            reasons[case][why_not(window, mark)] += 1
         server.end()
     editor = "VS Code 1.139.1 (code-server 4.139.1)"
     write_results(target, editor, samples, not_shown=reasons, began=began)

@@ -2,8 +2,8 @@
 
 ``python3 requirements/install.py DIRECTORY LOCK`` makes the virtual environment
 DIRECTORY if it is not there, and installs what ``requirements/LOCK.txt`` pins: cpu,
-cuda, s3, training, quantize, gptqmodel, dev or editors. It runs on the system's Python
-and needs nothing but ``venv``.
+cuda, s3, training, quantize, gptqmodel, dev, mutants or editors. It runs on the
+system's Python and needs nothing but ``venv``.
 
 pip brings uv, and uv brings the rest, since uv installs vLLM's 150 packages in a
 fraction of pip's time. uv does not read pip's configuration, so what a machine's owner
@@ -25,7 +25,17 @@ ROOT = REQUIREMENTS.parent
 
 Command = list[str | Path]
 
-LOCKS = ("cpu", "cuda", "s3", "training", "quantize", "gptqmodel", "dev", "editors")
+LOCKS = (
+    "cpu",
+    "cuda",
+    "s3",
+    "training",
+    "quantize",
+    "gptqmodel",
+    "dev",
+    "mutants",
+    "editors",
+)
 LOCKS_ON_CPU_TORCH = ("cpu", "quantize")
 LOCKS_WITH_MIDFILL = ("cpu", "cuda")
 # Its packages are built apart, with tools that the environment has in other versions.

@@ -30,6 +30,7 @@ RESOLVED_LOCKS = (
     "dev",
     "gptqmodel",
     "gptqmodel-build",
+    "mutants",
     "quantize",
     "s3",
     "training",
@@ -100,6 +101,7 @@ def test_lock_meets_the_project(lock: str, python: str) -> None:
     [
         ("dev", {"pygls", "packaging"}),
         ("training", {"pygls", "packaging"}),
+        ("mutants", {"pygls", "packaging"}),
         ("gptqmodel", {"transformers", "packaging"}),
     ],
 )
