@@ -1,4 +1,4 @@
-"""``midfill quantize``: a 4-bit model folder of a 16-bit checkpoint."""
+"""``midfill quantize``: make a 4-bit model folder from a 16-bit checkpoint."""
 
 import argparse
 import os
@@ -25,20 +25,22 @@ from lsp_server.service.loaded_model import load_model
 from lsp_server.service.local_backend import starter_of
 from lsp_server.settings import resolve
 from training.quantize.backend import WorkerQuantizer
-from training.quantize.environment import (
+from training.quantize.pipeline import LoadCheck, Options, check_options, quantise
+from training.quantize.quantisers import (
+    AUTO_GPTQ,
+    BITS,
+    TOOLS,
     default_environment,
     default_requirements,
     ensure_environment,
+    find_installation,
 )
-from training.quantize.pipeline import Order, Proof, check_order, quantise
-from training.quantize.probe import find_installation
 from training.quantize.source import GROUP_SIZES
-from training.quantize.tool import AUTO_GPTQ, BITS, TOOLS
 
 __all__ = ["add_arguments", "run"]
 
-_PROOF_TOKENS = 512
-_PROOF_OUTPUT_TOKENS = 16
+_CHECK_TOKENS = 512
+_CHECK_OUTPUT_TOKENS = 16
 _SHOWN_LINES = 12
 
 
@@ -47,13 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     sizes = ", ".join(map(str, sorted(GROUP_SIZES)))
     add("source", type=Path, help="folder: config.json, tokenizer.json, safetensors")
-    add("--out", type=Path, required=True, help="folder to make; its name names it")
+    add("--out", type=Path, required=True, help="folder to make; names the model")
     add(
         "--family",
         required=True,
         choices=sorted(FAMILIES),
         metavar="FAMILY",
-        help=f"FIM family that it was trained in: {', '.join(sorted(FAMILIES))}",
+        help=f"FIM family that it was trained with: {', '.join(sorted(FAMILIES))}",
     )
     add("--bits", type=int, default=BITS, help="bits of a weight (4, the only choice)")
     add("--group-size", type=int, default=64, help=f"weights per scale: {sizes} (64)")
@@ -68,9 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=sorted(TOOLS),
         default=AUTO_GPTQ.name,
-        help="what quantises: gptqmodel is recommended for every newer model type; "
-        "auto-gptq is legacy (archived in March 2025), and runs in an environment of "
-        "its own, which is made when first needed (default %(default)s)",
+        help="the quantiser: gptqmodel is recommended for every newer model type; "
+        "auto-gptq is legacy (archived in March 2025), and runs in its own "
+        "environment, which is made when first needed (default %(default)s)",
     )
     add(
         "--device",
@@ -80,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--samples", type=positive, default=64, help="calibration samples (64)")
     add("--sample-tokens", type=positive, default=512, help="tokens of each (512)")
-    add("--seed", type=int, default=0, help="seed of the choice of text (0)")
+    add("--seed", type=int, default=0, help="seed for drawing the text (0)")
     add("--licence", default="not stated", help="licence of the weights")
     add("--training", default="not stated", help="how the source was trained")
     add(
@@ -88,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not load the result in vLLM at the end",
     )
-    add("--python", type=Path, help="a Python that has the quantiser, to be used as is")
+    add("--python", type=Path, help="a Python that has the quantiser; used as it is")
     add(
         "--environment",
         type=Path,
@@ -101,17 +103,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=default_requirements(),
         metavar="FOLDER",
-        help="the locks that it is made of (default %(default)s)",
+        help="the locks that it is made from (default %(default)s)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Quantise, verify, and say what came of it; return the exit status.
+    """Quantise, verify, print a summary, and return the exit status.
 
     Raises:
-        MidfillError: It cannot be done; nothing was written.
+        MidfillError: A step failed; nothing was written.
     """
-    order = Order(
+    options = Options(
         source=arguments.source,
         output=arguments.out,
         family=arguments.family,
@@ -125,22 +127,25 @@ def run(arguments: argparse.Namespace) -> int:
         licence=arguments.licence,
         training=arguments.training,
     )
-    prove = None if arguments.no_engine else _proof()
+    load_check = None if arguments.no_engine else _load_check()
     progress = progress_on(sys.stderr)
     try:
         with _terminated_as_interrupted():
-            # First what costs nothing: an environment is 1.5 GB.
-            check_order(order)
-            if order.tool.legacy:
-                progress.say(order.tool.legacy)
+            # Before an environment of 1.5 GB is installed.
+            check_options(options)
+            if options.tool.legacy:
+                progress.say(options.tool.legacy)
             python = _python(arguments, progress)
             quantizer = WorkerQuantizer(
-                find_installation(order.tool, python),
+                find_installation(options.tool, python),
                 device=arguments.device,
                 progress=progress,
             )
             result = quantise(
-                order, quantizer=quantizer, prove=prove, progress=progress
+                options,
+                quantizer=quantizer,
+                load_check=load_check,
+                progress=progress,
             )
     except KeyboardInterrupt:
         progress.say("interrupted; nothing was written")
@@ -148,12 +153,12 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         progress.close()
     total = sum(entry.bytes for entry in result.manifest.files.values())
-    print(f"{order.output}: {total:,} bytes; {result.comparison}")
+    print(f"{options.output}: {total:,} bytes; {result.comparison}")
     return 0
 
 
 def _python(arguments: argparse.Namespace, progress: Progress) -> Path:
-    """Return the Python that has the quantiser; auto-gptq's is made if need be."""
+    """Return the Python that has the quantiser; make auto-gptq's if necessary."""
     if arguments.python is not None:
         return Path(arguments.python)
     if arguments.backend != AUTO_GPTQ.name:
@@ -165,11 +170,11 @@ def _python(arguments: argparse.Namespace, progress: Progress) -> Path:
     )
 
 
-def _proof() -> Proof:
-    """Return what loads a model folder in vLLM and completes a line.
+def _load_check() -> LoadCheck:
+    """Return a check that loads a model folder in vLLM and completes a line.
 
     Raises:
-        QuantizeError: There is no vLLM here.
+        QuantizeError: vLLM is not installed.
     """
     if not installed_vllm():
         raise QuantizeError(
@@ -182,32 +187,38 @@ def _proof() -> Proof:
 
 
 def _complete_a_line(folder: Path) -> str:
-    # What goes wrong is told; the engine's own warnings would come between.
+    # Failures are reported below; the engine's warnings would interrupt the display.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     config = resolve(server_layers(None)).config
     with captured_output() as printed:
         model = load_model(str(folder), choose_device(config.engine.device))
-        tokens = min(_PROOF_TOKENS, load_manifest(folder).context_length)
+        tokens = min(_CHECK_TOKENS, load_manifest(folder).context_length)
         finding = check_generation(
             _eager(config, tokens), model, starter_of(EngineKind.VLLM)
         )
         printed.seek(0)
-        said = printed.read().decode("utf-8", errors="replace")
-    return _verdict(finding, said)
+        output = printed.read().decode("utf-8", errors="replace")
+    return _result_of(finding, output)
 
 
 def _eager(config: Config, tokens: int) -> Config:
-    """Start quickly and small: a few tokens prove that the weights load."""
+    """Return settings for a quick start; a few tokens show that the weights load."""
     engine = replace(config.engine, enforce_eager=True, max_model_len=tokens)
     completion = CompletionConfig(
-        max_line_tokens=_PROOF_OUTPUT_TOKENS, max_block_tokens=_PROOF_OUTPUT_TOKENS
+        max_line_tokens=_CHECK_OUTPUT_TOKENS,
+        max_block_tokens=_CHECK_OUTPUT_TOKENS,
     )
     return replace(config, engine=engine, completion=completion)
 
 
-def _verdict(finding: Finding, said: str) -> str:
+def _result_of(finding: Finding, output: str) -> str:
+    """Return what the check found.
+
+    Raises:
+        QuantizeError: The model could not be loaded, or generated nothing.
+    """
     if finding.level is Level.FAILURE:
-        last = said.splitlines()[-_SHOWN_LINES:]
+        last = output.splitlines()[-_SHOWN_LINES:]
         sys.stderr.write("".join(f"{line}\n" for line in last))
         raise QuantizeError(
             f"vLLM cannot run the result: {finding.what}",
@@ -219,7 +230,7 @@ def _verdict(finding: Finding, said: str) -> str:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Clean up on SIGTERM as on Ctrl+C."""
+    """Turn SIGTERM into KeyboardInterrupt, so that it cleans up as Ctrl+C does."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

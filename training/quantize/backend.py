@@ -1,30 +1,63 @@
-"""Hands the heavy work to a quantiser, in a process of its own."""
+"""Quantises and compares checkpoints by a quantiser in a subprocess."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from lsp_server.modelstore.progress import Progress
 from training.quantize.calibration import Sample
-from training.quantize.probe import Installation
-from training.quantize.tool import BITS
-from training.quantize.verify import Comparison
+from training.quantize.quantisers import BITS, Installation
 from training.quantize.worker import Worker
 
-__all__ = ["DeviceName", "Quantizer", "WorkerQuantizer"]
+__all__ = ["Comparison", "DeviceName", "Quantizer", "WorkerQuantizer"]
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 DAMP_PERCENT = 0.01
 
 
-class Quantizer(Protocol):
-    """Turns 16-bit weights into 4-bit ones, and compares the two.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A quantised model beside its source, on text that neither was calibrated with.
 
-    ``source`` is a folder with a configuration that the quantiser reads, and weights;
-    ``work`` is an empty folder for what passes between the processes.
+    Attributes:
+        source_perplexity: The source's perplexity over all tokens.
+        perplexity: The quantised model's.
+        source_middle_perplexity: The source's over the middles alone.
+        middle_perplexity: The quantised model's.
+        divergence_nats: Mean Kullback-Leibler divergence from the source, in nats.
+        same_choice: Share of tokens for which both rank the same one first.
+        tokens: Tokens compared.
+        middle_tokens: Those of them that belong to middles.
+    """
+
+    source_perplexity: float
+    perplexity: float
+    source_middle_perplexity: float
+    middle_perplexity: float
+    divergence_nats: float
+    same_choice: float
+    tokens: int
+    middle_tokens: int
+
+    def __str__(self) -> str:
+        """Return all of it in one line."""
+        return (
+            f"perplexity {self.perplexity:.3f} (source {self.source_perplexity:.3f}), "
+            f"middles {self.middle_perplexity:.3f} "
+            f"(source {self.source_middle_perplexity:.3f}), "
+            f"divergence {self.divergence_nats:.4f} nats, "
+            f"same choice {self.same_choice:.1%} of {self.tokens} tokens"
+        )
+
+
+class Quantizer(Protocol):
+    """Turns 16-bit weights into 4-bit weights, and compares the two.
+
+    ``source`` is a folder with weights and a configuration that the quantiser reads;
+    ``work`` is a folder for the files that the processes exchange.
     """
 
     @property
@@ -68,12 +101,12 @@ class Quantizer(Protocol):
 
 
 class WorkerQuantizer:
-    """A quantiser that is installed somewhere, run as a subprocess.
+    """An installed quantiser, run as a subprocess.
 
     Args:
         installation: Which one, and in which Python.
-        device: Where it computes; ``auto`` takes a GPU where its PyTorch sees one.
-        progress: Hears what the workers report.
+        device: Where it computes; ``auto`` is a GPU if its PyTorch sees one.
+        progress: Shows what the workers report.
     """
 
     def __init__(
@@ -101,7 +134,7 @@ class WorkerQuantizer:
         samples: Sequence[Sample],
         work: Path,
     ) -> None:
-        """Quantise; minutes for a small model, hours for a large one on a CPU."""
+        """Quantise, which takes minutes, or on a CPU hours for a large model."""
         calibration = work / "calibration.json"
         _write(calibration, [sample.token_ids for sample in samples])
         job = {
@@ -125,7 +158,7 @@ class WorkerQuantizer:
         samples: Sequence[Sample],
         work: Path,
     ) -> Comparison:
-        """Compare; both models are held in memory, in float32."""
+        """Compare, with both models in memory, in float32."""
         held_out = work / "held_out.json"
         _write(held_out, [asdict(sample) for sample in samples])
         output = work / "comparison.json"

@@ -1,8 +1,8 @@
-"""Makes samples of the shape that the model will meet: a prompt, then its middle.
+"""Calibration samples: fill-in-the-middle prompts, each followed by its middle.
 
 A model is quantised best on what it will read. So each sample is a prompt as the
-server builds it, in the order of the model's own family, with the right middle and
-the end token behind it.
+server builds it for the model's family, with the missing text and the end token
+appended.
 """
 
 import random
@@ -16,16 +16,16 @@ from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.tokenizer import Tokenizer
 from lsp_server.values import Snapshot, Window
 
-__all__ = ["LEAST_SAMPLE_TOKENS", "Sample", "make_samples"]
+__all__ = ["MIN_SAMPLE_TOKENS", "Sample", "make_samples"]
 
-LEAST_SAMPLE_TOKENS = 128
-"""The longest middle, its end token, the sentinels, and a little around them."""
+MIN_SAMPLE_TOKENS = 128
+"""Room for the longest middle, end token, sentinels, and some code around it."""
 
-_LONGEST_MIDDLE_TOKENS = 96
-_LONGEST_SPAN_CHARS = 240
-_MOST_LINES = 6
+_MAX_MIDDLE_TOKENS = 96
+_MAX_SPAN_CHARS = 240
+_MAX_LINES = 6
 _CHARS_PER_TOKEN = 12
-"""More than any tokenizer reaches on code over a whole window."""
+"""More than any tokenizer averages over a window of code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +52,15 @@ def make_samples(
 ) -> tuple[Sample, ...]:
     """Make ``count`` samples of at most ``sample_tokens`` tokens each.
 
-    The texts take turns; what is cut out of them takes turns too: the rest of a line,
-    whole lines, and a span from anywhere to anywhere.
+    Texts alternate, and so do the kinds of middles: the rest of a line, whole lines,
+    and a span with any start and end.
 
     Args:
         texts: Source files.
         tokenizer: The model's tokenizer.
         family: The model's prompt format.
-        count: How many samples.
-        sample_tokens: Most tokens of a sample.
+        count: Number of samples.
+        sample_tokens: Maximum tokens of a sample.
         seed: The same seed gives the same samples.
 
     Raises:
@@ -90,7 +90,7 @@ class _Cut:
 
 
 class _ExactWindows:
-    """Takes the nearest tokens on both sides, to the last one."""
+    """Fills the budget to the last token with the nearest ones on both sides."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -111,7 +111,7 @@ class _ExactWindows:
 
 
 def _cuts(texts: Sequence[str], rng: random.Random) -> Iterator[_Cut]:
-    """Cut middles out of the texts, without end."""
+    """Yield texts with a middle cut out, endlessly."""
     kinds = cycle((_rest_of_line, _whole_lines, _span))
     for text, choose in zip(cycle(texts), kinds, strict=False):
         start, end = choose(text, rng)
@@ -126,12 +126,12 @@ def _rest_of_line(text: str, rng: random.Random) -> tuple[int, int]:
 
 
 def _whole_lines(text: str, rng: random.Random) -> tuple[int, int]:
-    """Cut lines behind the indentation of the first, as after a fresh line."""
+    """Cut whole lines, but leave the first one's indentation, as an editor sets it."""
     start = text.rfind("\n", 0, rng.randrange(len(text))) + 1
     while start < len(text) and text[start] in " \t":
         start += 1
     end = start
-    for _ in range(rng.randint(1, _MOST_LINES)):
+    for _ in range(rng.randint(1, _MAX_LINES)):
         next_end = text.find("\n", end + 1)
         end = len(text) if next_end < 0 else next_end
     return start, end
@@ -139,11 +139,11 @@ def _whole_lines(text: str, rng: random.Random) -> tuple[int, int]:
 
 def _span(text: str, rng: random.Random) -> tuple[int, int]:
     start = rng.randrange(len(text))
-    return start, min(len(text), start + rng.randint(1, _LONGEST_SPAN_CHARS))
+    return start, min(len(text), start + rng.randint(1, _MAX_SPAN_CHARS))
 
 
 def _make_sample(cut: _Cut, *, builder: PromptBuilder, tokenizer: Tokenizer) -> Sample:
-    middle = tokenizer.encode(cut.text[cut.start : cut.end])[:_LONGEST_MIDDLE_TOKENS]
+    middle = tokenizer.encode(cut.text[cut.start : cut.end])[:_MAX_MIDDLE_TOKENS]
     snapshot = Snapshot(
         uri="file:///module.py",
         language_id="python",

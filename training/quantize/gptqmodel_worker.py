@@ -1,8 +1,8 @@
-"""Quantises one checkpoint with GPTQModel. Runs alone, in the server's environment.
+"""Quantises a checkpoint with GPTQModel, as a worker in the server's environment.
 
-The job's keys are those of its neighbour for auto-gptq, and ``scratch``, a folder for
-what GPTQModel puts aside. Of the checkpoint that GPTQModel writes only the weights are
-taken: its config names temporary folders, and its tokenizer is a changed one.
+The job's keys are those of `autogptq_worker`, and ``scratch``, a folder for temporary
+files. Only the weights of GPTQModel's checkpoint are used: its config names temporary
+folders, and its tokenizer is a modified one.
 """
 
 import importlib
@@ -13,34 +13,38 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from training.quantize.tidy import tidy
-from training.quantize.worker_job import choose_device, read_examples, weights_dtype
-from training.quantize.worker_voice import Voice
+from training.quantize.worker_report import Reporter
+from training.quantize.worker_tensors import (
+    choose_device,
+    normalise_tensors,
+    read_examples,
+    weights_dtype,
+)
 
 __all__ = ["main"]
 
 _WORK = "quantising layers"
 
 
-def main(job: Mapping[str, Any], voice: Voice) -> None:
-    """Do the job."""
+def main(job: Mapping[str, Any], reporter: Reporter) -> None:
+    """Quantise the job's ``source`` into its ``output``."""
     device = choose_device(job["device"])
     source, scratch = Path(job["source"]), Path(job["scratch"])
-    voice.say(f"quantising on {device.type}; the first time, a packer is compiled")
+    reporter.say(f"quantising on {device.type}; the first time, a packer is compiled")
     model = _load(source, job, device)
     layers = int(model.config.num_hidden_layers)
     tied = bool(model.config.tie_word_embeddings)
-    model.layer_callback = LayerCallback(voice, layers)
+    model.layer_callback = LayerCallback(reporter, layers)
     model.quantize(read_examples(Path(job["calibration"])), batch_size=1)
-    voice.say("writing the weights")
+    reporter.say("writing the weights")
     written = scratch / "written"
     model.save(str(written))
     tensors: dict[str, torch.Tensor] = {}
     for path in sorted(written.glob("*.safetensors")):
         tensors |= load_file(path)
-    kept = tidy(
+    kept = normalise_tensors(
         tensors,
-        # It makes no biases up, so what has one had it before.
+        # It adds no biases, so every bias is the source's.
         source_names=frozenset(tensors),
         dropped=frozenset({"lm_head.weight"} if tied else ()),
         group_size=job["group_size"],
@@ -50,27 +54,27 @@ def main(job: Mapping[str, Any], voice: Voice) -> None:
 
 
 class LayerCallback:
-    """Hears from GPTQModel which layer is done.
+    """Reports progress from GPTQModel's callbacks.
 
     Source: gptqmodel 7.6.0, ``looper/module_looper.py``; it calls twice for a layer,
-    at last when the layer is packed.
+    the second time when the layer is packed.
     """
 
-    def __init__(self, voice: Voice, total: int) -> None:
-        """Report to ``voice``."""
-        self._voice = voice
+    def __init__(self, reporter: Reporter, total: int) -> None:
+        """Report to ``reporter``."""
+        self._reporter = reporter
         self._total = total
-        voice.step(_WORK, 0, total)
+        reporter.step(_WORK, 0, total)
 
     def layer_complete(
         self,
         *,
         layer_idx: int,
-        submodule_finalized: bool,  # its name and form
+        submodule_finalized: bool,  # GPTQModel passes it by this name
     ) -> None:
-        """Report a layer that is packed."""
+        """Report a packed layer as done."""
         if submodule_finalized:
-            self._voice.step(_WORK, layer_idx + 1, self._total)
+            self._reporter.step(_WORK, layer_idx + 1, self._total)
 
 
 def _load(source: Path, job: Mapping[str, Any], device: torch.device) -> Any:  # noqa: ANN401  # GPTQModel is untyped
@@ -85,7 +89,7 @@ def _load(source: Path, job: Mapping[str, Any], device: torch.device) -> Any:  #
         desc_act=True,
         act_group_aware=False,
         static_groups=True,
-        # A layer that calibration does not reach is an error, never plain rounding.
+        # A layer that calibration does not reach is an error, not rounded plainly.
         fallback=None,
         offload_to_disk_path=str(Path(job["scratch"]) / "offloaded"),
     )

@@ -1,11 +1,14 @@
-"""Compares a quantised checkpoint with its source. Runs alone, like its neighbours.
+"""Compares a quantised checkpoint with its source, as a worker beside the quantiser.
 
-The quantised weights are unpacked by the code below and not by the quantiser's, so
-that a mistake in packing is seen.
+It unpacks the quantised weights itself, not with the quantiser's code, so that a
+mistake in packing shows. The job's keys:
 
-The job's keys: ``source`` (folder: config.json and safetensors), ``quantised`` (the
-safetensors file), ``bits``, ``group_size``, ``samples`` (JSON file: objects with
-``token_ids`` and ``middle_start``), ``output`` (the JSON file to write), ``device``.
+- ``source``: folder with config.json and safetensors files
+- ``quantised``: the quantised safetensors file
+- ``samples``: JSON file with objects of ``token_ids`` and ``middle_start``
+- ``output``: the JSON file to write
+- ``bits``, ``group_size``
+- ``device``: auto, cpu or cuda
 """
 
 import importlib
@@ -18,20 +21,21 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from training.quantize.worker_job import choose_device
-from training.quantize.worker_voice import Voice
+from training.quantize.worker_report import Reporter
+from training.quantize.worker_tensors import choose_device
 
 __all__ = ["main"]
 
 _INT32_BITS = 32
 
 
-def main(job: Mapping[str, Any], voice: Voice) -> None:
-    """Do the job."""
+def main(job: Mapping[str, Any], reporter: Reporter) -> None:
+    """Write the comparison of the job's two checkpoints to its ``output``."""
     samples = json.loads(Path(job["samples"]).read_text(encoding="utf-8"))
     device = choose_device(job["device"])
     transformers = importlib.import_module("transformers")
-    # Versions 4 and 5 name the type differently, and both can change it afterwards.
+    # transformers 4 and 5 name the argument for the type differently; both can
+    # convert afterwards.
     source = transformers.AutoModelForCausalLM.from_pretrained(
         job["source"],
         use_safetensors=True,
@@ -42,7 +46,7 @@ def main(job: Mapping[str, Any], voice: Voice) -> None:
     state = unpack(packed, bits=job["bits"], group_size=job["group_size"])
     quantised = transformers.AutoModelForCausalLM.from_config(source.config).float()
     missing, unexpected = quantised.load_state_dict(state, strict=False)
-    # A tied head is stored once.
+    # A tied head is stored only once.
     if unexpected or set(missing) - {"lm_head.weight"}:
         raise ValueError(f"tensors do not fit: {missing} {unexpected}")
     quantised.tie_weights()
@@ -51,7 +55,7 @@ def main(job: Mapping[str, Any], voice: Voice) -> None:
         quantised.eval().to(device),
         samples,
         device,
-        lambda done: voice.step("comparing samples", done, len(samples)),
+        lambda done: reporter.step("comparing samples", done, len(samples)),
     )
     Path(job["output"]).write_text(json.dumps(result), encoding="utf-8")
 
@@ -99,18 +103,20 @@ def compare(
     quantised: Any,  # noqa: ANN401  # as above
     samples: list[dict[str, Any]],
     device: torch.device,
-    told: Callable[[int], None],
+    on_sample: Callable[[int], None],
 ) -> dict[str, float]:
-    """Run both models over the samples, and tell after each how many are done.
+    """Run both models over the samples.
+
+    ``on_sample`` is called with the number of samples done, from 0 on.
 
     Returns:
-        Perplexity of both, over all tokens and over the middles; the mean divergence
-        of the quantised model's distribution in nats (Kullback-Leibler), and the share
-        of tokens at which both would choose the same.
+        Perplexity of both, over all tokens and over the middles; the mean
+        Kullback-Leibler divergence of the quantised model's distribution, in nats; and
+        the share of tokens for which both rank the same one first.
     """
     totals = torch.zeros(6, dtype=torch.float64)
     tokens = middle_tokens = 0
-    told(0)
+    on_sample(0)
     for number, sample in enumerate(samples, start=1):
         ids = torch.tensor([sample["token_ids"]], device=device)  # (1, T)
         expected = ids[0, 1:, None]  # (T-1, 1)
@@ -129,7 +135,7 @@ def compare(
         )
         tokens += len(expected)
         middle_tokens += len(losses[0][middle])
-        told(number)
+        on_sample(number)
     sums = totals.tolist()
     return {
         "source_perplexity": math.exp(sums[0] / tokens),

@@ -1,6 +1,6 @@
-"""Reads a checkpoint's description and says whether it can be quantised.
+"""Reads a checkpoint's description and checks whether it can be quantised here.
 
-No weight is loaded: what is refused is refused at once.
+It loads no weights, so whatever is refused is refused at once.
 """
 
 import hashlib
@@ -15,9 +15,16 @@ from lsp_server.modelstore.integrity import hash_file
 from lsp_server.modelstore.json_file import read_json
 from lsp_server.modelstore.safetensors_header import TensorEntry
 from lsp_server.modelstore.tensor_fit import read_tensors, require_fit
-from training.quantize.tool import TOOLS, Tool
+from training.quantize.quantisers import TOOLS, Tool
 
-__all__ = ["GROUP_SIZES", "Source", "check_group_size", "read_source"]
+__all__ = [
+    "GROUP_SIZES",
+    "Source",
+    "check_group_size",
+    "needed_bytes",
+    "read_source",
+    "require_memory",
+]
 
 GROUP_SIZES = frozenset({32, 64, 128})
 
@@ -27,13 +34,19 @@ _LANES = 32
 
 _LINEAR_DIMENSIONS = 2
 
+_FLOAT32_BYTES = 4
+_BASE_BYTES = 1 << 30
+"""Python, PyTorch and the libraries around them."""
+
+_GIB = 1 << 30
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A checkpoint that can be quantised.
 
     Attributes:
-        folder: Where it lies.
+        folder: Its folder.
         config: Its ``config.json``.
         tensors: Its tensors, by name, of all files together.
         weight_files: The names of its safetensors files, sorted.
@@ -46,7 +59,7 @@ class Source:
 
     @property
     def architecture(self) -> str:
-        """The class that vLLM will look for."""
+        """The model class that vLLM will use."""
         match self.config.get("architectures"):
             case [str(first), *_]:
                 return first
@@ -55,7 +68,7 @@ class Source:
 
     @property
     def context_length(self) -> int:
-        """Most tokens that the model was made for."""
+        """The most tokens that the model can read."""
         match self.config.get(
             "max_position_embeddings", self.config.get("n_positions")
         ):
@@ -71,7 +84,7 @@ class Source:
 
     @property
     def dtype(self) -> str:
-        """The 16-bit type of the weights that stay as they are."""
+        """The 16-bit type of the weights that are not quantised."""
         stated = self.config.get("dtype", self.config.get("torch_dtype"))
         return "float16" if stated == "float16" else "bfloat16"
 
@@ -86,7 +99,7 @@ class Source:
 
     @property
     def parameters(self) -> int:
-        """How many weights there are; tied ones count once."""
+        """Number of weights; tied ones count once."""
         return sum(
             math.prod(entry.shape)
             for name, entry in self.tensors.items()
@@ -94,7 +107,7 @@ class Source:
         )
 
     def sha256(self) -> str:
-        """Hash the weights; of several files, the lines of ``sha256sum``."""
+        """Return the weights' hash; of several files, that of ``sha256sum``'s lines."""
         hashes = {name: hash_file(self.folder / name) for name in self.weight_files}
         if len(hashes) == 1:
             return hashes.popitem()[1]
@@ -103,13 +116,13 @@ class Source:
 
 
 def read_source(folder: Path, tool: Tool) -> Source:
-    """Read the checkpoint in ``folder``, which ``tool`` shall quantise.
+    """Read the checkpoint in ``folder``, for ``tool`` to quantise.
 
     Raises:
-        QuantizeError: It is missing, incomplete, already quantised, of an architecture
-            that the tool does not know, or brings code of its own.
-        ModelIntegrityError: A file of it is damaged, or a tensor is missing or of
-            another shape than its configuration describes.
+        QuantizeError: It is missing, incomplete or already quantised, contains code, or
+            is of a model type that the tool does not support.
+        ModelIntegrityError: A file is damaged, or a tensor is missing or of another
+            shape than the configuration says.
     """
     config_path = folder / "config.json"
     if not config_path.is_file():
@@ -138,10 +151,10 @@ def read_source(folder: Path, tool: Tool) -> Source:
 def check_group_size(source: Source, group_size: int) -> None:
     """Check that groups of this size divide every layer.
 
-    The quantisers would do it all the same, and vLLM then stop at the first layer.
+    The quantisers do not check it, and vLLM would fail at the first such layer.
 
     Raises:
-        QuantizeError: They do not, or vLLM has no kernel for the size.
+        QuantizeError: They do not divide it, or vLLM has no kernel for the size.
     """
     if group_size not in GROUP_SIZES:
         sizes = ", ".join(map(str, sorted(GROUP_SIZES)))
@@ -161,6 +174,45 @@ def check_group_size(source: Source, group_size: int) -> None:
                 subject=str(source.folder),
                 remedy="Choose a smaller group size, or another model",
             )
+
+
+def needed_bytes(source: Source, *, samples: int, sample_tokens: int) -> int:
+    """Estimate the peak memory of quantising and comparing.
+
+    It is the larger of two sums:
+
+    - quantising: the model in float32; a layer's inputs and outputs for all samples;
+      four matrices of the largest layer's inputs squared (the Hessian, its inverse,
+      and copies)
+    - comparing: source and result in float32; four tables of one sample's logits
+
+    With a GPU, the same amounts pass through main memory.
+    """
+    inputs = max((entry.shape[1] for entry in source.linear_layers.values()), default=0)
+    model = source.parameters * _FLOAT32_BYTES
+    hidden = _number(source, "hidden_size") or inputs
+    states = 2 * samples * sample_tokens * hidden * _FLOAT32_BYTES
+    hessians = 4 * inputs**2 * _FLOAT32_BYTES
+    logits = 4 * sample_tokens * _number(source, "vocab_size") * _FLOAT32_BYTES
+    return _BASE_BYTES + max(model + states + hessians, 2 * model + logits)
+
+
+def require_memory(
+    source: Source, *, samples: int, sample_tokens: int, available_bytes: int
+) -> None:
+    """Check that the estimate fits into the available memory.
+
+    Raises:
+        QuantizeError: It does not.
+    """
+    needed = needed_bytes(source, samples=samples, sample_tokens=sample_tokens)
+    if needed > available_bytes:
+        raise QuantizeError(
+            f"quantising and comparing need about {math.ceil(needed / _GIB)} GiB of "
+            f"memory, and {available_bytes / _GIB:.1f} GiB are free",
+            subject=str(source.folder),
+            remedy="Close other programs, or quantise on a larger machine",
+        )
 
 
 def _refusal(folder: Path, what: str) -> QuantizeError:
@@ -184,3 +236,10 @@ def _unknown_type(folder: Path, model_type: object, tool: Tool) -> QuantizeError
         if others
         else f"Choose another model; {knows}",
     )
+
+
+def _number(source: Source, key: str) -> int:
+    match source.config.get(key):
+        case int(number):
+            return number
+    return 0

@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from training.quantize.backend import Comparison
 from training.quantize.calibration import Sample
-from training.quantize.verify import Comparison
 
 SENTINELS = (
     "<|endoftext|>",
@@ -82,7 +82,7 @@ def tiny_weights() -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def tiny_source(tmp_path: Path) -> Path:
-    """Give the folder of the checkpoint."""
+    """Return the folder of the checkpoint."""
     folder = tmp_path / "tiny-f16"
     folder.mkdir()
     config = {
@@ -113,7 +113,7 @@ def tiny_source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def python_files(tmp_path: Path) -> Path:
-    """Give a folder of eight Python files that are long enough to be used."""
+    """Return a folder of eight Python files that are long enough to be used."""
     folder = tmp_path / "code"
     folder.mkdir()
     for number in range(8):
@@ -168,7 +168,7 @@ class RoundToNearest:
         samples: Sequence[Sample],
         work: Path,
     ) -> Comparison:
-        """Give the comparison that was asked for."""
+        """Return the comparison that was asked for."""
         assert (source / "config.json").is_file()
         assert weights.is_file()
         assert work.is_dir()
@@ -179,7 +179,7 @@ class RoundToNearest:
 
 @pytest.fixture
 def quantizer() -> RoundToNearest:
-    """Give a quantiser that needs no environment of its own."""
+    """Return a quantiser that needs no environment of its own."""
     return RoundToNearest()
 
 

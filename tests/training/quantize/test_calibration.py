@@ -40,7 +40,7 @@ def samples_of(
 
 @pytest.fixture
 def tokenizer(tiny_source: Path) -> FastTokenizer:
-    """Give the tiny checkpoint's tokenizer: a token per byte."""
+    """Return the tiny checkpoint's tokenizer: a token per byte."""
     return FastTokenizer(tiny_source)
 
 

@@ -66,7 +66,7 @@ def write_shard(path: Path, texts: Sequence[str]) -> None:
 
 
 def source_text(number: int) -> str:
-    """Give a text that is long enough, and like no other."""
+    """Return a text that is long enough, and like no other."""
     return f"value_{number} = {number}\n" * 200
 
 

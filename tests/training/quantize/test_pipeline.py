@@ -11,12 +11,11 @@ import pytest
 
 from lsp_server.errors import MidfillError, QuantizeError, UnsupportedModelError
 from lsp_server.modelstore.manifest import check_quantisation, load_manifest, verify
-from training.quantize.pipeline import Order, Proof, Result, quantise
+from training.quantize.pipeline import LoadCheck, Options, Result, quantise
 
 if TYPE_CHECKING:
-    from training.quantize.backend import Quantizer
+    from training.quantize.backend import Comparison, Quantizer
     from training.quantize.calibration import Sample
-    from training.quantize.verify import Comparison
 
 Raw: TypeAlias = dict[str, object]
 EditJson: TypeAlias = Callable[[Path, Callable[[Raw], object]], None]
@@ -52,11 +51,11 @@ class SimpleQuantizer(Protocol):
 
 
 @pytest.fixture
-def order(tiny_source: Path, python_files: Path, tmp_path: Path) -> Order:
-    """Give an order that can be carried out."""
+def options(tiny_source: Path, python_files: Path, tmp_path: Path) -> Options:
+    """Return options that can be carried out."""
     home = tmp_path / "home"
     home.mkdir()
-    return Order(
+    return Options(
         source=tiny_source,
         output=home / "tiny-gptq",
         family="midfill",
@@ -86,21 +85,23 @@ class Listener:
         """Nothing is open."""
 
 
-def run(order: Order, quantizer: "Quantizer", prove: Proof | None = None) -> Result:
-    """Carry out an order, and hear nothing."""
-    return quantise(order, quantizer=quantizer, prove=prove, progress=Listener())
+def run(
+    options: Options, quantizer: "Quantizer", prove: LoadCheck | None = None
+) -> Result:
+    """Quantise without showing progress."""
+    return quantise(options, quantizer=quantizer, load_check=prove, progress=Listener())
 
 
 def test_makes_a_folder_that_passes_every_check(
-    order: Order, quantizer: SimpleQuantizer
+    options: Options, quantizer: SimpleQuantizer
 ) -> None:
     """The result loads, verifies, runs on both devices, and says what it is."""
-    result = run(order, quantizer)
-    manifest = load_manifest(order.output)
+    result = run(options, quantizer)
+    manifest = load_manifest(options.output)
     assert result.manifest == manifest
-    verify(order.output, manifest)
-    check_quantisation(order.output, manifest, device="cpu")
-    check_quantisation(order.output, manifest, device="cuda")
+    verify(options.output, manifest)
+    check_quantisation(options.output, manifest, device="cpu")
+    check_quantisation(options.output, manifest, device="cuda")
     assert "tiny-gptq" == manifest.name
     assert "midfill" == manifest.family
     assert 256 == manifest.context_length
@@ -109,65 +110,65 @@ def test_makes_a_folder_that_passes_every_check(
     assert "6 fill-in-the-middle samples" in manifest.provenance.calibration
     assert manifest.quantisation is not None
     assert "round to nearest" == manifest.quantisation.tool
-    assert ["tiny-gptq"] == [path.name for path in order.output.parent.iterdir()]
-    assert os.access(order.output / "model.safetensors", os.R_OK)
-    assert 0o644 == (order.output / "model.safetensors").stat().st_mode & 0o777
+    assert ["tiny-gptq"] == [path.name for path in options.output.parent.iterdir()]
+    assert os.access(options.output / "model.safetensors", os.R_OK)
+    assert 0o644 == (options.output / "model.safetensors").stat().st_mode & 0o777
 
 
 def test_an_empty_output_folder_will_do(
-    order: Order, quantizer: SimpleQuantizer
+    options: Options, quantizer: SimpleQuantizer
 ) -> None:
     """A folder that the user made beforehand is filled."""
-    order.output.mkdir()
-    run(order, quantizer)
-    assert (order.output / "manifest.json").is_file()
+    options.output.mkdir()
+    run(options, quantizer)
+    assert (options.output / "manifest.json").is_file()
 
 
 def test_judges_by_text_that_the_quantiser_never_saw(
-    order: Order, quantizer: SimpleQuantizer
+    options: Options, quantizer: SimpleQuantizer
 ) -> None:
     """Calibration and comparison share no sample, and have the ordered sizes."""
-    run(order, quantizer)
+    run(options, quantizer)
     assert 6 == len(quantizer.seen)
     assert 3 == len(quantizer.held_out)
     assert not set(quantizer.seen) & set(quantizer.held_out)
 
 
 def test_samples_fit_into_a_short_context(
-    order: Order, quantizer: SimpleQuantizer
+    options: Options, quantizer: SimpleQuantizer
 ) -> None:
     """A model of 256 tokens is not calibrated with 512."""
-    longer = replace(order, sample_tokens=512)
+    longer = replace(options, sample_tokens=512)
     run(longer, quantizer)
     assert max(len(sample.token_ids) for sample in quantizer.seen) <= 256
 
 
-def test_tells_how_it_goes(order: Order, quantizer: SimpleQuantizer) -> None:
+def test_tells_how_it_goes(options: Options, quantizer: SimpleQuantizer) -> None:
     """The comparison is among what a person reads."""
     said = Listener()
-    quantise(order, quantizer=quantizer, prove=None, progress=said)
+    quantise(options, quantizer=quantizer, load_check=None, progress=said)
     assert str(quantizer.comparison) in said.lines
 
 
 def test_the_result_is_proven_before_it_is_there(
-    order: Order, quantizer: SimpleQuantizer
+    options: Options, quantizer: SimpleQuantizer
 ) -> None:
     """A whole folder is loaded while the output is not there yet; the word is told."""
     seen: list[bool] = []
 
     def prove(folder: Path) -> str:
         verify(folder, load_manifest(folder))
-        seen.append(order.output.exists())
+        seen.append(options.output.exists())
         return "it speaks"
 
     said = Listener()
-    quantise(order, quantizer=quantizer, prove=prove, progress=said)
+    quantise(options, quantizer=quantizer, load_check=prove, progress=said)
     assert [False] == seen
     assert "it speaks" in said.lines
 
 
 def test_what_cannot_be_loaded_is_not_kept(
-    order: Order, quantizer: SimpleQuantizer
+    options: Options, quantizer: SimpleQuantizer
 ) -> None:
     """A model that vLLM refuses is none."""
 
@@ -175,8 +176,8 @@ def test_what_cannot_be_loaded_is_not_kept(
         raise QuantizeError("no kernel", subject="vllm", remedy="none")
 
     with pytest.raises(QuantizeError, match="no kernel"):
-        run(order, quantizer, refuse)
-    assert [] == list(order.output.parent.iterdir())
+        run(options, quantizer, refuse)
+    assert [] == list(options.output.parent.iterdir())
 
 
 class Failing:
@@ -233,7 +234,7 @@ class Failing:
     ids=["disk full", "read only", "worker", "interrupt"],
 )
 def test_a_failure_leaves_nothing_behind(
-    order: Order,
+    options: Options,
     quantizer: SimpleQuantizer,
     fault: BaseException,
     error: type[BaseException],
@@ -241,18 +242,18 @@ def test_a_failure_leaves_nothing_behind(
 ) -> None:
     """Disk full, a dead worker, Ctrl+C: an error to read, and no half of a model."""
     with pytest.raises(error, match=message):
-        run(order, Failing(quantizer, fault))
-    assert [] == list(order.output.parent.iterdir())
+        run(options, Failing(quantizer, fault))
+    assert [] == list(options.output.parent.iterdir())
 
 
 def test_a_model_that_got_much_worse_is_not_kept(
-    order: Order, quantizer: SimpleQuantizer
+    options: Options, quantizer: SimpleQuantizer
 ) -> None:
     """The comparison decides before the folder is put in its place."""
     quantizer.comparison = replace(quantizer.comparison, perplexity=1000)
     with pytest.raises(QuantizeError, match="much worse"):
-        run(order, quantizer)
-    assert [] == list(order.output.parent.iterdir())
+        run(options, quantizer)
+    assert [] == list(options.output.parent.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -300,26 +301,28 @@ def test_a_model_that_got_much_worse_is_not_kept(
     ],
 )
 def test_refuses_orders_that_cannot_be_carried_out(
-    order: Order,
+    options: Options,
     quantizer: SimpleQuantizer,
-    change: Callable[[Order], Order],
+    change: Callable[[Options], Options],
     error: type[MidfillError],
     message: str,
 ) -> None:
     """Each is named before the quantiser starts, and nothing is written."""
-    before = sorted(order.source.rglob("*"))
+    before = sorted(options.source.rglob("*"))
     with pytest.raises(error, match=message):
-        run(change(order), quantizer)
+        run(change(options), quantizer)
     assert () == quantizer.seen
-    assert [] == list(order.output.parent.iterdir())
-    assert before == sorted(order.source.rglob("*"))
+    assert [] == list(options.output.parent.iterdir())
+    assert before == sorted(options.source.rglob("*"))
 
 
 def test_an_already_quantised_model_is_refused(
-    order: Order, quantizer: SimpleQuantizer
+    options: Options, quantizer: SimpleQuantizer
 ) -> None:
     """The result of one run is no source for another."""
-    run(order, quantizer)
-    again = replace(order, source=order.output, output=order.output.with_name("again"))
+    run(options, quantizer)
+    again = replace(
+        options, source=options.output, output=options.output.with_name("again")
+    )
     with pytest.raises(QuantizeError, match="already quantised"):
         run(again, quantizer)

@@ -13,13 +13,15 @@ from safetensors.numpy import load_file, save_file
 
 from lsp_server.modelstore.manifest import check_quantisation, load_manifest, verify
 from lsp_server.modelstore.safetensors_header import read_header
-from training.quantize.environment import (
+from training.quantize.quantisers import (
+    AUTO_GPTQ,
+    GPTQMODEL,
+    Tool,
     default_environment,
     default_requirements,
     ensure_environment,
 )
-from training.quantize.process import run_command
-from training.quantize.tool import AUTO_GPTQ, GPTQMODEL, Tool
+from training.quantize.worker import run_command
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
 

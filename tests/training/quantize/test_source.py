@@ -1,4 +1,4 @@
-"""What cannot be quantised is refused before any work, with the reason."""
+"""Checkpoints that cannot be quantised here are refused before any work."""
 
 import hashlib
 import json
@@ -10,22 +10,27 @@ from typing import TypeAlias
 import pytest
 
 from lsp_server.errors import MidfillError, ModelIntegrityError, QuantizeError
-from training.quantize.source import Source, check_group_size
-from training.quantize.source import read_source as read_source_for
-from training.quantize.tool import AUTO_GPTQ, GPTQMODEL
+from training.quantize.quantisers import AUTO_GPTQ, GPTQMODEL
+from training.quantize.source import (
+    Source,
+    check_group_size,
+    needed_bytes,
+    read_source,
+    require_memory,
+)
 
 Raw: TypeAlias = dict[str, object]
 EditJson: TypeAlias = Callable[[Path, Callable[[Raw], object]], None]
 
 
-def read_source(folder: Path) -> Source:
-    """Read a checkpoint for auto-gptq."""
-    return read_source_for(folder, AUTO_GPTQ)
+def read_for_auto_gptq(folder: Path) -> Source:
+    """Read a checkpoint for auto-gptq to quantise."""
+    return read_source(folder, AUTO_GPTQ)
 
 
 def test_describes_the_checkpoint(tiny_source: Path) -> None:
     """What the manifest needs is read from config and headers alone."""
-    source = read_source(tiny_source)
+    source = read_for_auto_gptq(tiny_source)
     assert "LlamaForCausalLM" == source.architecture
     assert 256 == source.context_length
     assert "float16" == source.dtype
@@ -40,9 +45,9 @@ def test_describes_the_checkpoint(tiny_source: Path) -> None:
 
 def test_takes_all_shards(tiny_source: Path) -> None:
     """Several files are one checkpoint, and have one hash together."""
-    whole = read_source(tiny_source)
+    whole = read_for_auto_gptq(tiny_source)
     shutil.copy(tiny_source / "model.safetensors", tiny_source / "second.safetensors")
-    both = read_source(tiny_source)
+    both = read_for_auto_gptq(tiny_source)
     assert ("model.safetensors", "second.safetensors") == both.weight_files
     assert whole.tensors == both.tensors
     digest = whole.sha256()
@@ -64,7 +69,7 @@ def test_a_tied_output_layer_counts_once(
     embedding = {"model.embed_tokens.weight": ("F16", (4, 8))}
     head = {"lm_head.weight": ("F16", (4, 8))}
     write_weights(unjudged_source / "model.safetensors", embedding | head)
-    assert 32 == read_source(unjudged_source).parameters
+    assert 32 == read_for_auto_gptq(unjudged_source).parameters
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_other_weights_become_sixteen_bit(
         config.update(stated)
 
     edit_json(tiny_source / "config.json", state)
-    assert dtype == read_source(tiny_source).dtype
+    assert dtype == read_for_auto_gptq(tiny_source).dtype
 
 
 @pytest.mark.parametrize(
@@ -124,7 +129,7 @@ def test_refuses_an_incomplete_checkpoint(
     """A missing or truncated file is named."""
     damage(tiny_source)
     with pytest.raises(error, match=message):
-        read_source(tiny_source)
+        read_for_auto_gptq(tiny_source)
 
 
 @pytest.mark.parametrize(
@@ -146,16 +151,16 @@ def test_refuses_what_auto_gptq_cannot_do(
     """Architecture, earlier quantisation and foreign code are judged by the config."""
     edit_json(tiny_source / "config.json", lambda c: c.update(change))
     with pytest.raises(QuantizeError, match=message):
-        read_source(tiny_source)
+        read_for_auto_gptq(tiny_source)
 
 
 def test_gptqmodel_knows_more(tiny_source: Path, edit_json: EditJson) -> None:
     """What the one refuses the other takes, and the other way round."""
     edit_json(tiny_source / "config.json", lambda c: c.update(model_type="starcoder2"))
-    assert "starcoder2" == read_source_for(tiny_source, GPTQMODEL).config["model_type"]
+    assert "starcoder2" == read_source(tiny_source, GPTQMODEL).config["model_type"]
     edit_json(tiny_source / "config.json", lambda c: c.update(model_type="gpt_bigcode"))
     with pytest.raises(QuantizeError, match="Choose --backend auto-gptq"):
-        read_source_for(tiny_source, GPTQMODEL)
+        read_source(tiny_source, GPTQMODEL)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +175,7 @@ def test_a_config_must_say_what_the_manifest_needs(
 ) -> None:
     """What is missing in the config is not made up."""
     edit_json(tiny_source / "config.json", lambda c: c.pop(key))
-    source = read_source(tiny_source)
+    source = read_for_auto_gptq(tiny_source)
     with pytest.raises(QuantizeError, match=message):
         _ = source.architecture, source.context_length
 
@@ -190,7 +195,7 @@ def test_groups_must_divide_every_layer(
     tiny_source: Path, group_size: int, message: str | None
 ) -> None:
     """A size that leaves a remainder in any layer is refused, and the layer named."""
-    source = read_source(tiny_source)
+    source = read_for_auto_gptq(tiny_source)
     if message is None:
         check_group_size(source, group_size)
         return
@@ -207,7 +212,7 @@ def test_features_must_fill_the_kernels_lanes(
         {"model.layers.0.mlp.up_proj.weight": ("F16", (40, 64))},
     )
     with pytest.raises(QuantizeError, match="lanes of 32"):
-        check_group_size(read_source(unjudged_source), 64)
+        check_group_size(read_for_auto_gptq(unjudged_source), 64)
 
 
 def test_a_checkpoint_without_layers_is_refused(
@@ -216,7 +221,7 @@ def test_a_checkpoint_without_layers_is_refused(
     """Where nothing would be quantised, nothing is pretended."""
     write_weights(unjudged_source / "model.safetensors", {"norm.weight": ("F16", (4,))})
     with pytest.raises(QuantizeError, match="no linear layers"):
-        check_group_size(read_source(unjudged_source), 64)
+        check_group_size(read_for_auto_gptq(unjudged_source), 64)
 
 
 @pytest.mark.parametrize(
@@ -237,13 +242,40 @@ def test_tensors_that_do_not_fit_are_refused_before_any_work(
     """Quantising would take minutes, and the result answer nothing."""
     edit_json(tiny_source / "config.json", lambda c: c.update(change))
     with pytest.raises(ModelIntegrityError, match=message):
-        read_source(tiny_source)
+        read_for_auto_gptq(tiny_source)
 
 
 def test_the_tiny_checkpoint_is_one(tiny_source: Path) -> None:
     """The checkpoint of these tests has the shape that its config says."""
     config = json.loads((tiny_source / "config.json").read_text())
-    tensors = read_source(tiny_source).tensors
+    tensors = read_for_auto_gptq(tiny_source).tensors
     assert (config["vocab_size"], config["hidden_size"]) == tensors[
         "model.embed_tokens.weight"
     ].shape
+
+
+GIB = 1 << 30
+
+
+def test_comparing_holds_the_model_twice(tiny_source: Path) -> None:
+    """Two models in float32, logits of a sample four times, and the libraries."""
+    source = read_for_auto_gptq(tiny_source)
+    expected = GIB + 2 * 4 * source.parameters + 4 * 200 * 264 * 4
+    assert expected == needed_bytes(source, samples=1, sample_tokens=200)
+
+
+def test_many_samples_count(tiny_source: Path) -> None:
+    """The states of all samples lie in memory while a layer is quantised."""
+    source = read_for_auto_gptq(tiny_source)
+    states = 2 * 10_000 * 200 * 64 * 4
+    expected = GIB + 4 * source.parameters + states + 4 * 128**2 * 4
+    assert expected == needed_bytes(source, samples=10_000, sample_tokens=200)
+
+
+def test_what_does_not_fit_is_refused(tiny_source: Path) -> None:
+    """The need and what is free are told."""
+    source = read_for_auto_gptq(tiny_source)
+    needed = needed_bytes(source, samples=1, sample_tokens=1)
+    require_memory(source, samples=1, sample_tokens=1, available_bytes=needed)
+    with pytest.raises(QuantizeError, match=r"about 2 GiB of memory, and 1\.0 GiB"):
+        require_memory(source, samples=1, sample_tokens=1, available_bytes=needed - 1)

@@ -1,4 +1,4 @@
-"""A worker runs apart, is heard, and ends with whoever started it."""
+"""Workers and commands run apart, report, and end with whoever started them."""
 
 import os
 import subprocess
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from lsp_server.errors import QuantizeError
-from training.quantize.worker import Worker
+from training.quantize.worker import Worker, run_command
 
+NAME = "perplexity_worker"
 FAKE = """#!{python}
 import json, os, sys
 _, isolated, site, job, descriptor = sys.argv
@@ -40,7 +41,7 @@ class Listener:
 
 
 def worker(folder: Path, body: str, listener: Listener) -> Worker:
-    """Give a worker whose Python is a script that knows the reports' form."""
+    """Return a worker whose Python is a script that knows the reports' form."""
     python = folder / "python"
     python.write_text(FAKE.format(python=sys.executable, body=body))
     python.chmod(0o755)
@@ -48,7 +49,7 @@ def worker(folder: Path, body: str, listener: Listener) -> Worker:
 
 
 def work_folder(folder: Path) -> Path:
-    """Give an empty folder."""
+    """Return an empty folder."""
     work = folder / "work"
     work.mkdir()
     return work
@@ -64,7 +65,9 @@ def test_reports_are_passed_on(
         "tell(work='layers', done=1, total=job['layers'])\n"
         "open('litter', 'w').close()"
     )
-    worker(tmp_path, body, said).run("tidy", {"layers": 3}, work=work_folder(tmp_path))
+    worker(tmp_path, body, said).run(
+        "worker_tensors", {"layers": 3}, work=work_folder(tmp_path)
+    )
     assert ["hello 1", "layers: 1 of 3"] == said.lines
     assert (tmp_path / "work" / "litter").exists()
     assert ("", "") == capfd.readouterr()
@@ -89,21 +92,25 @@ def test_reports_are_passed_on(
 def test_failures_are_told(tmp_path: Path, body: str, message: str) -> None:
     """What a worker reports of its end, else the last that it printed."""
     with pytest.raises(QuantizeError, match=message):
-        worker(tmp_path, body, Listener()).run("tidy", {}, work=work_folder(tmp_path))
+        worker(tmp_path, body, Listener()).run(
+            "worker_tensors", {}, work=work_folder(tmp_path)
+        )
 
 
 def test_a_full_disk_is_an_error_of_the_disk(tmp_path: Path) -> None:
     """What makes folders whole knows what to say of it."""
     body = "tell(fault='disk', text='x'); sys.exit(1)"
     with pytest.raises(OSError, match="No space left"):
-        worker(tmp_path, body, Listener()).run("tidy", {}, work=work_folder(tmp_path))
+        worker(tmp_path, body, Listener()).run(
+            "worker_tensors", {}, work=work_folder(tmp_path)
+        )
 
 
 def test_a_missing_python_is_told(tmp_path: Path) -> None:
     """It is named, with what to do."""
     missing = Worker(tmp_path / "none", variables={}, progress=Listener())
     with pytest.raises(QuantizeError, match="none: the worker cannot be started"):
-        missing.run("tidy", {}, work=work_folder(tmp_path))
+        missing.run(NAME, {}, work=work_folder(tmp_path))
 
 
 def test_an_interrupt_ends_all_of_it(tmp_path: Path) -> None:
@@ -130,7 +137,7 @@ def test_an_interrupt_ends_all_of_it(tmp_path: Path) -> None:
             lambda *a, pass_fds, **k: popen(*a, pass_fds=(*pass_fds, writing), **k),
         )
         with pytest.raises(KeyboardInterrupt):
-            started.run("tidy", {}, work=work_folder(tmp_path))
+            started.run(NAME, {}, work=work_folder(tmp_path))
     os.close(writing)
     assert ["ready"] == said.lines
     assert b"" == os.read(reading, 1)
@@ -167,3 +174,60 @@ def test_workers_need_nothing_of_midfill(tmp_path: Path, name: str) -> None:
         "training",
         "quantize",
     } <= laid_out
+
+
+def test_passes_on_every_line() -> None:
+    """Both streams arrive, line by line, in order, whatever their bytes."""
+    script = (
+        "import sys; print('one', flush=True);"
+        "print('two', file=sys.stderr, flush=True);"
+        "sys.stdout.buffer.write(b'\\xff\\n')"
+    )
+    lines: list[str] = []
+    run_command([sys.executable, "-c", script], what="it", progress=lines.append)
+    assert ["one", "two", "\ufffd"] == lines
+
+
+def test_forbids_downloads() -> None:
+    """The Hugging Face libraries are told to stay off the network."""
+    lines: list[str] = []
+    script = "import os; print(os.environ['HF_HUB_OFFLINE'])"
+    run_command([sys.executable, "-c", script], what="it", progress=lines.append)
+    assert ["1"] == lines
+
+
+def test_a_failure_shows_the_last_lines() -> None:
+    """The status and what the command said last are in the error."""
+    script = "import sys; print('x\\n' * 100); print('no memory'); sys.exit(3)"
+    with pytest.raises(QuantizeError, match="the work failed with status 3") as caught:
+        run_command(
+            [sys.executable, "-c", script], what="the work", progress=lambda _: None
+        )
+    assert "no memory" in caught.value.remedy
+    assert len(caught.value.remedy.splitlines()) < 20
+
+
+def test_a_killed_command_is_a_failure() -> None:
+    """A worker that the kernel killed for memory is no success."""
+    script = "import os; os.kill(os.getpid(), 9)"
+    with pytest.raises(QuantizeError, match="status -9"):
+        run_command([sys.executable, "-c", script], what="it", progress=lambda _: None)
+
+
+def test_a_missing_program_is_told(tmp_path: Path) -> None:
+    """A Python that is gone is named."""
+    with pytest.raises(QuantizeError, match="cannot be started") as caught:
+        run_command([tmp_path / "python"], what="it", progress=lambda _: None)
+    assert str(tmp_path / "python") == caught.value.subject
+
+
+def test_an_interrupt_ends_the_command() -> None:
+    """No worker outlives the person's Ctrl+C."""
+
+    def interrupt(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    # Without the kill, leaving the process' context would wait for this loop.
+    script = "print('ready', flush=True)\nwhile True: pass"
+    with pytest.raises(KeyboardInterrupt):
+        run_command([sys.executable, "-c", script], what="it", progress=interrupt)

@@ -14,13 +14,17 @@ from safetensors.torch import load_file
 from training.quantize.autogptq_worker import LayerHandler
 from training.quantize.gptqmodel_worker import LayerCallback
 from training.quantize.perplexity_worker import compare, unpack
-from training.quantize.tidy import tidy
-from training.quantize.worker_job import choose_device, read_examples, weights_dtype
-from training.quantize.worker_voice import MissingDeviceError
+from training.quantize.worker_report import MissingDeviceError
+from training.quantize.worker_tensors import (
+    choose_device,
+    normalise_tensors,
+    read_examples,
+    weights_dtype,
+)
 
 if TYPE_CHECKING:
     from training.quantize.backend import Quantizer
-    from training.quantize.worker_voice import Voice as WorkerVoice
+    from training.quantize.worker_report import Reporter as WorkerReporter
 
 CPU = torch.device("cpu")
 
@@ -92,7 +96,7 @@ def test_tidies_auto_gptqs_tensors() -> None:
         "norm.weight": torch.ones(4),
         "lm_head.weight": torch.ones(4, 4),
     }
-    kept = tidy(
+    kept = normalise_tensors(
         tensors,
         source_names=frozenset({"q.bias", "norm.weight", "lm_head.weight"}),
         dropped=frozenset({"lm_head.weight"}),
@@ -113,7 +117,7 @@ def test_tidying_refuses_other_groups() -> None:
     """A group index that is not sequential is an error, not a wrong model."""
     shuffled = torch.tensor([0, 1, 0, 1], dtype=torch.int32)
     with pytest.raises(ValueError, match=r"l\.g_idx: the groups"):
-        tidy(
+        normalise_tensors(
             {"l.g_idx": shuffled},
             source_names=frozenset(),
             dropped=frozenset(),
@@ -165,7 +169,7 @@ def test_a_model_equals_itself() -> None:
     assert 1 == result["same_choice"]
 
 
-class Voice:
+class Reporter:
     """Keeps the steps that are reported."""
 
     def __init__(self) -> None:
@@ -177,26 +181,26 @@ class Voice:
 
 def test_auto_gptqs_log_becomes_steps() -> None:
     """A layer that begins says that those before it are done; the rest is chatter."""
-    voice = Voice()
-    handler = LayerHandler(cast("WorkerVoice", voice))
+    reporter = Reporter()
+    handler = LayerHandler(cast("WorkerReporter", reporter))
     for text in (
         "Start quantizing layer 1/12",
         "Quantizing mlp.up_proj in layer 1/12...",
         "Start quantizing layer 12/12",
     ):
         handler.handle(logging.makeLogRecord({"msg": text}))
-    assert [(0, 12), (11, 12)] == voice.steps
+    assert [(0, 12), (11, 12)] == reporter.steps
     assert 12 == handler.total
 
 
 def test_gptqmodels_calls_become_steps() -> None:
     """Of the two calls for a layer the one counts that comes when it is packed."""
-    voice = Voice()
-    callback = LayerCallback(cast("WorkerVoice", voice), 2)
+    reporter = Reporter()
+    callback = LayerCallback(cast("WorkerReporter", reporter), 2)
     for layer in (0, 1):
         callback.layer_complete(layer_idx=layer, submodule_finalized=False)
         callback.layer_complete(layer_idx=layer, submodule_finalized=True)
-    assert [(0, 2), (1, 2), (2, 2)] == voice.steps
+    assert [(0, 2), (1, 2), (2, 2)] == reporter.steps
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")

@@ -1,16 +1,20 @@
-"""The private environment is made once, completely, and only where it may be."""
+"""Quantisers are found, and auto-gptq's environment is made once and completely."""
 
 import subprocess
 import sys
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from lsp_server.errors import QuantizeError
-from training.quantize.environment import (
+from training.quantize.quantisers import (
+    GPTQMODEL,
     default_environment,
     default_requirements,
     ensure_environment,
+    find_installation,
 )
 
 INSTALLER = """
@@ -27,7 +31,7 @@ if (pathlib.Path(__file__).parent / "fail").exists():
 
 @pytest.fixture
 def requirements(tmp_path: Path) -> Path:
-    """Give a folder of locks whose installer needs no network."""
+    """Return a folder of locks whose installer needs no network."""
     folder = tmp_path / "requirements"
     folder.mkdir()
     (folder / "install.py").write_text(INSTALLER)
@@ -158,7 +162,7 @@ def test_two_at_once_install_once(tmp_path: Path, requirements: Path) -> None:
     """The second of two commands waits, and finds the environment finished."""
     script = (
         "import sys, pathlib\n"
-        "from training.quantize.environment import ensure_environment as e\n"
+        "from training.quantize.quantisers import ensure_environment as e\n"
         "e(pathlib.Path(sys.argv[1]), requirements=pathlib.Path(sys.argv[2]),"
         " progress=print)"
     )
@@ -188,3 +192,37 @@ def test_the_defaults_are_the_repositorys() -> None:
     root = Path(__file__).parents[3]
     assert root / ".venv-quantize" == default_environment()
     assert root / "requirements" == default_requirements()
+
+
+PYTHON = Path(sys.executable)
+
+
+def test_finds_what_is_there() -> None:
+    """The version is the installed one."""
+    tool = replace(GPTQMODEL, name="pytest", version=version("pytest"))
+    found = find_installation(tool, PYTHON)
+    assert (tool, PYTHON, version("pytest")) == (
+        found.tool,
+        found.python,
+        found.version,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no-such-quantiser", "no-such-quantiser is not installed, and 7.6.0 is"),
+        ("pytest", f"pytest is version {version('pytest')}, and 7.6.0 is needed"),
+    ],
+)
+def test_tells_how_to_install(name: str, message: str) -> None:
+    """Missing or of another version: the exact command is in the error."""
+    with pytest.raises(QuantizeError, match=message) as caught:
+        find_installation(replace(GPTQMODEL, name=name), PYTHON)
+    assert "`make install-gptqmodel`" in caught.value.remedy
+
+
+def test_a_python_that_is_none_is_told(tmp_path: Path) -> None:
+    """A wrong --python is named."""
+    with pytest.raises(QuantizeError, match="cannot be started"):
+        find_installation(GPTQMODEL, tmp_path / "python")

@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 
-from training.quantize.worker_voice import MissingDeviceError, Voice, kind_of, run_job
+from training.quantize.worker_report import (
+    MissingDeviceError,
+    Reporter,
+    fault_kind,
+    run_job,
+)
 
 
 def heard(
-    tmp_path: Path, main: Callable[[Mapping[str, Any], Voice], None]
+    tmp_path: Path, main: Callable[[Mapping[str, Any], Reporter], None]
 ) -> tuple[int, list[object]]:
     """Run a job, and give its status and its reports."""
     job = tmp_path / "job.json"
@@ -30,9 +35,9 @@ def heard(
 def test_reports_in_order(tmp_path: Path) -> None:
     """The job is read, and each report is a line."""
 
-    def main(job: Mapping[str, Any], voice: Voice) -> None:
-        voice.say(f"the answer is {job['answer']}")
-        voice.step("layers", 1, 2)
+    def main(job: Mapping[str, Any], reporter: Reporter) -> None:
+        reporter.say(f"the answer is {job['answer']}")
+        reporter.step("layers", 1, 2)
 
     expected = [
         {"say": "the answer is 42"},
@@ -46,7 +51,7 @@ def test_a_full_disk_is_reported(
 ) -> None:
     """The kind comes through the pipe, the traceback goes where prints go."""
 
-    def main(_job: Mapping[str, Any], _voice: Voice) -> None:
+    def main(_job: Mapping[str, Any], _reporter: Reporter) -> None:
         Path("/dev/full").write_text("x")
 
     status, reports = heard(tmp_path, main)
@@ -76,4 +81,4 @@ class OutOfMemoryError(RuntimeError):
 )
 def test_faults_have_kinds(exc: Exception, kind: str) -> None:
     """Python's, PyTorch's and safetensors' errors are told apart."""
-    assert kind == kind_of(exc)
+    assert kind == fault_kind(exc)
