@@ -17,7 +17,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lsp_server.context.lines import line_starts, lines_before, with_line_feeds
+from lsp_server.text import count_line_ends, line_starts, with_line_feeds
 from lsp_server.values import Snapshot, Window
 
 __all__ = ["LineWindows"]
@@ -235,7 +235,7 @@ def _numbered_lines(text: str, begin: int, end: int) -> list[tuple[int, int]]:
     starts = line_starts(text, begin, end)
     if begin == 0:
         return list(enumerate([0, *starts]))
-    return list(enumerate(starts, lines_before(text, begin) + 1))
+    return list(enumerate(starts, count_line_ends(text, begin) + 1))
 
 
 def _piece_lines(step_lines: int) -> int:

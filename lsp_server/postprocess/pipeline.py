@@ -1,33 +1,34 @@
-"""The filters that every generated text passes, in their order.
+"""The filters that turn a generated text into a suggestion, in their order.
 
-A filter is a pure function of the text, the surroundings of the cursor and the scope.
-It gives the text back, shorter perhaps, or None when nothing of it is worth showing.
-Every line end is a line feed, in the result too: editors put in the document's own.
+A filter is a pure function of the text, the cursor and the scope. It returns the text,
+perhaps shorter, or None when none of it is worth showing. Every line end is a line
+feed, in the result too: editors put in the document's own.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from lsp_server.context.cursor import CursorContext
 from lsp_server.outcomes import Cut
-from lsp_server.postprocess.closers import cut_surplus_closers
-from lsp_server.postprocess.comment import cut_comment_before_code
+from lsp_server.postprocess.brackets import cut_surplus_closers
 from lsp_server.postprocess.overlap import cut_suffix_overlap
-from lsp_server.postprocess.prefix_echo import cut_prefix_echo
 from lsp_server.postprocess.repetition import drop_endless_run, drop_repetition
 from lsp_server.postprocess.scope import end_with_scope, scope_end
-from lsp_server.postprocess.surroundings import nearby, with_line_feeds
-from lsp_server.postprocess.unfinished import cut_unfinished_line
-from lsp_server.postprocess.whitespace import (
+from lsp_server.postprocess.trim import (
+    cut_comment_before_code,
     cut_doubled_blank,
+    cut_prefix_echo,
+    cut_unfinished_line,
     drop_blank,
     strip_trailing_blanks,
 )
-from lsp_server.values import CompletionScope, FinishReason, Snapshot
+from lsp_server.text import with_line_feeds
+from lsp_server.values import CompletionScope, FinishReason
 
-__all__ = ["Outcome", "postprocess"]
+__all__ = ["Filter", "Outcome", "postprocess"]
 
-Filter: TypeAlias = Callable[[str, Snapshot, CompletionScope], str | None]
+Filter: TypeAlias = Callable[[str, CursorContext, CompletionScope], str | None]
 
 _FIRST: tuple[tuple[str, Filter], ...] = (
     ("blank", drop_blank),
@@ -38,7 +39,9 @@ _BROKEN_OFF: tuple[tuple[str, Filter], ...] = (
     ("unfinished", cut_unfinished_line),
     ("repetition", drop_endless_run),
 )
-_REST: tuple[tuple[str, Filter], ...] = (
+"""For texts whose generation was ended by a limit, not by the model."""
+
+_LAST: tuple[tuple[str, Filter], ...] = (
     ("scope", end_with_scope),
     ("comment", cut_comment_before_code),
     ("suffix-overlap", cut_suffix_overlap),
@@ -51,13 +54,13 @@ _REST: tuple[tuple[str, Filter], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a generated text.
+    """What the filters left of a generated text.
 
     Attributes:
         text: The text to insert at the cursor, with line feeds as line ends; None when
-            nothing of it is worth showing.
+            none of it is worth showing.
         dropped_by: The name of the filter that left nothing; None when text is left.
-        cuts: What each filter took away, in order.
+        cuts: What each filter cut, in order.
     """
 
     text: str | None
@@ -72,40 +75,43 @@ class Outcome:
 
 def postprocess(
     text: str,
-    snapshot: Snapshot,
+    cursor: CursorContext,
     scope: CompletionScope,
     *,
     finish_reason: FinishReason = FinishReason.STOP,
 ) -> Outcome:
-    """Make a suggestion of a generated text, or none, with the reason.
+    """Apply the filters to a generated text.
 
     Args:
         text: All that was generated.
-        snapshot: The document and the cursor; the text goes in there and replaces
-            nothing.
+        cursor: Where the text would be inserted; it replaces nothing.
         scope: How far the completion may run.
-        finish_reason: Why the generation ended; ``STOP`` also when `StopRule` said so.
+        finish_reason: Why the generation ended; ``STOP`` also when a `StopRule` ended
+            it.
     """
-    near = nearby(snapshot)
     current = with_line_feeds(text)
     cuts: list[Cut] = []
-    for name, apply in _filters(current, near, scope, finish_reason):
-        result = apply(current, near, scope) or ""
+    for name, apply in _filters(current, cursor, scope, finish_reason):
+        result = apply(current, cursor, scope) or ""
         if result != current:
             cuts.append(Cut(filter_name=name, before=current, after=result))
         if not result:
-            blamed = cuts[-2].filter_name if name == "blank" and cuts[1:] else name
-            return Outcome(text=None, dropped_by=blamed, cuts=tuple(cuts))
+            # Blanks alone are left by the filter that cut all else.
+            culprit = cuts[-2].filter_name if name == "blank" and cuts[1:] else name
+            return Outcome(text=None, dropped_by=culprit, cuts=tuple(cuts))
         current = result
     return Outcome(text=current, dropped_by=None, cuts=tuple(cuts))
 
 
 def _filters(
-    text: str, near: Snapshot, scope: CompletionScope, finish_reason: FinishReason
+    text: str,
+    cursor: CursorContext,
+    scope: CompletionScope,
+    finish_reason: FinishReason,
 ) -> Iterator[tuple[str, Filter]]:
-    """Give the filters that this text passes."""
+    """Yield the filters for this text, with their names."""
     yield from _FIRST
-    is_open = scope_end(text, near, scope) is None
+    is_open = scope_end(text, cursor, scope) is None
     if is_open and finish_reason is not FinishReason.STOP:
         yield from _BROKEN_OFF
-    yield from _REST
+    yield from _LAST

@@ -1,64 +1,67 @@
-"""Finds text that goes round in circles."""
+"""Filters that drop repetitive text, and where such text begins to repeat itself."""
 
 from collections.abc import Sequence
 
-from lsp_server.postprocess.surroundings import preceding_lines
-from lsp_server.values import CompletionScope, Snapshot
+from lsp_server.context.cursor import CursorContext
+from lsp_server.values import CompletionScope
 
 __all__ = ["drop_endless_run", "drop_repetition", "repeated_from"]
 
-_LONGEST_CYCLE_LINES = 4
-_LINE_TURNS = 3
-"""Lines that come this often in the same order go in a circle."""
+_MAX_LOOP_LINES = 4
+_LINE_LOOP_REPEATS = 3
+"""A sequence of lines that comes this often in a row is a loop."""
 
-_LEAST_CYCLE_CHARS = 3
-_LONG_CYCLE_CHARS = 10
-_SHORT_CYCLE_TURNS = 6
-_LONG_CYCLE_TURNS = 4
-"""How often a unit of characters must come at the end to be a circle.
+_MIN_LOOP_CHARS = 3
+_LONG_LOOP_CHARS = 10
+_SHORT_LOOP_REPEATS = 6
+_LONG_LOOP_REPEATS = 4
+"""How often a unit of characters must come at the end of a text to be a loop.
 
 Source: the thresholds of TabbyML/tabby's repetition filter.
 """
 
-_LEAST_TELLING_CHARS = 8
+_MIN_LINE_CHARS = 8
 """A shorter line may well stand twice in a row."""
 
-_LEAST_LINES_TO_JUDGE = 6
-"""From so many lines on, no more than half of them may have been there before."""
+_MIN_JUDGED_LINES = 6
+"""From this many lines on, more than half of them must be different."""
 
-_LEAST_RUN_CHARS = 20
-"""A run of one character that is this long when the generation breaks off is endless;
-one that the model itself ended is a ruler."""
+_MIN_RUN_CHARS = 20
+"""A run of one character of this length is endless if the generation was broken off in
+it. If the model ended it, it is a separator line."""
 
 
-def drop_repetition(text: str, near: Snapshot, scope: CompletionScope) -> str | None:
-    """Drop a text that ends in a circle, or a line that says the one above again."""
-    if _ends_in_circle(text) or _ends_in_circle(text.rstrip()):
+def drop_repetition(
+    text: str, cursor: CursorContext, scope: CompletionScope
+) -> str | None:
+    """Drop a text that ends in a loop, or a line that repeats the one above."""
+    if _ends_in_loop(text) or _ends_in_loop(text.rstrip()):
         return None
-    if scope is CompletionScope.LINE and _is_line_above(text, near):
+    if scope is CompletionScope.LINE and _is_line_above(text, cursor):
         return None
     return text
 
 
-def drop_endless_run(text: str, near: Snapshot, scope: CompletionScope) -> str | None:
-    """Drop a text that was broken off in the midst of one character, over and over."""
-    del near, scope
-    is_run = text.endswith(text[-1:] * _LEAST_RUN_CHARS) and not text[-1:].isspace()
+def drop_endless_run(
+    text: str, _cursor: CursorContext, _scope: CompletionScope
+) -> str | None:
+    """Drop a text that was broken off in a long run of one character."""
+    is_run = text.endswith(text[-1:] * _MIN_RUN_CHARS) and not text[-1:].isspace()
     return None if is_run else text
 
 
 def repeated_from(text: str) -> int | None:
-    """Give where ``text`` begins to say the same again; None where it does not.
+    """Return the offset at which ``text`` begins to repeat itself, or None.
 
-    That is the second turn of a circle of lines, or the first line that came again
-    where there is hardly another. Only lines whose end was written count. The answer
-    does not change with what comes behind.
+    That is the second round of a loop of lines, or the first repeated line where half
+    of the lines or more are repeats. Only lines with their line end count. More text
+    behind does not change the answer.
     """
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines.pop()
     for count in range(1, len(lines) + 1):
-        kept = _lines_before_circle(lines[:count])
+        kept = _lines_before_loop(lines[:count])
         if kept is None:
             kept = _lines_before_repeats(lines[:count])
         if kept is not None:
@@ -66,45 +69,47 @@ def repeated_from(text: str) -> int | None:
     return None
 
 
-def _lines_before_circle(lines: Sequence[str]) -> int | None:
-    """Count the lines up to the second turn, where ``lines`` end in a circle.
+def _lines_before_loop(lines: Sequence[str]) -> int | None:
+    """Return how many lines stand before the second round of a loop at the end.
 
-    Blank lines alone make no circle.
+    Blank lines alone are no loop.
     """
-    for length in range(1, _LONGEST_CYCLE_LINES + 1):
-        turns = lines[-length * _LINE_TURNS :]
-        cycle = turns[:length]
-        if "".join(cycle).strip() and turns == [*cycle] * _LINE_TURNS:
-            return len(lines) - length * (_LINE_TURNS - 1)
+    for length in range(1, _MAX_LOOP_LINES + 1):
+        tail = lines[-length * _LINE_LOOP_REPEATS :]
+        unit = tail[:length]
+        if "".join(unit).strip() and tail == [*unit] * _LINE_LOOP_REPEATS:
+            return len(lines) - length * (_LINE_LOOP_REPEATS - 1)
     return None
 
 
 def _lines_before_repeats(lines: Sequence[str]) -> int | None:
-    """Count the lines before the first repeated one, where half or more repeat.
+    """Return how many lines stand before the first repeat, if half or more repeat.
 
-    A ladder of conditions with one outcome has more than half of its lines different.
+    A chain of conditions with the same outcome is kept by this: more than half of its
+    lines differ.
     """
-    telling = [line for line in lines if line.strip()]
-    if len(telling) < _LEAST_LINES_TO_JUDGE or len(set(telling)) * 2 > len(telling):
+    code = [line for line in lines if line.strip()]
+    if len(code) < _MIN_JUDGED_LINES or len(set(code)) * 2 > len(code):
         return None
     return next(
         at for at, line in enumerate(lines) if line.strip() and line in lines[:at]
     )
 
 
-def _ends_in_circle(text: str) -> bool:
-    for length in range(_LEAST_CYCLE_CHARS, len(text) // _LONG_CYCLE_TURNS + 1):
-        cycle = text[-length:]
-        if len(set(cycle)) == 1:
-            continue  # a ruler of dashes or a run of blanks is meant
-        is_long = length >= _LONG_CYCLE_CHARS
-        turns = _LONG_CYCLE_TURNS if is_long else _SHORT_CYCLE_TURNS
-        if text.endswith(cycle * turns):
+def _ends_in_loop(text: str) -> bool:
+    """Return whether ``text`` ends in many repeats of one unit of characters."""
+    for length in range(_MIN_LOOP_CHARS, len(text) // _LONG_LOOP_REPEATS + 1):
+        unit = text[-length:]
+        if len(set(unit)) == 1:
+            continue  # a separator line or a run of blanks
+        is_long = length >= _LONG_LOOP_CHARS
+        repeats = _LONG_LOOP_REPEATS if is_long else _SHORT_LOOP_REPEATS
+        if text.endswith(unit * repeats):
             return True
     return False
 
 
-def _is_line_above(text: str, near: Snapshot) -> bool:
-    line = (near.line_before + text).strip()
-    above = next((each for each in preceding_lines(near) if each.strip()), "")
-    return len(line) >= _LEAST_TELLING_CHARS and line == above.strip()
+def _is_line_above(text: str, cursor: CursorContext) -> bool:
+    """Return whether the completed line would be the same as the one above."""
+    line = (cursor.line_before + text).strip()
+    return len(line) >= _MIN_LINE_CHARS and line == cursor.code_above.strip()

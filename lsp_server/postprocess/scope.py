@@ -1,43 +1,38 @@
-r"""Where a completion ends: with its line, or with its block.
+r"""Where a completion ends: at the end of its line, or of its block.
 
-The same rule ends the generation while tokens still come and cuts the finished text,
-so neither can keep what the other would not. All texts here have ``\n`` line ends.
+`scope_end` serves twice: `StopRule` ends the generation with it while tokens still
+come, and `end_with_scope` cuts the finished text with it. So both agree. All texts
+here have ``\n`` line ends.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lsp_server.context.cursor import TRIPLE_QUOTES, CursorContext, indentation_of
 from lsp_server.postprocess.brackets import open_brackets
 from lsp_server.postprocess.repetition import repeated_from
-from lsp_server.postprocess.surroundings import (
-    TRIPLE_QUOTES,
-    following_lines,
-    indentation,
-    preceding_lines,
-    uses_braces,
-)
-from lsp_server.values import CompletionScope, Snapshot
+from lsp_server.values import CompletionScope
 
-__all__ = ["end_with_scope", "scope_end"]
+__all__ = ["StopRule", "end_with_scope", "scope_end"]
 
 _CLOSING_BRACE = re.compile(r"[ \t]*\}[)\]}]*[;,]?")
 _LAST_STATEMENT = re.compile(r"(break|continue|pass|raise|return)\b")
-_LEAST_TELLING_CHARS = 3
-"""Shorter lines may well stand twice in a row."""
+_MIN_LINE_CHARS = 3
+"""A shorter line may well stand twice in a row."""
 
 _BLANK_LINES_THAT_END = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """One line that the completion makes or makes longer.
+    """A line of the document that the completion makes or extends.
 
     Attributes:
-        start: Where the completion's part of it begins, in the completion.
+        start: Where the completion's part of the line begins, in the completion.
         end: Where that part ends, before the line end.
         text: The line as it would stand in the document.
-        is_whole: Whether its line end was written too.
+        is_whole: Whether its line end was generated too.
     """
 
     start: int
@@ -46,102 +41,123 @@ class _Line:
     is_whole: bool
 
 
-def end_with_scope(text: str, near: Snapshot, scope: CompletionScope) -> str | None:
-    """Cut what was written beyond the line or the block."""
-    return text[: scope_end(text, near, scope)]
+class StopRule:
+    """Decides, while text still comes, when a generation can end.
+
+    Text after the stop is never part of a completion.
+    """
+
+    def __init__(self, cursor: CursorContext, scope: CompletionScope) -> None:
+        """Watch for the end of ``scope`` at the cursor."""
+        self._cursor = cursor
+        self._scope = scope
+        self._text = ""
+
+    def feed(self, text: str) -> bool:
+        """Add generated text, and return whether the generation can end now."""
+        self._text += text
+        return scope_end(self._text, self._cursor, self._scope) is not None
 
 
-def scope_end(text: str, near: Snapshot, scope: CompletionScope) -> int | None:
-    """Give where in ``text`` the scope ends; None while that is still open."""
+def end_with_scope(
+    text: str, cursor: CursorContext, scope: CompletionScope
+) -> str | None:
+    """Cut what goes beyond the line or the block; a `pipeline.Filter`."""
+    return text[: scope_end(text, cursor, scope)]
+
+
+def scope_end(text: str, cursor: CursorContext, scope: CompletionScope) -> int | None:
+    """Return where in ``text`` the scope ends; None while that is still open."""
     line_end = text.find("\n")
-    # Asked at every token, so the commonest answer comes first.
-    if scope is CompletionScope.LINE or _is_inline_body(text, near):
+    # This runs at every token, so the commonest case comes first.
+    if scope is CompletionScope.LINE or _is_inline_body(text, cursor):
         return None if line_end < 0 else line_end
-    end = _block_end(text, near)
-    if not near.line_before.strip():
-        repeated = repeated_from(near.line_before + text[:end])
+    end = _block_end(text, cursor)
+    if not cursor.line_before.strip():
+        repeated = repeated_from(cursor.line_before + text[:end])
         if repeated is not None:
-            return repeated - len(near.line_before)
+            return repeated - len(cursor.line_before)
     return end
 
 
-def _is_inline_body(text: str, near: Snapshot) -> bool:
+def _is_inline_body(text: str, cursor: CursorContext) -> bool:
+    """Return whether ``text`` is a block's body on the same line as its head."""
     first_line, _, _ = text.partition("\n")
-    return bool(near.line_before.strip() and first_line.strip())
+    return bool(cursor.line_before.strip() and first_line.strip())
 
 
-def _block_end(text: str, near: Snapshot) -> int | None:
-    """Give the first place at which ``text`` leaves the block of the cursor."""
-    least = _least_indentation(near)
-    is_fixed = bool(near.line_before) and not near.line_before.strip()
-    follows = next((each for each in following_lines(near) if each.strip()), "")
+def _block_end(text: str, cursor: CursorContext) -> int | None:
+    """Return the first offset at which ``text`` leaves the cursor's block, or None."""
+    min_columns = _min_indentation(cursor)
+    is_fixed = bool(cursor.line_before) and not cursor.line_before.strip()
     blank_lines = 0
-    for line in _body_lines(text, near):
+    for line in _body_lines(text, cursor):
         if not line.text.strip():
             blank_lines += line.is_whole
             if blank_lines == _BLANK_LINES_THAT_END and line.start > 0:
                 return line.start
             continue
         blank_lines = 0
-        if indentation(line.text) < least:
-            return _end_at_dedent(line, follows, near)
+        if indentation_of(line.text) < min_columns:
+            return _end_at_dedent(line, cursor)
         if not is_fixed:
-            # The first line that the model wrote says how far its body is indented.
-            least, is_fixed = indentation(line.text), True
-        if line.is_whole and _says_again(line.text, follows):
+            # The first generated line sets the indentation of the body.
+            min_columns, is_fixed = indentation_of(line.text), True
+        if line.is_whole and _is_next_line(line.text, cursor):
             return line.start
-        if line.is_whole and _leaves_block(line.text, least, near):
+        if line.is_whole and _leaves_block(line.text, min_columns, cursor):
             return line.end
     return None
 
 
-def _least_indentation(near: Snapshot) -> int:
-    """Give the least columns that a line of the cursor's block is indented by."""
-    here = near.line_before
-    if here and not here.strip():
-        return indentation(here)
-    if here:
-        return indentation(here) + 1
-    above = next((each for each in preceding_lines(near) if each.strip()), "")
+def _min_indentation(cursor: CursorContext) -> int:
+    """Return the least indentation of a line in the cursor's block, in columns."""
+    if cursor.line_before:
+        is_indentation = not cursor.line_before.strip()
+        return cursor.indentation if is_indentation else cursor.indentation + 1
+    above = cursor.code_above
     opens = above.rstrip().endswith((":", "{"))
-    return indentation(above) + 1 if opens else indentation(above)
+    return indentation_of(above) + 1 if opens else indentation_of(above)
 
 
-def _body_lines(text: str, near: Snapshot) -> Iterator[_Line]:
-    """Give the lines of the block, less those that begin within a long string."""
+def _body_lines(text: str, cursor: CursorContext) -> Iterator[_Line]:
+    """Yield the lines of the block, except those that begin inside a long string."""
     start = 0
-    head = near.line_before
+    head = cursor.line_before
     in_string = False
-    for piece in text.split("\n"):
-        end = start + len(piece)
+    for part in text.split("\n"):
+        end = start + len(part)
         is_whole = end < len(text)
-        line = _Line(start=start, end=end, text=head + piece, is_whole=is_whole)
-        if not in_string and not (head and head.strip()):
+        line = _Line(start=start, end=end, text=head + part, is_whole=is_whole)
+        if not in_string and not head.strip():
             yield line
-        in_string ^= sum(map(piece.count, TRIPLE_QUOTES)) % 2 == 1
+        in_string ^= sum(map(part.count, TRIPLE_QUOTES)) % 2 == 1
         head = ""
         start = end + 1
 
 
-def _end_at_dedent(line: _Line, follows: str, near: Snapshot) -> int | None:
-    """Give the end of a block before ``line``, or behind the brace that closes it."""
+def _end_at_dedent(line: _Line, cursor: CursorContext) -> int | None:
+    """Return the end of a block that ``line`` leaves: before it, or behind its brace.
+
+    None while more of ``line`` has to come before that is decided.
+    """
     brace = _CLOSING_BRACE.match(line.text)
-    if brace is None or not uses_braces(near) or line.start == 0:
+    if brace is None or not cursor.uses_braces or line.start == 0:
         return line.start
-    if follows.lstrip().startswith("}"):
+    if cursor.code_below.lstrip().startswith("}"):
         return line.start
     return line.start + brace.end() if line.is_whole else None
 
 
-def _leaves_block(line: str, least: int, near: Snapshot) -> bool:
-    """Tell whether nothing can follow ``line`` in its block."""
-    if uses_braces(near) or indentation(line) != least:
+def _leaves_block(line: str, columns: int, cursor: CursorContext) -> bool:
+    """Return whether nothing can follow ``line`` in a block of this indentation."""
+    if cursor.uses_braces or indentation_of(line) != columns:
         return False
-    goes_on = open_brackets(line) or line.rstrip().endswith("\\")
-    return not goes_on and bool(_LAST_STATEMENT.match(line.lstrip()))
+    continues = open_brackets(line) or line.rstrip().endswith("\\")
+    return not continues and bool(_LAST_STATEMENT.match(line.lstrip()))
 
 
-def _says_again(line: str, follows: str) -> bool:
-    """Tell whether ``line`` already stands below the cursor."""
-    telling = len(line.strip()) >= _LEAST_TELLING_CHARS
-    return telling and line.rstrip() == follows.rstrip()
+def _is_next_line(line: str, cursor: CursorContext) -> bool:
+    """Return whether ``line`` is the same as the next line below the cursor."""
+    is_long = len(line.strip()) >= _MIN_LINE_CHARS
+    return is_long and line.rstrip() == cursor.code_below.rstrip()

@@ -12,7 +12,8 @@ from lsprotocol import types
 from lsp_server.protocol.acceptance import Acceptances
 from lsp_server.protocol.convert import PositionEncoding, range_at
 from lsp_server.protocol.documents import Documents
-from lsp_server.protocol.place import Place, rest_of, with_line_feeds
+from lsp_server.protocol.place import Place, rest_of
+from lsp_server.text import with_line_feeds
 from lsp_server.values import Completion, Snapshot, Trigger
 
 __all__ = ["CompletionOrder", "items", "take_order"]

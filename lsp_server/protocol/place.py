@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from lsp_server.protocol.document import Document
 from lsp_server.protocol.documents import Documents
+from lsp_server.text import with_line_feeds
 from lsp_server.values import Completion, Snapshot
 
-__all__ = ["Place", "rest_of", "typed_between", "with_line_feeds"]
+__all__ = ["Place", "rest_of", "typed_between"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +103,3 @@ def rest_of(
 def _joins(left: str, right: str) -> bool:
     r"""Tell whether a ``\r`` and a ``\n`` side by side would become one line end."""
     return left.endswith("\r") and right.startswith("\n")
-
-
-def with_line_feeds(text: str) -> str:
-    r"""Write every line end as ``\n``, as text goes out to every editor."""
-    if "\r" not in text:
-        return text
-    return text.replace("\r\n", "\n").replace("\r", "\n")

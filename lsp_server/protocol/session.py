@@ -14,12 +14,13 @@ from lsp_server.protocol.acceptance import Acceptances
 from lsp_server.protocol.configuration import Configurator
 from lsp_server.protocol.engine_reporter import EngineReporter
 from lsp_server.protocol.inline_completion import CompletionOrder, items
-from lsp_server.protocol.place import Place, with_line_feeds
+from lsp_server.protocol.place import Place
 from lsp_server.protocol.trace import TracedRequest, trace_values
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend
 from lsp_server.service.inflight import Inflight
 from lsp_server.service.typed_ahead import TypedAhead
+from lsp_server.text import with_line_feeds
 from lsp_server.values import EngineNews, EngineState, RequestTimings
 
 __all__ = ["DocumentSink", "Session", "TimingsSink"]

@@ -1,7 +1,7 @@
-"""Several answers to one prompt, written side by side by the engine.
+"""Generates several completions of one prompt at the same time.
 
-The first is the best guess; the others are drawn. Each ends by itself, and all of them
-together have one deadline. The engine's prefix cache lets them share one prefill.
+The first is the model's best guess, and the others are sampled. They share one
+deadline, and one prefill through the engine's prefix cache.
 """
 
 import asyncio
@@ -10,30 +10,30 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from lsp_server.engine.base import Engine
-from lsp_server.postprocess.stop_rule import StopRule
+from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.stream_decoder import StreamDecoder
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.telemetry import RequestTrace
 from lsp_server.values import FinishReason, GenerationRequest
 
-__all__ = ["Candidate", "write_side_by_side"]
+__all__ = ["Candidate", "generate_all"]
 
-_PATIENCE = 1.35
-"""Further candidates may take this much longer than the first one took."""
+_MAX_TIME_RATIO = 1.35
+"""The other candidates may take this many times as long as the first one."""
 
 
 class Candidate:
-    """One answer while it is written.
+    """One completion while it is generated.
 
     Args:
-        request: What the engine is asked.
-        decoder: Decodes its tokens.
-        stop_rule: Tells when there is all that will be kept.
-        fits: Tells whether a text that goes on from this can still be of use.
+        request: What the engine is asked for.
+        decoder: Decodes the generated tokens.
+        stop_rule: Decides when the generation can end.
+        fits: Whether a text that begins like this can still be of use.
 
     Attributes:
-        finish_reason: Why it ended; None where it was broken off.
-        is_superseded: Whether it was given up because of what was typed meanwhile.
+        finish_reason: Why the generation ended; None where it was broken off.
+        is_superseded: Whether what was typed meanwhile has made it useless.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Candidate:
         stop_rule: StopRule,
         fits: Callable[[str], bool],
     ) -> None:
-        """Prepare; ``write`` generates."""
+        """Keep the parts; ``generate`` does the work."""
         self.request = request
         self.finish_reason: FinishReason | None = None
         self.is_superseded = False
@@ -56,33 +56,33 @@ class Candidate:
 
     @property
     def written(self) -> str:
-        """All that the model wrote."""
+        """All generated text, the held text included."""
         return self._written
 
     @property
     def text(self) -> str:
-        """What the model wrote behind the text that it had to begin with."""
+        """The generated text after the held text."""
         return self._written[len(self._held) :]
 
     @property
     def keeps_hold(self) -> bool:
-        """Whether what was written begins with what it has to, as far as it goes."""
+        """Whether the generated text begins with the held text, as far as it goes."""
         return self._written.startswith(self._held) or self._held.startswith(
             self._written
         )
 
     @property
     def is_whole(self) -> bool:
-        """Whether it came to its end, and goes on from what it had to begin with."""
+        """Whether the generation came to its end and continues the held text."""
         has_ended = self.finish_reason is not None and not self.is_superseded
         return has_ended and self._written.startswith(self._held)
 
     def still_fits(self) -> bool:
-        """Look whether it is still of use; once it is not, it never is again."""
+        """Check, and return, whether the text is still of use; once not, never."""
         self.is_superseded |= not self._fits(self.text)
         return not self.is_superseded
 
-    async def write(self, engine: Engine, trace: RequestTrace) -> None:
+    async def generate(self, engine: Engine, trace: RequestTrace) -> None:
         """Generate until the model or the stop rule ends it.
 
         Leaving the stream early aborts the request in the engine.
@@ -92,30 +92,30 @@ class Candidate:
         """
         async with aclosing(engine.generate(self.request)) as deltas:
             async for delta in deltas:
-                # The first has left the prompt in the engine's cache for the others.
+                # Tokens that the first candidate cached a moment ago are no cache hit.
                 trace.delta_came(
                     replace(delta, num_cached_tokens=0)
                     if self.request.candidate
                     else delta
                 )
-                has_all = self._take(self._decoder.feed(delta.token_ids))
-                if has_all or not self.keeps_hold or not self.still_fits():
+                can_end = self._add(self._decoder.feed(delta.token_ids))
+                if can_end or not self.keeps_hold or not self.still_fits():
                     self.finish_reason = FinishReason.STOP
                     return
                 if delta.finish_reason is not None:
-                    self._take(self._decoder.finish())
+                    self._add(self._decoder.finish())
                     self.finish_reason = delta.finish_reason
                     return
 
-    def _take(self, piece: str) -> bool:
-        """Take the next piece; tell whether there is all that will be kept."""
+    def _add(self, text: str) -> bool:
+        """Add generated text, and return whether the generation can end now."""
         before = max(len(self._written), len(self._held))
-        self._written += piece
+        self._written += text
         new = self._written[before:]
         return bool(new) and self._stop_rule.feed(new)
 
 
-async def write_side_by_side(
+async def generate_all(
     candidates: Sequence[Candidate],
     *,
     engine: Engine,
@@ -123,17 +123,17 @@ async def write_side_by_side(
     typed: TypedAhead,
     deadline_ms: int,
 ) -> bool:
-    """Let the engine write every candidate; tell whether the first ended in time.
+    """Generate every candidate, and return whether that ended before the deadline.
 
-    One that is of no use any more is aborted in the engine at once, and so are those
-    that are still written when the first has long ended. Cancelling aborts all.
+    A candidate is aborted in the engine as soon as what is typed makes it useless, and
+    when it takes much longer than the first one. Cancelling aborts all of them.
 
     Args:
-        candidates: What to write, the best guess first.
-        engine: Writes.
-        trace: Takes the times.
-        typed: What is typed meanwhile.
-        deadline_ms: At most this long; 0 waits without end.
+        candidates: What to generate, the best guess first.
+        engine: Generates.
+        trace: Records the times.
+        typed: What is typed during the generation.
+        deadline_ms: The most time that all of it may take; 0 is without a limit.
 
     Raises:
         EngineError: The engine failed.
@@ -143,31 +143,31 @@ async def write_side_by_side(
     tasks: list[asyncio.Task[None]] = []
     timers: list[asyncio.TimerHandle] = []
 
-    def look() -> None:
+    def abort_useless() -> None:
         for candidate, task in zip(candidates, tasks, strict=True):
             if not task.done() and not candidate.still_fits():
                 task.cancel()
 
-    def hurry(_: asyncio.Task[None]) -> None:
+    def limit_others(_: asyncio.Task[None]) -> None:
         if candidates[0].is_superseded:
             return
-        left_s = (loop.time() - began_s) * (_PATIENCE - 1)
+        left_s = (loop.time() - began_s) * (_MAX_TIME_RATIO - 1)
         timers.extend(loop.call_later(left_s, task.cancel) for task in tasks[1:])
 
     try:
-        with typed.watched(look):
+        with typed.watched(abort_useless):
             async with asyncio.timeout(deadline_ms / 1e3 or None):
                 async with asyncio.TaskGroup() as group:
                     tasks += [
-                        group.create_task(each.write(engine, trace))
+                        group.create_task(each.generate(engine, trace))
                         for each in candidates
                     ]
                     if tasks[1:]:
-                        tasks[0].add_done_callback(hurry)
+                        tasks[0].add_done_callback(limit_others)
     except TimeoutError:
         return False
     except BaseExceptionGroup as failures:
-        # They have one cause: the engine. The first to fail tells it.
+        # They have one cause, the engine, so the first one says it all.
         raise failures.exceptions[0] from None
     finally:
         for timer in timers:

@@ -1,28 +1,23 @@
-"""The stages of one completion, in their order.
-
-Suitable? Which scope? Build the prompt, generate until the scope ends, clean up. Each
-stage is somewhere else; this module knows only what follows what.
-"""
+"""Completes a snapshot: choose the scope, build the prompt, generate, post-process."""
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lsp_server.config import CompletionConfig
+from lsp_server.context.cursor import CursorContext
 from lsp_server.engine.base import Engine
 from lsp_server.outcomes import CompletionResult, Reason
-from lsp_server.postprocess.beginning import may_begin_with
 from lsp_server.postprocess.pipeline import Outcome, postprocess
-from lsp_server.postprocess.stop_rule import StopRule
+from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.stream_decoder import StreamDecoder
 from lsp_server.prompt.tokenizer import Tokenizer
 from lsp_server.service import reasons
-from lsp_server.service.candidates import Candidate, write_side_by_side
-from lsp_server.service.suitability import why_unsuitable
-from lsp_server.service.trigger import choose_scope
-from lsp_server.service.typed_ahead import TypedAhead
+from lsp_server.service.candidates import Candidate, generate_all
+from lsp_server.service.trigger import choose_scope, why_unsuitable
+from lsp_server.service.typed_ahead import TypedAhead, may_begin_with
 from lsp_server.telemetry import RequestTrace
 from lsp_server.values import (
     Completion,
@@ -30,6 +25,7 @@ from lsp_server.values import (
     FinishReason,
     GenerationRequest,
     Prompt,
+    RequestTimings,
     Snapshot,
     Trigger,
 )
@@ -38,19 +34,19 @@ __all__ = ["CompletionService"]
 
 _log = logging.getLogger(__name__)
 
-_FURTHER_TEMPERATURE = 0.8
-_FURTHER_TOP_P = 0.95
-"""How the candidates behind the first are drawn."""
+_SAMPLING_TEMPERATURE = 0.8
+_SAMPLING_TOP_P = 0.95
+"""How the candidates after the first one are sampled."""
 
 
 class CompletionService:
     """Completes snapshots with one model on one engine.
 
     Args:
-        engine: Generates; it is somebody else's to start and to end.
+        engine: Generates; the caller starts and closes it.
         tokenizer: The model's tokenizer.
         prompts: Builds prompts for the model.
-        config: What a completion may be.
+        config: The limits of a completion.
     """
 
     def __init__(
@@ -61,7 +57,7 @@ class CompletionService:
         prompts: PromptBuilder,
         config: CompletionConfig,
     ) -> None:
-        """Put the stages together."""
+        """Keep the parts."""
         self._engine = engine
         self._tokenizer = tokenizer
         self._prompts = prompts
@@ -75,26 +71,30 @@ class CompletionService:
         trigger: Trigger,
         typed: TypedAhead,
     ) -> CompletionResult:
-        """Complete at the snapshot's cursor: with suggestions, or with the reason.
+        """Complete at the snapshot's cursor.
 
-        Cancelling the task aborts the generation in the engine.
+        The result holds completions, or the reason why there are none. Cancelling the
+        task aborts the generation in the engine.
 
         Args:
             snapshot: The document and the cursor.
-            request_id: Names the request in the log and in the engine.
-            trigger: Who asked.
-            typed: What is typed at the cursor meanwhile.
+            request_id: The request's id in the log and in the engine.
+            trigger: Who asked for the completion.
+            typed: What is typed at the cursor during the generation.
 
         Raises:
             EngineError: The engine failed.
         """
         trace = RequestTrace()
         reason = why_unsuitable(snapshot, self._config)
-        scope = None if reason else choose_scope(snapshot, trigger)
-        if scope is None:
-            reason = reason or reasons.UNWELCOME
-            _tell(request_id, reason)
+        if reason is not None:
+            _log_reason(request_id, reason)
             return CompletionResult(reason=reason)
+        cursor = CursorContext.of(snapshot)
+        scope = choose_scope(cursor, trigger)
+        if scope is None:
+            _log_reason(request_id, reasons.UNWELCOME)
+            return CompletionResult(reason=reasons.UNWELCOME)
         prompt = self._prompts.build(
             snapshot, max_output_tokens=self._max_tokens(scope)
         )
@@ -103,12 +103,12 @@ class CompletionService:
             Candidate(
                 request,
                 decoder=StreamDecoder(self._tokenizer),
-                stop_rule=StopRule(snapshot, scope),
-                fits=lambda written: may_begin_with(written, typed.text, snapshot),
+                stop_rule=StopRule(cursor, scope),
+                fits=lambda written: may_begin_with(written, typed.text, cursor),
             )
             for request in self._requests(prompt, scope, trigger, request_id)
         ]
-        in_time = await write_side_by_side(
+        in_time = await generate_all(
             candidates,
             engine=self._engine,
             trace=trace,
@@ -116,11 +116,33 @@ class CompletionService:
             deadline_ms=self._config.deadline_ms,
         )
         if not in_time:
-            _tell(request_id, reasons.DEADLINE)
-        return _result(candidates, snapshot, scope, prompt, trace)
+            _log_reason(request_id, reasons.DEADLINE)
+        outcomes = _postprocess(candidates, cursor, scope)
+        timings = trace.timings()
+        completions = tuple(
+            Completion(
+                completion_id=candidate.request.request_id,
+                text=text,
+                start=snapshot.offset,
+                end=snapshot.offset,
+                timings=timings,
+            )
+            for candidate, text in _best_first(outcomes)
+        )
+        first = candidates[0]
+        _log_done(request_id, outcomes.get(first), timings, scope, completions)
+        return CompletionResult(
+            completions=completions,
+            reason=None if completions else _why_nothing(first, outcomes.get(first)),
+            scope=scope,
+            prompt=prompt,
+            generated=tuple(each.written for each in candidates),
+            cuts=tuple(cut for outcome in outcomes.values() for cut in outcome.cuts),
+            timings=timings,
+        )
 
     def prompt_text(self, prompt: Prompt) -> str:
-        """Spell a prompt as the model read it, sentinels by their names."""
+        """Return a prompt as text, with sentinels by their names."""
         return self._tokenizer.spell(prompt.token_ids)
 
     def _max_tokens(self, scope: CompletionScope) -> int:
@@ -136,7 +158,7 @@ class CompletionService:
         trigger: Trigger,
         request_id: str,
     ) -> Iterator[GenerationRequest]:
-        """Yield the orders for one prompt: the best guess, then what is drawn."""
+        """Yield a request for the best guess, then those for sampled candidates."""
         held_tokens = len(prompt.hold.typed_ids) if prompt.hold else 0
         first = GenerationRequest(
             request_id=request_id,
@@ -147,83 +169,56 @@ class CompletionService:
             hold=prompt.hold,
         )
         yield first
-        further = self._config.candidates if trigger is Trigger.INVOKED else 1
-        for number in range(1, further):
+        count = self._config.candidates if trigger is Trigger.INVOKED else 1
+        for number in range(1, count):
             yield replace(
                 first,
                 request_id=f"{request_id}.{number}",
                 candidate=number,
-                temperature=max(self._config.temperature, _FURTHER_TEMPERATURE),
-                top_p=_FURTHER_TOP_P,
+                temperature=max(self._config.temperature, _SAMPLING_TEMPERATURE),
+                top_p=_SAMPLING_TOP_P,
             )
 
 
-def _result(
-    candidates: Sequence[Candidate],
-    snapshot: Snapshot,
-    scope: CompletionScope,
-    prompt: Prompt,
-    trace: RequestTrace,
-) -> CompletionResult:
-    """Make suggestions of what was written, or find the reason why there are none."""
+def _postprocess(
+    candidates: Sequence[Candidate], cursor: CursorContext, scope: CompletionScope
+) -> dict[Candidate, Outcome]:
+    """Post-process the candidates that are complete.
+
+    The first one is also used as far as it had come at the deadline.
+    """
     first = candidates[0]
-    outcomes = {
+    return {
         each: postprocess(
             each.text,
-            snapshot,
+            cursor,
             scope,
             finish_reason=each.finish_reason or FinishReason.LENGTH,
         )
         for each in candidates
-        # Of the first, what there is at the deadline is better than nothing.
         if each.is_whole or (each is first and not each.is_superseded)
     }
-    timings = trace.timings()
-    completions = tuple(
-        Completion(
-            completion_id=each.request.request_id,
-            text=text,
-            start=snapshot.offset,
-            end=snapshot.offset,
-            timings=timings,
-        )
-        for each, text in _best_first(outcomes)
-    )
-    _tell_outcome(
-        first.request.request_id, outcomes.get(first), trace, scope, completions
-    )
-    return CompletionResult(
-        completions=completions,
-        reason=None if completions else _why_nothing(first, outcomes.get(first)),
-        scope=scope,
-        prompt=prompt,
-        generated=tuple(each.written for each in candidates),
-        cuts=tuple(cut for outcome in outcomes.values() for cut in outcome.cuts),
-        timings=timings,
-    )
 
 
-def _best_first(
-    outcomes: dict[Candidate, Outcome],
-) -> list[tuple[Candidate, str]]:
-    """Leave out what was written twice, and order by how often it was drawn.
+def _best_first(outcomes: Mapping[Candidate, Outcome]) -> list[tuple[Candidate, str]]:
+    """Return each different text once, the most frequent first.
 
-    The first candidate, which was not drawn, stays the first.
+    The text of the first candidate, which was not sampled, always stays the first.
     """
-    votes: Counter[str] = Counter()
-    wrote: dict[str, Candidate] = {}
+    counts: Counter[str] = Counter()
+    first_with: dict[str, Candidate] = {}
     for candidate, outcome in outcomes.items():
         if outcome.text is not None:
-            votes[outcome.text] += 1
-            wrote.setdefault(outcome.text, candidate)
+            counts[outcome.text] += 1
+            first_with.setdefault(outcome.text, candidate)
     return sorted(
-        ((candidate, text) for text, candidate in wrote.items()),
-        key=lambda found: (found[0].request.candidate > 0, -votes[found[1]]),
+        ((candidate, text) for text, candidate in first_with.items()),
+        key=lambda found: (found[0].request.candidate > 0, -counts[found[1]]),
     )
 
 
 def _why_nothing(first: Candidate, outcome: Outcome | None) -> Reason:
-    """Find why nothing of what was written is shown."""
+    """Return why no completion came of the first candidate."""
     if outcome is None or outcome.dropped_by is None:
         return reasons.SUPERSEDED
     if first.finish_reason is None:
@@ -235,22 +230,21 @@ def _why_nothing(first: Candidate, outcome: Outcome | None) -> Reason:
     return reasons.dropped_by(outcome.dropped_by)
 
 
-def _tell(request_id: str, reason: Reason) -> None:
-    """Log why a completion ends, or does not begin, as it does."""
+def _log_reason(request_id: str, reason: Reason) -> None:
+    """Log why nothing is generated, or why a generation was broken off."""
     _log.debug(
         "completion.note", extra={"request_id": request_id, "reason": reason.word}
     )
 
 
-def _tell_outcome(
+def _log_done(
     request_id: str,
     outcome: Outcome | None,
-    trace: RequestTrace,
+    timings: RequestTimings,
     scope: CompletionScope,
     completions: Sequence[Completion],
 ) -> None:
-    """Log what came out, in counts; never the text."""
-    timings = trace.timings()
+    """Log the result in counts and times, never the text."""
     _log.info(
         "completion.done",
         extra={

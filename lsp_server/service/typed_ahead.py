@@ -1,30 +1,36 @@
-"""What the user types at the cursor while a completion is being generated."""
+"""Text that the user types while a completion is generated.
 
+A user who types the beginning of the suggestion still gets the rest of it. One who
+types anything else has no use for it, so its generation is aborted.
+"""
+
+import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-__all__ = ["TypedAhead"]
+from lsp_server.context.cursor import CursorContext
+from lsp_server.text import with_line_feeds
+
+__all__ = ["TypedAhead", "may_begin_with"]
+
+_BLANKS_AT_LINE_END = re.compile(r"[ \t]+(?=\n)")
 
 
 class TypedAhead:
-    """The text that was typed at a request's cursor since the request came in.
-
-    Whoever generates asks it what was typed and is told when that changes; a generation
-    that cannot begin with that text any more is of no use to anybody.
-    """
+    """The text typed at a request's cursor since the request came in."""
 
     def __init__(self) -> None:
-        """Begin with nothing typed."""
+        """Start with nothing typed."""
         self._text = ""
         self._watchers: set[Callable[[], None]] = set()
 
     @property
     def text(self) -> str:
-        """What was typed until now."""
+        """All that was typed until now."""
         return self._text
 
     def type(self, text: str) -> None:
-        """Note all that was typed since the request, and tell the watchers."""
+        """Set all that was typed since the request, and call the watchers."""
         if text != self._text:
             self._text = text
             for watcher in tuple(self._watchers):
@@ -38,3 +44,41 @@ class TypedAhead:
             yield
         finally:
             self._watchers.discard(watcher)
+
+
+def may_begin_with(written: str, typed: str, cursor: CursorContext) -> bool:
+    """Return whether the suggestion may still begin with ``typed``.
+
+    The generation may not be done, and the filters may yet cut the beginning of its
+    text, so False means: whatever is generated next, it will not.
+
+    Args:
+        written: What the model has written until now.
+        typed: What was typed at the cursor since the request.
+        cursor: The cursor when the suggestion was requested.
+    """
+    if not typed:
+        return True
+    typed = _without_line_end_blanks(typed)
+    starts = _possible_starts(with_line_feeds(written), cursor.line_before)
+    return any(
+        start.startswith(typed) or typed.startswith((start, start.rstrip(" \t")))
+        for start in map(_without_line_end_blanks, starts)
+    )
+
+
+def _possible_starts(written: str, line: str) -> tuple[str, ...]:
+    """Return what `trim` may leave of the beginning of ``written``."""
+    bare = written.lstrip()
+    typed = line.strip()
+    if typed and typed.startswith(bare):
+        return ("",)  # it may become a repeat of the cursor's line, which is cut
+    if typed and bare.startswith(typed):
+        rest = bare[len(typed) :]
+        return (written, written.lstrip(" \t"), rest, rest.lstrip(" \t"))
+    return (written, written.lstrip(" \t"))
+
+
+def _without_line_end_blanks(text: str) -> str:
+    """Strip blanks at line ends, as the filters do."""
+    return _BLANKS_AT_LINE_END.sub("", with_line_feeds(text))

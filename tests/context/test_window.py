@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsp_server.context.lines import with_line_feeds
 from lsp_server.context.window import LineWindows
+from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot, Window
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from lsp_server.context.cursor import CursorContext
 from lsp_server.postprocess.pipeline import postprocess
-from lsp_server.postprocess.stop_rule import StopRule
+from lsp_server.postprocess.scope import StopRule
 from lsp_server.values import CompletionScope, FinishReason, Snapshot
 
 CURSOR = "▮"
@@ -30,8 +31,8 @@ KEYS = {
 }
 
 
-def load(path: Path) -> tuple[dict[str, Any], Snapshot, CompletionScope]:
-    """Read a case, its snapshot and its scope."""
+def load(path: Path) -> tuple[dict[str, Any], CursorContext, CompletionScope]:
+    """Read a case; return it with its cursor and its scope."""
     case: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     document = case["document"]
     snapshot = Snapshot(
@@ -41,16 +42,16 @@ def load(path: Path) -> tuple[dict[str, Any], Snapshot, CompletionScope]:
         text=document.replace(CURSOR, ""),
         offset=document.index(CURSOR),
     )
-    return case, snapshot, CompletionScope(case["scope"])
+    return case, CursorContext.of(snapshot), CompletionScope(case["scope"])
 
 
 @GOLDEN
 def test_golden_completion(path: Path) -> None:
     """The generated text of the case becomes the shown text of the case."""
-    case, snapshot, scope = load(path)
+    case, cursor, scope = load(path)
     outcome = postprocess(
         case["generated"],
-        snapshot,
+        cursor,
         scope,
         finish_reason=FinishReason(case.get("finish_reason", "stop")),
     )
@@ -70,13 +71,13 @@ def test_a_case_is_well_formed(path: Path) -> None:
 @GOLDEN
 def test_stopping_early_shows_the_same(path: Path) -> None:
     """Ending the generation where the stop rule says so loses nothing that is shown."""
-    case, snapshot, scope = load(path)
+    case, cursor, scope = load(path)
     if case.get("finish_reason", "stop") != "stop":
         return
-    rule = StopRule(snapshot, scope)
+    rule = StopRule(cursor, scope)
     generated = ""
     for char in case["generated"]:
         generated += char
         if rule.feed(char):
             break
-    assert case.get("shown") == postprocess(generated, snapshot, scope).text
+    assert case.get("shown") == postprocess(generated, cursor, scope).text

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lsp_server.context.cursor import CursorContext
 from lsp_server.postprocess.pipeline import postprocess
-from lsp_server.postprocess.stop_rule import StopRule
+from lsp_server.postprocess.scope import StopRule
 from lsp_server.values import CompletionScope, FinishReason, Snapshot
 
 FRAGMENTS = st.sampled_from(
@@ -37,72 +38,73 @@ LANGUAGES = st.sampled_from(["python", "javascript"])
 
 
 @st.composite
-def snapshots(draw: st.DrawFn) -> Snapshot:
-    """Draw a document with a cursor that splits no line end."""
+def cursors(draw: st.DrawFn) -> CursorContext:
+    """Draw the cursor of a document, one that splits no line end."""
     end = draw(LINE_ENDS)
     before, after = draw(TEXTS), draw(TEXTS)
-    return Snapshot(
+    snapshot = Snapshot(
         uri="file:///a",
         language_id=draw(LANGUAGES),
         version=1,
         text=before.replace("\n", end) + after.replace("\n", end),
         offset=len(before.replace("\n", end)),
     )
+    return CursorContext.of(snapshot)
 
 
 @settings(deadline=None)
-@given(text=TEXTS, snapshot=snapshots(), scope=SCOPES, reason=REASONS)
+@given(text=TEXTS, cursor=cursors(), scope=SCOPES, reason=REASONS)
 def test_an_outcome_is_a_text_or_a_reason(
-    text: str, snapshot: Snapshot, scope: CompletionScope, reason: FinishReason
+    text: str, cursor: CursorContext, scope: CompletionScope, reason: FinishReason
 ) -> None:
     """Something that shows is left, or the filter that took it is named."""
-    outcome = postprocess(text, snapshot, scope, finish_reason=reason)
+    outcome = postprocess(text, cursor, scope, finish_reason=reason)
     assert (outcome.text is None) == (outcome.dropped_by is not None)
     assert outcome.text is None or outcome.text.strip()
 
 
 @settings(deadline=None)
-@given(text=TEXTS, snapshot=snapshots(), reason=REASONS)
+@given(text=TEXTS, cursor=cursors(), reason=REASONS)
 def test_a_line_has_no_line_end(
-    text: str, snapshot: Snapshot, reason: FinishReason
+    text: str, cursor: CursorContext, reason: FinishReason
 ) -> None:
     """A completion of a line never makes a second one."""
-    outcome = postprocess(text, snapshot, CompletionScope.LINE, finish_reason=reason)
+    outcome = postprocess(text, cursor, CompletionScope.LINE, finish_reason=reason)
     assert "\n" not in (outcome.text or "")
 
 
 @settings(deadline=None)
-@given(text=TEXTS, snapshot=snapshots(), scope=SCOPES)
+@given(text=TEXTS, cursor=cursors(), scope=SCOPES)
 def test_filters_only_take_away(
-    text: str, snapshot: Snapshot, scope: CompletionScope
+    text: str, cursor: CursorContext, scope: CompletionScope
 ) -> None:
     """Every character that is shown was generated, in that order."""
-    outcome = postprocess(text, snapshot, scope)
+    outcome = postprocess(text, cursor, scope)
     rest = iter(text)
     assert all(char in rest for char in outcome.text or "")
 
 
 @settings(deadline=None)
-@given(text=TEXTS, snapshot=snapshots(), scope=SCOPES)
+@given(text=TEXTS, cursor=cursors(), scope=SCOPES)
 def test_line_ends_are_line_feeds(
-    text: str, snapshot: Snapshot, scope: CompletionScope
+    text: str, cursor: CursorContext, scope: CompletionScope
 ) -> None:
     """Whatever the document and the model have, no carriage return goes out."""
-    shown = postprocess(text.replace("\n", "\r\n"), snapshot, scope).text or ""
+    shown = postprocess(text.replace("\n", "\r\n"), cursor, scope).text or ""
     assert "\r" not in shown
-    assert shown == (postprocess(text, snapshot, scope).text or "")
+    assert shown == (postprocess(text, cursor, scope).text or "")
 
 
 @settings(deadline=None)
-@given(text=TEXTS, snapshot=snapshots(), scope=SCOPES)
+@given(text=TEXTS, cursor=cursors(), scope=SCOPES)
 def test_stopping_early_shows_the_same(
-    text: str, snapshot: Snapshot, scope: CompletionScope
+    text: str, cursor: CursorContext, scope: CompletionScope
 ) -> None:
     """What comes behind the stop rule's word changes nothing."""
-    rule = StopRule(snapshot, scope)
+    rule = StopRule(cursor, scope)
     until = next((at for at, char in enumerate(text, 1) if rule.feed(char)), len(text))
-    whole = postprocess(text, snapshot, scope)
-    assert whole.text == postprocess(text[:until], snapshot, scope).text
+    whole = postprocess(text, cursor, scope)
+    assert whole.text == postprocess(text[:until], cursor, scope).text
 
 
 @settings(deadline=None)
@@ -115,7 +117,8 @@ def test_the_rest_of_the_line_is_never_doubled(completion: str, rest: str) -> No
     snapshot = Snapshot(
         uri="file:///a", language_id="python", version=1, text=rest, offset=0
     )
-    shown = postprocess(completion + rest, snapshot, CompletionScope.LINE).text
+    cursor = CursorContext.of(snapshot)
+    shown = postprocess(completion + rest, cursor, CompletionScope.LINE).text
     if rest.strip() and shown is not None:
         assert completion.startswith(shown.rstrip())
 
@@ -134,8 +137,9 @@ def test_large_documents_and_texts_cost_little(scope: CompletionScope) -> None:
     )
     text = "".join(f"value_{at} = (compute({at}))\n    " for at in range(100))
     began = time.process_time()
-    rule = StopRule(snapshot, scope)
+    cursor = CursorContext.of(snapshot)
+    rule = StopRule(cursor, scope)
     for start in range(0, len(text), 4):
         rule.feed(text[start : start + 4])
-    postprocess(text, snapshot, scope)
+    postprocess(text, cursor, scope)
     assert time.process_time() - began < 5

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lsp_server.context.cursor import CursorContext
 from lsp_server.postprocess.pipeline import postprocess
 from lsp_server.postprocess.repetition import repeated_from
-from lsp_server.postprocess.stop_rule import StopRule
+from lsp_server.postprocess.scope import StopRule
 from lsp_server.values import CompletionScope, FinishReason, Snapshot
 
 LINES = st.lists(
@@ -59,11 +60,12 @@ def test_stopping_early_shows_the_same(lines: list[str]) -> None:
         text=document,
         offset=len(document),
     )
+    cursor = CursorContext.of(snapshot)
     text = "".join(lines).lstrip(" ")
-    rule = StopRule(snapshot, CompletionScope.BLOCK)
+    rule = StopRule(cursor, CompletionScope.BLOCK)
     until = next((at for at, char in enumerate(text, 1) if rule.feed(char)), len(text))
-    whole = postprocess(text, snapshot, CompletionScope.BLOCK)
-    early = postprocess(text[:until], snapshot, CompletionScope.BLOCK)
+    whole = postprocess(text, cursor, CompletionScope.BLOCK)
+    early = postprocess(text[:until], cursor, CompletionScope.BLOCK)
     assert whole.text == early.text
 
 
@@ -77,7 +79,10 @@ def test_an_endless_run_is_dropped_where_it_was_broken_off(
         uri="file:///a.py", language_id="python", version=1, text="# \n", offset=2
     )
     outcome = postprocess(
-        "-" * length, snapshot, CompletionScope.LINE, finish_reason=reason
+        "-" * length,
+        CursorContext.of(snapshot),
+        CompletionScope.LINE,
+        finish_reason=reason,
     )
     is_dropped = length >= 20 and reason is not FinishReason.STOP
     assert (None if is_dropped else "-" * length) == outcome.text

@@ -3,7 +3,8 @@
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lsp_server.protocol.place import rest_of, typed_between, with_line_feeds
+from lsp_server.protocol.place import rest_of, typed_between
+from lsp_server.text import with_line_feeds
 from lsp_server.values import Completion, RequestTimings, Snapshot
 
 TIMINGS = RequestTimings(

@@ -2,7 +2,9 @@
 
 import pytest
 
-from lsp_server.service.trigger import choose_scope
+from lsp_server.config import CompletionConfig
+from lsp_server.context.cursor import CursorContext
+from lsp_server.service.trigger import choose_scope, why_unsuitable
 from lsp_server.values import CompletionScope, Snapshot, Trigger
 
 CURSOR = "▮"
@@ -25,7 +27,7 @@ def check(
         text=document.replace(CURSOR, ""),
         offset=document.index(CURSOR),
     )
-    assert expected is choose_scope(snapshot, trigger)
+    assert expected is choose_scope(CursorContext.of(snapshot), trigger)
 
 
 @pytest.mark.parametrize(
@@ -128,5 +130,28 @@ def test_languages_with_braces(document: str, expected: CompletionScope | None) 
 
 
 def test_only_the_surroundings_are_read() -> None:
-    """A head far above the reach of a look around does not matter."""
+    """A block's head that is very far above does not matter."""
     check("def f():\n" + "\n" * 30_000 + "    ▮\n", LINE, trigger=INVOKED)
+
+
+LIMITS = CompletionConfig(max_document_chars=20, max_line_chars=8)
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "expected"),
+    [
+        ("", 0, None),
+        ("x = 1\n" * 3, 0, None),
+        ("x" * 21, 0, "too-large"),
+        ("x" * 9, 4, "line-too-long"),
+        ("x" * 9 + "\ny", 11, None),
+        ("a\0b", 1, "binary"),
+    ],
+)
+def test_the_reason_is_named(text: str, offset: int, expected: str | None) -> None:
+    """The document's size, the cursor's line and zero bytes decide."""
+    snapshot = Snapshot(
+        uri="file:///a.py", language_id="python", version=1, text=text, offset=offset
+    )
+    reason = why_unsuitable(snapshot, LIMITS)
+    assert expected == (reason and reason.word)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lsp_server.text import with_line_feeds
 from training.corpus.decontamination import EvaluationRuns
 from training.corpus.filters import LARGEST_BYTES, reject_path, reject_text
 from training.corpus.locations import Location
@@ -125,7 +126,7 @@ def _read(member: Member) -> tuple[str, str | None]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return "", "not UTF-8"
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = with_line_feeds(text)
     return text, reject_text(text)
 
 

@@ -1,7 +1,7 @@
 """Where an answer to a task ends, and whether the model ended it there by itself."""
 
+from lsp_server.context.cursor import CursorContext
 from lsp_server.postprocess.scope import scope_end
-from lsp_server.postprocess.surroundings import nearby
 from lsp_server.values import CompletionScope
 from training.eval.values import Answer, Extent, Task
 
@@ -18,7 +18,7 @@ class Boundary:
     def __init__(self, task: Task) -> None:
         """Look at the cursor of ``task``."""
         self._extent = task.extent
-        self._near = nearby(task.snapshot)
+        self._cursor = CursorContext.of(task.snapshot)
 
     def find(self, text: str) -> int | None:
         """Give where in ``text`` the answer ends; None while it goes on."""
@@ -27,7 +27,7 @@ class Boundary:
                 end = text.find("\n")
                 return None if end < 0 else end
             case Extent.BLOCK:
-                return scope_end(text, self._near, CompletionScope.BLOCK)
+                return scope_end(text, self._cursor, CompletionScope.BLOCK)
             case Extent.SPAN:
                 return None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from lsp_server.config import CompletionConfig
 from lsp_server.errors import EvaluationError
 from lsp_server.modelstore.integrity import hash_file
+from lsp_server.text import with_line_feeds
 from training.eval.cursors import Kind, draw_gap, parse_quietly
 from training.eval.documents import Document, canonical
 from training.eval.json_lines import find_files, read_lines, text_of
@@ -120,7 +121,7 @@ def _in_turns(documents: Iterable[Document], rng: random.Random) -> Iterator[Doc
     packages: dict[str, list[Document]] = {}
     for document in documents:
         if len(document.text) <= _LONGEST_FILE_CHARS:
-            text = document.text.replace("\r\n", "\n").replace("\r", "\n")
+            text = with_line_feeds(document.text)
             packages.setdefault(document.turn, []).append(replace(document, text=text))
     turns: dict[int, list[Document]] = {}
     for name in sorted(packages):

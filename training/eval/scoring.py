@@ -1,5 +1,6 @@
 """Judges answers; only whether a test passes is found out elsewhere."""
 
+from lsp_server.context.cursor import CursorContext
 from lsp_server.postprocess.pipeline import postprocess
 from lsp_server.values import CompletionScope, FinishReason
 from training.eval.extent import Boundary
@@ -25,7 +26,7 @@ def score_shown(task: Task, answer: Answer) -> Score:
     is_complete = answer.has_ended or boundary.is_passed(answer.text)
     outcome = postprocess(
         answer.text,
-        task.snapshot,
+        CursorContext.of(task.snapshot),
         _scope_of(task),
         finish_reason=FinishReason.STOP if is_complete else FinishReason.LENGTH,
     )

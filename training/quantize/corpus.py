@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.errors import QuantizeError
+from lsp_server.text import with_line_feeds
 
 __all__ = ["Corpus", "read_corpus", "require_calibration"]
 
@@ -143,7 +144,7 @@ def _shard_texts(paths: Iterable[Path]) -> Iterator[str]:
             with opened(path, "rt", encoding="utf-8") as lines:
                 for line in lines:
                     text = str(json.loads(line)["text"])
-                    yield text.replace("\r\n", "\n").replace("\r", "\n")
+                    yield with_line_feeds(text)
         except (OSError, EOFError, zlib.error) as exc:
             raise _unreadable(path, f"it cannot be read ({exc})") from exc
         except (ValueError, KeyError, TypeError) as exc:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lsp_server.errors import TrainingError
+from lsp_server.text import with_line_feeds
 
 __all__ = ["Document", "DocumentStore", "read_shards", "write_store"]
 
@@ -55,7 +56,7 @@ def read_shards(corpus: Path, split: str) -> Iterator[Document]:
                     fields = json.loads(line)
                     text = str(fields["text"])
                     yield Document(
-                        text=text.replace("\r\n", "\n").replace("\r", "\n"),
+                        text=with_line_feeds(text),
                         package=str(fields.get("package", "")),
                         path=str(fields.get("path", "")),
                     )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lsp_server.context.cursor import CursorContext
 from lsp_server.service.trigger import choose_scope
 from lsp_server.values import CompletionScope, Snapshot, Trigger
 from training.eval import cursors
@@ -128,7 +129,9 @@ def test_server_completes_a_block_in_an_empty_body(source: str) -> None:
             text=source[: gap.start] + source[gap.end :],
             offset=gap.start,
         )
-        assert CompletionScope.BLOCK is choose_scope(snapshot, Trigger.AUTOMATIC)
+        assert CompletionScope.BLOCK is choose_scope(
+            CursorContext.of(snapshot), Trigger.AUTOMATIC
+        )
 
 
 def test_nothing_to_find() -> None:

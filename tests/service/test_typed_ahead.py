@@ -1,25 +1,27 @@
-"""What is typed meanwhile is held against what the model writes, with patience."""
+"""What is typed meanwhile is compared with what the model writes."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsp_server.postprocess.beginning import may_begin_with
+from lsp_server.context.cursor import CursorContext
 from lsp_server.postprocess.pipeline import postprocess
+from lsp_server.service.typed_ahead import may_begin_with
 from lsp_server.values import CompletionScope, Snapshot
 
 TEXTS = st.lists(st.sampled_from(["a", "b", " ", "\n", "(", ")", "x = "]), max_size=6)
 
 
-def at_end(before: str) -> Snapshot:
-    """Put the cursor behind a text."""
-    return Snapshot(
+def at_end(before: str) -> CursorContext:
+    """Return the context of a cursor behind a text."""
+    snapshot = Snapshot(
         uri="file:///a",
         language_id="python",
         version=1,
         text=before,
         offset=len(before),
     )
+    return CursorContext.of(snapshot)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsp_server.context.lines import line_starts, lines_before, with_line_feeds
+from lsp_server.text import count_line_ends, line_starts, with_line_feeds
 
 TEXTS = st.text(alphabet="ab\n\r\u2028", max_size=30)
 
@@ -17,7 +17,7 @@ def test_counting_agrees_with_finding(text: str, data: st.DataObject) -> None:
     offset = data.draw(st.integers(0, len(text)))
     if text[max(0, offset - 1) : offset + 1] != "\r\n":
         found = line_starts(text, 0, offset)
-        assert len(found) == lines_before(text, offset)
+        assert len(found) == count_line_ends(text, offset)
 
 
 @settings(deadline=None)
