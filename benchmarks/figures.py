@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from lsp_server.hardware import read_cpu
+
 __all__ = ["circumstances", "median", "percentile", "table", "write_result"]
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -45,13 +47,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def circumstances() -> dict[str, object]:
-    """Tell when, where and of what something was measured."""
+    """Return when, where and of what something was measured."""
+    cpu = read_cpu()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": os.environ.get("BENCH_COMMIT") or _git("rev-parse", "HEAD"),
         "hardware": {
-            "cpu": _cpu_name(),
-            "cores": len(os.sched_getaffinity(0)),
+            "cpu": cpu.name,
+            "cores": cpu.usable_processors,
             "memory_gib": round(psutil.virtual_memory().total / 2**30),
             "gpu": _gpu_names(),
             "load_average_1_min": round(os.getloadavg()[0], 2),
@@ -87,13 +90,6 @@ def _gpu_names() -> list[str]:
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version"]
     found = _output([*query, "--format=csv,noheader"])
     return found.splitlines() if found else []
-
-
-def _cpu_name() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
 
 
 def _output(command: Sequence[str]) -> str | None:

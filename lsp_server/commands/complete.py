@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 
-from lsp_server.commands.arguments import positive
 from lsp_server.commands.display import (
     Palette,
     as_json,
@@ -22,7 +21,7 @@ from lsp_server.commands.editing import (
     ready_editor,
     run_until_signal,
 )
-from lsp_server.commands.terminal import printable
+from lsp_server.commands.terminal import positive, printable
 from lsp_server.errors import AnswerError, ClientError
 from lsp_server.protocol.client_answer import Answer
 

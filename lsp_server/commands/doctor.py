@@ -1,25 +1,36 @@
 """``midfill doctor``: can completion work on this machine?"""
 
 import argparse
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from lsp_server.commands.serve import context_tokens_of, server_layers
-from lsp_server.commands.terminal import printable
+from lsp_server.commands.terminal import (
+    captured_output,
+    has_colours,
+    paint,
+    printable,
+)
 from lsp_server.config import Config, LogLevel
-from lsp_server.doctor.captured import captured_output
 from lsp_server.doctor.checkup import examine
-from lsp_server.doctor.finding import Finding, Level
-from lsp_server.doctor.report import COLOURS, PLAIN, as_json, as_lines, can_complete
+from lsp_server.doctor.findings import Finding, Level, can_complete
 from lsp_server.related_settings import settle
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
 
-__all__ = ["add_arguments", "run", "told"]
+__all__ = ["add_arguments", "as_json", "as_lines", "quietly", "run"]
+
+_NAME_WIDTH = 13
+_LEVEL_WIDTH = 8
+
+_STYLES: Mapping[Level, str] = MappingProxyType(
+    {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "bold red"}
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,20 +61,21 @@ def run(arguments: argparse.Namespace) -> int:
         resolved.config, Config(), model_tokens=context_tokens_of(resolved.config)
     )
     configure_logging(LogLevel.ERROR, sys.stderr)
-    show = _nothing if arguments.json else _line
+    coloured = has_colours(sys.stdout)
     show_output = sys.stderr.write if arguments.verbose else None
     findings = []
     checks = examine(config, [*resolved.problems, *conflicts])
-    for finding in told(checks, show_output):
+    for finding in quietly(checks, show_output):
         findings.append(finding)
-        sys.stdout.write(show(finding))
-        sys.stdout.flush()
+        if not arguments.json:
+            sys.stdout.write(as_lines(finding, coloured=coloured))
+            sys.stdout.flush()
     if arguments.json:
         sys.stdout.write(as_json(findings))
     return 0 if can_complete(findings) else 1
 
 
-def told(
+def quietly(
     checks: Iterator[Finding], show_output: Callable[[str], object] | None
 ) -> Iterator[Finding]:
     """Pass findings on, and keep back what is printed during the checks.
@@ -87,20 +99,35 @@ def told(
         yield finding
 
 
+def as_lines(finding: Finding, *, coloured: bool) -> str:
+    """Return one finding as a line, and below it what to do."""
+    level = finding.level.value.ljust(_LEVEL_WIDTH)
+    if coloured:
+        level = paint(level, _STYLES[finding.level])
+    line = f"{level} {finding.name.ljust(_NAME_WIDTH)} {printable(finding.what)}\n"
+    if not finding.remedy:
+        return line
+    indent = " " * (_LEVEL_WIDTH + _NAME_WIDTH + 2)
+    return f"{line}{indent}-> {printable(finding.remedy)}\n"
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    """Return all findings as one JSON object."""
+    report = {
+        "can_complete": can_complete(findings),
+        "findings": [
+            {
+                "name": finding.name,
+                "level": finding.level.value,
+                "what": finding.what,
+                "remedy": finding.remedy,
+            }
+            for finding in findings
+        ],
+    }
+    return json.dumps(report, indent=2) + "\n"
+
+
 def _content(printed: BinaryIO) -> str:
     printed.seek(0)
     return printed.read().decode("utf-8", errors="replace")
-
-
-def _nothing(_finding: Finding) -> str:
-    return ""
-
-
-def _line(finding: Finding) -> str:
-    # Colours where they would be seen, see https://no-color.org.
-    has_colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    style = COLOURS if has_colours else PLAIN
-    shown = replace(
-        finding, what=printable(finding.what), remedy=printable(finding.remedy)
-    )
-    return as_lines(shown, style)

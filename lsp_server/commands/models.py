@@ -6,9 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import psutil
-
-from lsp_server.commands.arguments import positive
 from lsp_server.commands.models_display import (
     advice_lines,
     as_json,
@@ -18,18 +15,20 @@ from lsp_server.commands.models_display import (
     verdicts_json,
 )
 from lsp_server.commands.serve import server_layers
+from lsp_server.commands.terminal import positive
 from lsp_server.config import Config, Device
-from lsp_server.doctor.torch_facts import ask_torch
-from lsp_server.doctor.vllm_build import build_device, installed_vllm
+from lsp_server.doctor.torch import ask_torch
+from lsp_server.doctor.vllm import build_device, installed_vllm
 from lsp_server.engine.vllm_options import reserved_cache_bytes
 from lsp_server.errors import PullError
+from lsp_server.hardware import free_memory_bytes, read_cpu
 from lsp_server.modelstore.locate import locate, pulled_models_folder, shipped_models
 from lsp_server.modelstore.manifest import load_manifest, verify
 from lsp_server.modelstore.registry.catalogue import find_entry, load_registry
 from lsp_server.modelstore.registry.entry import Entry
 from lsp_server.modelstore.registry.memory import Load
 from lsp_server.modelstore.registry.pull import Order, find_local, pull
-from lsp_server.modelstore.registry.recommend import Gpu, Machine, judge
+from lsp_server.modelstore.registry.recommend import Machine, judge
 from lsp_server.modelstore.registry.s3 import S3
 from lsp_server.modelstore.registry.sources import AllowList
 from lsp_server.modelstore.registry.transport import Transport
@@ -100,24 +99,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def machine_of(config: Config) -> Machine:
-    """Look at this machine, as the engine would use it."""
+    """Return the facts about this machine that the engine would use."""
     device = config.engine.device
     if device is Device.AUTO:
         device = build_device(installed_vllm())
     gpus = ask_torch(device).gpus if device is Device.CUDA else ()
     return Machine(
-        gpus=tuple(
-            Gpu(
-                name=gpu.name,
-                capability=gpu.capability,
-                free_bytes=gpu.free_bytes,
-                total_bytes=gpu.total_bytes,
-            )
-            for gpu in gpus
-        ),
+        gpus=gpus,
         gpu_share=config.engine.gpu_memory_utilization,
-        ram_bytes=psutil.virtual_memory().available,
-        cores=psutil.cpu_count(logical=False) or os.cpu_count() or 1,
+        ram_bytes=free_memory_bytes(),
+        cores=read_cpu().physical_cores,
     )
 
 

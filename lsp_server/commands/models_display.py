@@ -145,12 +145,7 @@ def _machine_line(machine: Machine) -> str:
             f"This machine: CPU with {machine.cores} cores, no GPU in use, "
             f"{machine.ram_bytes / _GIB:.1f} GiB of memory free"
         )
-    first = machine.gpus[0]
-    major, minor = first.capability
-    return (
-        f"This machine: {first.name}, compute capability {major}.{minor}, "
-        f"{first.free_bytes / _GIB:.1f} of {first.total_bytes / _GIB:.1f} GiB free"
-    )
+    return f"This machine: {machine.gpus[0]}"
 
 
 def _need_lines(verdict: Verdict) -> Iterator[str]:

@@ -1,17 +1,47 @@
-"""What may be written on a terminal, and in which bytes."""
+"""What the commands share on a terminal: arguments, streams, colours, safe text."""
 
+import argparse
+import contextlib
 import io
 import os
 import sys
+import tempfile
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, TextIO, cast
 
-__all__ = ["make_streams_lenient", "printable"]
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style
+
+__all__ = [
+    "captured_output",
+    "has_colours",
+    "make_streams_lenient",
+    "paint",
+    "positive",
+    "printable",
+]
 
 _KEPT = frozenset("\n\t\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 """Unicode's categories of what a terminal obeys, or does not show."""
+
+
+def positive(text: str) -> int:
+    """Read a whole number of 1 or more, for argparse.
+
+    Raises:
+        ArgumentTypeError: It is not one; argparse shows the message.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return number
 
 
 def printable(text: str) -> str:
@@ -31,6 +61,23 @@ def printable(text: str) -> str:
     )
 
 
+def has_colours(stream: TextIO) -> bool:
+    """Return whether colours would be seen: a terminal, and no wish against them.
+
+    Source: https://no-color.org
+    """
+    console = Console(file=stream)
+    return console.color_system is not None and not console.no_color
+
+
+def paint(text: str, style: str) -> str:
+    """Return ``text`` in a style of rich's, such as ``bold green``, as it stands.
+
+    Rich's own printing would expand the tabs of code, and wrap its lines.
+    """
+    return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
+
+
 def make_streams_lenient() -> None:
     """Write characters that stdout or stderr cannot encode as escapes.
 
@@ -45,3 +92,26 @@ def make_streams_lenient() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def captured_output() -> Iterator[BinaryIO]:
+    """Send what goes to fd 1 and 2, of this process and its children, into a file.
+
+    Yields:
+        The file, which is gone when the block ends: read it before.
+    """
+    with tempfile.TemporaryFile() as file:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        kept = [(fd, os.dup(fd)) for fd in (1, 2)]
+        try:
+            for fd, _ in kept:
+                os.dup2(file.fileno(), fd)
+            yield file
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for fd, copy in kept:
+                os.dup2(copy, fd)
+                os.close(copy)

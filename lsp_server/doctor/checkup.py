@@ -1,4 +1,4 @@
-"""All checks in their order: the cheap ones first, the engine last."""
+"""Runs all checks in their order: the cheap ones first, the engine last."""
 
 import os
 import sys
@@ -6,19 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lsp_server.config import Config, Device, EngineKind
-from lsp_server.doctor.configuration import check_offered, check_settings
-from lsp_server.doctor.cpu import check_cpu, cpu_flags
-from lsp_server.doctor.driver import check_driver, driver_cuda
-from lsp_server.doctor.finding import Finding, Level
-from lsp_server.doctor.generation import check_generation
-from lsp_server.doctor.gpu import check_gpu
-from lsp_server.doctor.interpreter import check_python
-from lsp_server.doctor.model_files import check_model, try_model
-from lsp_server.doctor.torch_build import check_torch
-from lsp_server.doctor.torch_facts import ask_torch
-from lsp_server.doctor.torch_installs import check_torch_installs, find_torch_installs
-from lsp_server.doctor.vllm_build import (
+from lsp_server.config import CompletionConfig, Config, Device, EngineKind
+from lsp_server.doctor.findings import Finding, Level, failure, ok, warning
+from lsp_server.doctor.machine import check_cpu, check_driver, check_gpu, check_python
+from lsp_server.doctor.model import check_generation, check_model, try_model
+from lsp_server.doctor.torch import (
+    ask_torch,
+    check_torch,
+    check_torch_installs,
+    find_torch_installs,
+)
+from lsp_server.doctor.vllm import (
     build_device,
     check_kernels,
     check_vllm,
@@ -26,11 +24,12 @@ from lsp_server.doctor.vllm_build import (
     plugin_is_loaded,
 )
 from lsp_server.errors import ConfigError, ModelError
+from lsp_server.hardware import driver_cuda, read_cpu
 from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import starter_of
 
-__all__ = ["examine"]
+__all__ = ["check_offered", "check_settings", "examine"]
 
 
 def examine(config: Config, problems: Sequence[ConfigError]) -> Iterator[Finding]:
@@ -38,7 +37,7 @@ def examine(config: Config, problems: Sequence[ConfigError]) -> Iterator[Finding
 
     Args:
         config: The settings, as a server would have them.
-        problems: What reading the settings complained of.
+        problems: What was wrong with the settings.
     """
     device = _device(config)
     yield check_python(sys.version_info[:3])
@@ -55,8 +54,34 @@ def examine(config: Config, problems: Sequence[ConfigError]) -> Iterator[Finding
     yield _generation(config, model, failed=failed)
 
 
+def check_settings(problems: Sequence[ConfigError]) -> Iterator[Finding]:
+    """Report each problem with the settings; one finding that all is well if none."""
+    if not problems:
+        yield ok("settings", "all were understood")
+    for problem in problems:
+        yield warning(
+            "settings",
+            f"{problem.subject}: {problem.what}",
+            problem.remedy[:1].lower() + problem.remedy[1:],
+        )
+
+
+def check_offered(config: CompletionConfig) -> Finding:
+    """Check that the settings offer completions at all."""
+    name = "completions"
+    if not config.enabled:
+        return failure(name, "switched off", "set completion.enabled to true")
+    if languages := config.disabled_languages.split():
+        return warning(
+            name,
+            f"switched off for {', '.join(languages)}",
+            "leave a language out of completion.disabled_languages to have them",
+        )
+    return ok(name, "offered in every language")
+
+
 def _device(config: Config) -> Device:
-    """The device that is asked for, or the one that the installed vLLM is built for."""
+    """Return the device asked for, or the one that the installed vLLM is built for."""
     if config.engine.device is not Device.AUTO:
         return config.engine.device
     return build_device(installed_vllm())
@@ -67,16 +92,15 @@ def _is_scripted(config: Config) -> bool:
 
 
 def _scripted() -> Iterator[Finding]:
-    yield Finding(
-        name="engine",
-        level=Level.WARNING,
-        what="the scripted engine answers, so PyTorch, vLLM and GPU are not looked at",
-        remedy="set engine.kind to vllm",
+    yield warning(
+        "engine",
+        "the scripted engine answers, so PyTorch, vLLM and GPU are not looked at",
+        "set engine.kind to vllm",
     )
 
 
 def _machine(config: Config, device: Device) -> Iterator[Finding]:
-    yield check_cpu(cpu_flags(_text_of(Path("/proc/cpuinfo"))), device)
+    yield check_cpu(read_cpu().flags, device)
     yield check_torch_installs(
         find_torch_installs(Path(sys.prefix), [Path(p) for p in sys.path if p])
     )
@@ -88,22 +112,14 @@ def _machine(config: Config, device: Device) -> Iterator[Finding]:
     yield check_kernels(facts, device, has_plugin=plugin_is_loaded(os.environ))
 
 
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
 def _generation(
     config: Config, model: LoadedModel | ModelError, *, failed: bool
 ) -> Finding:
     if failed or isinstance(model, ModelError):
-        return Finding(
-            name="generation",
-            level=Level.FAILURE,
-            what="not tried, since it would fail for the reasons above",
-            remedy="mend the failures above, and run midfill doctor again",
+        return failure(
+            "generation",
+            "not tried, since it would fail for the reasons above",
+            "mend the failures above, and run midfill doctor again",
         )
     # Whether completions are offered has been told; here it is whether they work.
     offered = replace(config.completion, enabled=True, disabled_languages="")

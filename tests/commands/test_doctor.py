@@ -10,15 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.commands.doctor import told
-from lsp_server.doctor.finding import Finding, Level
+from lsp_server.commands.doctor import as_json, as_lines, quietly
+from lsp_server.doctor.findings import Finding, Level
 
 DOCTOR = [sys.executable, "-m", "lsp_server", "doctor"]
 SCRIPTED = {"MIDFILL_ENGINE_KIND": "scripted"}
 
+GOOD = Finding(name="python", level=Level.OK, what="Python 3.12.4")
+ODD = Finding(name="gpu", level=Level.WARNING, what="älter", remedy="a newer one")
+BAD = Finding(name="torch", level=Level.FAILURE, what="none", remedy="install it")
+
 
 def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run doctor with a scripted engine, and give what it said."""
+    """Run doctor with a scripted engine, and return what it said."""
     return subprocess.run(
         [*DOCTOR, *arguments],
         env=os.environ | SCRIPTED | environment,
@@ -30,7 +34,7 @@ def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def doctor_on_a_terminal(**environment: str) -> str:
-    """Run doctor on a terminal, and give what stands there."""
+    """Run doctor on a terminal, and return what stands there."""
     terminal, end = pty.openpty()
     try:
         with subprocess.Popen(
@@ -51,6 +55,49 @@ def doctor_on_a_terminal(**environment: str) -> str:
     finally:
         os.close(terminal)
     return shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("findings", "works"),
+    [([], True), ([GOOD, ODD], True), ([GOOD, BAD, ODD], False)],
+)
+def test_json_holds_everything(findings: list[Finding], works: bool) -> None:  # noqa: FBT001 - pytest passes a case's values by name
+    """Tools get the parts of each finding, in any locale; only failures count."""
+    text = as_json(findings)
+    assert text.isascii()
+    report = json.loads(text)
+    assert works == report["can_complete"]
+    assert [
+        {"name": f.name, "level": f.level.value, "what": f.what, "remedy": f.remedy}
+        for f in findings
+    ] == report["findings"]
+
+
+def test_the_remedy_stands_below_the_finding() -> None:
+    """Level, name and finding in columns; what to do is a line of its own."""
+    assert "ok       python        Python 3.12.4\n" == as_lines(GOOD, coloured=False)
+    found, remedy = as_lines(BAD, coloured=False).splitlines()
+    assert "failure  torch         none" == found
+    assert "-> install it" == remedy.strip()
+    assert remedy.index("->") == found.index("none")
+
+
+@pytest.mark.parametrize(
+    ("finding", "colour"), [(GOOD, "\x1b[32m"), (ODD, "\x1b[33m"), (BAD, "\x1b[1;31m")]
+)
+def test_the_level_is_coloured(finding: Finding, colour: str) -> None:
+    """Green, yellow or red, for the level's word alone."""
+    coloured = as_lines(finding, coloured=True)
+    assert coloured.startswith(f"{colour}{finding.level.value}")
+    plain = coloured.replace(colour, "").replace("\x1b[0m", "")
+    assert as_lines(finding, coloured=False) == plain
+
+
+def test_a_finding_cannot_steer_the_terminal() -> None:
+    """A folder's name, for example, may hold escape sequences."""
+    finding = Finding(name="model", level=Level.FAILURE, what="\x1b[2J", remedy="\x9b")
+    assert "\\x1b[2J" in as_lines(finding, coloured=False)
+    assert as_lines(finding, coloured=False).replace("\n", "").isprintable()
 
 
 def test_a_good_machine_gives_lines_and_status_0() -> None:
@@ -92,11 +139,13 @@ def test_settings_are_read_as_the_server_reads_them(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_dies_gives_status_1() -> None:
-    """The model is whole, and yet nothing can be completed."""
+    """The model is whole, and yet nothing can be completed; no traceback is shown."""
     done = doctor(MIDFILL_SCRIPTED_DIE_AFTER_REQUESTS="1")
     assert 1 == done.returncode
     assert "ok       model" in done.stdout
     assert "failure  generation" in done.stdout
+    assert "-> " in done.stdout
+    assert "" == done.stderr
 
 
 @pytest.mark.parametrize(
@@ -139,16 +188,8 @@ def test_output_of_failed_checks_is_shown_to_who_asks(
         yield Finding(name="b", level=Level.FAILURE, what="broken")
 
     show = sys.stderr.write if verbose else None
-    assert ["a", "b"] == [finding.name for finding in told(checks(), show)]
+    assert ["a", "b"] == [finding.name for finding in quietly(checks(), show)]
     assert ("", "the cause\n" if verbose else "") == capfd.readouterr()
-
-
-def test_a_failure_is_told_without_a_traceback() -> None:
-    """vLLM's own dozens of lines stay away from the remedy."""
-    done = doctor(MIDFILL_SCRIPTED_DIE_AFTER_REQUESTS="1")
-    assert "" == done.stderr
-    assert "failure  generation" in done.stdout
-    assert "-> " in done.stdout
 
 
 def test_levels_are_coloured_on_a_terminal() -> None:

@@ -12,9 +12,10 @@ from lsp_server.commands.models_display import (
     list_lines,
     verdicts_json,
 )
+from lsp_server.hardware import Gpu
 from lsp_server.modelstore.registry.catalogue import find_entry, load_registry
 from lsp_server.modelstore.registry.memory import Load
-from lsp_server.modelstore.registry.recommend import Gpu, Machine, judge
+from lsp_server.modelstore.registry.recommend import Machine, judge
 
 ENTRIES = load_registry()
 LOAD = Load(context_tokens=2048, concurrency=4)

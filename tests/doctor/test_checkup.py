@@ -13,10 +13,11 @@ from lsp_server.config import (
     ModelConfig,
     RegistryConfig,
 )
-from lsp_server.doctor.checkup import examine
-from lsp_server.doctor.finding import Finding, Level
-from lsp_server.doctor.vllm_build import build_device, installed_vllm
+from lsp_server.doctor.checkup import check_offered, check_settings, examine
+from lsp_server.doctor.findings import Finding, Level
+from lsp_server.doctor.vllm import build_device, installed_vllm
 from lsp_server.errors import ConfigError
+from lsp_server.settings import environment_layer, resolve
 
 SCRIPTED = EngineConfig(kind=EngineKind.SCRIPTED)
 PROBLEM = ConfigError("a problem", subject="file", remedy="Mend it")
@@ -25,7 +26,7 @@ MACHINE = ["cpu", "torch origin", "torch", "driver", "gpu", "vllm", "kernels"]
 
 
 def names(findings: list[Finding]) -> list[str]:
-    """Give the checks that were made."""
+    """Return the checks that were made."""
     return [finding.name for finding in findings]
 
 
@@ -74,19 +75,6 @@ def test_findings_come_one_by_one() -> None:
     assert "python" == next(examine(Config(), [])).name
 
 
-def test_unreadable_cpuinfo_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sandbox without /proc is told as a CPU without instruction sets."""
-
-    def refuse(_path: Path, **_options: str) -> str:
-        raise PermissionError("no /proc")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_text", refuse)
-        checks = examine(Config(), [])
-        cpu = [next(checks) for _ in range(4)][-1]
-    assert ("cpu", "none that inference uses") == (cpu.name, cpu.what)
-
-
 def test_completions_that_are_switched_off_still_show_the_engine_to_work() -> None:
     """Two findings for two questions: are they offered, and would they come?"""
     config = Config(
@@ -96,3 +84,43 @@ def test_completions_that_are_switched_off_still_show_the_engine_to_work() -> No
     findings = {finding.name: finding for finding in examine(config, [])}
     assert Level.FAILURE is findings["completions"].level
     assert Level.OK is findings["generation"].level
+
+
+def test_settings_without_a_problem_are_ok() -> None:
+    """Nothing to say, nothing to do."""
+    (finding,) = check_settings([])
+    assert Level.OK is finding.level
+    assert "" == finding.remedy
+
+
+def test_each_problem_is_a_finding() -> None:
+    """Each setting that was not understood is named, with what to do about it."""
+    layer = environment_layer(
+        {"MIDFILL_ENGINE_SEED": "many", "MIDFILL_LOG_LEVEL": "loud"}
+    )
+    seed, level = check_settings(resolve([layer]).problems)
+    assert {Level.WARNING} == {seed.level, level.level}
+    assert 'MIDFILL_ENGINE_SEED = "many" is not accepted' in seed.what
+    assert "loud" in level.what
+    assert seed.remedy.startswith("use a whole number")
+
+
+@pytest.mark.parametrize(
+    ("config", "level", "told"),
+    [
+        (CompletionConfig(), Level.OK, "offered in every language"),
+        (CompletionConfig(enabled=False), Level.FAILURE, "switched off"),
+        (
+            CompletionConfig(disabled_languages="go  rust"),
+            Level.WARNING,
+            "switched off for go, rust",
+        ),
+    ],
+)
+def test_switched_off_is_told(
+    config: CompletionConfig, level: Level, told: str
+) -> None:
+    """A user who wonders why there is nothing finds the setting."""
+    finding = check_offered(config)
+    assert (level, told) == (finding.level, finding.what)
+    assert bool(finding.remedy) == (level is not Level.OK)

@@ -1,4 +1,4 @@
-"""The whole of doctor on this machine, with nothing faked."""
+"""Python, processor, driver and GPUs are checked, here and as they might be."""
 
 import json
 import os
@@ -7,8 +7,116 @@ import sys
 
 import pytest
 
-from lsp_server.config import Device
-from lsp_server.doctor.torch_facts import ask_torch
+from lsp_server.config import Device, EngineConfig
+from lsp_server.doctor.findings import Finding, Level
+from lsp_server.doctor.machine import check_cpu, check_driver, check_gpu, check_python
+from lsp_server.doctor.torch import TorchFacts, ask_torch
+from lsp_server.hardware import CudaVersion, Gpu
+
+CPU, CUDA = Device.CPU, Device.CUDA
+OK, WARNING, FAILURE = Level.OK, Level.WARNING, Level.FAILURE
+
+
+def check(level: Level, what: str, finding: Finding) -> None:
+    """Compare a finding; what is not ok has a remedy, and nothing else has."""
+    assert level is finding.level
+    assert what in finding.what
+    assert bool(finding.remedy) == (level is not OK)
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ((2, 7, 18), FAILURE),
+        ((3, 10, 14), FAILURE),
+        ((3, 11, 0), OK),
+        ((3, 13, 9), OK),
+        ((3, 14, 0), WARNING),
+        (sys.version_info[:3], OK),
+    ],
+)
+def test_python(version: tuple[int, int, int], level: Level) -> None:
+    """Only tested versions are ok, among them the one of this test."""
+    check(level, "Python " + ".".join(map(str, version)), check_python(version))
+
+
+@pytest.mark.parametrize(
+    ("flags", "device", "level", "what"),
+    [
+        ("avx2 avx512f amx_tile", CPU, OK, "AVX2, AVX-512, AMX"),
+        ("avx2 avx512f", CPU, OK, "AVX2, AVX-512; without AMX"),
+        ("avx2", CPU, OK, "AVX2; without AVX-512 and AMX"),
+        ("sse2", CPU, FAILURE, "none that inference uses"),
+        ("sse2", CUDA, OK, "none that inference uses"),
+    ],
+)
+def test_instruction_sets(flags: str, device: Device, level: Level, what: str) -> None:
+    """The CPU needs AVX2 if it computes; what is there and what is not is named."""
+    check(level, what, check_cpu(frozenset(flags.split()), device))
+
+
+@pytest.mark.parametrize(
+    ("driver", "cuda", "device", "level", "what"),
+    [
+        (None, None, CPU, OK, "none needed"),
+        (None, "13.0", CUDA, FAILURE, "no NVIDIA driver"),
+        ((13, 0), None, CPU, WARNING, "CUDA 13.0"),
+        ((13, 0), None, CUDA, OK, "CUDA 13.0"),
+        ((13, 0), "13.2", CUDA, OK, "PyTorch wants 13.2"),
+        ((13, 0), "12.8", CUDA, OK, "PyTorch wants 12.8"),
+        ((12, 9), "13.0", CUDA, FAILURE, "built for CUDA 13.0"),
+    ],
+)
+def test_driver(
+    driver: CudaVersion | None,
+    cuda: str | None,
+    device: Device,
+    level: Level,
+    what: str,
+) -> None:
+    """An older major version cannot work; a GPU that lies idle is pointed out."""
+    check(level, what, check_driver(driver, TorchFacts(cuda=cuda), device))
+
+
+def gpu(capability: tuple[int, int] = (9, 0), free_gib: int = 78) -> Gpu:
+    """Make a GPU of 80 GiB."""
+    return Gpu(
+        name="H100",
+        capability=capability,
+        free_bytes=free_gib << 30,
+        total_bytes=80 << 30,
+    )
+
+
+@pytest.mark.parametrize(
+    ("gpus", "wanted", "level", "what"),
+    [
+        ([gpu()], 1, OK, "H100, compute capability 9.0, 78.0 of 80.0 GiB free"),
+        ([gpu((7, 5))], 1, OK, "capability 7.5"),
+        ([gpu((7, 0))], 1, FAILURE, "capability 7.0"),
+        ([], 1, FAILURE, "0 of 1 GPUs"),
+        ([gpu()], 2, FAILURE, "1 of 2 GPUs"),
+        ([gpu(), gpu()], 2, OK, "; H100"),
+        ([gpu(), gpu((6, 1))], 1, OK, "capability 9.0"),
+        ([gpu(), gpu((6, 1))], 2, FAILURE, "capability 6.1"),
+        ([gpu(), gpu(free_gib=8)], 2, WARNING, "8.0 of 80.0 GiB free"),
+    ],
+)
+def test_gpus(gpus: list[Gpu], wanted: int, level: Level, what: str) -> None:
+    """As many GPUs as share the model are checked, and the worst one counts."""
+    config = EngineConfig(tensor_parallel_size=wanted)
+    check(level, what, check_gpu(TorchFacts(gpus=tuple(gpus)), config, CUDA))
+
+
+def test_the_share_that_fits_is_in_the_remedy() -> None:
+    """Where memory is short, the user reads which setting would fit."""
+    facts = TorchFacts(gpus=(gpu(free_gib=40),))
+    assert "below 0.50" in check_gpu(facts, EngineConfig(), CUDA).remedy
+
+
+def test_a_cpu_needs_no_gpu() -> None:
+    """Where the CPU computes nothing is wrong with a machine without GPU."""
+    check(OK, "not used", check_gpu(TorchFacts(), EngineConfig(), CPU))
 
 
 @pytest.mark.engine
@@ -32,9 +140,9 @@ def test_this_machine_can_complete() -> None:
 
 
 @pytest.mark.gpu
-def test_gpu_is_seen() -> None:
-    """PyTorch tells the GPU, and vLLM's library brings Marlin."""
-    facts = ask_torch(Device.CUDA)
+def test_this_gpu_is_seen() -> None:
+    """PyTorch sees the GPU, and vLLM's library brings Marlin."""
+    facts = ask_torch(CUDA)
     assert ("", "") == (facts.error, facts.library_error)
     assert facts.gpus[0].total_bytes >= facts.gpus[0].free_bytes > 0
     assert "gptq_marlin_repack" in facts.operators

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lsp_server.commands.arguments import positive
 from lsp_server.commands.serve import server_layers
+from lsp_server.commands.terminal import positive
 from lsp_server.config import Config, LogLevel
 from lsp_server.engine.device import choose_device
 from lsp_server.errors import EvaluationError

@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from lsp_server.commands.arguments import positive
 from lsp_server.commands.serve import server_layers
+from lsp_server.commands.terminal import captured_output, positive
 from lsp_server.config import CompletionConfig, Config, EngineKind
-from lsp_server.doctor.captured import captured_output
-from lsp_server.doctor.finding import Finding, Level
-from lsp_server.doctor.generation import check_generation
-from lsp_server.doctor.vllm_build import installed_vllm
+from lsp_server.doctor.findings import Finding, Level
+from lsp_server.doctor.model import check_generation
+from lsp_server.doctor.vllm import installed_vllm
 from lsp_server.engine.device import choose_device
 from lsp_server.errors import QuantizeError
 from lsp_server.modelstore.manifest import load_manifest

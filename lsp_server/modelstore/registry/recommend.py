@@ -4,10 +4,11 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lsp_server.hardware import Gpu
 from lsp_server.modelstore.registry.entry import Checkpoint, Entry
 from lsp_server.modelstore.registry.memory import Load, Need, memory_need
 
-__all__ = ["Gpu", "Machine", "Rating", "Verdict", "judge", "recommended"]
+__all__ = ["Machine", "Rating", "Verdict", "judge", "recommended"]
 
 _GIB = 1 << 30
 
@@ -26,23 +27,6 @@ _LEAST_TOKENS_PER_S = 10.0
 
 _CPU_SHARE = 0.8
 """Of the free memory: the editor and the rest of the machine live from it too."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gpu:
-    """One GPU.
-
-    Attributes:
-        name: Its product name.
-        capability: Its compute capability.
-        free_bytes: Memory that nothing uses at this moment.
-        total_bytes: All of its memory.
-    """
-
-    name: str
-    capability: tuple[int, int]
-    free_bytes: int
-    total_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

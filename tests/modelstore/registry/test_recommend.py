@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from lsp_server.hardware import Gpu
 from lsp_server.modelstore.registry.catalogue import load_registry
 from lsp_server.modelstore.registry.entry import Entry
 from lsp_server.modelstore.registry.memory import Load, Need, memory_need
 from lsp_server.modelstore.registry.recommend import (
-    Gpu,
     Machine,
     Rating,
     Verdict,

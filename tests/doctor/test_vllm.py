@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from lsp_server.config import Device
-from lsp_server.doctor.finding import Level
-from lsp_server.doctor.torch_facts import TorchFacts
-from lsp_server.doctor.vllm_build import (
+from lsp_server.doctor.findings import Level
+from lsp_server.doctor.torch import TorchFacts
+from lsp_server.doctor.vllm import (
     PLUGIN,
     TESTED_VLLM,
     build_device,

@@ -1,43 +1,64 @@
-"""Checks that the engine starts and completes a line of code with these settings."""
+"""Checks the model's files, and that the engine completes a line of code with them."""
 
 import asyncio
 import gc
 import time
+from pathlib import Path
 
-from lsp_server.config import Config
-from lsp_server.doctor.finding import Finding, Level
+from lsp_server.config import Config, Device
+from lsp_server.doctor.findings import Finding, failure, ok, warning
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.errors import MidfillError
+from lsp_server.errors import MidfillError, ModelError
 from lsp_server.outcomes import CompletionResult
 from lsp_server.service import reasons
-from lsp_server.service.loaded_model import LoadedModel
+from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.service.local_backend import EngineStarter, service_of
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import EngineInfo, Snapshot, Trigger
 
-__all__ = ["check_generation"]
+__all__ = ["check_generation", "check_model", "try_model"]
 
 _BEFORE = "def add(first, second):\n    return "
 _AFTER = "\n\n\nprint(add(1, 2))\n"
 _NAME = "generation"
 
 
+def try_model(
+    path_or_name: str, device: Device, *, pulled: Path | None = None
+) -> LoadedModel | ModelError:
+    """Load all but the weights, or return why not; every byte is read."""
+    try:
+        return load_model(path_or_name, device, pulled=pulled)
+    except ModelError as error:
+        return error
+
+
+def check_model(model: LoadedModel | ModelError) -> Finding:
+    """Check that the model is whole, safe, and one that Midfill can complete with."""
+    if isinstance(model, ModelError):
+        return failure("model", f"{model.subject}: {model.what}", model.remedy)
+    manifest = model.manifest
+    scheme = manifest.quantisation
+    stored = f"{scheme.bits}-bit {scheme.method}" if scheme else manifest.dtype
+    return ok(
+        "model",
+        f"{manifest.name}, {stored}, family {manifest.family}, "
+        f"{manifest.context_length} tokens of context; "
+        f"{len(manifest.files)} files as in the manifest",
+    )
+
+
 def check_generation(
     config: Config, model: LoadedModel, start_engine: EngineStarter
 ) -> Finding:
-    """Start the engine as the server would, and complete at a cursor as it would.
+    """Check that the engine starts and completes a line, both as in the server.
 
     Takes half a minute and more.
     """
     try:
         return asyncio.run(_examine(config, model, start_engine))
     except MidfillError as error:
-        return Finding(
-            name=_NAME,
-            level=Level.FAILURE,
-            what=f"{error.subject}: {error.what}",
-            remedy=error.remedy,
-        )
+        return failure(_NAME, f"{error.subject}: {error.what}", error.remedy)
 
 
 async def _examine(
@@ -69,7 +90,7 @@ async def _complete(
 
 
 def _cursor() -> Snapshot:
-    """Return a place at which every model of code has something to say."""
+    """Return a cursor at which every model of code writes something."""
     return Snapshot(
         uri="file:///add.py",
         language_id="python",
@@ -80,30 +101,27 @@ def _cursor() -> Snapshot:
 
 
 def _judge(result: CompletionResult, info: EngineInfo, start_s: float) -> Finding:
-    """Judge what came of the completion."""
+    """Return the finding for what the completion came to."""
     engine = f"{_describe(info)}: started in {start_s:.0f} s"
     cost = result.timings
     if result.completions and cost is not None:
-        return Finding(
-            name=_NAME,
-            level=Level.OK,
-            what=f"{engine}, completed a line with {cost.output_tokens} tokens in "
+        return ok(
+            _NAME,
+            f"{engine}, completed a line with {cost.output_tokens} tokens in "
             f"{cost.total_ms:.0f} ms",
         )
     reason = result.reason.sentence.rstrip(".") if result.reason else "nothing came"
     nothing = result.reason in {reasons.ENDED_AT_ONCE, reasons.DEADLINE}
     if any(result.generated) and not nothing:
-        return Finding(
-            name=_NAME,
-            level=Level.WARNING,
-            what=f"{engine}, and nothing of what it wrote would be shown ({reason})",
-            remedy="try it in your own code: midfill complete FILE:LINE:COL",
+        return warning(
+            _NAME,
+            f"{engine}, and nothing of what it wrote would be shown ({reason})",
+            "try it in your own code: midfill complete FILE:LINE:COL",
         )
-    return Finding(
-        name=_NAME,
-        level=Level.FAILURE,
-        what=f"{engine}, and wrote nothing ({reason})",
-        remedy="check that the family in the model's manifest is the one that it was "
+    return failure(
+        _NAME,
+        f"{engine}, and wrote nothing ({reason})",
+        "check that the family in the model's manifest is the one that it was "
         "trained in, or choose another model: midfill models recommend",
     )
 

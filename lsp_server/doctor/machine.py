@@ -1,0 +1,121 @@
+"""Checks Python, the processor, the NVIDIA driver and the GPUs."""
+
+from lsp_server.config import Device, EngineConfig
+from lsp_server.doctor.findings import Finding, failure, ok, warning
+from lsp_server.doctor.torch import TorchFacts
+from lsp_server.hardware import CudaVersion
+
+__all__ = ["check_cpu", "check_driver", "check_gpu", "check_python"]
+
+_OLDEST_PYTHON = (3, 11)
+_NEWEST_PYTHON = (3, 13)
+
+_INSTRUCTION_SETS = {"AVX2": "avx2", "AVX-512": "avx512f", "AMX": "amx_tile"}
+"""Those that inference lives on, and the kernel's flags for them."""
+
+_LEAST_CAPABILITY = (7, 5)
+"""Marlin, vLLM's kernel for GPTQ, starts here; Machete starts at 9.0."""
+
+
+def check_python(version: tuple[int, int, int]) -> Finding:
+    """Check that Midfill is tested with this version of Python."""
+    what = "Python " + ".".join(map(str, version))
+    if version[:2] < _OLDEST_PYTHON:
+        return failure(
+            "python",
+            f"{what} is too old",
+            "install Midfill with Python 3.11, 3.12 or 3.13",
+        )
+    if version[:2] > _NEWEST_PYTHON:
+        return warning(
+            "python",
+            f"{what} is newer than those that Midfill is tested with",
+            "if the engine does not start, take Python 3.11, 3.12 or 3.13",
+        )
+    return ok("python", what)
+
+
+def check_cpu(flags: frozenset[str], device: Device) -> Finding:
+    """Check that the processor has the instruction sets for an engine on ``device``."""
+    found = [name for name, flag in _INSTRUCTION_SETS.items() if flag in flags]
+    lacking = [name for name in _INSTRUCTION_SETS if name not in found]
+    what = ", ".join(found) or "none that inference uses"
+    if lacking and found:
+        what += f"; without {' and '.join(lacking)}"
+    if "AVX2" not in found and device is Device.CPU:
+        return failure(
+            "cpu", what, "run the model on an x86-64 CPU with AVX2, or on an NVIDIA GPU"
+        )
+    return ok("cpu", what)
+
+
+def check_driver(
+    driver: CudaVersion | None, facts: TorchFacts, device: Device
+) -> Finding:
+    """Check that the NVIDIA driver runs the CUDA that PyTorch is built for.
+
+    Within one major version of CUDA any driver will do.
+
+    Source: CUDA's minor version compatibility.
+    """
+    if driver is None:
+        absent = "no NVIDIA driver"
+        if device is Device.CPU:
+            return ok("driver", f"{absent}, none needed")
+        return failure(
+            "driver",
+            absent,
+            "install NVIDIA's driver, or use the CPU: make install MIDFILL_DEVICE=cpu",
+        )
+    what = f"the driver runs CUDA {driver[0]}.{driver[1]}"
+    if device is Device.CPU:
+        return warning(
+            "driver",
+            f"{what}, but the CPU computes",
+            "for the GPU: make install MIDFILL_DEVICE=cuda",
+        )
+    if facts.cuda is None:
+        return ok("driver", what)
+    if driver[0] < int(facts.cuda.partition(".")[0]):
+        return failure(
+            "driver",
+            f"{what}, and PyTorch is built for CUDA {facts.cuda}",
+            "install a newer NVIDIA driver, or use the CPU: make install "
+            "MIDFILL_DEVICE=cpu",
+        )
+    return ok("driver", f"{what}, PyTorch wants {facts.cuda}")
+
+
+def check_gpu(facts: TorchFacts, config: EngineConfig, device: Device) -> Finding:
+    """Check that the GPUs can run 4-bit kernels, and have room.
+
+    The first GPUs are checked, as many as share the model.
+    """
+    if device is Device.CPU:
+        return ok("gpu", "not used; the CPU computes")
+    wanted = config.tensor_parallel_size
+    if len(facts.gpus) < wanted:
+        return failure(
+            "gpu",
+            f"{len(facts.gpus)} of {wanted} GPUs can be used",
+            "check nvidia-smi and CUDA_VISIBLE_DEVICES, or lower "
+            "engine.tensor_parallel_size",
+        )
+    used = facts.gpus[:wanted]
+    what = "; ".join(map(str, used))
+    if min(gpu.capability for gpu in used) < _LEAST_CAPABILITY:
+        return failure(
+            "gpu",
+            what,
+            "4-bit kernels need compute capability 7.5 or more; use the CPU: "
+            "make install MIDFILL_DEVICE=cpu",
+        )
+    share = min(gpu.free_bytes / gpu.total_bytes for gpu in used)
+    if share < config.gpu_memory_utilization:
+        return warning(
+            "gpu",
+            what,
+            "end what else uses the GPU, or set engine.gpu_memory_utilization "
+            f"below {share:.2f}",
+        )
+    return ok("gpu", what)
