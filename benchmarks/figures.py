@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from lsp_server.files import atomic_write_text
 from lsp_server.hardware import read_cpu
 
 __all__ = ["circumstances", "median", "percentile", "table", "write_result"]
@@ -66,9 +67,7 @@ def circumstances() -> dict[str, object]:
 def write_result(path: Path, result: Mapping[str, object]) -> None:
     """Write a result file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    atomic_write_text(path, json.dumps(result, indent=1) + "\n")
     sys.stderr.write(f"Written: {path}\n")
 
 

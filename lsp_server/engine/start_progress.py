@@ -8,12 +8,12 @@ time that it has taken so far, and never as done before the next one has begun.
 import contextlib
 import json
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from lsp_server.files import atomic_write_text
 from lsp_server.values import StartStage
 
 __all__ = ["StartProgress", "StartTimes"]
@@ -70,11 +70,9 @@ class StartTimes:
         except (OSError, ValueError):
             known = {}
         known[kind] = {stage.value: round(s, 3) for stage, s in times_s.items()}
-        unfinished = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(json.dumps(known), encoding="utf-8")
-            unfinished.replace(self._path)
+            atomic_write_text(self._path, json.dumps(known))
 
     def _read(self) -> dict[str, dict[str, float]]:
         """Read the file.

@@ -17,6 +17,7 @@ from lsp_server.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
+from lsp_server.files import atomic_write_text
 from lsp_server.modelstore.integrity import MANIFEST_NAME, hash_file, verify
 from lsp_server.modelstore.json_file import read_json
 from lsp_server.modelstore.quantisation import check_quantisation
@@ -90,12 +91,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     path = folder / MANIFEST_NAME
     _check(manifest, path)
     content = json.dumps({"format": _FORMAT, **asdict(manifest)}, indent=2)
-    unfinished = path.with_suffix(".json.part")
-    try:
-        unfinished.write_text(f"{content}\n", encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    atomic_write_text(path, f"{content}\n")
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:

@@ -98,7 +98,7 @@ def test_works_where_the_package_is_installed(tmp_path: Path) -> None:
 def pulled(tmp_path: Path) -> Path:
     """Give a folder of pulled models with one model in it, and what a pull leaves."""
     folder = tmp_path / "pulled"
-    for name in ("mine", ".pull-theirs", NAME):
+    for name in ("mine", ".theirs.unfinished", NAME):
         (folder / name).mkdir(parents=True)
         (folder / name / "manifest.json").touch()
     (folder / "unfinished").mkdir()
@@ -130,7 +130,9 @@ def test_a_shipped_model_comes_before_a_pulled_one(pulled: Path) -> None:
     assert shipped_models()[NAME] == locate(NAME, pulled=pulled)
 
 
-@pytest.mark.parametrize("name", [".pull-theirs", "unfinished", "pins.json", "../x"])
+@pytest.mark.parametrize(
+    "name", [".theirs.unfinished", "unfinished", "pins.json", "../x"]
+)
 def test_what_a_pull_leaves_is_no_model(
     name: str, pulled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -228,19 +228,6 @@ def test_writes_nothing_that_it_would_not_read(
     assert manifest == load_manifest(model_folder)
 
 
-def test_keeps_the_old_manifest_where_a_new_one_cannot_be_written(
-    model_folder: Path,
-) -> None:
-    """An error while writing leaves the manifest, and no half of another."""
-    manifest = load_manifest(model_folder)
-    obstacle = model_folder / "manifest.json.part"
-    obstacle.symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left"):
-        write_manifest(model_folder, replace(manifest, licence="other"))
-    assert manifest == load_manifest(model_folder)
-    assert not obstacle.is_symlink()
-
-
 def test_the_file_is_for_people_too(model_folder: Path) -> None:
     """The format comes first, and every line holds one thing."""
     lines = (model_folder / "manifest.json").read_text(encoding="utf-8").splitlines()

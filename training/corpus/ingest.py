@@ -5,9 +5,7 @@ The text goes through a spool file, because all of it together does not fit into
 memory.
 """
 
-import gzip
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lsp_server.files import JsonLinesWriter
 from lsp_server.text import with_line_feeds
 from training.corpus.decontamination import EvaluationRuns
 from training.corpus.filters import LARGEST_BYTES, reject_path, reject_text
@@ -24,7 +23,7 @@ from training.corpus.minhash import PERMUTATIONS, Signature, sign
 from training.corpus.values import Dropped, FileRecord, add_dropped
 from training.corpus.words import hash_words
 
-__all__ = ["Ingested", "Task", "ingest", "read_spool"]
+__all__ = ["Ingested", "Task", "ingest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,7 +72,7 @@ def ingest(task: Task) -> Ingested:
     damaged = False
     members = _python_members(task.location)
     # Level 1: read once and thrown away.
-    with gzip.open(task.spool, "wt", compresslevel=1, encoding="utf-8") as spool:
+    with JsonLinesWriter(task.spool, level=1) as spool:
         while True:
             # Only reading may fail for the source's sake; a full disk is our trouble.
             try:
@@ -88,7 +87,7 @@ def ingest(task: Task) -> Ingested:
                 if task.evaluation.touch(words):
                     reason = "evaluation data"
                 else:
-                    spool.write(_line(task, member.path, text))
+                    spool.write(_row(task, member.path, text))
                     records.append(_record(member, text))
                     signatures.append(sign(words))
             if reason is not None:
@@ -101,12 +100,6 @@ def ingest(task: Task) -> Ingested:
         dropped=dropped,
         damaged=damaged,
     )
-
-
-def read_spool(path: Path) -> Iterator[str]:
-    """Give the lines that ``ingest`` wrote, each with its line end."""
-    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as spool:
-        yield from spool
 
 
 def _python_members(location: Location) -> Iterator[Member]:
@@ -130,15 +123,14 @@ def _read(member: Member) -> tuple[str, str | None]:
     return text, reject_text(text)
 
 
-def _line(task: Task, path: str, text: str) -> str:
-    fields = {
+def _row(task: Task, path: str, text: str) -> dict[str, object]:
+    return {
         "package": task.package,
         "version": task.version,
         "licence": task.licence,
         "path": path,
         "text": text,
     }
-    return json.dumps(fields) + "\n"
 
 
 def _record(member: Member, text: str) -> FileRecord:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.errors import CorpusError
+from lsp_server.files import WholeFolder, read_lines
 from lsp_server.modelstore.progress import Say
-from lsp_server.modelstore.whole_folder import WholeFolder
 from training.corpus.attribution import render_attribution
 from training.corpus.decontamination import EvaluationRuns, read_evaluation_data
-from training.corpus.ingest import Task, ingest, read_spool
+from training.corpus.ingest import Task, ingest
 from training.corpus.locations import find_locations
 from training.corpus.manifest_file import CorpusManifest, render_manifest
 from training.corpus.packages import Package, choose_packages, describe
@@ -235,7 +235,7 @@ def _write_shards(
         }
         for piece in pieces:
             split = split_of(piece.package.name, held_out_share=order.held_out_share)
-            for place, line in enumerate(read_spool(piece.spool)):
+            for place, line in enumerate(read_lines(piece.spool)):
                 if place in piece.places:
                     writers[split].write(line)
     return tuple(entry for writer in writers.values() for entry in writer.entries)

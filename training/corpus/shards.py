@@ -1,16 +1,14 @@
 """Writes the corpus as gzipped JSON lines, in files of a bounded size."""
 
-import gzip
 import hashlib
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
+from lsp_server.files import JsonLinesWriter
 from training.corpus.values import ShardEntry
 
 __all__ = ["ShardWriter"]
-
-_LEVEL = 6
 
 
 class ShardWriter:
@@ -28,8 +26,7 @@ class ShardWriter:
         self._folder = folder
         self._split = split
         self._shard_bytes = shard_bytes
-        self._raw: BinaryIO | None = None
-        self._zipped: gzip.GzipFile | None = None
+        self._shard: JsonLinesWriter | None = None
         self._files = 0
         self._bytes = 0
         self._entries: list[ShardEntry] = []
@@ -52,15 +49,10 @@ class ShardWriter:
 
     def write(self, line: str) -> None:
         """Write one source file's line."""
-        if self._zipped is None:
-            self._raw = (self._folder / self._name()).open("wb")
-            self._zipped = gzip.GzipFile(
-                filename="", mode="wb", compresslevel=_LEVEL, fileobj=self._raw, mtime=0
-            )
-        encoded = line.encode()
-        self._zipped.write(encoded)
+        if self._shard is None:
+            self._shard = JsonLinesWriter(self._folder / self._name())
+        self._bytes += self._shard.write_line(line)
         self._files += 1
-        self._bytes += len(encoded)
         if self._bytes >= self._shard_bytes:
             self._finish()
 
@@ -68,11 +60,10 @@ class ShardWriter:
         return f"{self._split}-{len(self._entries):05}.jsonl.gz"
 
     def _finish(self) -> None:
-        if self._zipped is None or self._raw is None:
+        if self._shard is None:
             return
-        self._zipped.close()
-        self._raw.close()
-        self._zipped = self._raw = None
+        self._shard.close()
+        self._shard = None
         path = self._folder / self._name()
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,12 +1,10 @@
 """Reads gzipped JSON lines that may be anything at all."""
 
-import gzip
-import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lsp_server.errors import EvaluationError
+from lsp_server.files import read_json_lines
 
 __all__ = ["find_files", "read_lines", "text_of"]
 
@@ -38,17 +36,7 @@ def read_lines(path: Path) -> Iterator[Mapping[str, object]]:
     Raises:
         EvaluationError: The file cannot be read, or a line is no JSON object.
     """
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                decoded = json.loads(line)
-                if not isinstance(decoded, dict):
-                    raise _damaged(path, f"line {number} is not a JSON object")
-                yield decoded
-    except (OSError, EOFError, zlib.error) as exc:
-        raise _damaged(path, f"it cannot be read as gzip ({exc})") from exc
-    except (ValueError, RecursionError) as exc:
-        raise _damaged(path, "it does not hold JSON lines in UTF-8") from exc
+    return read_json_lines(path, error=EvaluationError, remedy="get the file again")
 
 
 def text_of(row: Mapping[str, object], key: str, path: Path) -> str:
@@ -65,8 +53,3 @@ def text_of(row: Mapping[str, object], key: str, path: Path) -> str:
             remedy="name data of this suite with --data",
         )
     return value
-
-
-def _damaged(path: Path, what: str) -> EvaluationError:
-    """Make the error for a file that is not what it should be."""
-    return EvaluationError(what, subject=str(path), remedy="get the file again")

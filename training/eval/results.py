@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lsp_server.errors import EvaluationError
+from lsp_server.files import atomic_write_text
 from training.eval.picture import Bar, draw_bars
 from training.eval.report import Report, make_report
 
@@ -41,9 +42,7 @@ def write_results(folder: Path, report: Report) -> None:
     }
     try:
         for name, content in contents.items():
-            unfinished = folder / f"{name}.part"
-            unfinished.write_text(content, encoding="utf-8")
-            unfinished.replace(folder / name)
+            atomic_write_text(folder / name, content)
     except OSError as exc:
         raise _unwritable(folder, exc) from exc
 

@@ -3,17 +3,15 @@
 They come from a folder of Python files, a training corpus, or a file of JSON lines.
 """
 
-import gzip
-import json
 import random
 import sys
 import sysconfig
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.errors import QuantizeError
+from lsp_server.files import read_json_lines
 from lsp_server.text import with_line_feeds
 
 __all__ = ["Corpus", "read_corpus", "require_calibration"]
@@ -28,6 +26,11 @@ _MAX_SHARDS = 4
 _MAX_FILE_BYTES = 200_000
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "site-packages", "test", "tests"})
 """Tests are repetitive, and installed packages have licences of their own."""
+
+_REMEDY = (
+    "Name a folder of Python files, a folder that `python -m training.corpus` made, or "
+    "a file of JSON lines with a text each"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,16 +142,11 @@ def _shard_texts(paths: Iterable[Path]) -> Iterator[str]:
         QuantizeError: A file cannot be read, or a line is no object with a text.
     """
     for path in paths:
-        try:
-            opened = gzip.open if path.suffix == ".gz" else open
-            with opened(path, "rt", encoding="utf-8") as lines:
-                for line in lines:
-                    text = str(json.loads(line)["text"])
-                    yield with_line_feeds(text)
-        except (OSError, EOFError, zlib.error) as exc:
-            raise _unreadable(path, f"it cannot be read ({exc})") from exc
-        except (ValueError, KeyError, TypeError) as exc:
-            raise _unreadable(path, "a line is no JSON object with a text") from exc
+        rows = read_json_lines(
+            path, error=QuantizeError, remedy=_REMEDY, texts=("text",)
+        )
+        for row in rows:
+            yield with_line_feeds(str(row["text"]))
 
 
 def _sample(texts: Iterable[str], count: int, rng: random.Random) -> list[str]:
@@ -164,12 +162,3 @@ def _sample(texts: Iterable[str], count: int, rng: random.Random) -> list[str]:
             chosen[place] = text
     rng.shuffle(chosen)
     return chosen
-
-
-def _unreadable(path: Path, what: str) -> QuantizeError:
-    return QuantizeError(
-        what,
-        subject=str(path),
-        remedy="Name a folder of Python files, a folder that "
-        "`python -m training.corpus` made, or a file of JSON lines with a text each",
-    )

@@ -8,6 +8,7 @@ from typing import Protocol
 import psutil
 
 from lsp_server.errors import QuantizeError
+from lsp_server.files import WholeFolder
 from lsp_server.modelstore.manifest import (
     Manifest,
     Provenance,
@@ -18,7 +19,6 @@ from lsp_server.modelstore.manifest import (
     write_manifest,
 )
 from lsp_server.modelstore.progress import Progress
-from lsp_server.modelstore.whole_folder import WholeFolder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from training.quantize.backend import Comparison, Quantizer

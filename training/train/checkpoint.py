@@ -1,6 +1,5 @@
 """Keeps a run's state in one file that is always whole."""
 
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from pathlib import Path
 import torch
 
 from lsp_server.errors import TrainingError
+from lsp_server.files import atomic_write
 from training.train.config import TrainConfig
 from training.train.data import Position
 
@@ -50,7 +50,6 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         TrainingError: It cannot be written.
     """
-    half_written = path.with_suffix(".half")
     content = {
         "fingerprint": checkpoint.fingerprint,
         "step": checkpoint.step,
@@ -61,14 +60,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "optimiser": dict(checkpoint.optimiser),
     }
     try:
-        with half_written.open("wb") as file:
+        with atomic_write(path) as file:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        half_written.replace(path)
     # torch reports a full disk as RuntimeError.
     except (OSError, RuntimeError) as exc:
-        half_written.unlink(missing_ok=True)
         raise TrainingError(
             f"the checkpoint cannot be written ({exc})",
             subject=str(path),

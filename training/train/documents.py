@@ -4,8 +4,6 @@ Shards are named ``train-*.jsonl.gz`` and ``held-out-*.jsonl.gz``: a JSON object
 with at least ``text``; ``package`` and ``path`` say where it comes from.
 """
 
-import gzip
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from lsp_server.errors import TrainingError
+from lsp_server.files import read_json_lines
 from lsp_server.text import with_line_feeds
 
 __all__ = ["Document", "DocumentStore", "read_shards", "write_store"]
 
+_REMEDY = "Build the corpus with training.corpus"
 _BETWEEN = "\0"
 """Between the fields of a stored document; no package and no path has it."""
 
@@ -50,20 +50,15 @@ def read_shards(corpus: Path, split: str) -> Iterator[Document]:
     if not shards:
         raise _unreadable(corpus, f"there is no shard {split}-*.jsonl.gz")
     for shard in shards:
-        try:
-            with gzip.open(shard, "rt", encoding="utf-8") as lines:
-                for line in lines:
-                    fields = json.loads(line)
-                    text = str(fields["text"])
-                    yield Document(
-                        text=with_line_feeds(text),
-                        package=str(fields.get("package", "")),
-                        path=str(fields.get("path", "")),
-                    )
-        except (OSError, EOFError) as exc:
-            raise _unreadable(shard, f"the shard cannot be read ({exc})") from exc
-        except (ValueError, KeyError, TypeError) as exc:
-            raise _unreadable(shard, "a line is not an object with a text") from exc
+        rows = read_json_lines(
+            shard, error=TrainingError, remedy=_REMEDY, texts=("text",)
+        )
+        for row in rows:
+            yield Document(
+                text=with_line_feeds(str(row["text"])),
+                package=str(row.get("package", "")),
+                path=str(row.get("path", "")),
+            )
 
 
 def write_store(path: Path, documents: Iterable[Document]) -> None:
@@ -110,6 +105,4 @@ def _places(path: Path) -> Path:
 
 
 def _unreadable(path: Path, what: str) -> TrainingError:
-    return TrainingError(
-        what, subject=str(path), remedy="Build the corpus with training.corpus"
-    )
+    return TrainingError(what, subject=str(path), remedy=_REMEDY)

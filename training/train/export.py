@@ -2,13 +2,13 @@
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
 from lsp_server.errors import TrainingError
+from lsp_server.files import WholeFolder
 from training.train.config import Shape
 from training.train.network import Decoder
 
@@ -50,31 +50,27 @@ def save_model(
     }
     described = _describe(shape, len(network.embed_tokens.weight), end_id)
     described["torch_dtype"] = str(dtype).removeprefix("torch.")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as made:
-            half_made = Path(made) / "model"
-            half_made.mkdir()
-            weights = half_made / "model.safetensors"
-            save_file(tensors, weights, {"format": "pt"})
-            # The library lets nobody else read it.
-            weights.chmod(_READABLE)
-            (half_made / "config.json").write_text(
-                json.dumps(described, indent=2) + "\n", encoding="utf-8"
-            )
-            beside = [*(tokenizer / name for name in _TOKENIZER_FILES), attribution]
-            for path in beside:
-                if path.exists():
-                    shutil.copyfile(path, half_made / path.name)
-            if folder.exists():
-                folder.rename(Path(made) / "older")
-            half_made.rename(folder)
-    except OSError as exc:
-        raise TrainingError(
-            f"the model cannot be saved ({exc.strerror})",
-            subject=str(folder),
-            remedy="Make room, or choose another folder, and resume",
-        ) from exc
+    whole = WholeFolder(
+        output=folder,
+        holds="model",
+        error=TrainingError,
+        if_full="Make room, and resume",
+        if_refused="Choose another folder, and resume",
+    )
+    with whole.unfinished() as unfinished:
+        model = unfinished / "model"
+        model.mkdir()
+        weights = model / "model.safetensors"
+        save_file(tensors, weights, {"format": "pt"})
+        # The library lets nobody else read it.
+        weights.chmod(_READABLE)
+        (model / "config.json").write_text(
+            json.dumps(described, indent=2) + "\n", encoding="utf-8"
+        )
+        for path in [*(tokenizer / name for name in _TOKENIZER_FILES), attribution]:
+            if path.exists():
+                shutil.copyfile(path, model / path.name)
+        whole.replace(model)
 
 
 def _describe(shape: Shape, vocabulary_size: int, end_id: int) -> dict[str, object]:

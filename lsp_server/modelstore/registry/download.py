@@ -10,10 +10,13 @@ from lsp_server.errors import PullError
 from lsp_server.modelstore.registry.remote import RemoteFile, file_digest
 from lsp_server.modelstore.registry.transport import Transport
 
-__all__ = ["Progress", "disk_error", "fetch"]
+__all__ = ["IF_FULL", "IF_REFUSED", "Progress", "disk_error", "fetch"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Told the file's name, the bytes that are there, and those that there will be."""
+
+IF_FULL = "Free some space and pull again: it goes on where it stopped"
+IF_REFUSED = "Correct the permissions, or set registry.folder to another folder"
 
 _CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 3
@@ -59,9 +62,7 @@ def disk_error(path: Path, exc: OSError) -> PullError:
     return PullError(
         "the disk is full" if full else f"it cannot be written ({exc.strerror})",
         subject=str(path),
-        remedy="Free some space and pull again: it goes on where it stopped"
-        if full
-        else "Correct the permissions, or set registry.folder to another folder",
+        remedy=IF_FULL if full else IF_REFUSED,
     )
 
 

@@ -5,12 +5,12 @@ hashes down; every later one of the same model from the same source must meet th
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lsp_server.errors import PullError
+from lsp_server.files import atomic_write_text
 from lsp_server.modelstore.json_file import read_json
 from lsp_server.modelstore.registry.remote import Listing
 from lsp_server.modelstore.strict import ShapeError, build
@@ -77,13 +77,8 @@ class Pins:
             digests={file.name: file.digest for file in listing.files},
         )
         pins = {**self._read(), _key(name, listing.source): pin}
-        unfinished = self._path.with_suffix(f".{os.getpid()}.part")
         content = json.dumps(asdict(_PinFile(pins=pins)), indent=2)
-        try:
-            unfinished.write_text(f"{content}\n", encoding="utf-8")
-            unfinished.replace(self._path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        atomic_write_text(self._path, f"{content}\n")
         return pin
 
     def _read(self) -> Mapping[str, Pin]:

@@ -4,15 +4,14 @@ Everything is brought into a hidden sibling and renamed at the end. Small files 
 first, so that what is not safe, or cannot run, is refused before the weights.
 """
 
-import fcntl
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from lsp_server.errors import PullError
+from lsp_server.files import WholeFolder
 from lsp_server.modelstore.integrity import verify
 from lsp_server.modelstore.locate import is_model_name
 from lsp_server.modelstore.manifest import (
@@ -20,7 +19,12 @@ from lsp_server.modelstore.manifest import (
     load_manifest,
     write_manifest,
 )
-from lsp_server.modelstore.registry.download import Progress, disk_error, fetch
+from lsp_server.modelstore.registry.download import (
+    IF_FULL,
+    IF_REFUSED,
+    Progress,
+    fetch,
+)
 from lsp_server.modelstore.registry.entry import Entry
 from lsp_server.modelstore.registry.pins import Pins, require_same
 from lsp_server.modelstore.registry.publish import (
@@ -113,15 +117,17 @@ def pull(order: Order, transport: Transport, *, say: Say, progress: Progress) ->
         return there
     source = _source(order, transport)
     target = order.root / order.name
-    try:
-        with _staging(order) as staging:
-            listing = _pinned_listing(order, source, say)
-            _require_space(staging, listing)
-            model = _fetched(order, listing, transport, staging, progress)
-            model.replace(target)
-    except OSError as exc:
-        raise disk_error(order.root, exc) from exc
-    shutil.rmtree(_staging_folder(order), ignore_errors=True)
+    whole = WholeFolder(
+        output=target,
+        holds="model",
+        error=PullError,
+        if_full=IF_FULL,
+        if_refused=IF_REFUSED,
+    )
+    with whole.resumable() as staging:
+        listing = _pinned_listing(order, source, say)
+        _require_space(staging, listing)
+        whole.publish(_fetched(order, listing, transport, staging, progress))
     return target
 
 
@@ -231,24 +237,3 @@ def _require_space(staging: Path, listing: Listing) -> None:
             subject=str(staging.parent),
             remedy="Free some space, or set registry.folder to another folder",
         )
-
-
-def _staging_folder(order: Order) -> Path:
-    return order.root / f".pull-{order.name}"
-
-
-@contextmanager
-def _staging(order: Order) -> Iterator[Path]:
-    """Give the hidden sibling, to one pull at a time."""
-    folder = _staging_folder(order)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise PullError(
-                "another pull of this model is running",
-                subject=order.name,
-                remedy="Wait until it is done",
-            ) from exc
-        yield folder

@@ -125,7 +125,7 @@ def test_brings_a_whole_folder_with_a_manifest(
     weights = hashlib.sha256(repository["model.safetensors"]).hexdigest()
     assert weights == manifest.provenance.source_sha256
     assert ["pins.json", "tiny"] == puller.left()
-    assert not (puller.order.root / ".pull-tiny").exists()
+    assert not (puller.order.root / ".tiny.unfinished").exists()
 
 
 def test_leaves_the_chat_template_behind(
@@ -472,7 +472,7 @@ def test_a_disk_that_fills_up_is_told(
         puller()
     (part,) = (
         path
-        for path in (puller.order.root / ".pull-tiny" / "incoming").iterdir()
+        for path in (puller.order.root / ".tiny.unfinished" / "incoming").iterdir()
         if path.stat().st_size == 1000
     )
     part.unlink()
@@ -493,7 +493,7 @@ def test_one_pull_at_a_time(
 
     def again(_name: str, _done: int, _total: int) -> None:
         if not tried:
-            with pytest.raises(PullError, match="another pull"):
+            with pytest.raises(PullError, match="another process"):
                 pull(puller.order, puller.web, say=tried.append, progress=again)
             tried.append("once")
 
@@ -527,7 +527,7 @@ def test_what_another_pull_left_is_not_published(
 ) -> None:
     """Files of the hidden folder that the source does not list go."""
     site.offer(repository)
-    left = puller.order.root / ".pull-tiny" / "model"
+    left = puller.order.root / ".tiny.unfinished" / "model"
     left.mkdir(parents=True)
     (left / "merges.txt").write_text("old")
     (left / "LICENSE").symlink_to("/etc/passwd")

@@ -192,7 +192,7 @@ def test_brings_a_whole_model(
     size = (folder / WEIGHTS).stat().st_size
     assert (WEIGHTS, size, size) == puller.progress[-1]
     assert ["pins.json", "tiny"] == puller.left()
-    assert not (puller.root / ".pull-tiny").exists()
+    assert not (puller.root / ".tiny.unfinished").exists()
     assert (f"/{BUCKET}/team a/tiny#1/manifest.json", None) == stored.requests[0]
 
 

