@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.side_channel import SideChannel
-from lsp_server.protocol.client import HeadlessClient, headless_client
+from lsp_server.client.headless import HeadlessClient, headless_client
 
 __all__ = ["bench_editor"]
 

@@ -27,7 +27,7 @@ from benchmarks.figures import circumstances, table, write_result
 from benchmarks.memory import MemoryReading, growth_mib, read_memory
 from benchmarks.side_channel import SideChannel
 from benchmarks.workload import places
-from lsp_server.protocol.client import HeadlessClient
+from lsp_server.client.headless import HeadlessClient
 
 __all__ = ["main"]
 

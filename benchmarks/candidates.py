@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.figures import circumstances, median, percentile, table, write_result
 from benchmarks.typing_places import KINDS, pauses
-from lsp_server.protocol.client import HeadlessClient, headless_client
+from lsp_server.client.headless import HeadlessClient, headless_client
 
 __all__ = ["main"]
 

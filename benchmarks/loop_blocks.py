@@ -22,9 +22,8 @@ import psutil
 from lsprotocol import converters
 
 from benchmarks.figures import circumstances, percentile, table, write_result
-from lsp_server.protocol.client_connection import Connection
-from lsp_server.protocol.client_introduction import introduction
-from lsp_server.protocol.client_news import ServerNews
+from lsp_server.client.news import ServerNews, introduction
+from lsp_server.client.server_process import Connection
 from lsp_server.protocol.convert import PositionEncoding
 
 __all__ = ["main"]

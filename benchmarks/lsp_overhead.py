@@ -57,11 +57,11 @@ from benchmarks.overhead_figures import Cell, Times, overhead_table, summary_of
 from benchmarks.random_model import SHAPES, make_random_model
 from benchmarks.side_channel import SideChannel
 from benchmarks.workload import Typing, places
-from lsp_server.protocol.client import HeadlessClient
+from lsp_server.client.headless import HeadlessClient
 from lsp_server.values import Trigger
 
 if TYPE_CHECKING:
-    from lsp_server.protocol.client_answer import Answer
+    from lsp_server.client.answer import Answer
 
 __all__ = ["main"]
 

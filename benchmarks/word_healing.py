@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.figures import circumstances, percentile, table, write_result
 from benchmarks.typing_places import KINDS, Pause, pauses
-from lsp_server.protocol.client import HeadlessClient, headless_client
+from lsp_server.client.headless import HeadlessClient, headless_client
 from lsp_server.values import Trigger
 
 __all__ = ["main"]

@@ -41,7 +41,7 @@ def test_contracts_hold() -> None:
         (
             "lsp_server/service/backend.py",
             "import lsprotocol",
-            "Only protocol/ knows LSP",
+            "Only protocol/ and client/ know LSP",
         ),
     ],
 )

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from lsp_server.client.answer import Answer
 from lsp_server.commands.display import (
     Palette,
     as_json,
@@ -23,7 +24,6 @@ from lsp_server.commands.editing import (
 )
 from lsp_server.commands.terminal import positive, printable
 from lsp_server.errors import AnswerError, ClientError
-from lsp_server.protocol.client_answer import Answer
 
 __all__ = ["add_arguments", "run"]
 

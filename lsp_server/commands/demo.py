@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lsp_server.client.answer import Answer
 from lsp_server.commands.display import (
     as_json,
     ghost_text,
@@ -25,7 +26,6 @@ from lsp_server.commands.editing import (
 )
 from lsp_server.commands.terminal import printable
 from lsp_server.errors import ClientError
-from lsp_server.protocol.client_answer import Answer
 
 __all__ = ["Cursor", "add_arguments", "read_cursors", "run"]
 

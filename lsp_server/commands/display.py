@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lsp_server.client.answer import Answer
 from lsp_server.commands.editing import Place
 from lsp_server.commands.terminal import printable
-from lsp_server.protocol.client_answer import Answer
 from lsp_server.protocol.convert import split_lines, without_line_end
 
 __all__ = [

@@ -10,12 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lsp_server.client.answer import Answer
+from lsp_server.client.files import language_id_of, read_source
+from lsp_server.client.headless import HeadlessClient, headless_client
 from lsp_server.errors import ClientError
-from lsp_server.protocol.client import HeadlessClient, headless_client
-from lsp_server.protocol.client_answer import Answer
-from lsp_server.protocol.client_files import read_source
 from lsp_server.protocol.convert import split_lines, without_line_end
-from lsp_server.protocol.language_ids import language_id_of
 
 __all__ = [
     "Place",

@@ -22,13 +22,17 @@ from pygls.protocol import (
     lsp_method,
 )
 
-from lsp_server.protocol.acceptance import ACCEPTED_COMMAND
 from lsp_server.protocol.convert import PositionEncoding
-from lsp_server.protocol.documents import Documents
+from lsp_server.protocol.document import Documents
+from lsp_server.protocol.extensions import ACCEPTED_COMMAND, TRACE_METHOD
 from lsp_server.protocol.inline_completion import take_order
-from lsp_server.protocol.lifecycle import Lifecycle
-from lsp_server.protocol.messages import Fault, Incoming, MessageKind, read_message
-from lsp_server.protocol.trace import TRACE_METHOD
+from lsp_server.protocol.messages import (
+    Fault,
+    Incoming,
+    Lifecycle,
+    MessageKind,
+    read_message,
+)
 
 if TYPE_CHECKING:
     from lsp_server.protocol.server import MidfillServer

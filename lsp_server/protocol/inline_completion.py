@@ -4,21 +4,117 @@ Source: Language Server Protocol 3.18, "Inline Completion Request".
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lsprotocol import types
 
-from lsp_server.protocol.acceptance import Acceptances
 from lsp_server.protocol.convert import PositionEncoding, range_at
-from lsp_server.protocol.documents import Documents
-from lsp_server.protocol.place import Place, rest_of
+from lsp_server.protocol.document import Document, Documents
 from lsp_server.text import with_line_feeds
 from lsp_server.values import Completion, Snapshot, Trigger
 
-__all__ = ["CompletionOrder", "items", "take_order"]
+__all__ = [
+    "CompletionOrder",
+    "Place",
+    "items",
+    "rest_of",
+    "take_order",
+    "typed_between",
+]
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a request's answer goes.
+
+    Attributes:
+        documents: What the editor has open.
+        document: The document when the request came in.
+        version: Its version then.
+        snapshot: Its text and the cursor then.
+        is_hypothetical: Whether the snapshot holds something that the document does
+            not, an item that is selected in the editor's list.
+    """
+
+    documents: Documents
+    document: Document
+    version: int
+    snapshot: Snapshot
+    is_hypothetical: bool = False
+
+    def typed(self) -> str | None:
+        """Return what was typed at the cursor since, with its line ends.
+
+        None when the document has changed in any other way, or was closed.
+        """
+        current = self.documents.current(self.snapshot.uri)
+        if current is not self.document:
+            return None
+        if current.version == self.version:
+            return ""
+        if self.is_hypothetical:
+            return None
+        return typed_between(self.snapshot, current.text)
+
+
+def typed_between(snapshot: Snapshot, text: str) -> str | None:
+    """Return what ``text`` has more at the snapshot's cursor; None if it differs else.
+
+    Of a text that can be read in two ways, such as a second ``l`` beside the first, the
+    one at the cursor is meant.
+    """
+    more = len(text) - len(snapshot.text)
+    if more < 0:
+        return None
+    before, after = snapshot.before, snapshot.after
+    if not text.startswith(before) or not text.endswith(after):
+        return None
+    return text[snapshot.offset : snapshot.offset + more]
+
+
+def rest_of(
+    completion: Completion, snapshot: Snapshot, typed: str
+) -> Completion | None:
+    """Return what is left of a completion when its beginning was typed meanwhile.
+
+    Applied to the document with ``typed`` in it, it makes what the completion makes of
+    the snapshot. None when the completion does not begin with ``typed``, or when
+    nothing is left of it.
+
+    Args:
+        completion: Made for the snapshot.
+        snapshot: The document and the cursor as they were.
+        typed: What was typed at the cursor.
+    """
+    if not typed:
+        return completion
+    kept = snapshot.text[completion.start : snapshot.offset]
+    written = with_line_feeds(completion.text)
+    begun = with_line_feeds(kept + typed)
+    is_around = completion.start <= snapshot.offset <= completion.end
+    if not is_around or not written.startswith(begun) or written == begun:
+        return None
+    end = completion.end + len(typed)
+    if completion.start < snapshot.offset:
+        # It replaces text left of the cursor, which is still there.
+        return replace(completion, end=end)
+    rest = written[len(begun) :]
+    if _joins(snapshot.before, written) or _joins(typed, rest):
+        return None
+    return replace(
+        completion,
+        text=rest,
+        start=completion.start + len(typed),
+        end=end,
+    )
+
+
+def _joins(left: str, right: str) -> bool:
+    r"""Tell whether a ``\r`` and a ``\n`` side by side would become one line end."""
+    return left.endswith("\r") and right.startswith("\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +204,13 @@ def take_order(
 def items(
     order: CompletionOrder,
     completions: Sequence[Completion],
-    acceptances: Acceptances,
+    offer: Callable[[str, int], types.Command],
 ) -> list[types.InlineCompletionItem]:
     """Turn completions into items for the document as it is now.
 
     Those that do not fit any more are left out, and so are those that LSP does not
-    allow. Each tells ``acceptances`` when it is accepted.
+    allow. Each carries the command that ``offer`` makes
+    of its id and length.
     """
     place = order.place
     typed = place.typed() if place is not None else None
@@ -136,7 +233,7 @@ def items(
             types.InlineCompletionItem(
                 insert_text=text,
                 range=item.range,
-                command=acceptances.offer(completion.completion_id, len(text)),
+                command=offer(completion.completion_id, len(text)),
             )
         )
     return made

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
-__all__ = ["Fault", "Incoming", "MessageKind", "read_message"]
+__all__ = ["Fault", "Incoming", "Lifecycle", "MessageKind", "Phase", "read_message"]
 
 
 class MessageKind(enum.Enum):
@@ -89,3 +89,52 @@ def _invalid(reason: str, message_id: int | str | None = None) -> Fault:
     return Fault(
         code=types.ErrorCodes.InvalidRequest, reason=reason, message_id=message_id
     )
+
+
+class Phase(enum.Enum):
+    """Where a connection stands between its start and its end."""
+
+    NEW = "new"
+    RUNNING = "running"
+    SHUT_DOWN = "shut down"
+
+
+class Lifecycle:
+    """Follows the phase of one connection."""
+
+    def __init__(self) -> None:
+        """Start before ``initialize``."""
+        self.phase = Phase.NEW
+
+    @property
+    def exit_code(self) -> int:
+        """The status to exit with: 0 only after ``shutdown``."""
+        return 0 if self.phase is Phase.SHUT_DOWN else 1
+
+    def refusal(self, message: Incoming) -> Fault | None:
+        """Tell why a message may not come in now; None if it may."""
+        if message.method == types.EXIT or message.kind is MessageKind.RESPONSE:
+            return None
+        initializes = _is_request(message, types.INITIALIZE)
+        if self.phase is Phase.NEW and not initializes:
+            code: int = types.ErrorCodes.ServerNotInitialized
+            reason = "initialize comes first"
+        elif self.phase is Phase.RUNNING and initializes:
+            code, reason = types.ErrorCodes.InvalidRequest, "it is initialized already"
+        elif self.phase is Phase.SHUT_DOWN:
+            code, reason = types.ErrorCodes.InvalidRequest, "it is shut down"
+        else:
+            return None
+        return Fault(code=code, reason=reason, message_id=message.message_id)
+
+    def passed(self, message: Incoming) -> None:
+        """Note a message that came in and could be read."""
+        if _is_request(message, types.INITIALIZE):
+            self.phase = Phase.RUNNING
+        elif _is_request(message, types.SHUTDOWN):
+            self.phase = Phase.SHUT_DOWN
+
+
+def _is_request(message: Incoming, method: str) -> bool:
+    """Tell whether a message is a request of this method."""
+    return message.kind is MessageKind.REQUEST and message.method == method

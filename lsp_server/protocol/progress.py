@@ -1,14 +1,28 @@
 """Shows in the editor that something takes its time, and how far it has got."""
 
+import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
+from lsp_server.protocol.status import Status
+from lsp_server.values import EngineNews, EngineState
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["EditorProgress", "NoProgress", "ProgressBar"]
+__all__ = [
+    "ACTION_METHOD",
+    "EditorProgress",
+    "EngineReporter",
+    "NoProgress",
+    "ProgressBar",
+]
+
+_log = logging.getLogger(__name__)
+
 
 _TITLE = "Midfill"
 _Step = (
@@ -114,3 +128,132 @@ class _Bar:
         self._refused = asked.cancelled() or asked.exception() is not None
         for step in waiting:
             self.send(step)
+
+
+#: Asks the editor to do what only it can do. For clients that asked for it.
+ACTION_METHOD = "midfill/action"
+
+_RESTART = "Restart"
+_CLIENT_ACTIONS = {"Show log": "showLog", "Run doctor": "runDoctor"}
+
+
+class EngineReporter:
+    """Shows an engine's news.
+
+    A message pops up for the first death and for each time that the engine is given
+    up; everything else is told in the bar, the status and the editor's log.
+
+    Args:
+        server: Whose editor is told.
+        bar: Shown while the engine loads.
+        status: Follows the engine's state.
+        restart: Starts the engine again, because the user wants it.
+        client_acts: Whether the editor shows the log and runs the doctor if asked.
+    """
+
+    def __init__(
+        self,
+        server: LanguageServer,
+        bar: ProgressBar,
+        status: Status,
+        *,
+        restart: Callable[[], None],
+        client_acts: bool,
+    ) -> None:
+        """Begin before the engine has said anything."""
+        self._server = server
+        self._bar = bar
+        self._status = status
+        self._restart = restart
+        self._client_acts = client_acts
+        self._death_told = False
+        self._restart_wanted = False
+        self.state = EngineState.CLOSED
+
+    def engine_changed(self, news: EngineNews) -> None:
+        """Hear of a change, and tell it."""
+        before, self.state = self.state, news.state
+        self._status.engine_changed(news)
+        if news.state in {EngineState.STARTING, EngineState.RESTARTING}:
+            self._loading(before, news)
+            return
+        if news.state is EngineState.READY:
+            self._bar.end("ready")
+            if news.restarts:
+                self._note(types.MessageType.Info, "Midfill's engine is back.")
+        elif news.state is EngineState.FAILED:
+            self._bar.end("failed")
+            self._ask(types.MessageType.Error, failure_text(news))
+        else:
+            self._bar.end("closed")
+        self._restart_wanted = False
+
+    def _loading(self, before: EngineState, news: EngineNews) -> None:
+        """Show how far a start has got, and what made it necessary."""
+        died = news.state is EngineState.RESTARTING and not news.percent
+        if died and before is EngineState.READY and not self._restart_wanted:
+            self._tell_death(death_text(news))
+        elif died:
+            self._note(types.MessageType.Warning, death_text(news))
+        if before in {EngineState.STARTING, EngineState.RESTARTING}:
+            self._bar.report(news.what, news.percent)
+        else:
+            self._bar.begin(news.what, news.percent)
+
+    def _tell_death(self, text: str) -> None:
+        """Pop a message up the first time, and log it when it happens again."""
+        if self._death_told:
+            self._note(types.MessageType.Warning, text)
+            return
+        self._death_told = True
+        self._ask(types.MessageType.Warning, text)
+
+    def _ask(self, kind: types.MessageType, text: str) -> None:
+        """Show a message with buttons."""
+        titles = [_RESTART, *(_CLIENT_ACTIONS if self._client_acts else ())]
+        asked = self._server.protocol.send_request(
+            types.WINDOW_SHOW_MESSAGE_REQUEST,
+            types.ShowMessageRequestParams(
+                type=kind,
+                message=text,
+                actions=[types.MessageActionItem(title=title) for title in titles],
+            ),
+        )
+        asked.add_done_callback(lambda done: self._answered(done, kind, text))
+
+    def _answered(
+        self, asked: "Future[object]", kind: types.MessageType, text: str
+    ) -> None:
+        """Do what the user chose; an editor without buttons gets the bare message."""
+        if asked.cancelled() or asked.exception() is not None:
+            self._server.window_show_message(
+                types.ShowMessageParams(type=kind, message=text)
+            )
+            return
+        title = getattr(asked.result(), "title", None)
+        if title == _RESTART:
+            self._restart_wanted = True
+            self._restart()
+        elif self._client_acts and title in _CLIENT_ACTIONS:
+            action = _CLIENT_ACTIONS[title]
+            self._server.protocol.notify(ACTION_METHOD, {"action": action})
+
+    def _note(self, kind: types.MessageType, text: str) -> None:
+        """Write into the editor's log."""
+        self._server.window_log_message(types.LogMessageParams(type=kind, message=text))
+
+
+def death_text(news: EngineNews) -> str:
+    """Say that an engine stopped, in whole sentences."""
+    return f"Midfill's engine stopped: {news.what}. It is being started again."
+
+
+def failure_text(news: EngineNews) -> str:
+    """Say that there will be no completions, why, and what to do about it."""
+    said = f"Midfill offers no completions: {news.what}."
+    return f"{said} {sentence(news.remedy)}" if news.remedy else said
+
+
+def sentence(clause: str) -> str:
+    """Make a sentence of a clause."""
+    return f"{clause[:1].upper()}{clause[1:]}."

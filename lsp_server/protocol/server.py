@@ -13,11 +13,9 @@ from typing import NoReturn
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from lsp_server.protocol import last_resort
-from lsp_server.protocol.configuration import Configurator
+from lsp_server.protocol import watchdog
 from lsp_server.protocol.dispatch import TIMINGS_METHOD, MidfillProtocol, wants
-from lsp_server.protocol.editor_watch import wait_for_end
-from lsp_server.protocol.engine_reporter import EngineReporter
+from lsp_server.protocol.extensions import TRACE_METHOD
 from lsp_server.protocol.framing import (
     MAX_BODY_BYTES,
     Frame,
@@ -26,12 +24,11 @@ from lsp_server.protocol.framing import (
 )
 from lsp_server.protocol.inline_completion import CompletionOrder
 from lsp_server.protocol.messages import Fault
-from lsp_server.protocol.pipes import PipeReader, PipeWriter
-from lsp_server.protocol.progress import EditorProgress, NoProgress
-from lsp_server.protocol.session import Session
+from lsp_server.protocol.pipes import PipeReader, PipeWriter, Stdio, claim_stdio
+from lsp_server.protocol.progress import EditorProgress, EngineReporter, NoProgress
+from lsp_server.protocol.session import Configurator, Session
 from lsp_server.protocol.status import STATUS_METHOD, Status
-from lsp_server.protocol.stdio import Stdio, claim_stdio
-from lsp_server.protocol.trace import TRACE_METHOD
+from lsp_server.protocol.watchdog import wait_for_end
 from lsp_server.values import RequestTimings
 
 __all__ = ["MidfillServer", "run_stdio", "serve"]
@@ -52,7 +49,7 @@ def run_stdio(configurator: Configurator) -> NoReturn:
     stdio = claim_stdio()
 
     def arm(exit_code: int) -> None:
-        last_resort.arm(exit_code, _END_DEADLINE_S)
+        watchdog.arm(exit_code, _END_DEADLINE_S)
 
     async def serve_and_leave() -> NoReturn:
         exit_code = await serve(stdio, configurator, on_end=arm)

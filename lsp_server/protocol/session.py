@@ -1,21 +1,26 @@
-"""One editor's session: the backend, and what is in flight in it."""
+"""What the protocol layer asks of whoever reads the settings.
+
+This layer hands over what the editor sent, as it came, and shows what is wrong.
+"""
 
 import asyncio
 import logging
 import traceback
 from collections.abc import Callable
+from typing import Protocol
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInternalError
 
 from lsp_server.errors import MidfillError
 from lsp_server.outcomes import CompletionResult, Reason
-from lsp_server.protocol.acceptance import Acceptances
-from lsp_server.protocol.configuration import Configurator
-from lsp_server.protocol.engine_reporter import EngineReporter
-from lsp_server.protocol.inline_completion import CompletionOrder, items
-from lsp_server.protocol.place import Place
-from lsp_server.protocol.trace import TracedRequest, trace_values
+from lsp_server.protocol.extensions import Acceptances, TracedRequest, trace_values
+from lsp_server.protocol.inline_completion import (
+    CompletionOrder,
+    Place,
+    items,
+)
+from lsp_server.protocol.progress import EngineReporter
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend
 from lsp_server.service.inflight import Inflight
@@ -23,9 +28,32 @@ from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.text import with_line_feeds
 from lsp_server.values import EngineNews, EngineState, RequestTimings
 
-__all__ = ["DocumentSink", "Session", "TimingsSink"]
+__all__ = ["Configurator", "DocumentSink", "Session", "TimingsSink"]
 
 _log = logging.getLogger(__name__)
+
+
+class Configurator(Protocol):
+    """Turns what an editor sends into a server's configuration."""
+
+    def initialize(self, options: object) -> tuple[Backend, list[str]]:
+        """Make the server's backend from ``initializationOptions``.
+
+        Called once, before the backend is started. Bad options never raise: they come
+        back as messages for the user, and the backend runs on what is left.
+
+        Args:
+            options: The raw JSON value; None if the editor sent none.
+        """
+        ...
+
+    def change(self, options: object) -> list[str]:
+        """Apply ``settings`` of ``workspace/didChangeConfiguration``.
+
+        Returns messages for the user. Never called before ``initialize``.
+        """
+        ...
+
 
 TimingsSink = Callable[[int | str, RequestTimings], None]
 
@@ -120,7 +148,7 @@ class Session:
         reason: Reason | None = reasons.CANCELLED
         try:
             result = await self._result(order)
-            made = items(order, result.completions, self._acceptances)
+            made = items(order, result.completions, self._acceptances.offer)
             reason = None if made else result.reason or reasons.SUPERSEDED
         except JsonRpcInternalError:
             reason = reasons.CRASHED

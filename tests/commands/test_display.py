@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.client.answer import Answer, Suggestion
 from lsp_server.commands.display import (
     COLOURS,
     MARKS,
@@ -17,7 +18,6 @@ from lsp_server.commands.display import (
     times,
 )
 from lsp_server.commands.editing import Place
-from lsp_server.protocol.client_answer import Answer, Suggestion
 from lsp_server.values import RequestTimings
 
 TIMINGS = RequestTimings(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.client.headless import headless_client
 from lsp_server.commands.editing import (
     Place,
     ask_at,
@@ -16,7 +17,6 @@ from lsp_server.commands.editing import (
     run_until_signal,
 )
 from lsp_server.errors import ClientError
-from lsp_server.protocol.client import headless_client
 
 SERVERS = Path(__file__).parents[1] / "servers"
 

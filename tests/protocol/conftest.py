@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.protocol.pipes import Stdio
 from lsp_server.protocol.server import serve
-from lsp_server.protocol.stdio import Stdio
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 

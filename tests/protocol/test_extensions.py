@@ -1,4 +1,4 @@
-"""``midfill/trace`` tells of the last request, above all why nothing was shown."""
+"""An editor tells that an item was accepted, and how much of it."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -17,13 +17,78 @@ from lsp_server.config import (
 )
 from lsp_server.service.local_backend import LocalBackend, starter_of
 
-METHOD = "midfill/trace"
+EXECUTE = "workspace/executeCommand"
+COMMAND = "midfill.accepted"
+
+
+async def test_an_items_own_command_is_logged_with_counts(
+    editor: Editor, backend: EchoBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The editor sends the command back as it came; parts of an item count so far."""
+    caplog.set_level(logging.INFO)
+    editor.open("x")
+    (item,) = await editor.complete()
+    command = item["command"]
+    assert isinstance(command, dict)
+    assert ("Midfill: accepted", COMMAND) == (command["title"], command["command"])
+    assert [{"id": "c", "acceptedChars": 4}] == command["arguments"]
+    for chars in (2, 4, 9):
+        params = {
+            "command": COMMAND,
+            "arguments": [{"id": "c", "acceptedChars": chars}],
+        }
+        assert (await editor.request(EXECUTE, params))["result"] is None
+    accepted = [vars(r) for r in caplog.records if r.msg == "completion.accepted"]
+    assert [2, 4, 4] == [each["accepted_chars"] for each in accepted]
+    assert {("c", 4)} == {(e["request_id"], e["offered_chars"]) for e in accepted}
+    assert 1 == len(backend.snapshots)
+
+
+async def test_an_unknown_id_is_accepted_quietly(
+    editor: Editor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be of an earlier server; what it says is not logged."""
+    caplog.set_level(logging.DEBUG)
+    params = {"command": COMMAND, "arguments": [{"id": "se cret", "acceptedChars": 3}]}
+    assert (await editor.request(EXECUTE, params))["result"] is None
+    assert "se cret" not in "".join(str(vars(record)) for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"command": "midfill.other", "arguments": []},
+        {"command": COMMAND},
+        {"command": COMMAND, "arguments": []},
+        {"command": COMMAND, "arguments": [None]},
+        {"command": COMMAND, "arguments": ["c", 3]},
+        {"command": COMMAND, "arguments": [{"id": "c"}]},
+        {"command": COMMAND, "arguments": [{"id": 3, "acceptedChars": 3}]},
+        {"command": COMMAND, "arguments": [{"id": "c", "acceptedChars": -1}]},
+        {"command": COMMAND, "arguments": [{"id": "c", "acceptedChars": True}]},
+        {"command": COMMAND, "arguments": [{"id": "c", "acceptedChars": "3"}]},
+    ],
+)
+async def test_a_command_that_does_not_fit_is_a_clear_error(
+    editor: Editor, params: object
+) -> None:
+    """The reply says what is taken, and the next request is answered."""
+    reply = await editor.request(EXECUTE, params)
+    assert -32602 == error_code(reply)
+    error = reply["error"]
+    assert isinstance(error, dict)
+    assert COMMAND in str(error["message"])
+    editor.open("x")
+    assert 1 == len(await editor.complete())
+
+
+TRACE = "midfill/trace"
 OpenScript = Callable[..., Awaitable[Editor]]
 
 
 async def trace(editor: Editor) -> dict[str, Any]:
     """Ask for the trace of the last request."""
-    result = (await editor.request(METHOD, {}))["result"]
+    result = (await editor.request(TRACE, {}))["result"]
     assert isinstance(result, dict)
     return result
 
@@ -50,8 +115,8 @@ async def scripted(connect: Connect) -> OpenScript:
 
 async def test_before_a_request_there_is_nothing(editor: Editor) -> None:
     """The reply is null; a notification of that name is refused and does no harm."""
-    assert (await editor.request(METHOD, {}))["result"] is None
-    editor.notify(METHOD, {})
+    assert (await editor.request(TRACE, {}))["result"] is None
+    editor.notify(TRACE, {})
     editor.open("x")
     assert 1 == len(await editor.complete())
 

@@ -3,9 +3,9 @@
 import pytest
 from lsprotocol import converters, types
 
+from lsp_server.client.answer import Suggestion, read_suggestions
+from lsp_server.client.server_process import Reply
 from lsp_server.errors import ClientError
-from lsp_server.protocol.client_answer import Suggestion, read_suggestions
-from lsp_server.protocol.client_connection import Reply
 from lsp_server.protocol.convert import PositionEncoding
 
 ITEM = types.TextDocumentItem(

@@ -7,12 +7,24 @@ this server gave out, and counts.
 
 import logging
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from lsprotocol import types
 
-__all__ = ["ACCEPTED_COMMAND", "Acceptances"]
+from lsp_server.outcomes import CompletionResult, Ending, Reason
+from lsp_server.protocol.inline_completion import CompletionOrder
+from lsp_server.service.backend import Backend
+
+__all__ = [
+    "ACCEPTED_COMMAND",
+    "TRACE_METHOD",
+    "Acceptances",
+    "TracedRequest",
+    "trace_values",
+]
 
 _log = logging.getLogger(__name__)
+
 
 ACCEPTED_COMMAND = "midfill.accepted"
 
@@ -84,3 +96,57 @@ def _read(given: object) -> tuple[str | None, int | None]:
         completion_id if isinstance(completion_id, str) else None,
         chars if is_count else None,
     )
+
+
+TRACE_METHOD = "midfill/trace"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedRequest:
+    """A request that was answered.
+
+    Attributes:
+        order: What was asked.
+        result: What came of it; None where it ended before there was a result.
+        shown: The texts of the items in the answer.
+        reason: Why there are none; None where there are some.
+    """
+
+    order: CompletionOrder
+    result: CompletionResult | None
+    shown: tuple[str, ...]
+    reason: Reason | None
+
+    @property
+    def ending(self) -> Ending:
+        """How the request ended."""
+        return Ending.SHOWN if self.reason is None else self.reason.ending
+
+
+def trace_values(request: TracedRequest, backend: Backend) -> dict[str, object]:
+    """Put a request into the values of a reply, all of them JSON's."""
+    order = request.order
+    result = request.result or CompletionResult()
+    timings = result.timings
+    return {
+        "requestId": order.request_id,
+        "uri": order.uri,
+        "line": order.position.line,
+        "character": order.position.character,
+        "trigger": order.trigger.value,
+        "scope": result.scope and result.scope.value,
+        "prompt": backend.prompt_text(result.prompt) if result.prompt else "",
+        "promptTokens": timings.prompt_tokens if timings else 0,
+        "cachedTokens": timings.cached_tokens if timings else 0,
+        "generated": list(result.generated),
+        "cuts": [
+            {"filter": cut.filter_name, "before": cut.before, "after": cut.after}
+            for cut in result.cuts
+        ],
+        "shown": list(request.shown),
+        "outcome": request.ending.value,
+        "reason": request.reason and request.reason.sentence,
+        "ttftMs": timings and timings.ttft_ms,
+        "totalMs": timings and timings.total_ms,
+        "outputTokens": timings.output_tokens if timings else 0,
+    }

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.client.answer import Suggestion
+from lsp_server.client.headless import HeadlessClient, headless_client
 from lsp_server.errors import ClientError
-from lsp_server.protocol.client import HeadlessClient, headless_client
-from lsp_server.protocol.client_answer import Suggestion
 from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.values import Trigger
 

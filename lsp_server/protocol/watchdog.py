@@ -6,10 +6,16 @@ another process; together with the start time it names one process for good.
 """
 
 import asyncio
+import logging
+import os
+import threading
 
 import psutil
 
-__all__ = ["wait_for_end"]
+__all__ = ["arm", "wait_for_end"]
+
+_log = logging.getLogger(__name__)
+
 
 _POLL_S = 0.5
 
@@ -34,3 +40,29 @@ def _lives(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def arm(exit_code: int, deadline_s: float) -> threading.Timer:
+    """Kill this process and every process below it when the deadline has passed.
+
+    It also covers what happens after the event loop has ended: threads that keep the
+    interpreter from ending. The process ends with ``exit_code``. Cancel the timer that
+    is returned to call it off.
+    """
+    timer = threading.Timer(deadline_s, _end, [exit_code])
+    timer.name = "last-resort"
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _end(exit_code: int) -> None:
+    """Kill the children, then leave without any further ado."""
+    children = psutil.Process().children(recursive=True)
+    _log.error("server.end_forced", extra={"children": len(children)})
+    for child in children:
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+    os._exit(exit_code)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from cattrs import Converter
 from lsprotocol import types
 
+from lsp_server.client.server_process import Reply
 from lsp_server.errors import AnswerError
-from lsp_server.protocol.client_connection import Reply
 from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.protocol.document import Document
 from lsp_server.values import RequestTimings

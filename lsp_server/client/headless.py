@@ -8,19 +8,18 @@ from pathlib import Path
 
 from lsprotocol import converters, types
 
-from lsp_server.errors import ClientError
-from lsp_server.protocol.client_answer import (
+from lsp_server.client.answer import (
     Answer,
     PendingAnswer,
     Suggestion,
     read_suggestions,
 )
-from lsp_server.protocol.client_connection import Connection, Reply
-from lsp_server.protocol.client_files import OpenFile
-from lsp_server.protocol.client_introduction import introduction
-from lsp_server.protocol.client_news import ServerNews
+from lsp_server.client.files import OpenFile
+from lsp_server.client.news import ServerNews, introduction
+from lsp_server.client.server_process import Connection, Reply
+from lsp_server.errors import ClientError
 from lsp_server.protocol.convert import PositionEncoding, position_at
-from lsp_server.protocol.trace import TRACE_METHOD
+from lsp_server.protocol.extensions import TRACE_METHOD
 from lsp_server.values import Trigger
 
 __all__ = ["HeadlessClient", "headless_client"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.client.server_process import Connection
 from lsp_server.errors import ClientError
-from lsp_server.protocol.client_connection import Connection
 from lsp_server.protocol.framing import encode_frame
 
 RUDE = Path(__file__).parents[1] / "servers" / "rude_server.py"
@@ -136,6 +136,6 @@ async def test_a_server_that_lingers_is_killed(
     connected: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Waiting for the end of a server that does not end is not for ever."""
-    monkeypatch.setattr("lsp_server.protocol.client_connection._EXIT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("lsp_server.client.server_process._EXIT_TIMEOUT_S", 0.1)
     connection = await connected()
     assert -9 == await connection.wait_exit()
