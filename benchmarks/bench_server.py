@@ -13,7 +13,6 @@ from pathlib import Path
 from benchmarks.engine_tap import EngineTap
 from benchmarks.heap_probe import HeapProbe
 from benchmarks.side_channel import serve_side_channel
-from lsp_server.commands.serve import server_layers
 from lsp_server.config import Config
 from lsp_server.engine.base import Engine
 from lsp_server.engine.device import choose_device
@@ -24,7 +23,8 @@ from lsp_server.protocol.server import run_stdio
 from lsp_server.service.backend import Backend
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import LocalBackend
-from lsp_server.settings import Layer, editor_layer, resolve
+from lsp_server.setting_layers import Layer, editor_layer, server_layers
+from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
 
 __all__ = ["main"]

@@ -71,8 +71,8 @@ AREAS = (
     ),
     Area(
         name="settings",
-        modules=("lsp_server/settings.py", "lsp_server/related_settings.py"),
-        tests=("tests/test_settings.py", "tests/test_related_settings.py"),
+        modules=("lsp_server/settings.py", "lsp_server/setting_layers.py"),
+        tests=("tests/test_settings.py", "tests/test_setting_layers.py"),
     ),
 )
 

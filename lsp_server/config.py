@@ -1,12 +1,14 @@
-"""The one typed configuration: every setting, its default and its meaning.
+"""Every setting, with its type, default and meaning.
 
-Values are read elsewhere (`settings`); this module only says what there is. Nothing
-here touches a file, the environment or a device.
+The types are strict, as pydantic reads them in `settings`: ``"4"`` is not 4, and
+``true`` is not 1. Nothing here touches a file, the environment or a device.
 """
 
 import enum
 from dataclasses import dataclass, field
 from typing import Annotated
+
+from pydantic import Field, StrictBool, StrictStr
 
 __all__ = [
     "CompletionConfig",
@@ -19,43 +21,19 @@ __all__ = [
     "LogLevel",
     "ModelConfig",
     "PromptConfig",
-    "Range",
     "RegistryConfig",
     "ScriptConfig",
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """The numbers that a setting accepts, both ends included.
-
-    Attributes:
-        minimum: The least.
-        maximum: The greatest; None where there is no end.
-    """
-
-    minimum: float
-    maximum: float | None = None
-
-    def holds(self, value: float) -> bool:
-        """Tell whether ``value`` lies within."""
-        return self.minimum <= value and (self.maximum is None or value <= self.maximum)
-
-    def __str__(self) -> str:
-        """Say it as a person would."""
-        if self.maximum is None:
-            return f"of at least {self.minimum:,}"
-        return f"from {self.minimum:,} to {self.maximum:,}"
-
-
 _MOST = 1_000_000_000
-"""More than any count or duration can mean; a larger one overflows below."""
+"""No count or duration needs more, and larger ones overflow in libraries."""
 
 _MOST_BYTES = 1_000_000_000_000_000
 
-Count = Annotated[int, Range(minimum=0, maximum=_MOST)]
-Positive = Annotated[int, Range(minimum=1, maximum=_MOST)]
-Bytes = Annotated[int, Range(minimum=0, maximum=_MOST_BYTES)]
+Count = Annotated[int, Field(strict=True, ge=0, le=_MOST)]
+Positive = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
+Bytes = Annotated[int, Field(strict=True, ge=0, le=_MOST_BYTES)]
 
 
 class Device(enum.Enum):
@@ -80,14 +58,14 @@ class Dtype(enum.Enum):
 
 
 class EngineKind(enum.Enum):
-    """Which engine answers: the real one, or the scripted one of editor work."""
+    """The engine that answers: vLLM, or a scripted one for work on editors."""
 
     VLLM = "vllm"
     SCRIPTED = "scripted"
 
 
 class LogLevel(enum.Enum):
-    """How much the server says on stderr."""
+    """How much the server writes on stderr."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -104,7 +82,7 @@ class ModelConfig:
             ``manifest.json``.
     """
 
-    path: str = "midfill-starter-88m"
+    path: StrictStr = "midfill-starter-88m"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +114,10 @@ class EngineConfig:
     dtype: Dtype = Dtype.AUTO
     max_model_len: Count = 0
     tensor_parallel_size: Positive = 1
-    quantization: str = ""
+    quantization: StrictStr = ""
     kv_cache_memory_bytes: Bytes = 0
-    gpu_memory_utilization: Annotated[float, Range(minimum=0.05, maximum=1)] = 0.9
-    enforce_eager: bool = False
+    gpu_memory_utilization: Annotated[float, Field(strict=True, ge=0.05, le=1)] = 0.9
+    enforce_eager: StrictBool = False
     max_num_seqs: Positive = 16
     max_num_batched_tokens: Count = 0
     seed: Count = 0
@@ -161,10 +139,10 @@ class PromptConfig:
             end where the user has stopped typing.
     """
 
-    max_prompt_tokens: Annotated[int, Range(minimum=64, maximum=_MOST)] = 1024
-    suffix_share: Annotated[float, Range(minimum=0, maximum=0.9)] = 0.25
+    max_prompt_tokens: Annotated[int, Field(strict=True, ge=64, le=_MOST)] = 1024
+    suffix_share: Annotated[float, Field(strict=True, ge=0, le=0.9)] = 0.25
     step_lines: Positive = 32
-    healing: bool = True
+    healing: StrictBool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,12 +164,12 @@ class CompletionConfig:
         max_line_chars: A cursor in a longer line, in code points, gets none.
     """
 
-    enabled: bool = True
-    disabled_languages: str = ""
-    candidates: Annotated[int, Range(minimum=1, maximum=10)] = 3
+    enabled: StrictBool = True
+    disabled_languages: StrictStr = ""
+    candidates: Annotated[int, Field(strict=True, ge=1, le=10)] = 3
     max_line_tokens: Positive = 48
     max_block_tokens: Positive = 128
-    temperature: Annotated[float, Range(minimum=0, maximum=2)] = 0.0
+    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] = 0.0
     deadline_ms: Count = 10_000
     max_document_chars: Positive = 10_000_000
     max_line_chars: Positive = 100_000
@@ -211,8 +189,8 @@ class ScriptConfig:
             from 1; 0 never.
     """
 
-    text: str = "pass\n"
-    candidates: str = ""
+    text: StrictStr = "pass\n"
+    candidates: StrictStr = ""
     token_delay_ms: Count = 0
     start_delay_ms: Count = 0
     die_after_requests: Count = 0
@@ -242,9 +220,9 @@ class RegistryConfig:
             user's XDG data folder.
     """
 
-    sources: str = "huggingface.co *.huggingface.co *.hf.co"
-    hub: str = "https://huggingface.co"
-    folder: str = ""
+    sources: StrictStr = "huggingface.co *.huggingface.co *.hf.co"
+    hub: StrictStr = "https://huggingface.co"
+    folder: StrictStr = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

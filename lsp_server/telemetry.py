@@ -51,7 +51,6 @@ def configure_logging(level: LogLevel, stream: TextIO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("lsp_server").setLevel(level.value.upper())
-    logging.getLogger("models").setLevel(level.value.upper())
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 

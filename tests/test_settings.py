@@ -1,23 +1,20 @@
-"""Settings come from their layers, and a bad one is told and left out."""
+"""Settings are laid over each other; a bad one is reported and left out."""
 
 import datetime
-import errno
-import os
-import pwd
 from pathlib import Path
 
 import pytest
 
-from lsp_server.config import Config, Device, LogLevel
-from lsp_server.settings import (
+from lsp_server.config import CompletionConfig, Config, EngineConfig, LogLevel
+from lsp_server.setting_layers import (
     Layer,
-    changed_layer,
-    config_path,
     editor_layer,
     environment_layer,
     file_layer,
-    resolve,
 )
+from lsp_server.settings import resolve, settle
+
+CONTEXT = 2048
 
 
 def test_no_layers_give_the_defaults() -> None:
@@ -145,192 +142,79 @@ def test_a_name_is_spelt_as_in_its_place() -> None:
     ] == told
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "device"),
-    [
-        ("MIDFILL_DEVICE", "cpu", Device.CPU),
-        ("MIDFILL_ENGINE_DEVICE", '"cuda"', Device.CUDA),
-    ],
-)
-def test_the_device_has_a_short_variable(name: str, text: str, device: Device) -> None:
-    """``MIDFILL_DEVICE`` is short for ``engine.device``."""
-    assert device is resolve([environment_layer({name: text})]).config.engine.device
-
-
-def test_an_unknown_variable_is_told() -> None:
-    """A variable that names no section is a problem; foreign variables are not."""
-    layer = environment_layer({"MIDFILL_MODLE_PATH": "x", "HOME": "/", "MIDFILL_": ""})
-    messages = [str(problem) for problem in layer.problems]
-    assert 2 == len(messages)
-    assert "MIDFILL_MODLE_PATH" in messages[1]
-
-
-@pytest.mark.parametrize("options", [3, "x", [1], {"midfill": 3}])
-def test_options_that_are_no_object_are_told(options: object) -> None:
-    """An editor that sends something else than an object is told so."""
-    resolved = resolve([editor_layer(options)])
-    assert Config() == resolved.config
-    assert 1 == len(resolved.problems)
-
-
-def test_no_options_are_fine() -> None:
-    """An editor that sends nothing gets the defaults without a word."""
-    assert () == resolve([editor_layer(None)]).problems
+def config(
+    *, max_model_len: int = 0, max_num_batched_tokens: int = 0, max_num_seqs: int = 16
+) -> Config:
+    """Make a configuration with some settings of the engine."""
+    engine = EngineConfig(
+        max_model_len=max_model_len,
+        max_num_batched_tokens=max_num_batched_tokens,
+        max_num_seqs=max_num_seqs,
+    )
+    return Config(engine=engine)
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("asked", "told"),
     [
-        {"midfill": {"engine": {"seed": 7}, "completion": None, "log": []}},
-        {"engine": {"seed": 7, "device": None}},
-        {"midfill.engine.seed": 7},
-        {"midfill": {"engine.seed": 7}},
-        {"engine.seed": 7, "midfill": None, "engine": {"seed": 7}, "x": 1},
-        {
-            "midfill": {
-                "engine": {"seed": 7},
-                "enable": True,
-                "languages": {"*": True},
-                "server": {"path": ""},
-                "hint": {"quickSuggestions": True},
-                "trace": {"server": "off"},
-            }
-        },
+        (
+            Config(completion=CompletionConfig(max_line_tokens=5000)),
+            ["5,000 tokens", "2,048 tokens", "until then completion.max_line_tokens"],
+        ),
+        (
+            Config(completion=CompletionConfig(max_block_tokens=1985)),
+            ["1,985 tokens", "until then completion.max_block_tokens is 128"],
+        ),
+        (config(max_model_len=191), ["191 tokens", "until then engine.max_model_len"]),
+        (config(max_model_len=2049), ["2,048", "2,049", "Set it to 0"]),
+        (
+            config(max_num_batched_tokens=8, max_num_seqs=9),
+            ["max_num_batched_tokens is 8", "less than engine.max_num_seqs, 9"],
+        ),
     ],
 )
-def test_every_editor_has_its_shape(options: dict[str, object]) -> None:
-    """Nested or dotted, with nulls for what is not set, and an extension's own keys."""
-    resolved = resolve([editor_layer(options)])
-    if options.get("midfill", 0) is not None:
-        assert 7 == resolved.config.engine.seed
-    assert () == resolved.problems
-
-
-@pytest.mark.parametrize(
-    ("settings", "seed"),
-    [
-        ({"midfill": {"engine": {"seed": 7}}, "gopls": {"seed": 1}}, 7),
-        ({"engine": {"seed": 7}}, 7),
-        ({"engine": {"seed": 7}, "gopls": {}}, 7),
-        ({"midfill.engine.seed": 7}, 7),
-        ({"midfill": {}}, 0),
-        ({"midfill": []}, 0),
-        ({"gopls": {"staticcheck": True}}, None),
-        ({"python": {"analysis": {}}, "editor": {"tabSize": 2}}, None),
-        ({"midfill": None}, None),
-        ({}, None),
-        ([], None),
-        (None, None),
-    ],
-)
-def test_changed_settings_are_ours_or_not(settings: object, seed: int | None) -> None:
-    """What an editor sends to every server is taken only where it is meant for us."""
-    layer = changed_layer(settings)
-    if seed is None:
-        assert layer is None
-        return
-    assert layer is not None
-    resolved = resolve([layer])
-    assert (seed, ()) == (resolved.config.engine.seed, resolved.problems)
-
-
-def test_a_misspelt_section_is_still_ours() -> None:
-    """A typing error is told; it does not look like another server's settings."""
-    layer = changed_layer({"engin": {"seed": 7}})
-    assert layer is not None
-    (problem,) = resolve([layer]).problems
-    assert "Did you mean engine?" in str(problem)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("2026", "2026"),
-        ('"quoted"', "quoted"),
-        ("a b", "a b"),
-        ("1\nx = 2", "1\nx = 2"),
-    ],
-)
-def test_a_text_in_a_variable_is_a_text(text: str, value: str) -> None:
-    """Also where TOML would read a number."""
-    resolved = resolve([environment_layer({"MIDFILL_MODEL_PATH": text})])
-    assert (value, ()) == (resolved.config.model.path, resolved.problems)
-
-
-def test_a_variable_of_the_extension_is_no_setting() -> None:
-    """What VS Code's extension sets for itself is nothing to complain of."""
-    assert () == environment_layer({"MIDFILL_VSCODE_LOG": "/x"}).problems
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (b"[engine", "not TOML"),
-        (b"\xff\xfe=1", "not UTF-8"),
-        (b"x = " + b"[" * 5000, "nested too deeply"),
-        (b"x = " + b"9" * 5000, "not TOML"),
-        (b"#" * 2_000_000, "larger than"),
-    ],
-)
-def test_a_broken_file_is_told(tmp_path: Path, content: bytes, told: str) -> None:
-    """A file that is not TOML is ignored, and its name is told."""
-    path = tmp_path / "config.toml"
-    path.write_bytes(content)
-    (problem,) = file_layer(path).problems
-    assert f"{path}: the configuration file is {told}" in str(problem)
-
-
-def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
-    """Notepad writes one; the settings behind it hold."""
-    path = tmp_path / "config.toml"
-    path.write_bytes(b"\xef\xbb\xbf[engine]\r\nseed = 7\r\n")
-    resolved = resolve([file_layer(path)])
-    assert (7, ()) == (resolved.config.engine.seed, resolved.problems)
-
-
-def test_a_folder_that_may_not_be_read_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_conflict_is_one_message_and_the_old_holds(
+    asked: Config, told: list[str]
 ) -> None:
-    """``HOME`` of another user: a sentence, and the defaults."""
-
-    def refuse(path: Path, *_arguments: object, **_options: object) -> None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-
-    # The tests may run as root, who may read everything.
-    monkeypatch.setattr(Path, "is_file", refuse)
-    monkeypatch.setattr(Path, "open", refuse)
-    path = config_path({"HOME": str(tmp_path)})
-    assert path is not None
-    (problem,) = file_layer(path).problems
-    assert "Permission denied" in str(problem)
+    """The message has the numbers, what to do, and what holds until then."""
+    settled, problems = settle(asked, Config(), model_tokens=CONTEXT)
+    assert Config() == settled
+    (problem,) = problems
+    for part in told:
+        assert part in str(problem)
 
 
-def test_a_user_without_a_home_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither HOME nor an entry in the list of users: as in many containers."""
-
-    def unknown(_number: int) -> None:
-        raise KeyError("getpwuid(): uid not found")
-
-    monkeypatch.delenv("HOME", raising=False)
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
-    assert config_path({}) is None
-    assert config_path({"HOME": "", "XDG_CONFIG_HOME": "relative"}) is None
-
-
-def test_a_missing_named_file_is_told(tmp_path: Path) -> None:
-    """A file that ``MIDFILL_CONFIG`` names and that is not there is told."""
-    path = config_path({"MIDFILL_CONFIG": str(tmp_path / "no.toml")})
-    assert path is not None
-    (problem,) = file_layer(path).problems
-    assert "No such file" in str(problem)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Config(),
+        Config(completion=CompletionConfig(max_block_tokens=1984)),
+        config(max_model_len=192),
+        config(max_model_len=2048),
+        config(max_num_batched_tokens=16, max_num_seqs=16),
+    ],
+)
+def test_what_works_together_is_taken(asked: Config) -> None:
+    """The last values that fit are not refused."""
+    assert (asked, ()) == settle(asked, Config(), model_tokens=CONTEXT)
 
 
-def test_the_default_file_is_found_where_it_is(tmp_path: Path) -> None:
-    """The XDG folder's file is read if it exists, and none is fine."""
-    environment = {"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
-    assert config_path(environment) is None
-    (tmp_path / "midfill").mkdir()
-    path = tmp_path / "midfill" / "config.toml"
-    path.touch()
-    assert path == config_path(environment)
-    assert config_path({"HOME": str(tmp_path)}) is None
+def test_an_unknown_model_refuses_nothing() -> None:
+    """What cannot be judged is left to whoever loads the model."""
+    asked = Config(completion=CompletionConfig(max_line_tokens=5000))
+    assert (asked, ()) == settle(asked, Config(), model_tokens=None)
+
+
+def test_other_settings_of_the_change_hold() -> None:
+    """A conflict costs the settings that are in it, and no others."""
+    completion = CompletionConfig(max_line_tokens=5000, temperature=1.0)
+    settled, _ = settle(Config(completion=completion), Config(), model_tokens=CONTEXT)
+    assert CompletionConfig(temperature=1.0) == settled.completion
+
+
+def test_a_model_too_small_for_the_defaults_is_told() -> None:
+    """Where nothing smaller is held, the sentence says at least what to do."""
+    settled, (problem,) = settle(Config(), Config(), model_tokens=128)
+    assert Config() == settled
+    assert "Lower completion.max_line_tokens" in str(problem)
+    assert "until then" not in str(problem)

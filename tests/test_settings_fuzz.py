@@ -4,30 +4,33 @@ And a good setting holds, whatever stands beside it.
 """
 
 import datetime
-import enum
 import json
 from typing import get_type_hints
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from lsp_server.config import Config
 from lsp_server.modelstore.locate import pulled_models_folder
-from lsp_server.setting_values import convert
-from lsp_server.settings import (
+from lsp_server.setting_layers import (
     Layer,
-    Resolved,
     changed_layer,
     config_path,
     editor_layer,
     environment_layer,
     file_layer,
-    resolve,
 )
+from lsp_server.settings import Resolved, resolve
 
 SECTIONS = get_type_hints(Config)
 KEYS = {section: sorted(get_type_hints(kind)) for section, kind in SECTIONS.items()}
+ADAPTERS = {
+    (section, key): TypeAdapter(hint)
+    for section, kind in SECTIONS.items()
+    for key, hint in get_type_hints(kind, include_extras=True).items()
+}
 SEED = 7
 
 
@@ -84,11 +87,10 @@ options = st.dictionaries(
 
 def check(resolved: Resolved) -> None:
     """Every setting fits its type and range, and every problem can be told."""
-    for section, kind in SECTIONS.items():
-        held = getattr(resolved.config, section)
-        for key, hint in get_type_hints(kind, include_extras=True).items():
-            value = getattr(held, key)
-            convert(hint, value.value if isinstance(value, enum.Enum) else value)
+    for (section, key), adapter in ADAPTERS.items():
+        value = getattr(getattr(resolved.config, section), key)
+        assert value == adapter.validate_python(value, strict=True)
+        assert get_type_hints(SECTIONS[section])[key] is type(value)
     for problem in resolved.problems:
         message = str(problem)
         message.encode()

@@ -17,7 +17,7 @@ def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = list(root.handlers), root.level
     libraries = ("pygls", "asyncio", "vllm", "transformers", "torch")
-    names = ("lsp_server", "models", *libraries)
+    names = ("lsp_server", *libraries)
     levels = {name: logging.getLogger(name).level for name in names}
     yield io.StringIO()
     root.handlers[:] = before[0]

@@ -10,7 +10,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from lsp_server.config import Config
-from lsp_server.settings import editor_layer, resolve
+from lsp_server.setting_layers import editor_layer
+from lsp_server.settings import resolve
 
 EXTENSION = Path(__file__).resolve().parents[1] / "editors" / "vscode"
 

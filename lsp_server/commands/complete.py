@@ -1,18 +1,11 @@
-"""``midfill complete``: one completion, asked for as an editor asks."""
+"""``midfill complete``: completions at places in files, asked for as an editor does."""
 
 import argparse
-import os
+import json
 import sys
+from collections.abc import Mapping
 
 from lsp_server.client.answer import Answer
-from lsp_server.commands.display import (
-    Palette,
-    as_json,
-    ghost_text,
-    json_line,
-    palette,
-    times,
-)
 from lsp_server.commands.editing import (
     Place,
     Target,
@@ -22,10 +15,19 @@ from lsp_server.commands.editing import (
     ready_editor,
     run_until_signal,
 )
-from lsp_server.commands.terminal import positive, printable
+from lsp_server.commands.terminal import has_colours, paint, positive, printable
 from lsp_server.errors import AnswerError, ClientError
+from lsp_server.protocol.convert import split_lines, without_line_end
 
-__all__ = ["add_arguments", "run"]
+__all__ = [
+    "add_arguments",
+    "as_json",
+    "ghost_text",
+    "json_line",
+    "paragraph",
+    "run",
+    "times",
+]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Complete at every place, print, and return the exit status.
 
     Every place is looked up before the model is loaded; those that do not exist are
-    told, and the others completed.
+    reported, and the others completed.
 
     Returns:
         0 if every place was completed, else 1.
@@ -71,14 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _existing(places: list[Place]) -> tuple[list[Target], list[ClientError]]:
-    """Find the places that exist, and tell which do not."""
+    """Return the places that exist, and the errors of those that do not."""
     targets: list[Target] = []
     failures: list[ClientError] = []
     for place in places:
         try:
             targets.append(read_target(place))
         except ClientError as error:
-            _tell(error)
+            _report(error)
             failures.append(error)
     return targets, failures
 
@@ -87,20 +89,20 @@ async def _complete_all(
     targets: list[Target], arguments: argparse.Namespace, failures: list[ClientError]
 ) -> None:
     """Complete at every target, and collect the failures of single completions."""
-    look = palette(os.environ)
+    coloured = has_colours(sys.stdout)
     async with ready_editor(_serve_arguments(arguments)) as client:
         for target in targets:
             for _ in range(arguments.count):
                 try:
                     answer = await ask_at(client, target)
                 except AnswerError as error:
-                    _tell(error)
+                    _report(error)
                     failures.append(error)
                     continue
                 sys.stdout.write(
                     json_line(as_json(target.place, answer))
                     if arguments.json
-                    else _paragraph(target, answer, look)
+                    else paragraph(target, answer, coloured=coloured)
                 )
                 sys.stdout.flush()
 
@@ -111,13 +113,66 @@ def _serve_arguments(arguments: argparse.Namespace) -> list[str]:
     return [word for option, value in options if value for word in (option, value)]
 
 
-def _paragraph(target: Target, answer: Answer, look: Palette) -> str:
-    shown = ghost_text(target.text, target.offset, answer, look)
+def paragraph(target: Target, answer: Answer, *, coloured: bool) -> str:
+    """Return a completion in its line, and below it what it cost."""
+    shown = ghost_text(target.text, target.offset, answer, coloured=coloured)
     return f"{shown}\n    {times(answer)}\n"
 
 
-def _tell(error: ClientError) -> None:
-    """Say what is wrong with one place."""
+def ghost_text(text: str, offset: int, answer: Answer, *, coloured: bool) -> str:
+    """Return the cursor's line with the suggestion in it, as an editor shows it."""
+    # From the cursor on the first line is the rest of the cursor's own.
+    before = printable(split_lines(text[:offset])[-1])
+    after = printable(without_line_end(split_lines(text[offset:])[0]))
+    suggestion = answer.suggestions[0].text if answer.suggestions else ""
+    ghost = printable(suggestion) or "nothing to suggest"
+    marked = paint(ghost, "bold green") if coloured else f"[{ghost}]"
+    return f"{before}{marked}{after}"
+
+
+def times(answer: Answer) -> str:
+    """Return what the completion cost, in one line."""
+    cost = answer.timings
+    reason = f" {answer.reason}" if answer.reason else ""
+    if cost is None:
+        return f"no completion, {answer.round_trip_ms:.0f} ms.{reason}"
+    first = "no token" if cost.ttft_ms is None else f"{cost.ttft_ms:.0f} ms"
+    return (
+        f"first token {first}, total {answer.round_trip_ms:.0f} ms, "
+        f"{cost.prompt_tokens} prompt tokens ({cost.cached_tokens} cached), "
+        f"{cost.output_tokens} output tokens{reason and '.'}{reason}"
+    )
+
+
+def json_line(row: Mapping[str, object]) -> str:
+    """Return one object as a line of JSON, in ASCII.
+
+    So it is read the same in every locale, and no control character of a source file
+    reaches a terminal.
+    """
+    return json.dumps(row).replace("\x7f", "\\u007f") + "\n"
+
+
+def as_json(place: Place, answer: Answer) -> dict[str, object]:
+    """Return everything about one completion as JSON values, times in milliseconds."""
+    cost = answer.timings
+    return {
+        "file": str(place.path),
+        "line": place.line,
+        "column": place.column,
+        "suggestions": [suggestion.text for suggestion in answer.suggestions],
+        "reason": answer.reason,
+        "ttft_ms": cost and cost.ttft_ms,
+        "total_ms": cost and cost.total_ms,
+        "round_trip_ms": answer.round_trip_ms,
+        "prompt_tokens": cost and cost.prompt_tokens,
+        "cached_tokens": cost and cost.cached_tokens,
+        "output_tokens": cost and cost.output_tokens,
+    }
+
+
+def _report(error: ClientError) -> None:
+    """Report what is wrong with one place."""
     sys.stderr.write(printable(f"midfill complete: {error}\n"))
 
 

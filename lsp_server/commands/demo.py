@@ -1,7 +1,6 @@
 """``midfill demo``: completions at the marked cursors of the example files."""
 
 import argparse
-import os
 import sys
 import tomllib
 from collections.abc import Callable
@@ -9,13 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.client.answer import Answer
-from lsp_server.commands.display import (
-    as_json,
-    ghost_text,
-    json_line,
-    palette,
-    times,
-)
+from lsp_server.commands.complete import as_json, json_line, paragraph
 from lsp_server.commands.editing import (
     Place,
     Target,
@@ -24,7 +17,7 @@ from lsp_server.commands.editing import (
     ready_editor,
     run_until_signal,
 )
-from lsp_server.commands.terminal import printable
+from lsp_server.commands.terminal import has_colours, printable
 from lsp_server.errors import ClientError
 
 __all__ = ["Cursor", "add_arguments", "read_cursors", "run"]
@@ -90,7 +83,7 @@ def read_cursors(folder: Path) -> list[Cursor]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Complete at every marked cursor, print, and give the exit status."""
+    """Complete at every marked cursor, print, and return the exit status."""
     render = _json_row if arguments.json else _paragraph
     cursors = read_cursors(arguments.examples)
     targets = [read_target(cursor.place) for cursor in cursors]
@@ -111,9 +104,6 @@ def _json_row(cursor: Cursor, _target: Target, answer: Answer) -> str:
 
 
 def _paragraph(cursor: Cursor, target: Target, answer: Answer) -> str:
-    shown = ghost_text(target.text, target.offset, answer, palette(os.environ))
     place = cursor.place
-    return (
-        f"\n{place.path.name}:{place.line}  {printable(cursor.about)}\n"
-        f"{shown}\n    {times(answer)}\n"
-    )
+    head = f"\n{place.path.name}:{place.line}  {printable(cursor.about)}\n"
+    return head + paragraph(target, answer, coloured=has_colours(sys.stdout))

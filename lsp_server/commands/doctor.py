@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from lsp_server.commands.serve import context_tokens_of, server_layers
 from lsp_server.commands.terminal import (
     captured_output,
     has_colours,
@@ -19,8 +18,9 @@ from lsp_server.commands.terminal import (
 from lsp_server.config import Config, LogLevel
 from lsp_server.doctor.checkup import examine
 from lsp_server.doctor.findings import Finding, Level, can_complete
-from lsp_server.related_settings import settle
-from lsp_server.settings import resolve
+from lsp_server.service.configurator import context_tokens_of
+from lsp_server.setting_layers import server_layers
+from lsp_server.settings import resolve, settle
 from lsp_server.telemetry import configure_logging
 
 __all__ = ["add_arguments", "as_json", "as_lines", "quietly", "run"]

@@ -14,7 +14,6 @@ from lsp_server.commands.models_display import (
     megabytes,
     verdicts_json,
 )
-from lsp_server.commands.serve import server_layers
 from lsp_server.commands.terminal import positive
 from lsp_server.config import Config, Device
 from lsp_server.doctor.torch import ask_torch
@@ -33,6 +32,7 @@ from lsp_server.modelstore.registry.s3 import S3
 from lsp_server.modelstore.registry.sources import AllowList
 from lsp_server.modelstore.registry.transport import Transport
 from lsp_server.modelstore.registry.web import Web
+from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 
 __all__ = ["add_arguments", "machine_of", "run"]

@@ -66,6 +66,21 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["doctor", "models", "quantize", "eval"])
+def test_only_commands_with_an_editor_import_the_protocol(command: str) -> None:
+    """The others start sooner without pygls; serve, complete and demo need it."""
+    program = (
+        "import sys\n"
+        "from lsp_server.commands import entry\n"
+        f"entry._module_of({command!r})\n"
+        "print({'pygls', 'lsprotocol', 'lsp_server.protocol'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "set()\n" == done.stdout
+
+
 @pytest.mark.parametrize("command", ["quantize", "eval"])
 @pytest.mark.parametrize("words", [["--help"], ["x"]])
 def test_tells_how_to_get_what_is_not_installed(

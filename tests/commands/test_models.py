@@ -15,10 +15,10 @@ import pytest
 
 from lsp_server.__main__ import main
 from lsp_server.commands.models import machine_of
-from lsp_server.commands.serve import server_layers
 from lsp_server.config import Config, Device, EngineConfig
 from lsp_server.modelstore.locate import pulled_models_folder, shipped_models
 from lsp_server.service.loaded_model import load_model
+from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 
 STARTER = "midfill-starter-88m"

@@ -5,11 +5,11 @@ import itertools
 import os
 import sys
 
-from lsp_server.commands.serve import LayeredConfigurator
 from lsp_server.protocol.server import run_stdio
 from lsp_server.service.backend import Backend
+from lsp_server.service.configurator import LayeredConfigurator
 from lsp_server.service.local_backend import LocalBackend
-from lsp_server.settings import environment_layer
+from lsp_server.setting_layers import environment_layer
 
 
 class CountingConfigurator(LayeredConfigurator):

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lsp_server.commands.serve import server_layers
 from lsp_server.commands.terminal import positive
 from lsp_server.config import Config, LogLevel
 from lsp_server.engine.device import choose_device
 from lsp_server.errors import EvaluationError
 from lsp_server.modelstore.integrity import hash_file
+from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
 from training.eval.contender import Contender, load_contender, parse_entrant

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from lsp_server.commands.serve import server_layers
 from lsp_server.commands.terminal import captured_output, positive
 from lsp_server.config import CompletionConfig, Config, EngineKind
 from lsp_server.doctor.findings import Finding, Level
@@ -22,6 +21,7 @@ from lsp_server.modelstore.progress import Progress, progress_on
 from lsp_server.prompt.families import FAMILIES
 from lsp_server.service.loaded_model import load_model
 from lsp_server.service.local_backend import starter_of
+from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from training.quantize.backend import WorkerQuantizer
 from training.quantize.pipeline import LoadCheck, Options, check_options, quantise

@@ -14,9 +14,11 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, get_args, get_origin, get_type_hints
+from typing import get_type_hints
 
-from lsp_server.config import Config, Range
+from pydantic import TypeAdapter
+
+from lsp_server.config import Config
 
 PACKAGE = Path(__file__).resolve().parents[1] / "package.json"
 
@@ -81,19 +83,10 @@ def markdown(text: str) -> str:
 
 
 def value_schema(hint: object) -> Json:
-    """Say which values a type accepts, as JSON Schema."""
-    limits: Range | None = None
-    if get_origin(hint) is Annotated:
-        hint, limits = get_args(hint)
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return {"type": "string", "enum": [member.value for member in hint]}
-    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    schema: Json = {"type": next(names[kind] for kind in names if kind is hint)}
-    if limits is not None:
-        schema["minimum"] = limits.minimum
-        if limits.maximum is not None:
-            schema["maximum"] = limits.maximum
-    return schema
+    """Return which values a type accepts, as JSON Schema."""
+    schema = TypeAdapter(hint).json_schema()
+    keys = ("type", "enum", "minimum", "maximum")
+    return {key: schema[key] for key in keys if key in schema}
 
 
 def enum_text(hint: object) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.commands.serve import LayeredConfigurator, server_layers
-from lsp_server.settings import Layer, editor_layer, resolve
+from lsp_server.service.configurator import LayeredConfigurator
+from lsp_server.setting_layers import Layer
 
 
 @pytest.fixture(autouse=True)
@@ -57,35 +57,6 @@ def test_what_needs_a_restart_is_said() -> None:
     assert "model" in message
     assert "restarted" in message
     assert [] == configurator.change({"midfill": {"model": {"path": "other"}}})
-
-
-def test_the_file_comes_before_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """``--config`` names the file; a variable wins over it."""
-    path = tmp_path / "c.toml"
-    path.write_text("[engine]\nseed = 1\nmax_num_seqs = 2\n")
-    monkeypatch.setenv("MIDFILL_ENGINE_SEED", "3")
-    config = resolve(server_layers(path)).config
-    assert (3, 2) == (config.engine.seed, config.engine.max_num_seqs)
-
-
-def test_the_command_line_comes_after_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """``--model`` wins over a variable, and what the editor sends over both."""
-    monkeypatch.setenv("MIDFILL_MODEL_PATH", "a")
-    layers = server_layers(None, "b")
-    assert "b" == resolve(layers).config.model.path
-    layers.append(editor_layer({"model": {"path": "c"}}))
-    assert "c" == resolve(layers).config.model.path
-
-
-def test_there_need_be_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without a file the environment is the only layer."""
-    monkeypatch.delenv("MIDFILL_CONFIG", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert ["environment"] == [layer.place for layer in server_layers(None)]
 
 
 def test_the_model_of_a_change_decides_what_fits(tmp_path: Path) -> None:

@@ -7,16 +7,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.client.answer import Answer, Suggestion
-from lsp_server.commands.display import (
-    COLOURS,
-    MARKS,
-    Palette,
-    as_json,
-    ghost_text,
-    json_line,
-    palette,
-    times,
-)
+from lsp_server.commands.complete import as_json, ghost_text, json_line, times
 from lsp_server.commands.editing import Place
 from lsp_server.values import RequestTimings
 
@@ -37,35 +28,34 @@ def answer(text: str, timings: RequestTimings | None = TIMINGS) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("text", "offset", "suggestion", "look", "expected"),
+    ("text", "offset", "suggestion", "coloured", "expected"),
     [
-        ("a\nb = \nc", 6, "1", MARKS, "b = [1]"),
-        ("f()", 2, "x", MARKS, "f([x])"),
-        ("x", 1, "y", COLOURS, "x\x1b[1;32my\x1b[0m"),
-        ("d:\n  ", 5, "a\n  b", MARKS, "  [a\n  b]"),
-        ("x", 1, "", MARKS, "x[nothing to suggest]"),
-        ("", 0, "é", MARKS, "[é]"),
-        ("a\rb = \rc", 6, "1", MARKS, "b = [1]"),
-        ("a\r\nb = \r\nc", 7, "1", MARKS, "b = [1]"),
-        ("a\x0cb", 3, "1", MARKS, "a\\x0cb[1]"),
-        ("\x1b[2Jx", 5, "\x9b1m", COLOURS, "\\x1b[2Jx\x1b[1;32m\\x9b1m\x1b[0m"),
-        ("\u202ex", 2, "y\u2028", MARKS, "\\u202ex[y\\u2028]"),
-        ("\t👩\u200d🚀", 4, "\n", MARKS, "\t👩\u200d🚀[\n]"),
+        ("a\nb = \nc", 6, "1", False, "b = [1]"),
+        ("f()", 2, "x", False, "f([x])"),
+        ("x", 1, "y", True, "x\x1b[1;32my\x1b[0m"),
+        ("d:\n  ", 5, "a\n  b", False, "  [a\n  b]"),
+        ("x", 1, "", False, "x[nothing to suggest]"),
+        ("", 0, "é", False, "[é]"),
+        ("a\rb = \rc", 6, "1", False, "b = [1]"),
+        ("a\r\nb = \r\nc", 7, "1", False, "b = [1]"),
+        ("a\x0cb", 3, "1", False, "a\\x0cb[1]"),
+        ("\x1b[2Jx", 5, "\x9b1m", True, "\\x1b[2Jx\x1b[1;32m\\x9b1m\x1b[0m"),
+        ("\u202ex", 2, "y\u2028", False, "\\u202ex[y\\u2028]"),
+        ("\t👩\u200d🚀", 4, "\n", False, "\t👩\u200d🚀[\n]"),
     ],
 )
 def test_the_suggestion_stands_in_its_line(
-    text: str, offset: int, suggestion: str, look: Palette, expected: str
+    text: str,
+    offset: int,
+    suggestion: str,
+    coloured: bool,  # noqa: FBT001 - pytest passes a case's values by name
+    expected: str,
 ) -> None:
     """Only the cursor's line is shown, with the suggestion marked in its place.
 
     What a terminal would obey, in the file or the suggestion, is spelt out.
     """
-    assert expected == ghost_text(text, offset, answer(suggestion), look)
-
-
-def test_there_are_no_colours_in_a_pipe() -> None:
-    """Escape sequences would only be in the way of whoever reads a pipe."""
-    assert MARKS == palette({})
+    assert expected == ghost_text(text, offset, answer(suggestion), coloured=coloured)
 
 
 def test_the_times_are_told_in_one_line() -> None:

@@ -1,0 +1,285 @@
+"""Reads settings from each place that may have some: file, environment, editor.
+
+A layer holds raw values, as TOML, a variable or JSON gives them; `settings` checks
+them.
+"""
+
+import dataclasses
+import datetime
+import difflib
+import enum
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lsp_server.config import Config
+from lsp_server.errors import ConfigError
+
+__all__ = [
+    "SECTIONS",
+    "Layer",
+    "changed_layer",
+    "config_path",
+    "editor_layer",
+    "environment_layer",
+    "file_layer",
+    "server_layers",
+    "shown",
+    "spelt",
+    "unknown_setting",
+]
+
+SECTIONS = frozenset(field.name for field in dataclasses.fields(Config))
+
+_EDITOR = "editor"
+_ENVIRONMENT = "environment"
+_PREFIX = "MIDFILL_"
+_NOT_SETTINGS = ("MIDFILL_CONFIG", "MIDFILL_VSCODE_")
+_SHORT_NAMES = {"MIDFILL_DEVICE": ("engine", "device")}
+
+_OF_THE_CLIENT = frozenset({"enable", "languages", "server", "hint", "trace"})
+"""Settings of editor extensions, which send all that is called ``midfill``."""
+
+_MOST_FILE_BYTES = 1 << 20
+_SHOWN_CHARS = 60
+_TOO_LARGE = "a value too large to show"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Settings from one place.
+
+    Attributes:
+        place: Where they stand, for people: a file's path, ``environment``, ``editor``.
+        values: Section to key to raw value, all in snake case.
+        problems: What could not even be read.
+    """
+
+    place: str
+    values: Mapping[str, object]
+    problems: tuple[ConfigError, ...] = ()
+
+
+def server_layers(config_file: Path | None, model: str | None = None) -> list[Layer]:
+    """Return the layers below an editor: file, environment, command line.
+
+    Args:
+        config_file: The file that the command line names.
+        model: The model that the command line names.
+    """
+    path = config_file or config_path(os.environ)
+    files = [file_layer(path)] if path else []
+    named = [Layer(place="--model", values={"model": {"path": model}})] if model else []
+    return [*files, environment_layer(os.environ), *named]
+
+
+def config_path(environment: Mapping[str, str]) -> Path | None:
+    """Find the user's TOML file: ``MIDFILL_CONFIG``, else the XDG folder's, else none.
+
+    A file that ``MIDFILL_CONFIG`` names is returned even if it does not exist, and so
+    is one in a folder that may not be read: reading it reports that to the user.
+    """
+    named = environment.get("MIDFILL_CONFIG")
+    if named:
+        return Path(named)
+    folder = environment.get("XDG_CONFIG_HOME", "")
+    try:
+        # The specification has a relative path ignored.
+        if not Path(folder).is_absolute():
+            home = environment.get("HOME") or "~"
+            folder = str(Path(home).expanduser() / ".config")
+    # Neither a variable nor an entry for this user.
+    except RuntimeError:
+        return None
+    default = Path(folder) / "midfill" / "config.toml"
+    try:
+        return default if default.is_file() else None
+    except OSError:
+        return default
+
+
+def file_layer(path: Path) -> Layer:
+    """Read a TOML file; an unreadable one is an empty layer with a problem."""
+    place = str(path)
+    correct = "Correct it there; until then the whole file is ignored"
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_FILE_BYTES + 1)
+        if len(content) <= _MOST_FILE_BYTES:
+            # Editors on Windows begin a file with a byte order mark.
+            values = tomllib.loads(content.decode("utf-8-sig"))
+            return Layer(place=place, values=values)
+        what = f"the configuration file is larger than {_MOST_FILE_BYTES:,} bytes"
+    except OSError as error:
+        what = f"the configuration file cannot be read ({error.strerror})"
+        correct = "Create it or its permissions anew, or name another file"
+    except UnicodeDecodeError as error:
+        what = f"the configuration file is not UTF-8 (byte {error.start})"
+    # A number of thousands of digits is a ValueError, too.
+    except ValueError as error:
+        what = f"the configuration file is not TOML ({error})"
+    except RecursionError:
+        what = "the configuration file is nested too deeply"
+    problem = ConfigError(what, subject=place, remedy=correct)
+    return Layer(place=place, values={}, problems=(problem,))
+
+
+def environment_layer(environment: Mapping[str, str]) -> Layer:
+    """Read ``MIDFILL_<SECTION>_<KEY>`` variables, and ``MIDFILL_DEVICE`` for short.
+
+    Values are read as TOML where they are TOML (``true``, ``12``), else as text.
+    """
+    values: dict[str, dict[str, object]] = {}
+    problems: list[ConfigError] = []
+    for name, text in sorted(environment.items()):
+        if not name.startswith(_PREFIX) or name.startswith(_NOT_SETTINGS):
+            continue
+        section, _, key = name.removeprefix(_PREFIX).lower().partition("_")
+        if name in _SHORT_NAMES:
+            section, key = _SHORT_NAMES[name]
+        if section not in SECTIONS:
+            problems.append(unknown_setting(name, _ENVIRONMENT, "Sections", SECTIONS))
+            continue
+        default = getattr(getattr(Config(), section), key, None)
+        values.setdefault(section, {})[key] = _value_of(text, default)
+    return Layer(place=_ENVIRONMENT, values=values, problems=tuple(problems))
+
+
+def editor_layer(options: object) -> Layer:
+    """Read what an editor sent to this server, with or without ``midfill`` around it.
+
+    Keys are in camel case, and may be joined by dots. Null means nothing, and so does
+    an empty list, which some editors send for an empty object.
+    """
+    if isinstance(options, Mapping):
+        options = _without_dots(options)
+        options = options.get("midfill", options)
+    if options is None or options == []:
+        return Layer(place=_EDITOR, values={})
+    if not isinstance(options, Mapping):
+        problem = ConfigError(
+            f"{shown(options)} is not an object of settings",
+            subject=_EDITOR,
+            remedy='Send an object such as {"completion": {"enabled": true}}',
+        )
+        return Layer(place=_EDITOR, values={}, problems=(problem,))
+    values = {
+        section: _snake_keys(entries) if isinstance(entries, Mapping) else entries
+        for section, entries in _snake_keys(_without_dots(options)).items()
+        if section not in _OF_THE_CLIENT and entries is not None and entries != []
+    }
+    return Layer(place=_EDITOR, values=values)
+
+
+def changed_layer(settings: object) -> Layer | None:
+    """Read the settings of ``workspace/didChangeConfiguration``; None: not for us.
+
+    Editors send one object to every server. Ours is what stands under ``midfill``, or
+    an object whose keys are our sections, perhaps misspelt.
+    """
+    if not isinstance(settings, Mapping):
+        return None
+    settings = _without_dots(settings)
+    if "midfill" in settings:
+        return None if settings["midfill"] is None else editor_layer(settings)
+    ours = {key: value for key, value in settings.items() if _is_section(str(key))}
+    return editor_layer(ours) if ours else None
+
+
+def shown(value: object) -> str:
+    """Return a value as its file or editor spells it, cut where it is long."""
+    if isinstance(value, enum.Enum):
+        value = value.value
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=_without_json)
+    # Python limits the digits of a number, and how deep a value may be nested.
+    except (ValueError, RecursionError):
+        return _TOO_LARGE
+    # Half a surrogate pair, as an undecodable byte of a variable is, cannot be sent.
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."
+
+
+def spelt(name: str, place: str) -> str:
+    """Return a name, such as ``engine.max_num_seqs``, as its place writes it."""
+    if place == _ENVIRONMENT:
+        return _PREFIX + name.replace(".", "_").upper()
+    if place == _EDITOR:
+        first, *rest = name.split("_")
+        return "".join([first, *(word.capitalize() for word in rest)])
+    return name
+
+
+def unknown_setting(
+    name: str, place: str, kind: str, known: Iterable[str]
+) -> ConfigError:
+    """Make the problem for a name that does not exist.
+
+    Args:
+        name: The name, spelt as in its place.
+        place: Where it stands.
+        kind: What ``known`` are, in the plural.
+        known: The names that there are, spelt likewise.
+    """
+    listed = sorted(known)
+    near = difflib.get_close_matches(name, listed, n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    return ConfigError(
+        f"there is no setting {shown(name)[1:-1]}",
+        subject=place,
+        remedy=f"{meant}{kind} there: {', '.join(listed)}",
+    )
+
+
+def _value_of(text: str, default: object) -> object:
+    """Read a variable as TOML would, else take the text as it stands."""
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    value = table["value"]
+    # A model may be called 2026, and a text have several lines.
+    is_text = isinstance(default, str) and not isinstance(value, str)
+    return text if is_text or len(table) > 1 else value
+
+
+def _without_json(value: object) -> str:
+    """Spell what TOML has and JSON has not: dates and times."""
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return type(value).__name__
+
+
+def _is_section(key: str) -> bool:
+    """Return whether a key is one of our sections, or nearly."""
+    return bool(difflib.get_close_matches(_snake(key), SECTIONS, n=1, cutoff=0.8))
+
+
+def _snake(name: str) -> str:
+    """Turn a name in camel case into snake case."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+
+
+def _snake_keys(values: Mapping[str, object]) -> dict[str, object]:
+    """Turn keys in camel case into snake case, one level deep."""
+    return {_snake(str(key)): value for key, value in values.items()}
+
+
+def _without_dots(values: Mapping[str, object]) -> dict[str, object]:
+    """Turn ``{"log.level": x}`` into ``{"log": {"level": x}}``.
+
+    Where a section is there in both ways, its keys are joined, the later over the
+    earlier.
+    """
+    result: dict[str, object] = {}
+    for key, value in values.items():
+        first, dot, rest = str(key).partition(".")
+        added = _without_dots({rest: value}) if dot else value
+        held = result.get(first)
+        if isinstance(held, Mapping) and isinstance(added, Mapping):
+            added = {**held, **added}
+        result[first] = added
+    return result
