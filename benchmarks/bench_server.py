@@ -15,10 +15,10 @@ from benchmarks.heap_probe import HeapProbe
 from benchmarks.side_channel import serve_side_channel
 from lsp_server.config import Config
 from lsp_server.engine.base import Engine
-from lsp_server.engine.device import choose_device
-from lsp_server.engine.environment import prepare_environment
 from lsp_server.engine.start_progress import StartProgress
+from lsp_server.engine.vllm_build import choose_device
 from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.engine.vllm_options import prepare_environment
 from lsp_server.protocol.server import run_stdio
 from lsp_server.service.backend import Backend
 from lsp_server.service.loaded_model import LoadedModel
@@ -70,7 +70,7 @@ class TappedConfigurator:
             model_folder=model.folder,
             context_length=model.manifest.context_length,
             quantization=quantisation.method if quantisation else "",
-            reach=progress.reach,
+            on_stage=progress.reach,
         )
         tap = EngineTap(engine, model.tokenizer)
         self._side_channels.append(await serve_side_channel(self._socket, tap))

@@ -4,15 +4,15 @@ import ctypes
 import sys
 from typing import ClassVar
 
-from lsp_server.engine.worker_probe import WorkerProbe
+from lsp_server.engine.vllm_plugin import WorkerExtension
 
 __all__ = ["HeapProbe", "heap_in_use_bytes", "release_free_heap"]
 
 
-class HeapProbe(WorkerProbe):
+class HeapProbe(WorkerExtension):
     """The server's own questions to a worker, and the benchmarks'.
 
-    vLLM mixes it into its worker in place of `WorkerProbe`.
+    vLLM mixes it into its worker in place of `WorkerExtension`.
     """
 
     def midfill_heap_in_use_bytes(self) -> int:

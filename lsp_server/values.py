@@ -7,8 +7,6 @@ JSON, vLLM or any tokenizer, and nothing here changes after it is made.
 import enum
 from dataclasses import dataclass
 
-from lsp_server.hold import Hold
-
 __all__ = [
     "Completion",
     "CompletionScope",
@@ -18,6 +16,8 @@ __all__ = [
     "EngineState",
     "FinishReason",
     "GenerationRequest",
+    "Hold",
+    "HoldStep",
     "Prompt",
     "RequestTimings",
     "Snapshot",
@@ -116,6 +116,35 @@ class Window:
     suffix_ids: tuple[int, ...]
     dropped_prefix_chars: int
     dropped_suffix_chars: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldStep:
+    """The tokens that a generation may continue with, before a `Hold` is spelt.
+
+    Attributes:
+        finishing: Tokens that spell the rest of the text, and perhaps more: one bit for
+            each token, token 0 in the lowest bit of the first byte.
+        going_on: Tokens that spell a part of the rest, each with the step to go to.
+    """
+
+    finishing: bytes
+    going_on: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A text that a generation must begin with: it was typed, but is not in the prompt.
+
+    Attributes:
+        text: The text.
+        typed_ids: Its tokens when it is encoded by itself.
+        steps: The tokens allowed at each step; a generation starts at the first.
+    """
+
+    text: str
+    typed_ids: tuple[int, ...]
+    steps: tuple[HoldStep, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

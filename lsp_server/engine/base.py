@@ -1,7 +1,6 @@
-"""What Midfill asks of an inference engine.
+"""The interface of an inference engine: token ids in, token ids out.
 
-This module does not know which engine there is, which tokenizer fits it, or what a
-prompt means: token ids go in, token ids come out.
+This module knows no particular engine, no tokenizer, and not what a prompt means.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -15,7 +14,7 @@ from lsp_server.values import (
     TokenDelta,
 )
 
-__all__ = ["Engine", "Listener", "Start", "TellProgress"]
+__all__ = ["Engine", "Listener", "ReportProgress", "Start"]
 
 
 class Engine(Protocol):
@@ -23,7 +22,7 @@ class Engine(Protocol):
 
     @property
     def info(self) -> EngineInfo:
-        """What this engine is."""
+        """Name, version and device of this engine."""
         ...
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
@@ -40,11 +39,11 @@ class Engine(Protocol):
         ...
 
     async def abort(self, request_id: str) -> None:
-        """End a request in the engine; an unknown or ended one is left in peace."""
+        """End a request in the engine; an unknown or finished one is ignored."""
         ...
 
     async def health(self) -> EngineHealth:
-        """Tell how the engine is; this never raises."""
+        """Return the engine's state; never raises."""
         ...
 
     async def close(self) -> None:
@@ -53,10 +52,10 @@ class Engine(Protocol):
 
 
 Listener = Callable[[EngineNews], None]
-"""Hears of every state that the engine goes into, and how far a start has got."""
+"""Called on every change of an engine's state, and as a start progresses."""
 
-TellProgress = Callable[[int, str], None]
-"""Takes how much of a start is done, in percent, and what it is at."""
+ReportProgress = Callable[[int, str], None]
+"""Called with how much of a start is done, in percent, and what is being done."""
 
-Start = Callable[[TellProgress], Awaitable[Engine]]
+Start = Callable[[ReportProgress], Awaitable[Engine]]
 """Starts an engine."""

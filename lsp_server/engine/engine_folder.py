@@ -1,7 +1,9 @@
-"""One engine's own folder, and the guard that ends what the server could not.
+"""An engine's private folder, the guard that watches it, and the mark of its processes.
 
 Everything that an engine's processes leave in the file system lies in this folder:
-their sockets, the store over which they meet, and their report of the start.
+their sockets, the file over which they meet, and their report of the start. Everything
+that is started for an engine inherits a mark in its environment, by which the guard
+knows what to kill (`guard`), and code in the process knows whose it is.
 
 This module does not know vLLM.
 """
@@ -15,34 +17,44 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from lsp_server.engine import engine_mark, guard
+from lsp_server.engine import guard
 from lsp_server.errors import EngineStartError
 
-__all__ = ["EngineFolder"]
+__all__ = ["OWNER_VARIABLE", "EngineFolder", "is_engine_process"]
+
+#: The environment variable with the mark: the server's process id, a dash, and what
+#: tells one start of an engine from another. A vLLM without it was started by somebody
+#: else.
+OWNER_VARIABLE = "MIDFILL_ENGINE_OWNER"
 
 #: A socket's path has 108 bytes on Linux; vLLM adds a name of 37 to the folder's.
 _LONGEST_PATH_BYTES = 108 - 37 - 1
 
 
+def is_engine_process() -> bool:
+    """Return whether this process belongs to an engine that another process started."""
+    owner = os.environ.get(OWNER_VARIABLE)
+    return owner is not None and owner.partition("-")[0] != str(os.getpid())
+
+
 class EngineFolder:
-    """A private folder that goes with its engine; `create` makes one.
+    """A private folder that is removed with its engine; `create` makes one.
 
     Attributes:
         path: The folder.
     """
 
-    def __init__(self, path: Path, mark: str, guard_pipe: int) -> None:
-        """Take over a folder that is there and is guarded."""
+    def __init__(self, path: Path, guard_pipe: int) -> None:
+        """Take over an existing folder and the writing end of its guard's pipe."""
         self.path = path
-        self._mark = mark
         self._guard_pipe = guard_pipe
 
     @classmethod
     def create(cls) -> Self:
         """Make a folder and start its guard; blocks for some milliseconds.
 
-        From here on every process that is started with this process's environment is
-        the engine's: it is killed when this process ends.
+        From here on, every process that is started with this process's environment
+        counts as the engine's: it is killed when this process ends.
 
         Raises:
             EngineStartError: There is no place for it, or no process can be started.
@@ -57,11 +69,11 @@ class EngineFolder:
                 subject="temporary files",
                 remedy="free some space, or set TMPDIR to a folder that can be written",
             ) from error
-        os.environ[engine_mark.OWNER_VARIABLE] = mark
-        return cls(path, mark, pipe)
+        os.environ[OWNER_VARIABLE] = mark
+        return cls(path, pipe)
 
     def remove(self) -> None:
-        """Remove the folder and let the guard go. May be called twice.
+        """Remove the folder and dismiss the guard. May be called twice.
 
         Call it once the engine's processes have ended.
         """
@@ -79,12 +91,12 @@ class EngineFolder:
 
 
 def _start_guard(mark: str, path: Path) -> int:
-    """Start the guard, and return our end of its pipe."""
+    """Start the guard, and return the writing end of its pipe."""
     reader, writer = os.pipe()
     command = [sys.executable, "-I", "-S", "-B", guard.__file__]
     try:
         subprocess.run(
-            [*command, f"{engine_mark.OWNER_VARIABLE}={mark}", str(path)],
+            [*command, f"{OWNER_VARIABLE}={mark}", str(path)],
             stdin=reader,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -101,7 +113,7 @@ def _start_guard(mark: str, path: Path) -> int:
 
 
 def _parent() -> str:
-    """The folder for sockets: the user's own where there is one, and short enough."""
+    """Return where to make the folder: private if possible, and with a short path."""
     places = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]  # noqa: S108 - mkdtemp makes the folder private
     for place in places:
         longest = os.path.join(place, "midfill-12345678")  # noqa: PTH118 - bytes are counted

@@ -1,13 +1,13 @@
-"""Sees to it that nothing of an engine outlives the server that started it.
+"""Ends the processes of an engine whose server has died, and removes its folder.
 
-A program of its own, not a module to import: the server runs this file with an
-interpreter that loads nothing else, before it starts an engine. It waits at the end of
-a pipe whose other end only the server holds, so it notices the server's end at once,
-whichever way that came, and however far the engine's start had got. Then it kills every
-process that has the engine's mark in its environment, and removes the engine's folder.
+This file is run as a program, by an interpreter that loads nothing else, before the
+server starts an engine. The program reads from a pipe whose other end only the server
+holds, so it notices at once when the server ends, for whatever reason and however far
+the engine's start had got. Then it kills every process that has the engine's mark in
+its environment, and removes the engine's folder.
 
-It detaches itself from the server, so that a signal to the server's process group, or
-an editor that kills the server's whole process tree, does not reach it.
+It leaves the server's process group and session, so that it survives a signal to the
+group, and an editor that kills the server's whole process tree.
 
 Source of the marks: ``/proc/PID/environ``, see proc(5).
 """
@@ -20,13 +20,14 @@ from pathlib import Path
 
 __all__ = ["main"]
 
-#: What the server says when it has cleaned up by itself.
+#: What the server writes when it has cleaned up by itself.
 DONE = b"done"
 
 _POLL_S = 0.05
-#: A child that was forked but did not run its program yet has no mark until it does.
+#: A child that was just forked shows the mark only once it runs its program, so the
+#: search goes on until nothing was found for this long.
 _QUIET_S = 0.5
-#: `multiprocessing`'s tracker frees shared memory once the others are gone.
+#: `multiprocessing`'s tracker frees shared memory when the other processes have ended.
 _TRACKER = b"multiprocessing.resource_tracker"
 _TRACKER_PATIENCE_S = 1.0
 
@@ -43,17 +44,17 @@ def main(words: list[str]) -> int:
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    said = b""
+    received = b""
     while chunk := os.read(0, 64):
-        said += chunk
-    if DONE not in said:
+        received += chunk
+    if DONE not in received:
         _kill_all(mark)
     _remove(folder)
     return 0
 
 
 def _kill_all(mark: bytes) -> None:
-    """Kill every process with the mark, until none has come up for a while."""
+    """Kill every process with the mark, until none has been found for a while."""
     began_at_s = quiet_since_s = time.monotonic()
     while time.monotonic() - quiet_since_s < _QUIET_S:
         patient = time.monotonic() - began_at_s < _TRACKER_PATIENCE_S
@@ -70,7 +71,7 @@ def _kill_all(mark: bytes) -> None:
 
 
 def _marked(mark: bytes) -> list[int]:
-    """Find the processes that have the mark in their environment."""
+    """Return the ids of the processes that have the mark in their environment."""
     names = [path.name for path in Path("/proc").iterdir()]
     numbers = [int(name) for name in names if name.isdigit()]
     return [
@@ -79,7 +80,7 @@ def _marked(mark: bytes) -> list[int]:
 
 
 def _read(process_id: int, name: str) -> bytes:
-    """Read one of the files about a process; empty for one that is gone."""
+    """Return the content of a file about a process; empty if the process is gone."""
     try:
         return Path(f"/proc/{process_id}/{name}").read_bytes()
     except OSError:
@@ -87,7 +88,7 @@ def _read(process_id: int, name: str) -> bytes:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder with what is in it; the server may have done so already."""
+    """Remove a folder and its content; the server may have done so already."""
     try:
         for entry in folder.iterdir():
             if entry.is_dir() and not entry.is_symlink():

@@ -1,11 +1,6 @@
 """Four-bit matrix multiplication on CPUs without AVX-512, by PyTorch's own operators.
 
 This module knows tensors only: no vLLM, no checkpoint format, no layer.
-
-Two ways lead to the same product. Few rows are bound by memory, so they read the
-packed weights, half a byte each. Many rows are bound by arithmetic, where PyTorch's
-packed operator is about half as fast as a float32 GEMM, so they use a float32 copy of
-the weights where there is room for one.
 """
 
 from dataclasses import dataclass
@@ -33,6 +28,10 @@ _DENSE_ROWS = 24
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedWeight:
     """One linear layer's weights, ready to multiply.
+
+    Few rows are bound by memory, so they read the packed weights, half a byte each.
+    Many rows are bound by arithmetic, where PyTorch's packed operator is about half as
+    fast as a float32 GEMM, so they use a float32 copy where there is room for one.
 
     Attributes:
         packed: Two weights per byte, in PyTorch's own layout.
@@ -69,9 +68,6 @@ def pack(codes: torch.Tensor, scales: torch.Tensor, *, room_bytes: int) -> Packe
         scales: One factor per group and output feature, (groups, N), in the type of
             the activations. The weight is ``(code - 8) * scale``.
         room_bytes: A float32 copy is kept if it takes no more than this.
-
-    Returns:
-        The packed weights.
 
     Raises:
         ValueError: The groups do not divide the input features into sizes that the

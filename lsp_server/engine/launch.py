@@ -1,7 +1,7 @@
-"""Start something slow that has child processes, without blocking the event loop.
+"""Runs a slow start in a thread, and ends the processes that it has begun.
 
-This module does not know vLLM. It knows that a construction in a thread cannot be
-cancelled, but that it fails soon after its child processes are gone.
+A thread cannot be cancelled; but a start that waits for its child processes fails soon
+after they are killed. This module does not know vLLM.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ _Built = TypeVar("_Built")
 _POLL_S = 0.02
 _END_TIMEOUT_S = 5.0
 _THREAD_NAME = "midfill-launch"
-#: A server that must end has two seconds for everything.
-_LAUNCH_PATIENCE_S = 0.5
+#: How long a cancellation waits for the thread; a server has two seconds to end.
+_CANCEL_TIMEOUT_S = 0.5
 
 
 def child_processes() -> list[psutil.Process]:
-    """The processes that `multiprocessing` started here, with all that they started."""
+    """Return the processes that `multiprocessing` started here, and their children."""
     found: list[psutil.Process] = []
     for child in multiprocessing.active_children():
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -43,19 +43,20 @@ def child_processes() -> list[psutil.Process]:
 
 
 def end_processes(processes: Sequence[psutil.Process]) -> None:
-    """Kill processes and wait until they are gone. Blocks for up to five seconds."""
+    """Kill processes and wait until they are gone; blocks for up to five seconds."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     deadline_s = time.monotonic() + _END_TIMEOUT_S
     while not all(map(_is_gone, processes)) and time.monotonic() < deadline_s:
         time.sleep(_POLL_S)
-    # Takes their exit codes. psutil's own wait would take them away from
-    # `multiprocessing`, which would believe for ever that they live.
+    # Collects their exit codes. If psutil collected them, `multiprocessing` would
+    # believe for ever that the processes live.
     multiprocessing.active_children()
 
 
 def _is_gone(process: psutil.Process) -> bool:
+    """Return whether a process has ended; its parent may not have noticed yet."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -65,18 +66,18 @@ def _is_gone(process: psutil.Process) -> bool:
 async def run_in_thread(
     build: Callable[[threading.Event], _Built], discard: Callable[[_Built], None]
 ) -> _Built:
-    """Run ``build`` in a thread of its own and wait for what it makes.
+    """Run ``build`` in a thread of its own, and return its result.
 
-    One build runs at a time: it waits for one that was given up and has not ended yet.
+    One build runs at a time: it waits until one that was cancelled earlier has ended.
 
     If the waiting task is cancelled, the event that ``build`` was given is set, and the
-    child processes that came up since are killed before the cancellation goes on. A
-    build that ends soon is waited for; one that is in the middle of an import is left
-    to itself, and what it makes all the same is discarded.
+    child processes that it has started are killed before the cancellation goes on. A
+    build that does not end within half a second, because it is importing for example,
+    goes on in the background, and its result is discarded.
 
     Args:
-        build: Makes the thing; may look at the event between its steps and give up.
-        discard: Ends a thing that nobody waits for any more.
+        build: Makes the result; may check the event between its steps and give up.
+        discard: Ends a result that nobody waits for any more.
     """
     cancelled = threading.Event()
     outcome: Future[_Built] = Future()
@@ -93,25 +94,25 @@ async def run_in_thread(
 
     older = [t for t in threading.enumerate() if t.name == _THREAD_NAME]
     before = {process.pid for process in child_processes()}
-    # A daemon thread: an interpreter that must end does not wait for an import.
+    # A daemon thread, so that the interpreter can end in the middle of an import.
     threading.Thread(target=run, name=_THREAD_NAME, daemon=True).start()
     try:
         return await asyncio.shield(asyncio.wrap_future(outcome))
     except asyncio.CancelledError:
         cancelled.set()
         ending = in_daemon_thread(lambda: _end_launch(outcome, before, discard))
-        await asyncio.wait({ending}, timeout=_LAUNCH_PATIENCE_S)
+        await asyncio.wait({ending}, timeout=_CANCEL_TIMEOUT_S)
         raise
 
 
 def in_daemon_thread(work: Callable[[], None]) -> "asyncio.Future[None]":
-    """Run ``work`` in a thread that keeps neither the loop nor the interpreter."""
+    """Run ``work`` in a thread that the interpreter does not wait for at its end."""
     outcome: Future[None] = Future()
 
     def run() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting task
             outcome.set_exception(error)
             return
         outcome.set_result(None)
@@ -121,7 +122,7 @@ def in_daemon_thread(work: Callable[[], None]) -> "asyncio.Future[None]":
 
 
 def cpu_time_s(processes: Sequence[psutil.Process]) -> float:
-    """The processor time that processes have used, in seconds, the ended left out."""
+    """Return the processor time of those processes that still run, in seconds."""
     total_s = 0.0
     for process in processes:
         with contextlib.suppress(psutil.Error):
@@ -133,6 +134,7 @@ def cpu_time_s(processes: Sequence[psutil.Process]) -> float:
 def _end_launch(
     outcome: "Future[_Built]", before: set[int], discard: Callable[[_Built], None]
 ) -> None:
+    """Kill a launch's child processes until its thread has ended; blocks."""
     while not outcome.done():
         end_processes([p for p in child_processes() if p.pid not in before])
         with contextlib.suppress(TimeoutError, Exception):

@@ -1,7 +1,6 @@
-"""The real engine: vLLM's `AsyncLLM` behind the `Engine` Protocol.
+"""The real engine: vLLM's `AsyncLLM` behind the `Engine` interface.
 
-vLLM runs in processes of its own: an engine core that schedules, and workers that
-compute. `vllm_launch` starts them.
+vLLM schedules and computes in processes of its own, which `vllm_launch` starts.
 """
 
 import asyncio
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from lsp_server.config import EngineConfig
-from lsp_server.engine.faults import request_faults
 from lsp_server.engine.launch import cpu_time_s, in_daemon_thread
+from lsp_server.engine.vllm_errors import request_errors
 from lsp_server.engine.vllm_launch import RunningVllm, VllmLaunch
 from lsp_server.errors import (
     EngineDeadError,
@@ -48,20 +47,20 @@ _FINISH_REASONS = {
     "abort": FinishReason.ABORT,
 }
 
-#: Generated at the end of a start, so that a ready engine has proved that it can, and
-#: the first real request does not pay for what is built at first use.
+#: Generated at the end of a start: it proves that the engine works, and builds what is
+#: built at first use.
 _PROBE = GenerationRequest(request_id="start-probe", token_ids=(0, 0), max_tokens=2)
 
 
 def _ignore(_stage: StartStage) -> None:
-    """Hear of a stage that nobody is interested in."""
+    """Do nothing when a stage begins."""
 
 
 class VllmEngine:
     """vLLM, on a CPU or on CUDA; `start` makes one."""
 
     def __init__(self, running: RunningVllm, *, kernels: Sequence[str] = ()) -> None:
-        """Take over what a launch made."""
+        """Take over a started vLLM."""
         self._running = running
         self._llm = running.llm
         self._vocabulary_size = int(running.llm.model_config.get_vocab_size())
@@ -79,12 +78,12 @@ class VllmEngine:
         model_folder: Path,
         context_length: int,
         quantization: str = "",
-        reach: Callable[[StartStage], None] = _ignore,
+        on_stage: Callable[[StartStage], None] = _ignore,
     ) -> Self:
-        """Start an engine and prove that it generates.
+        """Start an engine, and check that it generates.
 
-        Takes half a minute and more; the event loop goes on meanwhile. Cancelling the
-        task ends every process that was started so far.
+        Takes half a minute or more, during which the event loop runs. If the task is
+        cancelled, every process that was started so far is ended.
 
         Args:
             config: The user's settings.
@@ -92,11 +91,11 @@ class VllmEngine:
             context_length: The most tokens that the model was trained for.
             quantization: vLLM's name of the checkpoint's scheme; empty lets vLLM read
                 it from the checkpoint.
-            reach: Hears of each stage that the start comes to, in any thread.
+            on_stage: Called when a stage of the start begins, in any thread.
 
         Raises:
             ConfigError: A setting asks for more than the model can do.
-            ModelError: Only another model helps, or a fresh copy of this one.
+            ModelError: The model cannot run here, or its files are damaged.
             EngineStartError: The engine cannot start for another reason.
         """
         started_at = time.monotonic()
@@ -106,12 +105,12 @@ class VllmEngine:
             model_folder=model_folder,
             context_length=context_length,
             quantization=quantization,
-            reach=reach,
+            on_stage=on_stage,
         )
         running = await launch.start()
         engine = cls(running)
         try:
-            reach(StartStage.PROBE)
+            on_stage(StartStage.PROBE)
             async with contextlib.aclosing(engine.generate(_PROBE)) as deltas:
                 async for _ in deltas:
                     pass
@@ -127,7 +126,7 @@ class VllmEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """What this engine is."""
+        """Name, version and device of this engine."""
         return self._info
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
@@ -143,7 +142,7 @@ class VllmEngine:
         finished = False
         self._active.add(request.request_id)
         try:
-            with request_faults(request.request_id):
+            with request_errors(request.request_id):
                 outputs = self._llm.generate(
                     _engine_input(request),
                     _sampling_params(request),
@@ -156,12 +155,12 @@ class VllmEngine:
         finally:
             self._active.discard(request.request_id)
             if not finished:
-                # vLLM aborts by itself, except where it is cancelled between noting a
-                # request and handing it to the scheduler.
+                # vLLM aborts by itself, unless it is cancelled between noting a request
+                # and passing it to the scheduler.
                 await self.abort(request.request_id)
 
     def _check_open(self, request: GenerationRequest) -> None:
-        """Refuse a request to an engine that was closed: nobody would answer it."""
+        """Refuse a request to a closed engine, which would never be answered."""
         if self._ending is not None:
             raise EngineDeadError(
                 "the engine was shut down",
@@ -172,37 +171,37 @@ class VllmEngine:
     def _check_tokens(self, request: GenerationRequest) -> None:
         """Refuse tokens that the model does not have.
 
-        vLLM checks them only where it has a tokenizer; unchecked, the worker fails in
-        its embedding and the whole engine dies.
+        vLLM checks them only if it has a tokenizer. Unchecked, they fail in the model's
+        embedding, and the whole engine dies.
         """
         size = self._vocabulary_size
-        strange = next((t for t in request.token_ids if not 0 <= t < size), None)
-        if strange is not None:
+        unknown = next((t for t in request.token_ids if not 0 <= t < size), None)
+        if unknown is not None:
             raise RequestRejectedError(
-                f"token {strange} is not one of the model's {size}",
+                f"token {unknown} is not one of the model's {size}",
                 subject=f"request {request.request_id}",
                 remedy="check that the tokenizer is the model's own",
             )
 
     async def abort(self, request_id: str) -> None:
-        """End a request in the engine; an unknown or ended one is left in peace."""
+        """End a request in the engine; an unknown or finished one is ignored."""
         with contextlib.suppress(Exception):
             await self._llm.abort(request_id)
 
     async def reset_prefix_cache(self) -> bool:
-        """Forget every cached prompt.
+        """Empty the prefix cache.
 
         Returns:
-            Whether the engine did so, which it does only if no request holds memory.
+            Whether the engine did so; it does not while a request holds memory.
 
         Raises:
             EngineDeadError: The engine is gone.
         """
-        with request_faults("reset-prefix-cache"):
+        with request_errors("reset-prefix-cache"):
             return bool(await self._llm.reset_prefix_cache())
 
     async def health(self) -> EngineHealth:
-        """Tell how the engine is; this never raises."""
+        """Return the engine's state; never raises."""
         in_flight = self._llm.get_num_unfinished_requests()
         if self._ending is not None:
             return EngineHealth(state=EngineState.CLOSED, requests_in_flight=0)
@@ -222,12 +221,12 @@ class VllmEngine:
         """End the engine and every process that it started. May be called twice."""
         if self._ending is None:
             self._ending = asyncio.create_task(self._end(), name="engine-end")
-        # Shielded, so that the end goes on where a caller is cancelled.
+        # Shielded, so that closing goes on if the caller is cancelled.
         await asyncio.shield(self._ending)
 
     async def _end(self) -> None:
         if (handler := self._llm.output_handler) is not None:
-            # It would report the end of the process that is wanted as a failure.
+            # It would report the wanted end of the process as a failure.
             handler.cancel()
             await asyncio.wait({handler})
         await in_daemon_thread(self._running.end)
@@ -243,17 +242,17 @@ def _engine_input(request: GenerationRequest) -> "TokensInput":
 def _sampling_params(request: GenerationRequest) -> "SamplingParams":
     from vllm.sampling_params import RequestOutputKind, SamplingParams
 
-    from lsp_server.engine.hold_masks import extra_arguments
+    from lsp_server.engine.hold_processors import extra_arguments
 
     return SamplingParams(
         temperature=request.temperature,
         top_p=request.top_p,
-        # The same request has the same answer, and each candidate one of its own.
+        # The same request gets the same answer, and each candidate a different one.
         seed=request.candidate or None,
         extra_args=extra_arguments(request.hold, len(request.token_ids)),
         max_tokens=request.max_tokens,
         stop_token_ids=list(request.stop_token_ids),
-        # Only the request says what ends it; the prompt's family knows its tokens.
+        # The request names the tokens that end it, as the model's family defines.
         ignore_eos=True,
         detokenize=False,
         output_kind=RequestOutputKind.DELTA,
@@ -261,7 +260,7 @@ def _sampling_params(request: GenerationRequest) -> "SamplingParams":
 
 
 def _delta(output: "RequestOutput", request: GenerationRequest) -> TokenDelta:
-    """Turn one output of vLLM into a delta.
+    """Convert an output of vLLM to a delta.
 
     Raises:
         GenerationError: vLLM gave the request up.
@@ -279,7 +278,7 @@ def _delta(output: "RequestOutput", request: GenerationRequest) -> TokenDelta:
         and token_ids[-1:]
         and (token_ids[-1] in request.stop_token_ids)
     ):
-        token_ids = token_ids[:-1]  # vLLM hands the stop token out as well.
+        token_ids = token_ids[:-1]  # vLLM returns the stop token, too.
     return TokenDelta(
         token_ids=token_ids,
         num_cached_tokens=output.num_cached_tokens or 0,

@@ -1,8 +1,8 @@
-"""Starting vLLM: everything between the settings and a running `AsyncLLM`.
+"""Starts vLLM: everything between the settings and a running `AsyncLLM`.
 
-What takes long or holds the interpreter happens in a thread or in another process, so
-the event loop stays free. vLLM is imported by that thread, not with this module,
-because the import alone takes seconds.
+What takes long or holds the interpreter's lock happens in a thread or in another
+process, so the event loop stays free. That thread also imports vLLM, which takes
+seconds.
 """
 
 import asyncio
@@ -18,15 +18,16 @@ from typing import TYPE_CHECKING
 import psutil
 
 from lsp_server.config import Device, EngineConfig
-from lsp_server.engine import bytecode, log_noise, start_report, unblocked_import
-from lsp_server.engine.device import choose_device
+from lsp_server.engine import loading, vllm_plugin
 from lsp_server.engine.engine_folder import EngineFolder
-from lsp_server.engine.environment import prepare_environment
 from lsp_server.engine.launch import child_processes, end_processes, run_in_thread
-from lsp_server.engine.memory import require_memory
-from lsp_server.engine.start_faults import start_error
-from lsp_server.engine.vllm_options import choose_options
-from lsp_server.engine.worker_probe import WorkerProbe
+from lsp_server.engine.vllm_build import choose_device
+from lsp_server.engine.vllm_errors import start_error
+from lsp_server.engine.vllm_options import (
+    choose_options,
+    prepare_environment,
+    require_memory,
+)
 from lsp_server.values import EngineInfo, StartStage
 
 if TYPE_CHECKING:
@@ -34,17 +35,18 @@ if TYPE_CHECKING:
 
 __all__ = ["RunningVllm", "VllmLaunch"]
 
-#: What holds a generation to a text, as vLLM names classes, for each model runner.
-_HOLDS_V1 = "lsp_server.engine.hold_v1:HoldProcessor"
-_HOLDS_V2 = "lsp_server.engine.hold_v2:HoldProcessor"
+#: Classes that vLLM imports by name in its own processes.
+_WORKER_EXTENSION = "lsp_server.engine.vllm_plugin.WorkerExtension"
+_HOLD_PROCESSOR_V1 = "lsp_server.engine.hold_processors:HoldProcessorV1"
+_HOLD_PROCESSOR_V2 = "lsp_server.engine.hold_processors:HoldProcessorV2"
 
-#: How often the stages are read that another process reaches.
+#: How often the stages are read that another process reports.
 _STAGE_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningVllm:
-    """A started `AsyncLLM` with its processes."""
+    """A started `AsyncLLM`, its processes, and its folder."""
 
     llm: "AsyncLLM"
     info: EngineInfo
@@ -52,89 +54,90 @@ class RunningVllm:
     folder: EngineFolder
 
     def end(self) -> None:
-        """End it and everything that it started.
+        """End the engine and every process that it started; blocks.
 
-        The processes are killed: they hold nothing that would have to be saved, and a
-        stopped or hung one ends in no other way.
+        The processes are killed: they hold nothing to be saved, and a process that is
+        stopped or hangs ends in no other way.
         """
         with contextlib.suppress(Exception):
             self.llm.shutdown(timeout=0.0)
-        # Its finaliser calls `shutdown` once more, and fails where that is at the
-        # interpreter's end, when vLLM's modules are gone already.
+        # Its finaliser calls `shutdown` again, which fails at the interpreter's end,
+        # when vLLM's modules are gone already.
         self.llm.shutdown = _do_nothing
         end_processes(self.processes)
         self.folder.remove()
 
 
 def _do_nothing() -> None:
-    """Stand in for a call that was made already."""
+    """Replace `shutdown` after it was called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmLaunch:
-    """What a start was asked for.
+    """One start of vLLM.
 
     Attributes:
         config: The user's settings.
         model_folder: The checkpoint.
         context_length: The most tokens that the model was trained for.
         quantization: vLLM's name of the checkpoint's scheme; empty leaves it to vLLM.
-        reach: Hears of each stage that the start comes to, in any thread.
+        on_stage: Called when a stage of the start begins, in any thread.
     """
 
     config: EngineConfig
     model_folder: Path
     context_length: int
     quantization: str
-    reach: Callable[[StartStage], None]
+    on_stage: Callable[[StartStage], None]
     _folders: list[EngineFolder] = field(default_factory=list)
 
     async def start(self) -> RunningVllm:
-        """Start vLLM and its processes, in a thread, and tell the stages.
+        """Start vLLM and its processes in a thread, and report the stages.
 
-        Cancelling the task ends what was started so far.
+        If the task is cancelled, what was started so far is ended.
 
         Raises:
-            MidfillError: For the reason that it says.
+            MidfillError: The start failed; the error says why.
         """
         task = asyncio.create_task(run_in_thread(self._run, RunningVllm.end))
-        told = 0
+        reported = 0
         try:
             while not task.done():
                 await asyncio.wait({task}, timeout=_STAGE_POLL_S)
-                stages = self._reached()
-                for stage in stages[told:]:
-                    self.reach(stage)
-                told = len(stages)
+                stages = self._stages()
+                for stage in stages[reported:]:
+                    self.on_stage(stage)
+                reported = len(stages)
             return task.result()
         finally:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
 
-    def _reached(self) -> tuple[StartStage, ...]:
-        """The stages that processes of this launch have come to."""
-        return start_report.reached(self._folders[0].path) if self._folders else ()
+    def _stages(self) -> tuple[StartStage, ...]:
+        """Return the stages that processes of this launch have entered."""
+        return vllm_plugin.read_stages(self._folders[0].path) if self._folders else ()
 
     def _run(self, cancelled: threading.Event) -> RunningVllm:
         """Start vLLM and its processes; blocks.
 
         Raises:
-            MidfillError: For the reason that it says.
+            MidfillError: The start failed; the error says why.
         """
         if cancelled.is_set():
             raise RuntimeError("the start was cancelled")
         folder = EngineFolder.create()
         self._folders.append(folder)
         try:
-            with unblocked_import.unblocked():
+            with loading.unblocked():
                 return self._start(folder, cancelled)
         except BaseException as error:
-            causes = start_report.read_causes(folder.path)
+            failures = vllm_plugin.read_failures(folder.path)
             folder.remove()
             if not isinstance(error, Exception):
                 raise
-            raise start_error(error, causes, model=self.model_folder.name) from error
+            name = self.model_folder.name
+            raise start_error(error, failures, model=name) from error
 
     def _start(self, folder: EngineFolder, cancelled: threading.Event) -> RunningVllm:
         device = choose_device(self.config.device)
@@ -150,15 +153,15 @@ class VllmLaunch:
                 self.model_folder, kv_cache_bytes=options.kv_cache_memory_bytes or 0
             )
         prepare_environment(device)
-        if bytecode.cache_folder(os.environ) is None:
-            # vLLM would make a folder named "~" in the present one.
+        if loading.cache_folder(os.environ) is None:
+            # vLLM would make a folder named "~" in the current one.
             os.environ["VLLM_CACHE_ROOT"] = str(folder.path / "cache")
-        log_noise.hush()
-        os.environ[start_report.FOLDER_VARIABLE] = str(folder.path)
+        vllm_plugin.drop_known_warnings()
+        os.environ[vllm_plugin.FOLDER_VARIABLE] = str(folder.path)
         os.environ["VLLM_RPC_BASE_PATH"] = str(folder.path)
-        self.reach(StartStage.IMPORT)
-        bytecode.ensure_bytecode()
-        unblocked_import.load_libraries()
+        self.on_stage(StartStage.IMPORT)
+        loading.ensure_bytecode()
+        loading.load_libraries()
         import vllm
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.usage.usage_lib import UsageContext
@@ -166,7 +169,7 @@ class VllmLaunch:
 
         if cancelled.is_set():
             raise RuntimeError("the start was cancelled")
-        self.reach(StartStage.SPAWN)
+        self.on_stage(StartStage.SPAWN)
         before = child_processes()
         vllm_config = AsyncEngineArgs(
             **dataclasses.asdict(options),
@@ -178,12 +181,13 @@ class VllmLaunch:
             disable_log_stats=True,
             use_tqdm_on_load=False,
             enable_log_requests=False,
-            worker_extension_cls=f"{WorkerProbe.__module__}.{WorkerProbe.__name__}",
+            worker_extension_cls=_WORKER_EXTENSION,
         ).create_engine_config(UsageContext.ENGINE_CONTEXT)
-        # The two model runners have interfaces of their own, and which of them it is
-        # vLLM decides from all of the configuration.
-        holds = _HOLDS_V2 if vllm_config.use_v2_model_runner else _HOLDS_V1
-        vllm_config.model_config.logits_processors = [holds]
+        # The two model runners have different interfaces, and vLLM decides from the
+        # whole configuration which of them it uses.
+        is_v2 = vllm_config.use_v2_model_runner
+        processor = _HOLD_PROCESSOR_V2 if is_v2 else _HOLD_PROCESSOR_V1
+        vllm_config.model_config.logits_processors = [processor]
         llm = AsyncLLM.from_vllm_config(vllm_config, disable_log_stats=True)
         return RunningVllm(
             llm=llm,

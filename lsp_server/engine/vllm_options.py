@@ -1,31 +1,81 @@
-"""From Midfill's settings to vLLM's options.
+"""Decides vLLM's options and environment, and whether there is memory for them.
 
-This module does not import vLLM: it decides, `vllm_engine` hands over.
+This module does not import vLLM.
 """
 
+import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lsp_server.config import Device, Dtype, EngineConfig
-from lsp_server.errors import ConfigError
+import psutil
 
-__all__ = ["VllmOptions", "choose_options", "reserved_cache_bytes"]
+from lsp_server.config import Device, Dtype, EngineConfig
+from lsp_server.engine.loading import cache_folder
+from lsp_server.errors import ConfigError, EngineStartError
+
+__all__ = [
+    "VllmOptions",
+    "choose_options",
+    "prepare_environment",
+    "require_memory",
+    "reserved_cache_bytes",
+]
 
 _GIB = 1 << 30
 
-#: The engine core computes by itself. On a CPU vLLM would replace its own executor of
-#: this kind by a worker process: it wants to set OpenMP's variables there, which
-#: `environment` has set already. Without that process a start takes a third less time,
-#: half a gigabyte less memory, and no core is spent on waiting.
-_ONE_PROCESS = "lsp_server.engine.executor.EngineExecutor"
+#: The engine core computes in its own process. On a CPU vLLM would replace its own
+#: executor of this kind by a worker process, to set OpenMP's variables there, which
+#: `prepare_environment` has set already. Without that process a start takes a third
+#: less time, half a gigabyte less memory, and no core is spent on waiting.
+_EXECUTOR = "lsp_server.engine.vllm_executor.EngineExecutor"
+
+#: Not to be changed by the user.
+_FORCED = {
+    # The server's stdout carries the protocol.
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    # Nothing is sent to anybody, and nothing is fetched: models are local folders.
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    # Messages between the processes are never unpickled from a socket.
+    "VLLM_ALLOW_INSECURE_SERIALIZATION": "0",
+    # CUDA does not survive a fork, and neither do the threads of an editor's server.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    # vLLM sets process titles, which would overwrite the environment, and by that the
+    # guard recognises the engine's processes.
+    "SPT_NOENV": "1",
+}
+
+#: `multiprocessing` frees the semaphores of an engine that was killed, as it should,
+#: and need not warn the user of it.
+_TRACKER_WARNING = "ignore:resource_tracker:UserWarning"
+
+#: Set unless the user has set them.
+_DEFAULTS = {
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    # PyTorch's C++ code warns that memory is bound to the only NUMA node.
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+}
+
+#: With fewer cores the tokenizer gains nothing from several threads, measured on two;
+#: on 16 it took half of the time.
+_CORES_FOR_PARALLEL_ENCODING = 4
+
+#: Threads that wait for each other soon sleep. By default they spin, and while another
+#: program occupies one of two cores they do so for as long as it runs: a step of 20 ms
+#: was measured to take up to 350 ms then.
+_OPENMP = {"OMP_WAIT_POLICY": "passive"}
+
+#: The layers of a model that a CPU can serve are too small for more threads.
+_MOST_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmOptions:
-    """vLLM's options under vLLM's names, each of them decided.
-
-    ``None`` leaves a choice to vLLM.
-    """
+    """vLLM's options under vLLM's names; ``None`` leaves a choice to vLLM."""
 
     model: str
     dtype: str
@@ -52,7 +102,7 @@ def choose_options(
     context_length: int,
     quantization: str,
 ) -> VllmOptions:
-    """Decide every option of an engine.
+    """Return the options of an engine.
 
     Args:
         config: The user's settings.
@@ -85,29 +135,86 @@ def choose_options(
         max_num_seqs=config.max_num_seqs,
         max_num_batched_tokens=config.max_num_batched_tokens or None,
         seed=config.seed,
-        # On a CPU vLLM would take 128, and only full blocks are found in the prefix
-        # cache: with 32 a prompt recomputes at most 32 tokens that it need not.
+        # On a CPU vLLM's default is 128, and the prefix cache finds only full blocks:
+        # with 32, at most 32 tokens of a prompt are computed needlessly.
         block_size=32 if on_cpu else None,
         # Captures a CUDA graph for each of the small batches that typing makes.
         performance_mode="balanced" if on_cpu else "interactivity",
-        # A prompt that changed by a few hundred tokens runs in a graph, too.
+        # A prompt that changed by a few hundred tokens then runs in a graph, too.
         max_cudagraph_capture_size=None if on_cpu else 512,
         distributed_executor_backend=(
-            _ONE_PROCESS if config.tensor_parallel_size == 1 else None
+            _EXECUTOR if config.tensor_parallel_size == 1 else None
         ),
     )
 
 
 def reserved_cache_bytes(config: EngineConfig, device: Device) -> int:
-    """Give the memory that is set aside for the KV cache; 0 leaves it to vLLM."""
+    """Return the memory to reserve for the KV cache, in bytes; 0 leaves it to vLLM."""
     # vLLM takes 92 % of a CPU machine's memory if it is not told.
     return config.kv_cache_memory_bytes or (_GIB if device is Device.CPU else 0)
 
 
 def _dtype(dtype: Dtype, *, on_cpu: bool, quantized: bool) -> str:
-    """vLLM's name of the activations' type."""
+    """Return vLLM's name for the type of the activations."""
     if dtype is not Dtype.AUTO:
         return str(dtype.value)
     if on_cpu or not quantized:
         return Dtype.BFLOAT16.value
     return Dtype.FLOAT16.value
+
+
+def require_memory(model_folder: Path, *, kv_cache_bytes: int) -> None:
+    """Check that weights and KV cache fit into the free memory of a CPU machine.
+
+    vLLM checks only after half a minute, or never: the system may kill its process
+    first. On CUDA vLLM measures the GPU's memory itself.
+
+    Raises:
+        EngineStartError: They do not fit.
+    """
+    weights_bytes = sum(p.stat().st_size for p in model_folder.glob("*.safetensors"))
+    free_bytes = psutil.virtual_memory().available
+    if weights_bytes + kv_cache_bytes <= free_bytes:
+        return
+    raise EngineStartError(
+        f"the weights take {weights_bytes / _GIB:.1f} GiB and the KV cache "
+        f"{kv_cache_bytes / _GIB:.1f} GiB, but {free_bytes / _GIB:.1f} GiB are free",
+        subject=model_folder.name,
+        remedy="lower engine.kv_cache_memory_bytes, close other programs, or take a "
+        "smaller model",
+        lasting=True,
+    )
+
+
+def prepare_environment(device: Device) -> None:
+    """Set the environment variables that vLLM and its helpers read, for all processes.
+
+    vLLM reads many of them when it is imported, so this comes before that. What the
+    user has set stands, except where another value would break the server or send
+    data away.
+    """
+    os.environ.update(_FORCED)
+    defaults = dict(_DEFAULTS)
+    parallel = len(os.sched_getaffinity(0)) >= _CORES_FOR_PARALLEL_ENCODING
+    defaults["TOKENIZERS_PARALLELISM"] = "true" if parallel else "false"
+    if device is Device.CUDA and importlib.util.find_spec("flashinfer") is None:
+        # vLLM uses flashinfer's sampler by default, and stops if it is not there.
+        defaults["VLLM_USE_FLASHINFER_SAMPLER"] = "0"
+    if device is Device.CPU:
+        defaults |= _OPENMP | {"OMP_NUM_THREADS": str(_compute_threads())}
+    if folder := cache_folder(os.environ):
+        # PyTorch's default is the temporary folder, which all users share.
+        defaults["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "torchinductor")
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    warnings = [w for w in os.environ.get("PYTHONWARNINGS", "").split(",") if w]
+    if _TRACKER_WARNING not in warnings:
+        os.environ["PYTHONWARNINGS"] = ",".join([*warnings, _TRACKER_WARNING])
+
+
+def _compute_threads() -> int:
+    """Return one thread for each physical core that this process may use."""
+    logical = psutil.cpu_count() or 1
+    per_core = max(1, logical // (psutil.cpu_count(logical=False) or logical))
+    usable = len(os.sched_getaffinity(0)) // per_core
+    return max(1, min(usable, _MOST_THREADS))

@@ -17,9 +17,8 @@ Sources: the idea is that of "token healing" in guidance-ai/guidance; which toke
 come was chosen by measurement, ``benchmarks/results/README.md``.
 """
 
-from lsp_server.hold import Hold, HoldStep
 from lsp_server.prompt.tokenizer import Tokenizer
-from lsp_server.values import Snapshot
+from lsp_server.values import Hold, HoldStep, Snapshot
 
 __all__ = ["held_at"]
 

@@ -12,13 +12,13 @@ from types import MappingProxyType
 
 from lsp_server.config import Config, Device, EngineKind
 from lsp_server.context.window import LineWindows
-from lsp_server.engine.base import Engine, TellProgress
-from lsp_server.engine.bytecode import cache_folder
-from lsp_server.engine.device import choose_device
+from lsp_server.engine.base import Engine, ReportProgress
+from lsp_server.engine.loading import cache_folder
 from lsp_server.engine.restart_policy import RestartPolicy
-from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress, StartTimes
 from lsp_server.engine.supervisor import EngineSupervisor
+from lsp_server.engine.vllm_build import choose_device
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.outcomes import CompletionResult
@@ -125,7 +125,7 @@ class LocalBackend:
         if self._engine is not None:
             await self._engine.close()
 
-    async def _start(self, tell: TellProgress) -> Engine:
+    async def _start(self, tell: ReportProgress) -> Engine:
         """Verify the model and start an engine for it, telling how far that has got.
 
         Raises:
@@ -215,7 +215,7 @@ def _load_model(config: Config) -> LoadedModel:
     return load_model(config.model.path, device, pulled=pulled)
 
 
-async def _tell_progress(progress: StartProgress, tell: TellProgress) -> None:
+async def _tell_progress(progress: StartProgress, tell: ReportProgress) -> None:
     """Tell how far a start has got, for as long as it lasts."""
     while True:
         tell(progress.percent, _STAGE_TEXTS[progress.stage])
@@ -231,7 +231,7 @@ async def _start_vllm(
         model_folder=model.folder,
         context_length=model.manifest.context_length,
         quantization=quantisation.method if quantisation else "",
-        reach=progress.reach,
+        on_stage=progress.reach,
     )
 
 

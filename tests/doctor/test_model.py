@@ -18,7 +18,7 @@ from lsp_server.config import (
 from lsp_server.doctor.findings import Level
 from lsp_server.doctor.model import check_generation, check_model, try_model
 from lsp_server.engine.base import Engine
-from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.errors import EngineStartError
 from lsp_server.modelstore.locate import locate

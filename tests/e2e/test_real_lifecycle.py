@@ -16,7 +16,7 @@ import pytest
 from launched_server import MIDFILL, LaunchedServer, launched
 from piped_editor import Editor
 
-from lsp_server.engine import engine_mark
+from lsp_server.engine import engine_folder
 
 pytestmark = pytest.mark.engine
 
@@ -34,14 +34,14 @@ WITH_STATUS = {
 
 def marked(server: int) -> Iterator[psutil.Process]:
     """Every process of a server's engines, guards included."""
-    mark = f"{engine_mark.OWNER_VARIABLE}={server}-"
+    mark = f"{engine_folder.OWNER_VARIABLE}={server}-"
     for process in psutil.process_iter():
         try:
             environment = process.environ()
             words = process.cmdline()
         except psutil.Error:
             continue
-        owner = environment.get(engine_mark.OWNER_VARIABLE, "")
+        owner = environment.get(engine_folder.OWNER_VARIABLE, "")
         if owner.startswith(f"{server}-") or any(w.startswith(mark) for w in words):
             yield process
 

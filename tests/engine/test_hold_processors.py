@@ -9,9 +9,13 @@ import torch
 from vllm.sampling_params import SamplingParams
 from vllm.v1.sample.logits_processor import BatchUpdate
 
-from lsp_server.engine import hold_v1, hold_v2
-from lsp_server.engine.hold_masks import extra_arguments, masks_of
-from lsp_server.hold import Hold, HoldStep
+from lsp_server.engine.hold_processors import (
+    HoldProcessorV1,
+    HoldProcessorV2,
+    extra_arguments,
+    masks_of,
+)
+from lsp_server.values import Hold, HoldStep
 
 VOCABULARY = 20
 PROMPT = [7, 7, 7]
@@ -43,7 +47,7 @@ def params(hold: Hold | None) -> SamplingParams:
 
 def allowed_v1(sampled: Sequence[int]) -> list[set[int]]:
     """What may come before each token, and after the last one."""
-    processor = hold_v1.HoldProcessor(None, CPU, is_pin_memory=False)
+    processor = HoldProcessorV1(None, CPU, is_pin_memory=False)
     output: list[int] = []
     added = [(0, params(None), PROMPT, []), (1, params(HOLD), PROMPT, output)]
     processor.update_state(BatchUpdate(batch_size=2, removed=[], added=added, moved=[]))
@@ -59,7 +63,7 @@ def allowed_v1(sampled: Sequence[int]) -> list[set[int]]:
 
 def allowed_v2(sampled: Sequence[int]) -> list[set[int]]:
     """What may come before each token, and after the last one."""
-    processor = hold_v2.HoldProcessor(None, SimpleNamespace(device=CPU))
+    processor = HoldProcessorV2(None, SimpleNamespace(device=CPU))
     assert not processor.add_request(4, params(None))
     assert processor.add_request(2, params(HOLD))
     seen = []
@@ -95,7 +99,7 @@ def test_only_what_spells_the_text_may_come(
 
 def test_a_slot_that_is_used_again_holds_nothing() -> None:
     """What a request held does not reach the next one in its place."""
-    processor = hold_v2.HoldProcessor(None, SimpleNamespace(device=CPU))
+    processor = HoldProcessorV2(None, SimpleNamespace(device=CPU))
     processor.add_request(2, params(HOLD))
     processor.add_request(2, params(None))
     context = SimpleNamespace(
@@ -109,7 +113,7 @@ def test_a_slot_that_is_used_again_holds_nothing() -> None:
 
 def test_a_part_of_a_prompt_is_left_alone() -> None:
     """While a long prompt is read in parts, nothing is masked and no step is lost."""
-    processor = hold_v2.HoldProcessor(None, SimpleNamespace(device=CPU))
+    processor = HoldProcessorV2(None, SimpleNamespace(device=CPU))
     processor.add_request(2, params(HOLD))
 
     def step(tokens: int) -> set[int]:

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from lsp_server.config import EngineConfig
-from lsp_server.engine.base import Engine, TellProgress
+from lsp_server.engine.base import Engine, ReportProgress
 from lsp_server.engine.restart_policy import RestartPolicy, StallClock
-from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.errors import (
     ConfigError,
@@ -65,7 +65,7 @@ class Starter:
         self.engines: list[ScriptedEngine] = []
         self.starts = 0
 
-    async def __call__(self, _tell: TellProgress) -> Engine:
+    async def __call__(self, _tell: ReportProgress) -> Engine:
         step = self._plan[min(self.starts, len(self._plan) - 1)]
         self.starts += 1
         if isinstance(step, Exception):
@@ -205,7 +205,7 @@ async def test_an_idle_engine_is_not_taken_for_a_hung_one(heard: Heard) -> None:
     """However long nobody asks, an engine without requests stays."""
     engine = WatchedEngine(SCRIPT)
 
-    async def start(_tell: TellProgress) -> Engine:
+    async def start(_tell: ReportProgress) -> Engine:
         return engine
 
     policy = RestartPolicy(
@@ -322,7 +322,7 @@ async def test_a_working_engine_is_started_again_if_asked(
 async def test_a_start_tells_how_far_it_is(heard: Heard) -> None:
     """Percentages are told with the state that the start belongs to."""
 
-    async def start(tell: TellProgress) -> Engine:
+    async def start(tell: ReportProgress) -> Engine:
         tell(40, "half way")
         return await ScriptedEngine.start(SCRIPT)
 
@@ -357,7 +357,7 @@ async def test_a_request_that_was_taken_back_is_no_hang(heard: Heard) -> None:
     """The supervisor asks by itself, and a healthy engine answers."""
     engine = ScriptedEngine(SCRIPT)
 
-    async def start(_tell: TellProgress) -> Engine:
+    async def start(_tell: ReportProgress) -> Engine:
         return engine
 
     policy = RestartPolicy(
@@ -367,10 +367,10 @@ async def test_a_request_that_was_taken_back_is_no_hang(heard: Heard) -> None:
     supervisor.begin()
     await heard.until(EngineState.READY)
     stream = supervisor.generate(REQUEST)
-    supervisor._clock.asked()  # a request that is gone before its first token
+    supervisor._clock.note_request()  # a request that is gone before its first token
     await stream.aclose()
     async with asyncio.timeout(5):
-        while supervisor._clock.owed_for_s or not engine.requests:  # noqa: ASYNC110 - a debt tells nobody
+        while supervisor._clock.overdue_s or not engine.requests:  # noqa: ASYNC110 - a debt tells nobody
             await asyncio.sleep(0)
     assert ["engine-probe"] == [r.request_id for r in engine.requests]
     assert [EngineState.STARTING, EngineState.READY] == heard.states
@@ -382,22 +382,22 @@ def test_an_engine_that_computes_is_not_hung_so_soon() -> None:
     now = [0.0]
     policy = RestartPolicy(idle_timeout_s=8.0, stall_timeout_s=60.0)
     clock = StallClock(now_s=lambda: now[0])
-    clock.asked()
+    clock.note_request()
     for second in range(1, 61):
         now[0] = float(second)
-        clock.looked(second * 0.5)
+        clock.note_cpu_time(second * 0.5)
         assert not clock.is_hung(policy)
     now[0] = 61.0
     assert clock.is_hung(policy)
-    clock.answered(others_wait=True)
+    clock.note_token(others_wait=True)
     for second in range(62, 70):
         now[0] = float(second)
-        clock.looked(30.0 + (second - 61) * 0.01)
+        clock.note_cpu_time(30.0 + (second - 61) * 0.01)
         assert not clock.is_hung(policy)
     now[0] = 70.0
-    clock.looked(30.1)
+    clock.note_cpu_time(30.1)
     assert clock.is_hung(policy)
-    clock.answered(others_wait=False)
+    clock.note_token(others_wait=False)
     assert not clock.is_hung(policy)
 
 

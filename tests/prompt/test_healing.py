@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from lsp_server.config import PromptConfig
 from lsp_server.context.window import LineWindows
-from lsp_server.hold import Hold
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import FAMILIES
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.healing import held_at
-from lsp_server.values import Snapshot
+from lsp_server.values import Hold, Snapshot
 
 MakeTokenizer = Callable[..., FastTokenizer]
 

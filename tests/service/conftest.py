@@ -8,7 +8,7 @@ import pytest
 
 from lsp_server.config import CompletionConfig, PromptConfig
 from lsp_server.context.window import LineWindows
-from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 import pytest
 
 from lsp_server.config import CompletionConfig
-from lsp_server.engine.scripted_engine import ScriptedEngine
+from lsp_server.engine.scripted import ScriptedEngine
 from lsp_server.outcomes import CompletionResult
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.typed_ahead import TypedAhead

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from lsp_server.config import CompletionConfig
-from lsp_server.engine.scripted_engine import ScriptedEngine
+from lsp_server.engine.scripted import ScriptedEngine
 from lsp_server.errors import EngineDeadError
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.typed_ahead import TypedAhead

@@ -11,7 +11,7 @@ import pytest
 from lsp_server.__main__ import main
 from lsp_server.config import EngineConfig
 from lsp_server.engine.base import Engine
-from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.errors import EngineStartError
 from training.commands.eval import add_arguments, run_with
 from training.eval.contender import Contender

@@ -9,7 +9,7 @@ import pytest
 
 from lsp_server.config import Device, EngineConfig
 from lsp_server.engine.base import Engine
-from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.modelstore.locate import shipped_models
 from training.eval.contender import Contender, Entrant, load_contender
 from training.eval.evaluation import StartEngine

@@ -8,7 +8,7 @@ import pytest
 
 from lsp_server.config import EngineConfig, PromptConfig
 from lsp_server.engine.base import Engine
-from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.errors import EngineDeadError, EvaluationError
 from lsp_server.values import EngineState
 from training.eval import sandbox

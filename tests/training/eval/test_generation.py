@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
-from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.errors import EngineDeadError
 from lsp_server.values import FinishReason, GenerationRequest, Prompt, TokenDelta
 from training.eval.contender import Contender

@@ -21,8 +21,8 @@ TOLERANCE = 4 / 254
 @pytest.fixture
 def vnni() -> ModuleType:
     """The module under test, which takes seconds to import."""
-    module = import_module("lsp_server.engine.cpu_vnni")
-    if not module.would_gain():
+    module = import_module("lsp_server.engine.cpu_kernels")
+    if not module.vnni_gains():
         pytest.skip("the CPU has no AVX-512 VNNI, or it has AMX")
     return module
 
@@ -66,7 +66,7 @@ def check(vnni: ModuleType, *, rows: int, dtype: torch.dtype) -> bool:
         group_size=inputs // groups,
         zero_points=False,
     )
-    kernel = vnni.kernel_class()(config, "qweight", "scales", "qzeros")
+    kernel = vnni.vnni_kernel()(config, "qweight", "scales", "qzeros")
     layer = quantised_layer(codes, scales, dtype)
     kernel.process_weights_after_loading(layer)
     product = kernel.apply_weights(layer, activations)
@@ -102,7 +102,7 @@ def test_the_user_may_keep_16_bits(
 ) -> None:
     """vLLM's own switch holds here as well."""
     monkeypatch.setenv("VLLM_CPU_INT4_W4A8", "0")
-    assert not vnni.would_gain()
+    assert not vnni.vnni_gains()
 
 
 def test_other_cpus_are_left_alone(
@@ -111,6 +111,6 @@ def test_other_cpus_are_left_alone(
     """Without VNNI it would crash; with AMX vLLM does it by itself."""
     with monkeypatch.context() as patch:
         patch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
-        assert not vnni.would_gain()
+        assert not vnni.vnni_gains()
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    assert not vnni.would_gain()
+    assert not vnni.vnni_gains()

@@ -9,8 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lsp_server.engine import engine_mark, guard
-from lsp_server.engine.engine_folder import EngineFolder
+from lsp_server.engine import guard
+from lsp_server.engine.engine_folder import (
+    OWNER_VARIABLE,
+    EngineFolder,
+    is_engine_process,
+)
 from lsp_server.errors import EngineStartError
 
 #: Makes a folder, starts a child as an engine's launch does, and waits.
@@ -76,7 +80,7 @@ def test_what_belongs_to_others_is_left_alone() -> None:
     """Another engine's processes, and its folder, stay when a server ends."""
     other = subprocess.Popen(
         ["sleep", "3600"],
-        env={engine_mark.OWNER_VARIABLE: "1-other"},
+        env={OWNER_VARIABLE: "1-other"},
     )
     try:
         with subprocess.Popen(
@@ -108,14 +112,14 @@ def test_a_socket_fits_into_the_folder(
     deep = tmp_path / ("d" * 80)
     deep.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
-    monkeypatch.setenv(engine_mark.OWNER_VARIABLE, "")
+    monkeypatch.setenv(OWNER_VARIABLE, "")
     folder = EngineFolder.create()
     try:
         assert deep != folder.path.parent
         assert len(os.fsencode(folder.path)) + 38 <= 108
         assert 0o700 == folder.path.stat().st_mode & 0o777
-        assert engine_mark.OWNER_VARIABLE in os.environ
-        assert not engine_mark.is_engine_process()
+        assert OWNER_VARIABLE in os.environ
+        assert not is_engine_process()
     finally:
         folder.remove()
 
@@ -132,7 +136,7 @@ def test_whose_process_it_is(
 ) -> None:
     """The server itself, and whoever has no mark, is no engine's process."""
     if owner is None:
-        monkeypatch.delenv(engine_mark.OWNER_VARIABLE, raising=False)
+        monkeypatch.delenv(OWNER_VARIABLE, raising=False)
     else:
-        monkeypatch.setenv(engine_mark.OWNER_VARIABLE, owner)
-    assert belongs is engine_mark.is_engine_process()
+        monkeypatch.setenv(OWNER_VARIABLE, owner)
+    assert belongs is is_engine_process()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lsp_server.config import Device
-from lsp_server.engine.device import choose_device
+from lsp_server.engine.vllm_build import choose_device
 from lsp_server.errors import EngineStartError
 
 

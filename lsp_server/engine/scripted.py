@@ -1,8 +1,8 @@
-"""A deterministic engine for tests and for work on editors.
+"""A deterministic engine for tests and for work on editors, without a model.
 
-It behaves like the real one at the seam: tokens arrive one by one, closing a stream
-aborts the request, a dead engine stays dead. It knows no model and no tokenizer: the
-answer is given as token ids.
+It keeps the promises of `Engine` as the real one does: tokens arrive one by one,
+closing a stream aborts the request, a dead engine stays dead. The answers are given as
+token ids, so it needs no tokenizer.
 """
 
 import asyncio
@@ -28,16 +28,16 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """What a scripted engine plays.
+    """What a scripted engine answers, how fast, and when it dies.
 
     Attributes:
-        answer_ids: The tokens that every request is answered with.
-        further_ids: The tokens of a prompt's further candidates, the second one first;
-            from the last of them on, candidates are answered as every request is.
+        answer_ids: The answer to every request.
+        further_ids: The answers to further candidates of a prompt, the second candidate
+            first; candidates beyond them get ``answer_ids``.
         token_delay_ms: Pause before each token, in milliseconds.
         start_delay_ms: How long a start takes, in milliseconds.
         die_after_requests: The engine dies in the middle of this request, counted
-            from 1 since its start, candidates of one prompt as one; 0 never.
+            from 1 since its start, candidates of one prompt as one; 0 is never.
         max_model_len: The most tokens of prompt and output together.
     """
 
@@ -50,14 +50,14 @@ class Script:
 
 
 class ScriptedEngine:
-    """Plays a script; `start` makes one that takes its time to load."""
+    """An engine that follows a script; `start` makes one after the start delay."""
 
     def __init__(self, script: Script, *, sleep: Sleep = asyncio.sleep) -> None:
         """Make an engine that is ready at once.
 
         Args:
-            script: What it plays.
-            sleep: How it waits; tests may put in their own.
+            script: What it answers.
+            sleep: How it waits; tests may pass their own.
         """
         self._script = script
         self._sleep = sleep
@@ -74,7 +74,7 @@ class ScriptedEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """What this engine is."""
+        """Name, version and device of this engine."""
         return EngineInfo(
             name="scripted",
             version="1",
@@ -84,27 +84,26 @@ class ScriptedEngine:
 
     @property
     def requests(self) -> tuple[GenerationRequest, ...]:
-        """Every request that was begun, the first one first."""
+        """Every request so far, the first one first."""
         return tuple(self._requests)
 
     @property
     def aborted(self) -> tuple[str, ...]:
-        """The ids of requests that were ended before their answer was complete."""
+        """The ids of requests that ended before their answer was complete."""
         return tuple(self._aborted)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
         """Answer with the script's tokens, one per delta.
 
-        What the output must begin with comes before them, as it was typed.
-
-        The number of cached tokens is the length of the prefix that the prompt has in
-        common with the prompt before.
+        If the request holds the output to a text, its tokens come first. The number of
+        cached tokens is the length of the prefix that this prompt shares with the
+        previous one.
 
         Raises:
             RequestRejectedError: Prompt and output do not fit into the model.
-            EngineDeadError: The engine is dead, or dies here by its script.
+            EngineDeadError: The engine is dead, or the script has it die here.
         """
-        self._require_life(request)
+        self._require_alive(request)
         held = request.hold.typed_ids if request.hold else ()
         if len(request.token_ids) + request.max_tokens > self._script.max_model_len:
             raise RequestRejectedError(
@@ -115,12 +114,12 @@ class ScriptedEngine:
         before = self._requests[-1].token_ids if self._requests else ()
         cached = _common_prefix(before, request.token_ids)
         self._requests.append(request)
-        firsts = sum(not each.candidate for each in self._requests)
-        dies = not request.candidate and firsts == self._script.die_after_requests
-        played = self._script.answer_ids
+        prompts = sum(not each.candidate for each in self._requests)
+        dies = not request.candidate and prompts == self._script.die_after_requests
+        script_ids = self._script.answer_ids
         if 0 < request.candidate <= len(self._script.further_ids):
-            played = self._script.further_ids[request.candidate - 1]
-        answer, reason = _answer(held + played, request)
+            script_ids = self._script.further_ids[request.candidate - 1]
+        answer, reason = _answer(held + script_ids, request)
         self._in_flight.add(request.request_id)
         finished = False
         try:
@@ -128,7 +127,7 @@ class ScriptedEngine:
                 await self._sleep(self._script.token_delay_ms / 1000)
                 if dies and index >= len(answer) // 2:
                     self._state = EngineState.FAILED
-                self._require_life(request)
+                self._require_alive(request)
                 if request.request_id not in self._in_flight:
                     yield TokenDelta(
                         token_ids=(),
@@ -153,18 +152,18 @@ class ScriptedEngine:
                 self._aborted.append(request.request_id)
 
     async def abort(self, request_id: str) -> None:
-        """End a request before its next token; an unknown one is left in peace."""
+        """End a request before its next token; an unknown one is ignored."""
         self._in_flight.discard(request_id)
 
     async def health(self) -> EngineHealth:
-        """Tell how the engine is."""
+        """Return the engine's state."""
         return EngineHealth(state=self._state, requests_in_flight=len(self._in_flight))
 
     async def close(self) -> None:
         """End the engine; requests in flight fail at their next token."""
         self._state = EngineState.CLOSED
 
-    def _require_life(self, request: GenerationRequest) -> None:
+    def _require_alive(self, request: GenerationRequest) -> None:
         if self._state is not EngineState.READY:
             raise EngineDeadError(
                 f"the scripted engine is {self._state.value}",
@@ -176,7 +175,7 @@ class ScriptedEngine:
 def _answer(
     answer_ids: tuple[int, ...], request: GenerationRequest
 ) -> tuple[tuple[int, ...], FinishReason]:
-    """The tokens of an answer, and why it ends."""
+    """Return the tokens of an answer, and why it ends."""
     answer = answer_ids[: request.max_tokens]
     stops = (at for at, token in enumerate(answer) if token in request.stop_token_ids)
     stop = next(stops, None)
@@ -188,6 +187,7 @@ def _answer(
 
 
 def _common_prefix(left: tuple[int, ...], right: tuple[int, ...]) -> int:
+    """Return how many tokens two prompts have in common at their beginning."""
     pairs = zip(left, right, strict=False)
     differing = (at for at, (one, other) in enumerate(pairs) if one != other)
     return next(differing, min(len(left), len(right)))

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from lsp_server.engine.base import Engine
-from lsp_server.engine.scripted_engine import Script, ScriptedEngine
+from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.errors import EngineDeadError, RequestRejectedError
 from lsp_server.values import (
     EngineState,
