@@ -17,7 +17,7 @@ from lsp_server.commands.models_display import (
 from lsp_server.commands.terminal import positive
 from lsp_server.config import Config, Device
 from lsp_server.doctor.torch import ask_torch
-from lsp_server.doctor.vllm import build_device, installed_vllm
+from lsp_server.engine.vllm_build import build_device, installed_vllm
 from lsp_server.engine.vllm_options import reserved_cache_bytes
 from lsp_server.errors import PullError
 from lsp_server.hardware import free_memory_bytes, read_cpu

@@ -17,12 +17,11 @@ from lsp_server.doctor.torch import (
     find_torch_installs,
 )
 from lsp_server.doctor.vllm import (
-    build_device,
     check_kernels,
     check_vllm,
-    installed_vllm,
     plugin_is_loaded,
 )
+from lsp_server.engine.vllm_build import build_device, installed_vllm
 from lsp_server.errors import ConfigError, ModelError
 from lsp_server.hardware import driver_cuda, read_cpu
 from lsp_server.modelstore.locate import pulled_models_folder

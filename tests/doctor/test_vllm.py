@@ -7,14 +7,12 @@ import pytest
 from lsp_server.config import Device
 from lsp_server.doctor.findings import Level
 from lsp_server.doctor.torch import TorchFacts
-from lsp_server.doctor.vllm import (
+from lsp_server.doctor.vllm import check_kernels, check_vllm, plugin_is_loaded
+from lsp_server.engine.vllm_build import (
     PLUGIN,
     TESTED_VLLM,
     build_device,
-    check_kernels,
-    check_vllm,
     installed_vllm,
-    plugin_is_loaded,
 )
 
 CPU, CUDA = Device.CPU, Device.CUDA

@@ -13,8 +13,7 @@ from lsp_server.commands.terminal import captured_output, positive
 from lsp_server.config import CompletionConfig, Config, EngineKind
 from lsp_server.doctor.findings import Finding, Level
 from lsp_server.doctor.model import check_generation
-from lsp_server.doctor.vllm import installed_vllm
-from lsp_server.engine.device import choose_device
+from lsp_server.engine.vllm_build import choose_device, installed_vllm
 from lsp_server.errors import QuantizeError
 from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.modelstore.progress import Progress, progress_on

@@ -4,20 +4,15 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lsp_server.config import Device
+from lsp_server.engine.vllm_build import LEAST_CAPABILITY, unsupported_quantisation
 from lsp_server.hardware import Gpu
-from lsp_server.modelstore.registry.entry import Checkpoint, Entry
+from lsp_server.modelstore.registry.entry import Entry
 from lsp_server.modelstore.registry.memory import Load, Need, memory_need
 
 __all__ = ["Machine", "Rating", "Verdict", "judge", "recommended"]
 
 _GIB = 1 << 30
-
-_LEAST_CAPABILITY = (7, 5)
-"""Marlin, vLLM's kernel for 4-bit weights, starts here."""
-
-_CPU_BITS = 4
-_GPU_BITS = frozenset({4, 8})
-_GROUP_SIZES = frozenset({-1, 32, 64, 128})
 
 _CORE_BYTES_PER_S = 5e9
 """What one core reads of memory while it decodes; a rule of thumb, not measured."""
@@ -156,7 +151,7 @@ def _rate(
 
 def _obstacle(entry: Entry, machine: Machine) -> str:
     """Say what keeps the engine from running it at all; empty for nothing."""
-    if machine.gpus and machine.gpus[0].capability < _LEAST_CAPABILITY:
+    if machine.gpus and machine.gpus[0].capability < LEAST_CAPABILITY:
         return "4-bit kernels need compute capability 7.5 or more"
     if entry.shipped:
         return ""
@@ -164,26 +159,7 @@ def _obstacle(entry: Entry, machine: Machine) -> str:
         return "no GPTQ checkpoint is known; make one with `midfill quantize`"
     if not machine.gpus and entry.active_parameters is not None:
         return "there is no 4-bit kernel for experts on a CPU"
-    return _format_obstacle(entry.checkpoint, machine)
-
-
-def _format_obstacle(checkpoint: Checkpoint, machine: Machine) -> str:
-    """Say what of the quantisation cannot run; what is not stated is not held against.
-
-    Source: the rules of ``modelstore.quantisation``, which decides in the end.
-    """
-    if checkpoint.method != "gptq":
-        return f"Midfill runs GPTQ, and the known checkpoint is {checkpoint.method}"
-    bits = _GPU_BITS if machine.gpus else {_CPU_BITS}
-    if checkpoint.bits not in bits:
-        return f"{checkpoint.bits} bits cannot run on {machine.device}"
-    if checkpoint.sym is False:
-        return "asymmetric quantisation cannot run"
-    if checkpoint.desc_act:
-        return "groups in activation order (desc_act) cannot run"
-    if checkpoint.group_size not in {None, *_GROUP_SIZES}:
-        return f"the group size {checkpoint.group_size} cannot run"
-    return ""
+    return unsupported_quantisation(entry.checkpoint, Device(machine.device)) or ""
 
 
 def _tokens_per_s(entry: Entry, need: Need, machine: Machine) -> float:
