@@ -1,4 +1,4 @@
-"""``python -m training.train``: trains a model as one TOML file describes it."""
+"""``python -m training.train``: trains a model as a TOML file describes it."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from lsp_server.errors import MidfillError
 from training.eval.human_eval import read_human_eval
 from training.eval.values import Task
 from training.train.config import TrainConfig, read_config
-from training.train.progress import Display
+from training.train.log import Display
 
 __all__ = ["main"]
 
@@ -17,16 +17,17 @@ _INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and give its exit status."""
+    """Run the command and return its exit status."""
     options = _parser().parse_args(arguments)
     # The workers that cut rows import this module again, and must not wait for torch.
-    from training.train.device import this_device  # noqa: PLC0415  # as said above
-    from training.train.loop import train  # noqa: PLC0415  # as said above
-    from training.train.order import Order  # noqa: PLC0415  # as said above
+
+    # Worker processes import this module again, and would wait for torch.
+    from training.train.loop import RunOptions, train  # noqa: PLC0415  # as above
+    from training.train.ranks import this_device  # noqa: PLC0415  # as above
 
     display = Display(sys.stderr)
     try:
-        order = Order(
+        run = RunOptions(
             config=_with_options(read_config(options.config, options.set), options),
             out=options.out,
             device=this_device(),
@@ -35,12 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
             resume=options.resume,
             tasks=_tasks(options.tasks),
         )
-        train(order, display)
+        train(run, display)
     except MidfillError as exc:
-        display.say(f"error: {exc}")
+        display.message(f"error: {exc}")
         return 1
     except KeyboardInterrupt:
-        display.say("interrupted; --resume goes on from the last checkpoint")
+        display.message("interrupted; --resume continues from the last checkpoint")
         return _INTERRUPTED
     return 0
 
@@ -66,11 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train",
         description="Train a fill-in-the-middle model on the GPU, or a tiny one on the "
-        "CPU. The folder gets the model, a checkpoint, a log and its picture.",
+        "CPU. Writes the model, a checkpoint, a log and a picture of the losses.",
     )
     add = parser.add_argument
     add("config", type=Path, help="TOML file, such as training/train/starter.toml")
-    add("--out", type=Path, required=True, help="folder for all that the run writes")
+    add("--out", type=Path, required=True, help="folder that the run writes")
     add(
         "--set",
         action="append",
@@ -78,16 +79,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="change a setting of the file, such as data.apart=true; repeatable",
     )
-    add("--resume", action="store_true", help="go on from the checkpoint in --out")
-    add("--minutes", type=_positive, help="time to take; the schedule follows it")
-    add("--pause", type=_positive, help="minutes to stop after, to resume later")
+    add("--resume", action="store_true", help="continue from the checkpoint in --out")
+    add("--minutes", type=_positive, help="length of the run; the schedule follows it")
+    add("--pause", type=_positive, help="minutes after which to stop, to resume later")
     add(
         "--tasks",
         type=Path,
         nargs="+",
         default=[],
         metavar="PATH",
-        help="files of human-eval-infilling whose gaps the finished model fills",
+        help="files of HumanEval-Infilling that the finished model answers",
     )
     add("--corpus", help="corpus folder, instead of the file's")
     add("--tokenizer", help="tokenizer folder, instead of the file's")

@@ -1,18 +1,29 @@
-"""What a training run is told: the shape of the model, its data, and the recipe."""
+"""The configuration of a training run, read from a TOML file."""
 
+import json
+import math
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
+from functools import reduce
 from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
 
 from lsp_server.errors import TrainingError
-from lsp_server.modelstore.strict import ShapeError, build
-from training.train.changes import apply_changes
-from training.train.formats import FORMATS
 
 __all__ = [
     "Cuts",
     "Data",
+    "FormatName",
     "Recipe",
     "Shape",
     "Shares",
@@ -21,12 +32,15 @@ __all__ = [
     "read_config",
 ]
 
-_ROUNDING = 1e-6
+_Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+
+FormatName: TypeAlias = Literal["midfill", "prefix-first", "marked-cursor"]
+"""A prompt format; `training.train.examples` has what each looks like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The network. All sizes in units of one number, not bytes.
+    """The network's sizes. Widths are numbers of values, not bytes.
 
     Attributes:
         layers: Decoder layers.
@@ -35,18 +49,18 @@ class Shape:
         kv_heads: Key and value heads; divides ``heads``.
         head_size: Width of one head, even.
         feed_forward: Width inside the feed-forward part.
-        context_tokens: The most tokens that the saved model claims to read.
+        context_tokens: Context length that the saved model declares.
         rope_theta: Base of the rotary position frequencies.
-        norm_epsilon: What keeps a norm from dividing by zero.
-        qk_norm: Whether queries and keys are normed, which makes a Qwen3 of a Llama.
+        norm_epsilon: Added to a norm's mean square, against division by zero.
+        qk_norm: Whether queries and keys are normed: a Qwen3 instead of a Llama.
     """
 
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    feed_forward: int
+    layers: PositiveInt
+    hidden: PositiveInt
+    heads: PositiveInt
+    kv_heads: PositiveInt
+    head_size: Annotated[int, Field(gt=0, multiple_of=2)]
+    feed_forward: PositiveInt
     context_tokens: int
     rope_theta: float
     norm_epsilon: float
@@ -55,7 +69,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Which windows are cut during one part of the run.
+    """One part of the run, and the windows that are cut in it.
 
     Attributes:
         until_share: Where the part ends, as a share of the run; the last ends at 1.
@@ -65,18 +79,17 @@ class Stage:
     """
 
     until_share: float
-    row_tokens: int
-    shortest_window_tokens: int
+    row_tokens: PositiveInt
+    shortest_window_tokens: PositiveInt
     longest_window_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
-    """How many of the middles are of each kind; together they are 1.
+    """The share of each kind of middle; together they are 1.
 
     Attributes:
-        cursor: From a cursor at or in a line to the end of the line, of its statement
-            or of its block.
+        cursor: From a cursor to the end of its line, statement or block.
         in_line: From a cursor within a line to the line's end.
         line: A whole line, with or without its indentation and its line end.
         block: A whole statement or a whole body by the syntax tree, likewise.
@@ -84,12 +97,12 @@ class Shares:
         span: A run of characters.
     """
 
-    cursor: float = 0.0
-    in_line: float = 0.0
-    line: float = 0.0
-    block: float = 0.0
-    node: float = 0.0
-    span: float = 0.0
+    cursor: NonNegativeFloat = 0.0
+    in_line: NonNegativeFloat = 0.0
+    line: NonNegativeFloat = 0.0
+    block: NonNegativeFloat = 0.0
+    node: NonNegativeFloat = 0.0
+    span: NonNegativeFloat = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,18 +110,18 @@ class Cuts:
     """How windows of a document become examples.
 
     Attributes:
-        format: Name of a prompt format in `training.train.formats`.
+        format: The prompt format.
         fim_share: Share of the windows with a middle; the others read left to right.
-        neighbours_share: Share of the windows with a middle that have pieces of one or
-            two other files of the package in front.
-        even_lengths: Whether every length of blocks, nodes and spans, up to a third of
-            the window, is as likely; else short ones are, on a logarithmic scale.
+        neighbours_share: Share of those with a middle that have snippets of one or two
+            other files of the package in front.
+        even_lengths: Whether all lengths of blocks, nodes and spans, up to a third of
+            the window, are equally likely; if not, short ones are likelier.
         shares: Kinds of middles.
     """
 
-    format: str
-    fim_share: float
-    neighbours_share: float
+    format: FormatName
+    fim_share: _Share
+    neighbours_share: _Share
     even_lengths: bool
     shares: Shares
 
@@ -122,12 +135,11 @@ class Data:
         tokenizer: Folder with ``tokenizer.json``.
         cuts: How windows become examples.
         apart: Whether the examples of a row cannot see each other.
-        middle_weight: What a token of a middle, or its end, counts in the loss, where
-            any other counts one.
-        workers: Processes that cut and encode, for each that trains; none does it in
-            the training process.
-        held_out_examples: Examples of other packages, of each kind of middle, that the
-            held-out losses are measured on.
+        middle_weight: Weight in the loss of a middle's tokens and of its end; all other
+            tokens weigh one.
+        workers: Processes that cut and encode, for each process that trains; with 0
+            the training process does it.
+        held_out_examples: Held-out examples of each kind of middle.
         stages: Parts of the run, in order.
     """
 
@@ -136,20 +148,20 @@ class Data:
     cuts: Cuts
     apart: bool
     middle_weight: float
-    workers: int
-    held_out_examples: int
+    workers: NonNegativeInt
+    held_out_examples: PositiveInt
     stages: tuple[Stage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How the weights move.
+    """Hyperparameters of the optimisation, and how often the run reports.
 
     Attributes:
-        seed: The same seed gives the same weights to start from and the same stream.
-        steps: Optimiser steps of a run that no time budget ends.
+        seed: Decides the initial weights and the stream of examples.
+        steps: Optimiser steps of a run without a time budget.
         batch_tokens: Tokens of one step; a multiple of every row's.
-        micro_batch_tokens: Tokens that the device holds at once.
+        micro_batch_tokens: Tokens of one forward and backward pass.
         muon_rate: Learning rate of the matrices.
         adam_rate: Learning rate of embeddings and norms.
         weight_decay: Decay of the matrices, before the learning rate.
@@ -163,128 +175,126 @@ class Recipe:
     """
 
     seed: int
-    steps: int
-    batch_tokens: int
-    micro_batch_tokens: int
+    steps: PositiveInt
+    batch_tokens: PositiveInt
+    micro_batch_tokens: PositiveInt
     muon_rate: float
     adam_rate: float
     weight_decay: float
     momentum: float
-    warmup_share: float
-    decay_share: float
+    warmup_share: NonNegativeFloat
+    decay_share: NonNegativeFloat
     clip_norm: float
-    log_every_steps: int
-    held_out_every_steps: int
-    checkpoint_every_steps: int
+    log_every_steps: PositiveInt
+    held_out_every_steps: PositiveInt
+    checkpoint_every_steps: PositiveInt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """A whole run, as one TOML file describes it."""
+    """The configuration of a run."""
 
     shape: Shape
     data: Data
     recipe: Recipe
 
     def stage_at(self, share: float) -> Stage:
-        """Give the stage that the run is in, after this share of it."""
+        """Return the stage in which the step after this share of the run lies."""
         stages = self.data.stages
         return next((s for s in stages if share < s.until_share), stages[-1])
 
 
 def read_config(path: Path, changes: Iterable[str] = ()) -> TrainConfig:
-    """Read a run's TOML file, with ``changes`` such as ``data.apart = true``.
+    """Read a run's TOML file.
+
+    Nothing is converted: a text is no number, and ``true`` is not 1.
+
+    Args:
+        path: The file.
+        changes: TOML lines, such as ``data.apart = true``, applied in order; a table
+            replaces only the keys that it has, a list the whole list.
 
     Raises:
-        TrainingError: The file cannot be read, a key is unknown or missing, or values
-            do not go together.
+        TrainingError: The file cannot be read, or its keys or values are wrong.
     """
     try:
         with path.open("rb") as file:
-            raw = apply_changes(tomllib.load(file), changes)
-        config = build(TrainConfig, raw)
+            raw = reduce(_merged, map(tomllib.loads, changes), tomllib.load(file))
+        # As JSON: of Python's values, the strict mode takes instances alone.
+        config = TypeAdapter(TrainConfig).validate_json(
+            json.dumps(raw, default=str), strict=True, extra="forbid"
+        )
     except OSError as exc:
         raise _wrong(path, f"the file cannot be read ({exc.strerror})") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise _wrong(path, f"the file is not TOML ({exc})") from exc
-    except ShapeError as exc:
-        raise _wrong(path, str(exc)) from exc
-    for is_right, rule in _rules(config):
-        if not is_right:
+    except ValidationError as exc:
+        raise _wrong(path, _first_error(exc)) from exc
+    for is_kept, rule in _rules(config):
+        if not is_kept:
             raise _wrong(path, f"it breaks the rule that {rule}")
     return config
 
 
+def _merged(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, object]:
+    """Return ``old`` with the values of ``new``, table by table."""
+    merged = dict(old)
+    for key, value in new.items():
+        match merged.get(key), value:
+            case dict() as before, dict():
+                merged[key] = _merged(before, value)
+            case _:
+                merged[key] = value
+    return merged
+
+
 def _rules(config: TrainConfig) -> tuple[tuple[bool, str], ...]:
-    """Give what must hold, each with its words."""
-    shape, data, recipe = config.shape, config.data, config.recipe
-    stages = data.stages
-    shares = astuple(data.cuts.shares)
+    """Return whether each rule about several values is kept, and its text."""
+    shape, stages, recipe = config.shape, config.data.stages, config.recipe
     ends = [stage.until_share for stage in stages]
-    sizes = (shape.layers, shape.hidden, shape.heads, shape.kv_heads, shape.head_size)
-    intervals = (
-        recipe.log_every_steps,
-        recipe.held_out_every_steps,
-        recipe.checkpoint_every_steps,
-    )
     return (
-        (min(sizes) > 0 and shape.feed_forward > 0, "every size is positive"),
-        (
-            bool(sizes[3]) and shape.heads % shape.kv_heads == 0,
-            "kv_heads divides heads",
-        ),
-        (shape.head_size % 2 == 0, "head_size is even"),
+        (shape.heads % shape.kv_heads == 0, "kv_heads divides heads"),
         (
             bool(ends) and ends == sorted(ends) and ends[-1] == 1.0,
             "stages rise in until_share and end at 1.0",
         ),
         (
             all(
-                0
-                < s.shortest_window_tokens
-                <= s.longest_window_tokens
-                <= s.row_tokens
-                <= shape.context_tokens
+                s.shortest_window_tokens <= s.longest_window_tokens <= s.row_tokens
+                and s.row_tokens <= shape.context_tokens
                 for s in stages
             ),
             "windows fit into rows, and rows into context_tokens",
         ),
         (
-            all(
-                s.row_tokens > 0
-                and recipe.micro_batch_tokens > 0
-                and recipe.micro_batch_tokens % s.row_tokens == 0
-                and recipe.batch_tokens % recipe.micro_batch_tokens == 0
-                for s in stages
-            )
-            and recipe.batch_tokens > 0,
+            recipe.batch_tokens % recipe.micro_batch_tokens == 0
+            and all(recipe.micro_batch_tokens % s.row_tokens == 0 for s in stages),
             "batch_tokens is a multiple of micro_batch_tokens, and that of row_tokens",
         ),
         (
-            0 <= data.cuts.fim_share <= 1 and 0 <= data.cuts.neighbours_share <= 1,
-            "fim_share and neighbours_share lie between 0 and 1",
+            math.isclose(sum(astuple(config.data.cuts.shares)), 1),
+            "the shares of kinds are together 1",
         ),
         (
-            min(shares) >= 0 and abs(sum(shares) - 1) < _ROUNDING,
-            "the shares of kinds are together 1, and none is negative",
-        ),
-        (data.cuts.format in FORMATS, f"format is one of {', '.join(sorted(FORMATS))}"),
-        (
-            min(recipe.warmup_share, recipe.decay_share) >= 0
-            and recipe.warmup_share + recipe.decay_share <= 1,
+            recipe.warmup_share + recipe.decay_share <= 1,
             "warmup_share and decay_share fit into the run",
-        ),
-        (recipe.steps > 0 and min(intervals) > 0, "steps and intervals are positive"),
-        (
-            data.workers >= 0 and data.held_out_examples > 0,
-            "examples and workers are counts",
         ),
     )
 
 
+def _first_error(error: ValidationError) -> str:
+    first = error.errors()[0]
+    parts = (f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"])
+    key = "".join(parts).removeprefix(".")
+    match first["type"]:
+        case "missing":
+            return f"the key {key!r} is missing"
+        case "unexpected_keyword_argument":
+            return f"the key {key!r} is unknown"
+    return f"{key!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+
+
 def _wrong(path: Path, what: str) -> TrainingError:
     return TrainingError(
-        what,
-        subject=str(path),
-        remedy="Correct it after the example of training/train/starter.toml",
+        what, subject=str(path), remedy="Compare it with training/train/starter.toml"
     )

@@ -1,39 +1,70 @@
-"""Turns cut windows into token ids, each with what it counts in the loss.
+"""Renders cut windows as token ids, each with its role in the loss.
 
-A middle is asked for exactly as the editor's prompt asks for it: both follow the same
-format, `lsp_server.prompt.families`.
+A middle's prompt is the server's: both follow `lsp_server.prompt.families`. The formats
+besides ``midfill`` differ from it in one thing each, to show what that thing is worth.
 """
 
 import enum
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from lsp_server.errors import TrainingError
+from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
-from training.train.config import Cuts, Stage
-from training.train.documents import Document
-from training.train.fim import Cut, cut_window, windows
-from training.train.formats import FORMATS
-from training.train.neighbours import draw_pieces
-from training.train.outline import Span, read_outline
+from training.train.config import Cuts, FormatName, Stage
+from training.train.cuts import Cut, cut_window, windows
+from training.train.documents import Document, Span, draw_snippets, read_outline
 
-__all__ = ["Example", "ExampleMaker", "Role"]
+__all__ = ["FORMATS", "Example", "ExampleMaker", "Role"]
+
+_PREFIX = Sentinel("<|fim_prefix|>")
+_SUFFIX = Sentinel("<|fim_suffix|>")
+_MIDDLE = Sentinel("<|fim_middle|>")
+_FILE = Sentinel("<|file_sep|>")
+_LINE_END = Literal("\n")
+
+
+def _ordered(*parts: Part) -> FimFamily:
+    """Return the server's family with these parts behind the snippets."""
+    return replace(
+        find_family("midfill"),
+        order=(Sentinel("<|endoftext|>"), Slot.SNIPPETS, *parts),
+        snippets_head=(Sentinel("<|repo_name|>"), Literal("project\n")),
+        snippet=(_FILE, Slot.PATH, _LINE_END, Slot.TEXT, _LINE_END),
+        snippets_tail=(_FILE, Slot.PATH, _LINE_END),
+    )
+
+
+FORMATS: Mapping[FormatName, FimFamily] = MappingProxyType(
+    {
+        # The suffix first, and nothing between prefix and middle.
+        "midfill": _ordered(_PREFIX, _SUFFIX, Slot.SUFFIX, _MIDDLE, Slot.PREFIX),
+        # PSM, the suffix right before the middle: Bavarian et al., arXiv 2207.14255.
+        "prefix-first": _ordered(_PREFIX, Slot.PREFIX, _SUFFIX, Slot.SUFFIX, _MIDDLE),
+        # The suffix first, and a sentinel at the cursor, which shows where the middle
+        # begins: Seed-Coder's report, arXiv 2506.03524, section 2.2.
+        "marked-cursor": _ordered(_SUFFIX, Slot.SUFFIX, _PREFIX, Slot.PREFIX, _MIDDLE),
+    }
+)
+"""Each format by its name."""
+
 
 _PAD = "<|fim_pad|>"
 _CHARS_PER_TOKEN = 3.5
-"""Somewhat fewer than measured (3.97), as few windows should need clipping."""
+"""Fewer than measured (3.97), so that few windows need clipping."""
 
 
 class Role(enum.IntEnum):
-    """What a token is to the loss, as a target."""
+    """How a token counts in the loss, as a target."""
 
     NONE = 0
     CONTEXT = 1
@@ -41,7 +72,7 @@ class Role(enum.IntEnum):
 
 
 Target: TypeAlias = tuple[int, Role]
-"""A token id, and what it is to the loss."""
+"""A token id, and how it counts in the loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +81,9 @@ class Example:
 
     Attributes:
         tokens: Ids, shape (length,).
-        roles: Values of `Role`, shape (length,); sentinels of the prompt have none, as
-            where they stand was drawn by lot.
-        cut: What was rendered; None for text that is read left to right.
+        roles: Values of `Role`, shape (length,). The prompt's sentinels have none:
+            their places are random.
+        cut: The rendered cut; None for text that is read left to right.
     """
 
     tokens: npt.NDArray[np.uint16]
@@ -61,10 +92,14 @@ class Example:
 
 
 class ExampleMaker:
-    """Cuts, encodes and renders documents."""
+    """Makes examples of documents: cuts, encodes and renders them."""
 
     def __init__(self, tokenizer_folder: Path, cuts: Cuts) -> None:
-        """Load the tokenizer, to make examples as ``cuts`` says.
+        """Load the tokenizer.
+
+        Args:
+            tokenizer_folder: Folder with ``tokenizer.json``.
+            cuts: How windows become examples.
 
         Raises:
             ModelError: The tokenizer cannot be used.
@@ -91,7 +126,7 @@ class ExampleMaker:
 
     @property
     def pad_id(self) -> int:
-        """The token that fills a row's rest."""
+        """The padding token."""
         return self._ids[_PAD]
 
     @property
@@ -106,9 +141,9 @@ class ExampleMaker:
         rng: random.Random,
         neighbours: Sequence[Document] = (),
     ) -> Iterator[Example]:
-        """Give the examples of one document, pieces of ``neighbours`` before some.
+        """Yield the examples of one document, some with snippets of ``neighbours``.
 
-        A window whose middle alone does not fit into a row is left out.
+        A window whose middle does not fit into a row is left out.
         """
         text = document.text
         outline = read_outline(text)
@@ -122,11 +157,11 @@ class ExampleMaker:
                 yield self._left_to_right(text, window, stage.row_tokens)
                 continue
             cut = cut_window(text, window, outline, rng, self._cuts)
-            pieces: Sequence[Document] = ()
+            snippets: Sequence[Document] = ()
             if neighbours and rng.random() < self._cuts.neighbours_share:
-                pieces = draw_pieces(neighbours, rng)
+                snippets = draw_snippets(neighbours, rng)
             example = self.render(
-                cut, most_tokens=stage.row_tokens, path=document.path, pieces=pieces
+                cut, most_tokens=stage.row_tokens, path=document.path, snippets=snippets
             )
             if example is not None:
                 yield example
@@ -137,13 +172,20 @@ class ExampleMaker:
         *,
         most_tokens: int,
         path: str = "",
-        pieces: Sequence[Document] = (),
+        snippets: Sequence[Document] = (),
     ) -> Example | None:
-        """Render one cut, clipped on its outer sides to ``most_tokens``.
+        """Render one cut.
 
-        Prefix, middle and suffix are encoded apart, as the editor's prompt does it.
-        Pieces of other files that would take more than half of the room are left out.
-        None where the middle leaves no room.
+        Prefix, middle and suffix are encoded separately, as in the server's prompt.
+
+        Args:
+            cut: The cut.
+            most_tokens: Longest example; prefix and suffix lose their outer ends.
+            path: Path of the document that was cut.
+            snippets: Parts of other files; left out if they take over half of the room.
+
+        Returns:
+            The example; None if the middle leaves no room.
         """
         encode = self._tokenizer.encode
         prefix, middle, suffix = map(encode, (cut.prefix, cut.middle, cut.suffix))
@@ -151,18 +193,18 @@ class ExampleMaker:
         room = most_tokens - frame - len(middle) - 1
         if room < 0:
             return None
-        snippets = self._render_pieces(pieces, path)
-        if len(snippets) > room // 2:
-            snippets = []
-        room -= len(snippets)
-        # The suffix gives way first, down to half of the room.
+        before = self._render_snippets(snippets, path)
+        if len(before) > room // 2:
+            before = []
+        room -= len(before)
+        # The suffix is clipped first, down to half of the room.
         kept_suffix = suffix[: max(room - len(prefix), room // 2)]
         kept_prefix = prefix[max(len(prefix) - (room - len(kept_suffix)), 0) :]
         found = list(
             self._render(
                 self._family.order,
                 {
-                    Slot.SNIPPETS: snippets,
+                    Slot.SNIPPETS: before,
                     Slot.PREFIX: [(token, Role.CONTEXT) for token in kept_prefix],
                     Slot.SUFFIX: [(token, Role.CONTEXT) for token in kept_suffix],
                 },
@@ -174,9 +216,9 @@ class ExampleMaker:
     def prompt(
         self, prefix: str, suffix: str | None, *, most_tokens: int
     ) -> tuple[int, ...]:
-        """Give the ids that ask for a middle; without a suffix, to read on from left.
+        """Return the prompt for a middle, clipped to ``most_tokens``.
 
-        They are clipped to ``most_tokens``.
+        Without a suffix it is the prefix alone, to be continued left to right.
         """
         if suffix is None:
             kept = self._tokenizer.encode(prefix)[-(most_tokens - 1) :]
@@ -186,36 +228,37 @@ class ExampleMaker:
         return () if example is None else tuple(example.tokens[:-1].tolist())
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Give the text of ids, sentinels by their names."""
+        """Return the text of token ids, sentinels by their names."""
         names = {token_id: name for name, token_id in self._ids.items()}
         parts: list[str] = []
         for is_sentinel, run in groupby(tokens, key=names.__contains__):
             ids = list(run)
-            parts += map(names.__getitem__, ids) if is_sentinel else [self._plain(ids)]
+            parts += (
+                map(names.__getitem__, ids)
+                if is_sentinel
+                else [self._tokenizer.decode(ids)]
+            )
         return "".join(parts)
 
-    def _plain(self, tokens: Sequence[int]) -> str:
-        return self._tokenizer.decode(tokens)
-
-    def _render_pieces(self, pieces: Sequence[Document], path: str) -> list[Target]:
-        """Render pieces of other files in the order of their paths, as the server."""
-        if not pieces:
+    def _render_snippets(self, snippets: Sequence[Document], path: str) -> list[Target]:
+        """Render parts of other files in the order of their paths, as the server."""
+        if not snippets:
             return []
         family = self._family
         found = list(self._render(family.snippets_head, {}))
-        for piece in sorted(pieces, key=lambda each: (each.path, each.text)):
-            text = self._tokenizer.encode(piece.text.rstrip("\n"))
+        for each in sorted(snippets, key=lambda each: (each.path, each.text)):
+            text = self._tokenizer.encode(each.text.rstrip("\n"))
             filling = {
-                Slot.PATH: self._context(piece.path),
+                Slot.PATH: self._unscored(each.path),
                 Slot.TEXT: [(token, Role.CONTEXT) for token in text],
             }
             found += self._render(family.snippet, filling)
         name = PurePosixPath(path).name
         return found + list(
-            self._render(family.snippets_tail, {Slot.PATH: self._context(name)})
+            self._render(family.snippets_tail, {Slot.PATH: self._unscored(name)})
         )
 
-    def _context(self, path: str) -> list[Target]:
+    def _unscored(self, path: str) -> list[Target]:
         return [(token, Role.NONE) for token in self._tokenizer.encode(path)]
 
     def _render(

@@ -1,4 +1,4 @@
-"""Saves a trained network as a folder that transformers and vLLM load as it is."""
+"""Saves a trained network as a folder that transformers and vLLM load."""
 
 import json
 import shutil
@@ -30,16 +30,16 @@ def save_model(
 ) -> None:
     """Write ``config.json``, weights, tokenizer and attribution into ``folder``.
 
-    The folder appears whole or not at all; an older one of the same name is replaced.
+    The folder appears whole or not at all, in place of an older one of that name.
 
     Args:
         network: The weights.
-        folder: What to make.
-        shape: The network's shape.
-        tokenizer: Folder to copy the tokenizer's files from.
-        attribution: The corpus' list of packages, copied if there is one.
+        folder: The folder to write.
+        shape: The network's sizes.
+        tokenizer: Folder with the tokenizer's files.
+        attribution: The corpus' list of packages; copied if it exists.
         end_id: The token that begins and ends a document.
-        dtype: What the weights are rounded to.
+        dtype: Type of the saved weights.
 
     Raises:
         TrainingError: It cannot be written.
@@ -48,7 +48,7 @@ def save_model(
         f"model.{name}": weight.detach().to("cpu", dtype).contiguous()
         for name, weight in network.state_dict().items()
     }
-    described = _describe(shape, len(network.embed_tokens.weight), end_id)
+    described = _config(shape, len(network.embed_tokens.weight), end_id)
     described["torch_dtype"] = str(dtype).removeprefix("torch.")
     whole = WholeFolder(
         output=folder,
@@ -62,7 +62,7 @@ def save_model(
         model.mkdir()
         weights = model / "model.safetensors"
         save_file(tensors, weights, {"format": "pt"})
-        # The library lets nobody else read it.
+        # safetensors makes the file readable for its owner alone.
         weights.chmod(_READABLE)
         (model / "config.json").write_text(
             json.dumps(described, indent=2) + "\n", encoding="utf-8"
@@ -73,7 +73,7 @@ def save_model(
         whole.replace(model)
 
 
-def _describe(shape: Shape, vocabulary_size: int, end_id: int) -> dict[str, object]:
+def _config(shape: Shape, vocabulary_size: int, end_id: int) -> dict[str, object]:
     named: dict[str, object]
     if shape.qk_norm:
         named = {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}

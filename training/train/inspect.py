@@ -14,10 +14,10 @@ from pathlib import Path
 
 from lsp_server.errors import MidfillError
 from training.train.config import TrainConfig, read_config
+from training.train.cuts import Cut
 from training.train.data import RowSource
 from training.train.documents import read_shards, write_store
 from training.train.examples import Example, ExampleMaker, Role
-from training.train.fim import Cut
 
 __all__ = ["count_middles", "main", "show"]
 
@@ -50,7 +50,7 @@ def count_middles(cuts: Iterable[Cut]) -> Counter[tuple[str, str]]:
     Only those count that have code before and behind.
     """
     return Counter(
-        (_start(cut), _end(cut))
+        (_middle_start(cut), _middle_end(cut))
         for cut in cuts
         if cut.prefix.strip() and cut.suffix.strip()
     )
@@ -89,14 +89,14 @@ def _table(counts: Counter[tuple[str, str]]) -> Iterator[str]:
         yield f"| {start} | {' | '.join(shares)} |"
 
 
-def _start(cut: Cut) -> str:
+def _middle_start(cut: Cut) -> str:
     line = cut.prefix.rpartition("\n")[2]
     if not line:
         return "line start"
     return "in a line" if line.strip() else "indentation"
 
 
-def _end(cut: Cut) -> str:
+def _middle_end(cut: Cut) -> str:
     if not cut.suffix:
         return "end of window"
     if cut.suffix.startswith("\n"):

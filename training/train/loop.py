@@ -1,103 +1,117 @@
-"""Trains: rows in, steps, and now and then a line, a held-out loss, a checkpoint."""
+"""The training loop: steps over rows, with a log, held-out scores and checkpoints."""
 
 import math
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lsp_server.errors import TrainingError
-from training.eval.values import View
-from training.train.attention import Mask, apart_mask
-from training.train.checkpoint import Checkpoint
-from training.train.config import Stage
-from training.train.data import Position, Rows, RowSource, stream
-from training.train.device import autocast, wait_for
+from training.eval.values import Task
+from training.train.config import Stage, TrainConfig
+from training.train.data import Position, Rows, RowSource, draw_kinds, stream
 from training.train.documents import read_shards, write_store
 from training.train.examples import ExampleMaker, Role
-from training.train.held_out import HeldOutExamples
-from training.train.held_out_rows import draw_kinds
-from training.train.infilling import fill_gaps
-from training.train.log import HeldOut, Infilled
-from training.train.losses import count_targets, sum_losses, to_device
-from training.train.meter import Clock, Meter
-from training.train.network import Decoder
+from training.train.log import Listener
+from training.train.meter import Clock, Meter, count_targets, sum_losses, to_device
+from training.train.network import Decoder, Mask, apart_mask
 from training.train.optimiser import Optimiser, rate_factor
-from training.train.order import Listener, Order
-from training.train.ranks import Ranks, check_split, join_ranks
-from training.train.run_folder import RunFolder
+from training.train.ranks import Ranks, autocast, check_split, join_ranks, wait_for
+from training.train.run_folder import Checkpoint, RunFolder
+from training.train.scores import HeldOutExamples, answer_tasks
 
-__all__ = ["train"]
+__all__ = ["RunOptions", "train"]
 
-
-class _SumLosses(Protocol):
-    def __call__(
-        self, network: nn.Module, rows: Tensor, mask: Mask | None, /
-    ) -> Tensor: ...
+_SumLosses: TypeAlias = Callable[[nn.Module, Tensor, Mask | None], Tensor]
 
 
-def train(order: Order, listener: Listener) -> None:
-    """Run to the end of the steps or of the time, and save the model.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What to train, where, and for how long.
+
+    Attributes:
+        config: The run's configuration.
+        out: Folder for the model, the log, the picture and the checkpoint.
+        device: The device of this process.
+        minutes: Length of the run, preparation included; None counts steps.
+        pause_minutes: Time after which this process saves a checkpoint and stops,
+            wherever the run is; None does not.
+        resume: Whether to continue from the checkpoint in ``out``.
+        tasks: Tasks of a benchmark for the finished model.
+    """
+
+    config: TrainConfig
+    out: Path
+    device: torch.device
+    minutes: float | None = None
+    pause_minutes: float | None = None
+    resume: bool = False
+    tasks: Sequence[Task] = ()
+
+
+def train(options: RunOptions, listener: Listener) -> None:
+    """Train to the end of the steps or of the time, and save the model.
 
     ``out`` then holds ``model/``, ``checkpoint.pt``, ``log.jsonl``, ``loss.svg``. Under
-    ``torchrun`` every process calls this; only the first one's listener hears.
+    ``torchrun`` every process calls this; only the first one's listener is used.
 
     Raises:
         MidfillError: Corpus, tokenizer, checkpoint or disk cannot be used, the loss is
             not a number, or the time is over before the first step.
     """
     begin_s = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, join_ranks(order.device) as ranks:
-        run = _Run(order, listener, ranks, Path(ranks.first_says(folder)))
-        run.rehearse()
-        run.go(ready_s=time.monotonic() - begin_s)
+    with tempfile.TemporaryDirectory() as folder, join_ranks(options.device) as ranks:
+        run = _Run(options, listener, ranks, Path(ranks.broadcast(folder)))
+        run.warm_up()
+        run.train(ready_s=time.monotonic() - begin_s)
 
 
 class _Run:
     def __init__(
-        self, order: Order, listener: Listener, ranks: Ranks, folder: Path
+        self, options: RunOptions, listener: Listener, ranks: Ranks, folder: Path
     ) -> None:
-        config = order.config
+        config = options.config
         self._begin_s = time.monotonic()
-        self._order, self._config, self._listener = order, config, listener
-        self._device, self._ranks = order.device, ranks
+        self._options, self._config, self._listener = options, config, listener
+        self._device, self._ranks = options.device, ranks
         self._is_first = not ranks.number
         check_split(config.recipe, ranks)
         tokenizer = Path(config.data.tokenizer)
         self._maker = ExampleMaker(tokenizer, config.data.cuts)
-        self._folder = RunFolder(order.out, config, processes=ranks.size)
-        saved = self._folder.saved() if order.resume else None
+        self._folder = RunFolder(options.out, config, processes=ranks.size)
+        saved = self._folder.load() if options.resume else None
         self._source = self._store(folder, "train")
         torch.manual_seed(config.recipe.seed)
         self._network = Decoder(
             config.shape, vocabulary_size=self._maker.vocabulary_size
         ).to(self._device)
+        self._weights = sum(each.numel() for each in self._network.parameters())
         self._optimiser = Optimiser(self._network, config.recipe)
         self._step, self._tokens, self._elapsed_s = 0, 0, 0.0
         self._position = Position(item=ranks.number, row=0)
         if saved is not None:
-            self._take_over(saved)
+            self._restore(saved)
         if self._is_first:
-            self._folder.keep_log(steps=self._step)
+            self._folder.open_log(steps=self._step)
             held_out = self._store(folder, "held-out")
             self._held_out = HeldOutExamples(draw_kinds(held_out, config))
         self._sum_losses: _SumLosses = sum_losses
         if self._device.type == "cuda":
             self._sum_losses = torch.compile(sum_losses, dynamic=False)
 
-    def rehearse(self) -> None:
-        """Run each length of row once, so that compiling takes no time of a step."""
-        weights = _count_weights(self._network)
+    def warm_up(self) -> None:
+        """Compile for each length of row, before any step is timed."""
         if self._is_first:
             where = f"{self._ranks.size} x {self._device.type}"
-            self._listener.say(f"{weights:,} weights on {where}")
+            self._listener.message(f"{self._weights:,} weights on {where}")
         micro = self._config.recipe.micro_batch_tokens
         for length in {stage.row_tokens for stage in self._config.data.stages}:
             shape = (micro // length, 3, length + 1)
@@ -105,43 +119,43 @@ class _Run:
         self._network.zero_grad(set_to_none=True)
         wait_for(self._device)
 
-    def go(self, *, ready_s: float) -> None:
-        """Step to the end; what came before took ``ready_s`` seconds."""
-        minutes = self._order.minutes
+    def train(self, *, ready_s: float) -> None:
+        """Train to the end, of a run whose preparation took ``ready_s`` seconds."""
+        minutes = self._options.minutes
         budget_s = None if minutes is None else minutes * 60 - ready_s
         if budget_s is not None and budget_s <= 0:
             raise TrainingError(
                 f"the time is over before the first step, after {ready_s:.0f} s",
-                subject=str(self._order.out),
+                subject=str(self._options.out),
                 remedy="Give the run more minutes",
             )
         clock = Clock(elapsed_s=self._elapsed_s, budget_s=budget_s)
         meter = Meter(
             self._config.shape,
-            parameters=_count_weights(self._network),
+            parameters=self._weights,
             middle_weight=self._config.data.middle_weight,
             device=self._device,
             ranks=self._ranks,
         )
-        share, stage = self._ahead(clock)
+        share, stage = self._next_stage(clock)
         while stage is not None:
             with closing(self._stream(stage)) as rows:
                 current = stage
                 while stage is current:
                     self._one_step(rows, stage, share, meter)
-                    share, stage = self._ahead(clock)
+                    share, stage = self._next_stage(clock)
                     self._report(clock, share, meter)
         self._measure_held_out()
-        self._fill_gaps()
-        self._keep(clock)
+        self._answer_tasks()
+        self._save(clock)
 
-    def _ahead(self, clock: Clock) -> tuple[float, Stage | None]:
-        """Give the share that is done, and the stage of the next step if there is one.
+    def _next_stage(self, clock: Clock) -> tuple[float, Stage | None]:
+        """Return the share that is done, and the next step's stage, None at the end.
 
-        All processes take the first one's word, as their clocks differ.
+        The first process decides for all, as their clocks differ.
         """
-        minutes = self._order.pause_minutes
-        share, is_paused = self._ranks.first_says(
+        minutes = self._options.pause_minutes
+        share, is_paused = self._ranks.broadcast(
             (
                 self._step / self._config.recipe.steps
                 if clock.budget_s is None
@@ -179,7 +193,7 @@ class _Run:
             sums = self._backward(batch[first : first + rows_at_once], total=total)
             meter.add_sums(sums)
         grads = (weight.grad for weight in self._network.parameters())
-        self._ranks.add_up(grad for grad in grads if grad is not None)
+        self._ranks.all_reduce(grad for grad in grads if grad is not None)
         factor = rate_factor(share, recipe)
         self._optimiser.step(factor)
         self._step += 1
@@ -205,58 +219,47 @@ class _Run:
             if not math.isfinite(measured.loss):
                 raise TrainingError(
                     f"the loss is not a number after step {self._step}",
-                    subject=str(self._order.out),
-                    remedy="Lower the learning rates, and start anew",
+                    subject=str(self._options.out),
+                    remedy="Lower the learning rates, and train from the start",
                 )
             if self._is_first:
                 self._folder.add(measured)
                 self._listener.measured(measured)
-        # The end of the run does both in any case.
+        # At the end of the run both are done anyway.
         if share < 1 and self._step % recipe.held_out_every_steps == 0:
             with meter.paused():
                 self._measure_held_out()
         if share < 1 and self._step % recipe.checkpoint_every_steps == 0:
             with meter.paused():
-                self._keep(clock)
+                self._save(clock)
 
     def _measure_held_out(self) -> None:
         if not self._is_first:
             return
-        kinds = self._held_out.scores(self._network, self._device)
-        entry = HeldOut(
-            step=self._step,
-            tokens=self._tokens,
-            held_out_middle_loss=sum(k.loss for k in kinds.values()) / len(kinds),
-            kinds=kinds,
+        entry = self._held_out.measure(
+            self._network, self._device, step=self._step, tokens=self._tokens
         )
         self._folder.add(entry)
         self._listener.held_out(entry)
 
-    def _fill_gaps(self) -> None:
-        """Let the finished model fill the tasks' gaps, if there are any."""
-        tasks = self._order.tasks
+    def _answer_tasks(self) -> None:
+        """Let the finished model answer the benchmark's tasks, if there are any."""
+        tasks = self._options.tasks
         if not (self._is_first and tasks):
             return
-        infilling = fill_gaps(
+        infilling = answer_tasks(
             self._network,
             self._maker,
             tasks,
             context_tokens=self._config.shape.context_tokens,
             device=self._device,
         )
-        entry = Infilled(
-            step=self._step,
-            tokens=self._tokens,
-            tasks=len(tasks),
-            exact=infilling.exact(View.WITH_SUFFIX),
-            exact_without_suffix=infilling.exact(View.NO_SUFFIX),
-            stops=infilling.stops,
-        )
+        entry = infilling.entry(step=self._step, tokens=self._tokens)
         self._folder.add(entry)
-        self._folder.keep_answers(infilling)
+        self._folder.save_answers(infilling)
         self._listener.infilled(entry)
 
-    def _keep(self, clock: Clock) -> None:
+    def _save(self, clock: Clock) -> None:
         """Write checkpoint, model and picture."""
         positions = self._ranks.gather(self._position)
         if not self._is_first:
@@ -270,11 +273,11 @@ class _Run:
             positions=tuple(positions),
             end_id=self._maker.end_id,
         )
-        self._listener.say(
+        self._listener.message(
             f"step {self._step}: model and checkpoint saved in {self._folder}"
         )
 
-    def _take_over(self, saved: Checkpoint) -> None:
+    def _restore(self, saved: Checkpoint) -> None:
         self._network.load_state_dict(saved.network)
         self._optimiser.load(saved.optimiser)
         self._step, self._tokens = saved.step, saved.tokens
@@ -282,7 +285,7 @@ class _Run:
         self._position = saved.positions[self._ranks.number]
 
     def _store(self, folder: Path, split: str) -> RowSource:
-        """Unpack a part of the corpus to where all processes can read it."""
+        """Unpack a split of the corpus into a file that all processes can read."""
         path = folder / f"{split}.bin"
         if self._is_first:
             write_store(path, read_shards(Path(self._config.data.corpus), split))
@@ -292,7 +295,3 @@ class _Run:
             cuts=self._config.data.cuts,
             seed=self._config.recipe.seed,
         )
-
-
-def _count_weights(network: Decoder) -> int:
-    return sum(weight.numel() for weight in network.parameters())

@@ -1,6 +1,6 @@
-"""The network: a decoder of Llama's shape, or of Qwen3's where queries are normed.
+"""The network: a decoder like Llama, or like Qwen3 if queries and keys are normed.
 
-Modules are named as Hugging Face names them, so that the weights can be saved as they
+Modules are named as in Hugging Face's implementation, so that weights are saved as they
 are. Nothing here knows what the tokens mean.
 
 Sources: Touvron et al., arXiv 2302.13971 (RMSNorm, rotary positions, SwiGLU);
@@ -8,23 +8,33 @@ Ainslie et al., arXiv 2305.13245 (grouped queries); Qwen3's report, arXiv 2505.0
 (QK-norm). Letters in shapes: B rows, T tokens, D hidden, H heads, S size of a head.
 """
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention.flex_attention import (
+    BlockMask,
+    create_block_mask,
+    flex_attention,
+)
 
-from training.train.attention import Mask, attend
 from training.train.config import Shape
 
-__all__ = ["Decoder", "flops_per_token"]
+__all__ = ["Decoder", "Mask", "apart_mask", "attend", "flops_per_token"]
 
 _INITIAL_DEVIATION = 0.02
 
 
+Mask: TypeAlias = Tensor | BlockMask
+"""Which earlier tokens each token sees."""
+
+
 class Decoder(nn.Module):
-    """Gives the logits of the next token; embeddings and output share their weights."""
+    """Decoder-only transformer; the embedding is the output matrix too."""
 
     def __init__(self, shape: Shape, *, vocabulary_size: int) -> None:
-        """Draw weights from torch's random generator."""
+        """Draw the weights from torch's random generator."""
         super().__init__()
         self.embed_tokens = nn.Embedding(vocabulary_size, shape.hidden)
         self.layers = nn.ModuleList(_Layer(shape) for _ in range(shape.layers))
@@ -33,16 +43,16 @@ class Decoder(nn.Module):
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.normal_(parameter, std=_INITIAL_DEVIATION)
-        # What adds to the residual stream starts smaller the more there are of it.
+        # The more layers add to the residual stream, the smaller each starts.
         for name, parameter in self.named_parameters():
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 parameter.data.mul_((2 * shape.layers) ** -0.5)
 
     def forward(self, tokens: Tensor, mask: Mask | None = None) -> Tensor:
-        """Turn ids, shape (B, T), into logits, shape (B, T, vocabulary)."""
+        """Return the next token's logits, shape (B, T, vocabulary), of ids, (B, T)."""
         hidden = self.embed_tokens(tokens)  # (B, T, D)
         if torch.is_autocast_enabled(tokens.device.type):
-            # The residual stream too: half the bytes to move, as at inference.
+            # The residual stream too, as at inference: half the bytes to move.
             hidden = hidden.to(torch.get_autocast_dtype(tokens.device.type))
         rotation = _rotation(tokens.shape[1], self._shape, tokens.device)
         for layer in self.layers:
@@ -51,7 +61,7 @@ class Decoder(nn.Module):
 
 
 class _Norm(nn.Module):
-    """RMSNorm, computed in float32 whatever it is given."""
+    """RMSNorm, computed in float32."""
 
     def __init__(self, size: int, epsilon: float) -> None:
         super().__init__()
@@ -129,7 +139,7 @@ class _FeedForward(nn.Module):
 
 
 def flops_per_token(shape: Shape, *, parameters: int, row_tokens: int) -> float:
-    """Give the floating-point operations of training on one token.
+    """Return the floating-point operations of training on one token.
 
     Six for each weight (the shared embedding counts once: as the output's matrix), and
     attention over half a row. Source: Chowdhery et al., arXiv 2204.02311, appendix B.
@@ -139,7 +149,7 @@ def flops_per_token(shape: Shape, *, parameters: int, row_tokens: int) -> float:
 
 
 def _rotation(length: int, shape: Shape, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Give cosine and sine, each of shape (T, 1, S)."""
+    """Return cosine and sine, each of shape (T, 1, S)."""
     even = torch.arange(0, shape.head_size, 2, device=device, dtype=torch.float32)
     frequencies = shape.rope_theta ** (-even / shape.head_size)
     places = torch.arange(length, device=device, dtype=torch.float32)
@@ -148,8 +158,47 @@ def _rotation(length: int, shape: Shape, device: torch.device) -> tuple[Tensor, 
 
 
 def _rotate(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn each pair (i, i + S / 2) of shape (B, T, H, S), as Hugging Face does."""
+    """Rotate each pair (i, i + S / 2) of shape (B, T, H, S), as Hugging Face does."""
     cosine, sine = rotation
     left, right = heads.chunk(2, dim=-1)
     turned = heads * cosine + torch.cat((-right, left), dim=-1) * sine
     return turned.type_as(heads)
+
+
+def apart_mask(examples: Tensor) -> Mask:
+    """Return the mask by which a token sees only earlier ones of its example.
+
+    Args:
+        examples: The number of each token's example in its row, shape (B, T).
+    """
+    if examples.device.type != "cuda":
+        same = examples[:, None, :, None] == examples[:, None, None, :]
+        return same.tril()  # (B, 1, T, T)
+    return _block_mask(examples)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Mask | None) -> Tensor:
+    """Return causal attention, shape (B, H, T, S); keys and values have fewer heads.
+
+    Without a mask, a token sees all earlier ones of its row.
+    """
+    if isinstance(mask, BlockMask):
+        # Skips the blocks that the mask hides; is fast only when compiled.
+        mixed: Tensor | tuple[Tensor, ...] = flex_attention(
+            query, key, value, block_mask=mask, enable_gqa=True
+        )
+        assert isinstance(mixed, Tensor)  # noqa: S101 - a tuple only if asked for
+        return mixed
+    return functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=True
+    )
+
+
+def _block_mask(examples: Tensor) -> BlockMask:
+    def is_seen(row: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (query >= key) & (examples[row, query] == examples[row, key])
+
+    rows, length = examples.shape
+    return create_block_mask(
+        is_seen, rows, None, length, length, device=examples.device
+    )

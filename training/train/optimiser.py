@@ -1,4 +1,4 @@
-"""Moves the weights: Muon for matrices, AdamW for embeddings and norms.
+"""The optimiser: Muon for matrices, AdamW for embeddings and norms.
 
 Sources: Jordan et al., "Muon: An optimizer for hidden layers in neural networks"
 (2024), for the method and the coefficients; Liu et al., arXiv 2502.16982, for the scale
@@ -23,9 +23,9 @@ _SMALLEST_NORM = 1e-7
 
 
 def rate_factor(share: float, recipe: Recipe) -> float:
-    """Give what the learning rates are multiplied by after this share of the run.
+    """Return the factor of the learning rates after this share of the run.
 
-    They rise from zero, hold, and fall to zero, in straight lines.
+    It rises from 0 to 1, stays there, and falls to 0, linearly.
     """
     rising = (share / recipe.warmup_share) if recipe.warmup_share else 1.0
     falling = ((1 - share) / recipe.decay_share) if recipe.decay_share else 1.0
@@ -33,16 +33,16 @@ def rate_factor(share: float, recipe: Recipe) -> float:
 
 
 class Muon:
-    """Replaces each matrix' momentum by the nearest orthogonal matrix.
+    """Moves each matrix along the orthogonal matrix nearest to its momentum.
 
-    Matrices of one shape are worked on together: hundreds of small products would
-    keep a GPU waiting.
+    Matrices of one shape are stacked: hundreds of small products would leave a GPU
+    idle.
     """
 
     def __init__(
         self, matrices: Iterable[Tensor], *, momentum: float, weight_decay: float
     ) -> None:
-        """Take charge of ``matrices``, each of two dimensions."""
+        """Optimise ``matrices``, each of two dimensions."""
         by_shape = sorted(matrices, key=lambda matrix: tuple(matrix.shape))
         self._groups = [
             list(group)
@@ -71,10 +71,10 @@ class Muon:
 
 
 class Optimiser:
-    """Both optimisers on one network, under one schedule."""
+    """Muon and AdamW on one network, under one schedule."""
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
-        """Give hidden matrices to Muon and all else to AdamW, which decays nothing."""
+        """Assign the layers' matrices to Muon, all else to AdamW without decay."""
         named = dict(network.named_parameters())
         matrices = [
             weight
@@ -93,7 +93,11 @@ class Optimiser:
         self._recipe = recipe
 
     def step(self, factor: float) -> None:
-        """Clip the gradients, move the weights, and forget the gradients."""
+        """Clip the gradients, update the weights, and clear the gradients.
+
+        Args:
+            factor: What the learning rates are multiplied by.
+        """
         nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip_norm)
         self._muon.step(self._recipe.muon_rate * factor)
         for group in self._adam.param_groups:
@@ -104,11 +108,15 @@ class Optimiser:
             parameter.grad = None
 
     def state(self) -> dict[str, object]:
-        """Give all that a later `load` needs to go on as if nothing had happened."""
+        """Return all that `load` needs to continue exactly here."""
         return {"muon": self._muon.momenta, "adam": self._adam.state_dict()}
 
     def load(self, state: Mapping[str, object]) -> None:
-        """Take over what `state` gave."""
+        """Restore what `state` returned.
+
+        Raises:
+            KeyError: It is no such state.
+        """
         match state:
             case {"muon": list(momenta), "adam": dict(adam)}:
                 for mine, saved in zip(self._muon.momenta, momenta, strict=True):
@@ -123,9 +131,9 @@ def _gradient(matrix: Tensor) -> Tensor:
 
 
 def _orthogonal(matrices: Tensor) -> Tensor:
-    """Bring all singular values near one, by Newton-Schulz; shape (N, rows, columns).
+    """Bring all singular values near 1, by Newton-Schulz; shape (N, rows, columns).
 
-    In bfloat16, which is enough here: the coefficients trade exactness for speed.
+    In bfloat16: the coefficients trade exactness for speed anyway.
     """
     a, b, c = _COEFFICIENTS
     is_tall = matrices.shape[-2] > matrices.shape[-1]

@@ -1,42 +1,76 @@
-"""The folder that a run leaves behind: model, checkpoint, log and picture."""
+"""The folder that a run writes: checkpoint, model, log and a picture of the losses."""
 
-from collections.abc import Mapping
+import pickle
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import matplotlib as mpl
 import torch
+from matplotlib.figure import Figure
 
 from lsp_server.errors import TrainingError
-from training.train.checkpoint import (
-    Checkpoint,
-    fingerprint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from lsp_server.files import atomic_write
 from training.train.config import TrainConfig
 from training.train.data import Position
 from training.train.export import save_model
-from training.train.infilling import Infilling, write_scores
 from training.train.log import Entry, TrainingLog
 from training.train.network import Decoder
-from training.train.picture import draw_log
+from training.train.scores import Infilling, write_scores
 
-__all__ = ["RunFolder"]
+__all__ = [
+    "Checkpoint",
+    "RunFolder",
+    "draw_losses",
+    "fingerprint",
+    "load_checkpoint",
+    "save_checkpoint",
+]
 
 _CHECKPOINT = "checkpoint.pt"
 _ANSWERS = "infilled.jsonl"
 _LOG = "log.jsonl"
 _MODEL = "model"
 _PICTURE = "loss.svg"
+_LOSSES = ("middle", "context", "held_out_middle")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The state of a run between two steps.
+
+    Attributes:
+        fingerprint: Identifies the configuration; a run is resumed only under it.
+        step: Steps done.
+        tokens: Tokens read.
+        elapsed_s: Seconds spent on steps.
+        positions: How far each process has read its part of the stream.
+        network: Weights by name.
+        optimiser: What `Optimiser.state` returned.
+    """
+
+    fingerprint: str
+    step: int
+    tokens: int
+    elapsed_s: float
+    positions: tuple[Position, ...]
+    network: Mapping[str, torch.Tensor]
+    optimiser: Mapping[str, object]
 
 
 class RunFolder:
-    """Where a run under one configuration, in so many processes, writes."""
+    """The files of a run, written and read under one configuration."""
 
     def __init__(self, folder: Path, config: TrainConfig, *, processes: int) -> None:
-        """Make the folder.
+        """Create the folder.
+
+        Args:
+            folder: Folder of the run.
+            config: The run's configuration.
+            processes: Number of processes that train.
 
         Raises:
-            TrainingError: It cannot be made.
+            TrainingError: It cannot be created.
         """
         self._folder, self._config = folder, config
         self._fingerprint = fingerprint(config, processes=processes)
@@ -52,18 +86,18 @@ class RunFolder:
     def __str__(self) -> str:
         return str(self._folder)
 
-    def saved(self) -> Checkpoint:
-        """Give the checkpoint.
+    def load(self) -> Checkpoint:
+        """Return the checkpoint.
 
         Raises:
-            TrainingError: There is none to be used, or it is of another configuration.
+            TrainingError: There is none, or it is of another configuration.
         """
         return load_checkpoint(
             self._folder / _CHECKPOINT, expected_fingerprint=self._fingerprint
         )
 
-    def keep_log(self, *, steps: int) -> None:
-        """Go on with the log behind its first ``steps`` steps, and drop what follows.
+    def open_log(self, *, steps: int) -> None:
+        """Open the log after its first ``steps`` steps, and drop later entries.
 
         Raises:
             TrainingError: It cannot be read or written.
@@ -71,27 +105,24 @@ class RunFolder:
         self._log = TrainingLog(self._folder / _LOG, keep_steps=steps)
 
     def add(self, entry: Entry) -> None:
-        """Append a line to the log.
+        """Append an entry to the log.
 
         Raises:
             TrainingError: It cannot be written.
         """
         self._log.add(entry)
 
-    def keep_answers(self, infilling: Infilling) -> None:
-        """Write what the model answered.
+    def save_answers(self, infilling: Infilling) -> None:
+        """Write the model's answers to a benchmark.
 
         Raises:
-            TrainingError: It cannot be written.
+            TrainingError: They cannot be written.
         """
+        path = self._folder / _ANSWERS
         try:
-            write_scores(self._folder / _ANSWERS, infilling)
+            write_scores(path, infilling)
         except OSError as exc:
-            raise TrainingError(
-                f"the answers cannot be written ({exc.strerror})",
-                subject=str(self._folder / _ANSWERS),
-                remedy="Make room, and resume",
-            ) from exc
+            raise _unwritten(path, "file of answers", exc) from exc
 
     def save(
         self,
@@ -104,15 +135,15 @@ class RunFolder:
         positions: tuple[Position, ...],
         end_id: int,
     ) -> None:
-        """Write checkpoint, model and picture, each over the one before.
+        """Write checkpoint, model and picture, each in place of the last one.
 
         Args:
             network: The weights.
-            optimiser: What `Optimiser.state` gave.
+            optimiser: What `Optimiser.state` returned.
             step: Steps done.
             tokens: Tokens read.
             elapsed_s: Seconds spent on steps.
-            positions: What each process has used up of its part of the stream.
+            positions: How far each process has read its part of the stream.
             end_id: The token that begins and ends a document.
 
         Raises:
@@ -139,12 +170,113 @@ class RunFolder:
             end_id=end_id,
             dtype=torch.bfloat16,
         )
-        picture = draw_log(self._log.entries())
+        picture = self._folder / _PICTURE
         try:
-            (self._folder / _PICTURE).write_text(picture, encoding="utf-8")
+            draw_losses(self._log.entries(), picture)
         except OSError as exc:
-            raise TrainingError(
-                f"the picture cannot be written ({exc.strerror})",
-                subject=str(self._folder / _PICTURE),
-                remedy="Make room, and resume",
-            ) from exc
+            raise _unwritten(picture, "picture", exc) from exc
+
+
+def fingerprint(config: TrainConfig, *, processes: int) -> str:
+    """Return what must not change when a run is resumed, as a text."""
+    data = replace(config.data, corpus="", tokenizer="", workers=0)
+    return f"{replace(config, data=data)!r} in {processes}"
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; if that fails, the file at ``path`` stays as it was.
+
+    Raises:
+        TrainingError: It cannot be written.
+    """
+    content = {
+        "fingerprint": checkpoint.fingerprint,
+        "step": checkpoint.step,
+        "tokens": checkpoint.tokens,
+        "elapsed_s": checkpoint.elapsed_s,
+        "positions": [(each.item, each.row) for each in checkpoint.positions],
+        "network": dict(checkpoint.network),
+        "optimiser": dict(checkpoint.optimiser),
+    }
+    try:
+        with atomic_write(path) as file:
+            torch.save(content, file)
+    # torch reports a full disk as RuntimeError.
+    except (OSError, RuntimeError) as exc:
+        raise TrainingError(
+            f"the checkpoint cannot be written ({exc})",
+            subject=str(path),
+            remedy="Make room, and resume from the last checkpoint",
+        ) from exc
+
+
+def load_checkpoint(path: Path, *, expected_fingerprint: str) -> Checkpoint:
+    """Read a checkpoint, without running code in it.
+
+    Raises:
+        TrainingError: It cannot be read, or is of another configuration.
+    """
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = Checkpoint(
+            fingerprint=saved["fingerprint"],
+            step=saved["step"],
+            tokens=saved["tokens"],
+            elapsed_s=saved["elapsed_s"],
+            positions=tuple(
+                Position(item=item, row=row) for item, row in saved["positions"]
+            ),
+            network=saved["network"],
+            optimiser=saved["optimiser"],
+        )
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as exc:
+        raise _unusable(path, f"there is no readable checkpoint ({exc})") from exc
+    except (KeyError, TypeError) as exc:
+        raise _unusable(path, "it is no checkpoint of this program") from exc
+    if checkpoint.fingerprint != expected_fingerprint:
+        raise _unusable(path, "it was made under another configuration")
+    return checkpoint
+
+
+def draw_losses(entries: Iterable[Mapping[str, float]], path: Path) -> None:
+    """Draw the losses of a log over the tokens read, as an SVG file.
+
+    The same entries give the same file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    found = list(entries)
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name in _LOSSES:
+        key = f"{name}_loss"
+        points = [each for each in found if key in each]
+        axes.plot(
+            [point["tokens"] / 1e6 for point in points],
+            [point[key] for point in points],
+            label=name.replace("_", " "),
+            gid=name,
+        )
+    axes.set(xlabel="million tokens", ylabel="loss in nats per token")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    # Else the file's ids are random, and its metadata holds the time.
+    with mpl.rc_context({"svg.hashsalt": "midfill", "svg.fonttype": "none"}):
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _unwritten(path: Path, what: str, exc: OSError) -> TrainingError:
+    return TrainingError(
+        f"the {what} cannot be written ({exc.strerror})",
+        subject=str(path),
+        remedy="Make room, and resume",
+    )
+
+
+def _unusable(path: Path, what: str) -> TrainingError:
+    return TrainingError(
+        what,
+        subject=str(path),
+        remedy="Resume with the run's own configuration, or leave --resume out",
+    )

@@ -67,7 +67,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def tokenizer_folder() -> Path:
-    """Give the folder of the shipped model's tokenizer."""
+    """Return the folder of the shipped model's tokenizer."""
     return TOKENIZER
 
 
@@ -84,7 +84,7 @@ def write_shard(path: Path, texts: list[str]) -> None:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """Give a folder with twelve documents to train on and three held out."""
+    """Return a folder with twelve documents to train on and three held out."""
     folder = tmp_path / "corpus"
     texts = [DOCUMENT.format(number=number) for number in range(15)]
     write_shard(folder / "train-00000.jsonl.gz", texts[:6])
@@ -95,7 +95,7 @@ def corpus(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiny_config(corpus: Path) -> TrainConfig:
-    """Give a run of eight steps on a network of two layers."""
+    """Return a run of eight steps on a network of two layers."""
     return TrainConfig(
         shape=TINY_SHAPE,
         data=Data(

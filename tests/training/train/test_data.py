@@ -28,7 +28,7 @@ START = Position(item=0, row=0)
 def source(
     corpus: Path, tokenizer_folder: Path, tmp_path: Path, tiny_config: TrainConfig
 ) -> RowSource:
-    """Give a stream over the made-up corpus."""
+    """Return a stream over the made-up corpus."""
     store = tmp_path / "train.bin"
     write_store(store, read_shards(corpus, "train"))
     return RowSource(

@@ -17,11 +17,10 @@ from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import Slot
 from lsp_server.prompt.snippet import Snippet
 from lsp_server.values import Snapshot
-from training.train.config import Cuts, Shares, Stage
+from training.train.config import Cuts, FormatName, Shares, Stage
+from training.train.cuts import Cut
 from training.train.documents import Document
-from training.train.examples import ExampleMaker, Role
-from training.train.fim import Cut
-from training.train.formats import FORMATS
+from training.train.examples import FORMATS, ExampleMaker, Role
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "models" / "midfill-starter-88m"
@@ -59,21 +58,21 @@ words = st.lists(
 
 
 @given(
-    name=st.sampled_from(sorted(FORMATS)),
+    name=st.sampled_from(list(FORMATS)),
     prefix=words,
     middle=words,
     suffix=words,
     others=st.lists(words.filter(str.strip), max_size=2, unique=True),
 )
 def test_prompt_is_the_one_that_the_editor_sends(
-    name: str, prefix: str, middle: str, suffix: str, others: list[str]
+    name: FormatName, prefix: str, middle: str, suffix: str, others: list[str]
 ) -> None:
     """Up to the middle, the tokens are those of the prompt builder, each one."""
     example = MAKERS[name].render(
         Cut(prefix=prefix, middle=middle, suffix=suffix),
         most_tokens=2048,
         path="src/a.py",
-        pieces=[Document(text=text, path="b/c.py") for text in others],
+        snippets=[Document(text=text, path="b/c.py") for text in others],
     )
     assert example is not None
     asked = MAKERS[name].prompt(prefix, suffix, most_tokens=2048)
@@ -162,7 +161,7 @@ def test_a_middle_without_room_is_left_out() -> None:
 
 
 def lot(seed: int) -> random.Random:
-    """Give what draws cuts."""
+    """Return what draws cuts."""
     return random.Random(seed)  # noqa: S311  # guards nothing
 
 

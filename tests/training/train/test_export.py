@@ -16,7 +16,7 @@ from training.train.network import Decoder
 
 
 def random_network(config: TrainConfig, *, qk_norm: bool) -> Decoder:
-    """Give a network whose norms are not all one."""
+    """Return a network whose norms are not all one."""
     torch.manual_seed(3)
     network = Decoder(replace(config.shape, qk_norm=qk_norm), vocabulary_size=512)
     for weight in network.parameters():

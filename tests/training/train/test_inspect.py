@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from training.train.fim import Cut
+from training.train.cuts import Cut
 from training.train.inspect import count_middles, main
 
 EXPERIMENT = Path(__file__).resolve().parents[3] / "training/train/experiment.toml"
 
 
 def cut(prefix: str, middle: str, suffix: str) -> Cut:
-    """Give a cut."""
+    """Return a cut."""
     return Cut(prefix=prefix, middle=middle, suffix=suffix)
 
 

@@ -1,16 +1,23 @@
-"""The log goes on where a run does."""
+"""The log continues where a run does, and people see how the run goes."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
 from lsp_server.errors import TrainingError
-from training.train.log import HeldOut, KindScore, TrainingLog
+from training.train.log import (
+    Display,
+    HeldOut,
+    KindScore,
+    Measured,
+    TrainingLog,
+)
 
 
 def held_out(step: int) -> HeldOut:
-    """Give a line of this step."""
+    """Return a line of this step."""
     return HeldOut(
         step=step,
         tokens=step * 10,
@@ -57,3 +64,46 @@ def test_tells_that_it_cannot(tmp_path: Path) -> None:
     assert "no JSON\n" == path.read_text(encoding="utf-8")
     with pytest.raises(TrainingError, match="the log cannot be written"):
         TrainingLog(tmp_path / "no" / "log.jsonl", keep_steps=1)
+
+
+MEASURED = Measured(
+    step=120,
+    share=0.25,
+    tokens=15_728_640,
+    elapsed_s=100.0,
+    loss=2.5,
+    middle_loss=2.25,
+    context_loss=2.75,
+    rate_factor=1.0,
+    tokens_per_s=580_123.4,
+    peak_share=0.38,
+)
+
+
+class Terminal(io.StringIO):
+    """Says that it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_line_tells_all() -> None:
+    """Loss, speed, share of the peak and time left, each with its unit."""
+    stream = io.StringIO()
+    display = Display(stream)
+    display.held_out(HeldOut(step=100, tokens=1, held_out_middle_loss=2.3, kinds={}))
+    display.measured(MEASURED)
+    assert (
+        " 25.0% | step 120 | 15.7M tokens | loss 2.500 (middles 2.250) | "
+        "held-out middles 2.300 | 580,123 tokens/s | 38% of peak | 5:00 left\n"
+    ) == stream.getvalue()
+
+
+def test_a_terminals_line_is_written_over() -> None:
+    """No line end follows, and what stays wipes the line first."""
+    stream = Terminal()
+    display = Display(stream)
+    display.measured(MEASURED)
+    display.message("saved")
+    assert 2 == stream.getvalue().count("\r\x1b[K")
+    assert stream.getvalue().endswith("\r\x1b[Ksaved\n")

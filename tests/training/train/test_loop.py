@@ -12,8 +12,7 @@ from lsp_server.errors import TrainingError
 from training.eval.values import Extent, Task
 from training.train.config import TrainConfig
 from training.train.log import HeldOut, Infilled, Measured
-from training.train.loop import train
-from training.train.order import Order
+from training.train.loop import RunOptions, train
 
 CPU = torch.device("cpu")
 
@@ -28,7 +27,7 @@ class Recorder:
         self.filled: list[Infilled] = []
         self._interrupt_after = interrupt_after
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
     def measured(self, measured: Measured) -> None:
@@ -44,7 +43,7 @@ class Recorder:
 
 
 def logged(out: Path) -> list[dict[str, float]]:
-    """Give the lines of a run's log."""
+    """Return the lines of a run's log."""
     lines = (out / "log.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
@@ -53,7 +52,7 @@ def test_loss_falls_and_all_is_saved(tiny_config: TrainConfig, tmp_path: Path) -
     """Held-out losses fall too, and the folder has model, log, picture, checkpoint."""
     config = replace(tiny_config, recipe=replace(tiny_config.recipe, steps=16))
     heard = Recorder()
-    train(Order(config=config, out=tmp_path / "out", device=CPU), heard)
+    train(RunOptions(config=config, out=tmp_path / "out", device=CPU), heard)
     assert list(range(1, 17)) == list(heard.losses)
     assert heard.losses[16] < heard.losses[1] - 2
     assert heard.held[16].held_out_middle_loss < heard.held[4].held_out_middle_loss - 1
@@ -66,11 +65,11 @@ def test_resumed_run_equals_one_without_interruption(
 ) -> None:
     """Losses are the same to the last bit, and the log has each step once."""
     whole, first, second = Recorder(), Recorder(interrupt_after=5), Recorder()
-    train(Order(config=tiny_config, out=tmp_path / "whole", device=CPU), whole)
-    order = Order(config=tiny_config, out=tmp_path / "parts", device=CPU)
+    train(RunOptions(config=tiny_config, out=tmp_path / "whole", device=CPU), whole)
+    options = RunOptions(config=tiny_config, out=tmp_path / "parts", device=CPU)
     with pytest.raises(KeyboardInterrupt):
-        train(order, first)
-    train(replace(order, resume=True), second)
+        train(options, first)
+    train(replace(options, resume=True), second)
     # The checkpoint is of step 3.
     assert {step: whole.losses[step] for step in range(4, 9)} == second.losses
     assert {step: whole.losses[step] for step in range(1, 6)} == first.losses
@@ -96,7 +95,7 @@ def test_a_finished_model_fills_gaps(tiny_config: TrainConfig, tmp_path: Path) -
     recipe = replace(tiny_config.recipe, steps=2)
     config = replace(tiny_config, recipe=recipe)
     heard, out = Recorder(), tmp_path / "out"
-    train(Order(config=config, out=out, device=CPU, tasks=[task]), heard)
+    train(RunOptions(config=config, out=out, device=CPU, tasks=[task]), heard)
     assert [(2, 1)] == [(each.step, each.tasks) for each in heard.filled]
     assert 1 == sum("tasks" in entry for entry in logged(out))
     assert 2 == len((out / "infilled.jsonl").read_text().splitlines())
@@ -110,8 +109,8 @@ def test_time_budget_ends_the_run(tiny_config: TrainConfig, tmp_path: Path) -> N
         recipe=replace(tiny_config.recipe, steps=10**9, checkpoint_every_steps=10**9),
     )
     out = tmp_path / "out"
-    order = Order(config=config, out=out, device=CPU, minutes=minutes)
-    train(order, Recorder())
+    options = RunOptions(config=config, out=out, device=CPU, minutes=minutes)
+    train(options, Recorder())
     measured = [entry for entry in logged(out) if "loss" in entry]
     assert 1 <= measured[-1]["share"] < 1.5
     assert measured[-1]["elapsed_s"] < minutes * 60 * 1.5
@@ -120,11 +119,11 @@ def test_time_budget_ends_the_run(tiny_config: TrainConfig, tmp_path: Path) -> N
 
 def test_a_pause_is_no_end(tiny_config: TrainConfig, tmp_path: Path) -> None:
     """A run that is paused at once is whole after it was resumed."""
-    order = Order(config=tiny_config, out=tmp_path / "out", device=CPU)
+    options = RunOptions(config=tiny_config, out=tmp_path / "out", device=CPU)
     heard = Recorder()
-    train(replace(order, pause_minutes=1e-9), heard)
+    train(replace(options, pause_minutes=1e-9), heard)
     assert not heard.losses
-    train(replace(order, resume=True), heard)
+    train(replace(options, resume=True), heard)
     assert list(range(1, 9)) == list(heard.losses)
 
 
@@ -132,9 +131,11 @@ def test_no_time_for_a_step_is_an_error(
     tiny_config: TrainConfig, tmp_path: Path
 ) -> None:
     """A budget that getting ready uses up is told, and nothing is trained."""
-    order = Order(config=tiny_config, out=tmp_path / "o", device=CPU, minutes=1e-9)
+    options = RunOptions(
+        config=tiny_config, out=tmp_path / "o", device=CPU, minutes=1e-9
+    )
     with pytest.raises(TrainingError, match="the time is over before the first step"):
-        train(order, Recorder())
+        train(options, Recorder())
 
 
 def test_a_loss_that_is_no_number_ends_the_run(
@@ -144,11 +145,11 @@ def test_a_loss_that_is_no_number_ends_the_run(
     recipe = replace(
         tiny_config.recipe, muon_rate=1e30, adam_rate=1e30, warmup_share=0.0
     )
-    order = Order(
+    options = RunOptions(
         config=replace(tiny_config, recipe=recipe), out=tmp_path / "o", device=CPU
     )
     with pytest.raises(TrainingError, match="the loss is not a number"):
-        train(order, Recorder())
+        train(options, Recorder())
     assert not (tmp_path / "o" / "model").exists()
 
 
@@ -197,9 +198,9 @@ def test_refuses_to_resume(
     """A checkpoint that is missing, damaged or of another recipe is not trained on."""
     recipe = replace(tiny_config.recipe, steps=1)
     config = replace(tiny_config, recipe=recipe)
-    order = Order(config=config, out=tmp_path / "out", device=CPU)
-    train(order, Recorder())
-    spoil(order.out / "checkpoint.pt")
+    options = RunOptions(config=config, out=tmp_path / "out", device=CPU)
+    train(options, Recorder())
+    spoil(options.out / "checkpoint.pt")
     other = replace(config, recipe=replace(recipe, muon_rate=0.5))
     with pytest.raises(TrainingError, match=message):
-        train(replace(order, config=other, resume=True), Recorder())
+        train(replace(options, config=other, resume=True), Recorder())

@@ -29,7 +29,7 @@ TINY = {
 
 @pytest.fixture
 def run(corpus: Path, tmp_path: Path) -> Callable[..., int]:
-    """Give the command on the shipped file, made tiny."""
+    """Return the command on the shipped file, made tiny."""
     text = STARTER.read_text(encoding="utf-8")
     for old, new in TINY.items():
         assert old in text
@@ -89,7 +89,7 @@ def test_an_interruption_is_no_error(
 
     monkeypatch.setattr(loop, "train", interrupt)
     assert 130 == run()
-    assert "--resume goes on" in capsys.readouterr().err
+    assert "--resume continues" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "many"])

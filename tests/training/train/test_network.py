@@ -1,18 +1,25 @@
-"""The network compiles whole, reads no future, and counts its operations."""
+"""The network compiles whole, and a token sees only what it may."""
 
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from training.train.config import TrainConfig
-from training.train.losses import sum_losses
-from training.train.network import Decoder, flops_per_token
+from training.train.meter import sum_losses
+from training.train.network import (
+    Decoder,
+    _block_mask,
+    apart_mask,
+    attend,
+    flops_per_token,
+)
 
 
 @pytest.fixture
 def network(tiny_config: TrainConfig) -> Decoder:
-    """Give a network with random weights."""
+    """Return a network with random weights."""
     torch.manual_seed(0)
     return Decoder(replace(tiny_config.shape, layers=1), vocabulary_size=64)
 
@@ -50,3 +57,35 @@ def test_starter_takes_what_was_reckoned(tiny_config: TrainConfig) -> None:
     assert 6 * 88e6 + 6 * 12 * 768 * 2048 == flops_per_token(
         shape, parameters=88_000_000, row_tokens=2048
     )
+
+
+NUMBERS = torch.tensor([[0] * 5 + [1] * 20 + [2] * 7])
+
+
+def draw(*shape: int) -> Tensor:
+    """Return what every run draws alike."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_an_example_sees_no_other(tiny_config: TrainConfig) -> None:
+    """Each example's logits are those of a row with nothing else in it."""
+    torch.manual_seed(0)
+    network = Decoder(tiny_config.shape, vocabulary_size=50)
+    tokens = torch.randint(0, 50, (1, 32), generator=torch.Generator().manual_seed(0))
+    together = network(tokens, apart_mask(NUMBERS))
+    begin = 0
+    for length in (5, 20, 7):
+        end = begin + length
+        alone = network(tokens[:, begin:end])
+        torch.testing.assert_close(together[:, begin:end], alone, rtol=1e-4, atol=1e-5)
+        begin = end
+    joined = network(tokens)
+    assert not torch.allclose(joined[:, 5:], together[:, 5:], atol=1e-3)
+
+
+def test_both_ways_to_mask_are_one() -> None:
+    """What a GPU computes by blocks is what the whole mask says."""
+    query, key, value = draw(1, 4, 32, 16), draw(1, 2, 32, 16), draw(1, 2, 32, 16)
+    whole = attend(query, key, value, apart_mask(NUMBERS))
+    compiled = torch.compile(attend, backend="eager")
+    torch.testing.assert_close(whole, compiled(query, key, value, _block_mask(NUMBERS)))

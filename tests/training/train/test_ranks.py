@@ -15,11 +15,10 @@ from training.train.__main__ import main
 from training.train.config import TrainConfig, read_config
 from training.train.data import Position, Rows, RowSource, stream
 from training.train.documents import read_shards, write_store
-from training.train.loop import train
-from training.train.losses import count_targets, sum_losses, to_device
+from training.train.loop import RunOptions, train
+from training.train.meter import count_targets, sum_losses, to_device
 from training.train.network import Decoder
 from training.train.optimiser import Optimiser, rate_factor
-from training.train.order import Order
 from training.train.ranks import OneRank
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,7 +85,7 @@ checkpoint_every_steps = 3
 
 @pytest.fixture
 def config_file(corpus: Path, tokenizer_folder: Path, tmp_path: Path) -> Path:
-    """Give the file of a run of four steps on a network of one layer."""
+    """Return the file of a run of four steps on a network of one layer."""
     path = tmp_path / "run.toml"
     text = CONFIG.format(corpus=corpus, tokenizer=tokenizer_folder)
     path.write_text(text, encoding="utf-8")
@@ -112,13 +111,13 @@ def train_as_a_pair(config_file: Path, out: Path) -> str:
 
 
 def losses(folder: Path) -> list[float]:
-    """Give the loss of each step that was logged."""
+    """Return the loss of each step that was logged."""
     lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
     return [entry["loss"] for entry in map(json.loads, lines) if "loss" in entry]
 
 
 def union(config: TrainConfig, store: Path, step: int) -> Rows:
-    """Give the rows that both processes read in a step."""
+    """Return the rows that both processes read in a step."""
     source = RowSource(
         store=store,
         tokenizer=Path(config.data.tokenizer),
@@ -175,7 +174,7 @@ def test_refuses_a_batch_that_cannot_be_shared(
 ) -> None:
     """Three processes cannot share two pieces; this is told before all else."""
     monkeypatch.setattr(OneRank, "size", 3)
-    order = Order(config=tiny_config, out=tmp_path / "out", device=CPU)
+    options = RunOptions(config=tiny_config, out=tmp_path / "out", device=CPU)
     with pytest.raises(TrainingError, match="3 processes cannot share a batch of 512"):
-        train(order, None)  # type: ignore[arg-type]  # nothing is said
+        train(options, None)  # type: ignore[arg-type]  # nothing is said
     assert not (tmp_path / "out").exists()

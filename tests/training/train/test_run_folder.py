@@ -1,6 +1,9 @@
-"""A run's folder gives back what was saved in it, and names what cannot be written."""
+"""A run's folder returns what was saved, and a failed write leaves what was there."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import torch
@@ -9,7 +12,14 @@ from lsp_server.errors import TrainingError
 from training.train.config import TrainConfig
 from training.train.data import Position
 from training.train.network import Decoder
-from training.train.run_folder import RunFolder
+from training.train.run_folder import (
+    Checkpoint,
+    RunFolder,
+    draw_losses,
+    fingerprint,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 
 @pytest.fixture
@@ -37,9 +47,9 @@ def test_gives_back_what_was_saved(
 ) -> None:
     """Counts, positions and every weight are those that were saved."""
     folder = RunFolder(tmp_path / "out", tiny_config, processes=1)
-    folder.keep_log(steps=0)
+    folder.open_log(steps=0)
     save(folder, network)
-    found = RunFolder(tmp_path / "out", tiny_config, processes=1).saved()
+    found = RunFolder(tmp_path / "out", tiny_config, processes=1).load()
     assert (3, 300, 1.5) == (found.step, found.tokens, found.elapsed_s)
     assert (Position(item=2, row=1),) == found.positions
     for name, weight in network.state_dict().items():
@@ -51,10 +61,10 @@ def test_a_checkpoint_is_for_as_many_processes(
 ) -> None:
     """Two processes do not go on where one stopped: their streams differ."""
     folder = RunFolder(tmp_path / "out", tiny_config, processes=1)
-    folder.keep_log(steps=0)
+    folder.open_log(steps=0)
     save(folder, network)
     with pytest.raises(TrainingError, match="another configuration"):
-        RunFolder(tmp_path / "out", tiny_config, processes=2).saved()
+        RunFolder(tmp_path / "out", tiny_config, processes=2).load()
 
 
 def test_names_a_picture_that_cannot_be_written(
@@ -62,10 +72,86 @@ def test_names_a_picture_that_cannot_be_written(
 ) -> None:
     """The checkpoint is saved by then."""
     folder = RunFolder(tmp_path / "out", tiny_config, processes=1)
-    folder.keep_log(steps=0)
+    folder.open_log(steps=0)
     (tmp_path / "out" / "loss.svg").mkdir()
     with pytest.raises(
         TrainingError, match=r"loss\.svg: the picture cannot be written"
     ):
         save(folder, network)
-    assert 3 == folder.saved().step
+    assert 3 == folder.load().step
+
+
+SAVED = Checkpoint(
+    fingerprint="a",
+    step=3,
+    tokens=300,
+    elapsed_s=1.5,
+    positions=(Position(item=2, row=7), Position(item=3, row=0)),
+    network={"weight": torch.ones(2)},
+    optimiser={"muon": []},
+)
+
+
+def test_checkpoint_comes_back(tmp_path: Path) -> None:
+    """All values are those saved, and no other file stays."""
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, SAVED)
+    found = load_checkpoint(path, expected_fingerprint="a")
+    assert torch.equal(SAVED.network["weight"], found.network["weight"])
+    assert replace(SAVED, network={}) == replace(found, network={})
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_failure_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full half-way is told, and nothing is lost."""
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, SAVED)
+
+    def fill_the_disk(_number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fill_the_disk)
+    with pytest.raises(TrainingError, match="No space left"):
+        save_checkpoint(path, replace(SAVED, step=4))
+    assert 3 == load_checkpoint(path, expected_fingerprint="a").step
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_where_folders_are_does_not_matter(tiny_config: TrainConfig) -> None:
+    """A run goes on elsewhere, with more workers, but not cut or shared otherwise."""
+    data = tiny_config.data
+    here = fingerprint(tiny_config, processes=1)
+    elsewhere = replace(data, corpus="x", tokenizer="y", workers=9)
+    assert here == fingerprint(replace(tiny_config, data=elsewhere), processes=1)
+    cut = replace(data, middle_weight=0.5)
+    assert here != fingerprint(replace(tiny_config, data=cut), processes=1)
+    assert here != fingerprint(tiny_config, processes=2)
+
+
+def test_picture_has_three_curves(tmp_path: Path) -> None:
+    """Each loss is a curve without what is no number; equal logs give equal files."""
+    log = [
+        {"tokens": 1e6, "middle_loss": 5.0, "context_loss": 4.0},
+        {"tokens": 2e6, "middle_loss": 4.0, "context_loss": math.nan},
+        {"tokens": 2e6, "held_out_middle_loss": 5.5},
+    ]
+    for name in ("a.svg", "b.svg"):
+        draw_losses(log, tmp_path / name)
+    drawn = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert drawn == (tmp_path / "b.svg").read_text(encoding="utf-8")
+    root = ET.fromstring(drawn)  # noqa: S314  # written a line above
+    svg = "{http://www.w3.org/2000/svg}"
+    texts = {each.text for each in root.iter(f"{svg}text")}
+    assert {"middle", "context", "held out middle", "million tokens"} <= texts
+    groups = {each.get("id"): each for each in root.iter(f"{svg}g")}
+    found = [groups[name] for name in ("middle", "context", "held_out_middle")]
+    lines = [str(line.get("d")) for each in found for line in each.iter(f"{svg}path")]
+    assert [2, 1, 1] == [line.count("M") + line.count("L") for line in lines]
+
+
+def test_picture_of_an_empty_log(tmp_path: Path) -> None:
+    """A run that was paused at once has a picture without curves."""
+    draw_losses([], tmp_path / "a.svg")
+    assert "<svg" in (tmp_path / "a.svg").read_text(encoding="utf-8")

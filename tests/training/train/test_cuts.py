@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from training.train import middles as ways
+from training.train import cuts as ways
 from training.train.config import Cuts, Shares
-from training.train.fim import cut_window, windows
-from training.train.outline import Outline, read_outline
+from training.train.cuts import cut_window, windows
+from training.train.documents import Outline, read_outline
 
 NO_OUTLINE = Outline(nodes=(), statements=(), blocks=())
 CUTS = Cuts(
@@ -56,7 +56,7 @@ documents = st.one_of(st.text(), st.lists(pieces, max_size=60).map("".join))
 
 
 def lot(seed: int) -> random.Random:
-    """Give what draws cuts."""
+    """Return what draws cuts."""
     return random.Random(seed)  # noqa: S311  # guards nothing
 
 
@@ -83,7 +83,7 @@ def test_spans_of_characters_are_at_most_a_third(text: str, seed: int) -> None:
 
 
 def middles(way: str) -> set[str]:
-    """Give the middles that a way of cutting makes of the code above."""
+    """Return the middles that a way of cutting makes of the code above."""
     rng = lot(0)
     cut = getattr(ways, way)
     outline = read_outline(CODE)

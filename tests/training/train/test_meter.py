@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from training.train.losses import count_targets, mean_losses, sum_losses, to_device
+from training.train.meter import count_targets, mean_losses, sum_losses, to_device
 
 
 class Echo(nn.Module):
