@@ -18,9 +18,9 @@ from lsp_server.modelstore.manifest import (
     Manifest,
     Provenance,
     Quantisation,
-    describe_files,
     write_manifest,
 )
+from lsp_server.modelstore.verify import describe_files
 
 __all__ = ["SHAPES", "make_random_model", "parameters"]
 

@@ -21,6 +21,7 @@
     ├── QuantizeError               a checkpoint cannot be quantised
     ├── RegistryError               the registry is wrong, or lacks a model
     ├── PullError                   a model cannot be fetched
+    │   └── BrokenOffError          the source broke off; asking again may go on
     ├── CorpusError                 a training corpus cannot be built
     ├── TrainingError               a model cannot be trained
     ├── EvaluationError             a model cannot be measured
@@ -33,6 +34,7 @@ superseded request is not an error and has no class here.
 
 __all__ = [
     "AnswerError",
+    "BrokenOffError",
     "ClientError",
     "ConfigError",
     "CorpusError",
@@ -167,6 +169,10 @@ class RegistryError(MidfillError):
 
 class PullError(MidfillError):
     """A model cannot be fetched: source, network, disk, or content."""
+
+
+class BrokenOffError(PullError):
+    """The source broke off in the middle of its content; asking again may go on."""
 
 
 class CorpusError(MidfillError):

@@ -12,9 +12,9 @@ from lsp_server.modelstore.manifest import (
     Manifest,
     Provenance,
     Quantisation,
-    describe_files,
     write_manifest,
 )
+from lsp_server.modelstore.verify import describe_files
 
 # A busy machine is slow now and then, and that is no failure of what is tested.
 settings.register_profile(

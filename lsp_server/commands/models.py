@@ -22,16 +22,13 @@ from lsp_server.engine.vllm_options import reserved_cache_bytes
 from lsp_server.errors import PullError
 from lsp_server.hardware import free_memory_bytes, read_cpu
 from lsp_server.modelstore.locate import locate, pulled_models_folder, shipped_models
-from lsp_server.modelstore.manifest import load_manifest, verify
-from lsp_server.modelstore.registry.catalogue import find_entry, load_registry
-from lsp_server.modelstore.registry.entry import Entry
-from lsp_server.modelstore.registry.memory import Load
-from lsp_server.modelstore.registry.pull import Order, find_local, pull
-from lsp_server.modelstore.registry.recommend import Machine, judge
+from lsp_server.modelstore.manifest import load_manifest
+from lsp_server.modelstore.registry.catalogue import Entry, find_entry, load_registry
+from lsp_server.modelstore.registry.pull import PullJob, find_local, pull
+from lsp_server.modelstore.registry.recommend import Load, Machine, judge
 from lsp_server.modelstore.registry.s3 import S3
-from lsp_server.modelstore.registry.sources import AllowList
-from lsp_server.modelstore.registry.transport import Transport
-from lsp_server.modelstore.registry.web import Web
+from lsp_server.modelstore.registry.transport import AllowList, Transport, Web
+from lsp_server.modelstore.verify import verify
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 
@@ -170,7 +167,7 @@ def _pull(arguments: argparse.Namespace) -> int:
         _print(f"{locate(name)}\n")
         return 0
     entry = _entry_for(name, arguments.base)
-    order = Order(
+    job = PullJob(
         name=name,
         entry=entry,
         root=_pull_folder(config),
@@ -178,10 +175,10 @@ def _pull(arguments: argparse.Namespace) -> int:
         base=arguments.base,
     )
     if arguments.offline:
-        folder = _require_local(order)
+        folder = _require_local(job)
     else:
         transport = _transport(config, arguments.base)
-        folder = pull(order, transport, say=_say, progress=_Meter())
+        folder = pull(job, transport, say=_say, progress=_Meter())
     # A shipped model of this name would come before it.
     path = folder if name in shipped_models() else name
     _say(f"to use it, set model.path to {path}")
@@ -203,12 +200,12 @@ def _entry_for(name: str, base: str) -> Entry | None:
     return find_entry(entries, name)
 
 
-def _require_local(order: Order) -> Path:
-    folder = find_local(order)
+def _require_local(job: PullJob) -> Path:
+    folder = find_local(job)
     if folder is None:
         raise PullError(
             "the model is not there, and --offline forbids to fetch it",
-            subject=str(order.root / order.name),
+            subject=str(job.root / job.name),
             remedy="Pull it once without --offline, or copy its folder there",
         )
     return folder

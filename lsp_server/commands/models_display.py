@@ -4,9 +4,9 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 
-from lsp_server.modelstore.registry.entry import Checkpoint, Entry
-from lsp_server.modelstore.registry.memory import Load
+from lsp_server.modelstore.registry.catalogue import Checkpoint, Entry
 from lsp_server.modelstore.registry.recommend import (
+    Load,
     Machine,
     Rating,
     Verdict,

@@ -1,15 +1,14 @@
-"""Reads and writes ``manifest.json``, the description of a model folder.
-
-This is the door through which the server comes: it also gives the checks that a
-folder must pass before anything loads it.
-"""
+"""Reads and writes ``manifest.json``, which describes a model folder."""
 
 import datetime
 import json
-import re
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, NonNegativeInt, PositiveInt, TypeAdapter
+from pydantic_core import PydanticCustomError
 
 from lsp_server.errors import (
     ModelIntegrityError,
@@ -18,12 +17,13 @@ from lsp_server.errors import (
     UnsupportedModelError,
 )
 from lsp_server.files import atomic_write_text
-from lsp_server.modelstore.integrity import MANIFEST_NAME, hash_file, verify
-from lsp_server.modelstore.json_file import read_json
-from lsp_server.modelstore.quantisation import check_quantisation
-from lsp_server.modelstore.safety import is_inside, refuse_unsafe
-from lsp_server.modelstore.strict import ShapeError, build
-from lsp_server.modelstore.values import FileEntry, Manifest, Provenance, Quantisation
+from lsp_server.modelstore.model_files import (
+    ShapeError,
+    is_inside,
+    matching,
+    read_json,
+    validate,
+)
 
 __all__ = [
     "MANIFEST_NAME",
@@ -31,27 +31,134 @@ __all__ = [
     "Manifest",
     "Provenance",
     "Quantisation",
-    "check_quantisation",
-    "describe_files",
+    "Sha256",
     "load_manifest",
-    "verify",
     "write_manifest",
 ]
 
-_FORMAT = 1
-"""Raised when a reader of the old form could not read the new one."""
+MANIFEST_NAME = "manifest.json"
 
-_DTYPES = ("bfloat16", "float16")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FORMAT = 1
+"""To be raised when a reader of the old form could not read the new one."""
+
+
+def _check_day(text: str) -> str:
+    try:
+        is_day = datetime.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        is_day = False
+    if not is_day:
+        raise PydanticCustomError("day", "a day as YYYY-MM-DD")
+    return text
+
+
+Sha256: TypeAlias = Annotated[
+    str, matching("[0-9a-f]{64}", "64 lower-case hexadecimal digits")
+]
+_Day: TypeAlias = Annotated[str, AfterValidator(_check_day)]
+_Dtype: TypeAlias = Annotated[
+    str, matching("bfloat16|float16", "one of bfloat16, float16")
+]
+_Name: TypeAlias = Annotated[
+    str, matching("[A-Za-z0-9][A-Za-z0-9._-]*", "a plain name")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """One file of the folder, as it was when the manifest was written.
+
+    Attributes:
+        sha256: SHA-256 of the content, 64 lower-case hexadecimal digits.
+        bytes: Size in bytes.
+    """
+
+    sha256: Sha256
+    bytes: NonNegativeInt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantisation:
+    """How the weights are stored.
+
+    Attributes:
+        method: ``gptq``.
+        bits: Bits per weight.
+        group_size: Weights that share a scale; -1 is a whole column.
+        sym: Whether the zero point is the middle of the range.
+        desc_act: Whether groups follow the activations' order instead of the columns'.
+        tool: What quantised them, with its version.
+    """
+
+    method: str
+    bits: int
+    group_size: int
+    sym: bool
+    desc_act: bool
+    tool: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where the weights come from.
+
+    Attributes:
+        source: The checkpoint that was quantised, for people.
+        source_sha256: SHA-256 of its weights; of several files, that of their
+            hashes' lines in the order of their names.
+        calibration: The text that the quantiser saw.
+        date: The day on which this folder was made, as ``YYYY-MM-DD``.
+        training: How and on what the source was trained.
+    """
+
+    source: str
+    source_sha256: Sha256
+    calibration: str
+    date: _Day
+    training: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What Midfill needs to know of a model before it loads it.
+
+    Attributes:
+        name: The model's name, also that of its folder where it is shipped.
+        family: The FIM family, as in the registry of prompts.
+        architecture: The class that ``config.json`` names.
+        tokenizer: The tokenizer's file, relative to the folder.
+        context_length: Most tokens of prompt and output together.
+        parameters: Number of weights before quantisation; tied ones count once.
+        dtype: Type of the weights that are not quantised.
+        licence: SPDX expression, or a name.
+        quantisation: How the weights are stored; None for 16-bit weights.
+        provenance: Where they come from.
+        files: Every file of the folder but the manifest, by relative name with
+            forward slashes.
+    """
+
+    name: _Name
+    family: str
+    architecture: str
+    tokenizer: str
+    context_length: PositiveInt
+    parameters: PositiveInt
+    dtype: _Dtype
+    licence: str
+    quantisation: Quantisation | None
+    provenance: Provenance
+    files: Mapping[str, FileEntry]
+
+
+_ADAPTER = TypeAdapter(Manifest)
 
 
 def load_manifest(folder: Path) -> Manifest:
-    """Read the manifest of a model folder; no other file is looked at.
+    """Read the manifest of a model folder, and no other file.
 
     Raises:
         ModelNotFoundError: There is no such folder, or no manifest in it.
-        ModelIntegrityError: The manifest is not one; the message names the key.
+        ModelIntegrityError: The manifest is damaged; the message names the key.
         UnsafeModelError: It names a file outside of the folder.
         UnsupportedModelError: It was written by a later Midfill.
     """
@@ -69,50 +176,47 @@ def load_manifest(folder: Path) -> Manifest:
             subject=str(folder),
             remedy="Name a model folder, or make one with `midfill quantize`",
         )
-    raw = read_json(path)
-    if isinstance(raw, dict):
-        _check_format(path, raw.pop("format", None))
-    try:
-        manifest = build(Manifest, raw)
-    except ShapeError as exc:
-        raise _bad(path, str(exc)) from exc
-    _check(manifest, path)
-    return manifest
+    return _parse(read_json(path), path)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, whole or not at all.
 
     Raises:
-        ModelIntegrityError: It is not one that `load_manifest` would take.
+        ModelIntegrityError: It is not one that `load_manifest` would accept.
         UnsafeModelError: It names a file outside of the folder.
         OSError: It cannot be written.
     """
     path = folder / MANIFEST_NAME
-    _check(manifest, path)
-    content = json.dumps({"format": _FORMAT, **asdict(manifest)}, indent=2)
-    atomic_write_text(path, f"{content}\n")
+    raw = {"format": _FORMAT, **asdict(manifest)}
+    _parse(raw, path)
+    atomic_write_text(path, f"{json.dumps(raw, indent=2)}\n")
 
 
-def describe_files(folder: Path) -> dict[str, FileEntry]:
-    """Give size and hash of every file below ``folder`` but the manifest.
-
-    Raises:
-        UnsafeModelError: The folder is not safe to load.
-        ModelIntegrityError: A file cannot be read.
-    """
-    return {
-        name: FileEntry(
-            sha256=hash_file(folder / name), bytes=(folder / name).stat().st_size
-        )
-        for name in refuse_unsafe(folder)
-        if name != MANIFEST_NAME
-    }
+def _parse(raw: object, path: Path) -> Manifest:
+    if isinstance(raw, dict):
+        _check_format(path, raw.get("format"))
+        raw = {key: value for key, value in raw.items() if key != "format"}
+    try:
+        manifest = validate(_ADAPTER, raw)
+    except ShapeError as exc:
+        raise _damaged(path, str(exc)) from exc
+    for name in manifest.files:
+        if not is_inside(name):
+            raise UnsafeModelError(
+                f"the manifest names {name!r}, which lies outside of the folder",
+                subject=str(path),
+                remedy="Do not use this folder",
+            )
+    for key, is_kept, expected in _rules(manifest):
+        if not is_kept:
+            raise _damaged(path, f"the key {key!r} is not {expected}")
+    return manifest
 
 
 def _check_format(path: Path, found: object) -> None:
     if type(found) is not int:
-        raise _bad(path, "the key 'format' is missing, or not a whole number")
+        raise _damaged(path, "the key 'format' is missing, or not a whole number")
     if found != _FORMAT:
         raise UnsupportedModelError(
             f"the manifest has format {found}, and this Midfill reads {_FORMAT}",
@@ -121,60 +225,19 @@ def _check_format(path: Path, found: object) -> None:
         )
 
 
-def _check(manifest: Manifest, path: Path) -> None:
-    """Check what a type cannot say."""
-    for name in manifest.files:
-        if not is_inside(name):
-            raise UnsafeModelError(
-                f"the manifest names {name!r}, which lies outside of the folder",
-                subject=str(path),
-                remedy="Do not use this folder",
-            )
-    for key, is_good, expected in _rules(manifest):
-        if not is_good:
-            raise _bad(path, f"the key {key!r} is not {expected}")
-
-
 def _rules(manifest: Manifest) -> Iterator[tuple[str, bool, str]]:
-    """Give each rule as key, whether it holds, and what would be right."""
-    yield "name", bool(_NAME.fullmatch(manifest.name)), "a plain name"
-    yield "context_length", manifest.context_length > 0, "a positive number"
-    yield "parameters", manifest.parameters > 0, "a positive number"
-    yield "dtype", manifest.dtype in _DTYPES, f"one of {', '.join(_DTYPES)}"
-    yield "tokenizer", manifest.tokenizer in manifest.files, "one of the files"
-    yield "provenance.date", _is_day(manifest.provenance.date), "a day as YYYY-MM-DD"
-    yield (
-        "provenance.source_sha256",
-        bool(_SHA256.fullmatch(manifest.provenance.source_sha256)),
-        "64 lower-case hexadecimal digits",
-    )
-    yield "files", "config.json" in manifest.files, "complete: config.json is missing"
-    yield (
-        "files",
-        any(name.endswith(".safetensors") for name in manifest.files),
-        "complete: there are no weights",
-    )
-    yield "files", MANIFEST_NAME not in manifest.files, "free of the manifest itself"
-    for name, entry in manifest.files.items():
-        at = f"files.{name}"
-        yield f"{at}.bytes", entry.bytes >= 0, "a size"
-        yield (
-            f"{at}.sha256",
-            bool(_SHA256.fullmatch(entry.sha256)),
-            "64 lower-case hexadecimal digits",
-        )
+    """Yield each rule about several keys: a key, whether it is kept, what is right."""
+    names = manifest.files.keys()
+    yield "tokenizer", manifest.tokenizer in names, "one of the files"
+    yield "files", "config.json" in names, "complete: config.json is missing"
+    has_weights = any(name.endswith(".safetensors") for name in names)
+    yield "files", has_weights, "complete: there are no weights"
+    yield "files", MANIFEST_NAME not in names, "free of the manifest itself"
 
 
-def _is_day(text: str) -> bool:
-    try:
-        return datetime.date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def _bad(path: Path, what: str) -> ModelIntegrityError:
+def _damaged(path: Path, what: str) -> ModelIntegrityError:
     return ModelIntegrityError(
         f"the manifest cannot be used: {what}",
         subject=str(path),
-        remedy="Fetch the model again, or correct its manifest",
+        remedy="Fetch the model again, or correct the manifest",
     )

@@ -4,13 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.config import Device
+from lsp_server.modelstore.compatibility import check_quantisation
 from lsp_server.modelstore.locate import locate
-from lsp_server.modelstore.manifest import (
-    Manifest,
-    check_quantisation,
-    load_manifest,
-    verify,
-)
+from lsp_server.modelstore.manifest import Manifest, load_manifest
+from lsp_server.modelstore.verify import verify
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily

@@ -14,8 +14,7 @@ from lsp_server.commands.models_display import (
 )
 from lsp_server.hardware import Gpu
 from lsp_server.modelstore.registry.catalogue import find_entry, load_registry
-from lsp_server.modelstore.registry.memory import Load
-from lsp_server.modelstore.registry.recommend import Machine, judge
+from lsp_server.modelstore.registry.recommend import Load, Machine, judge
 
 ENTRIES = load_registry()
 LOAD = Load(context_tokens=2048, concurrency=4)

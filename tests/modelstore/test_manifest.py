@@ -142,7 +142,7 @@ def test_every_manifest_comes_back(
         (
             lambda m: m["files"]["config.json"].update(bytes=-1),
             ModelIntegrityError,
-            "'files.config.json.bytes' is not a size",
+            "'files.config.json.bytes' is not zero or a",
         ),
         (
             lambda m: m["files"]["config.json"].update(sha256="0"),

@@ -1,7 +1,9 @@
 """The model in the repository is whole, safe, small, and of a family that we know."""
 
+from lsp_server.modelstore.compatibility import check_quantisation
 from lsp_server.modelstore.locate import locate
-from lsp_server.modelstore.manifest import check_quantisation, load_manifest, verify
+from lsp_server.modelstore.manifest import load_manifest
+from lsp_server.modelstore.verify import verify
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.selfcheck import resolve_family

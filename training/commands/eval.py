@@ -14,7 +14,7 @@ from lsp_server.commands.terminal import positive
 from lsp_server.config import Config, LogLevel
 from lsp_server.engine.vllm_build import choose_device
 from lsp_server.errors import EvaluationError
-from lsp_server.modelstore.integrity import hash_file
+from lsp_server.modelstore.verify import hash_file
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging

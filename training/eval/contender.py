@@ -7,11 +7,10 @@ from pathlib import Path
 
 from lsp_server.config import Device
 from lsp_server.errors import EvaluationError, ModelIntegrityError
-from lsp_server.modelstore.integrity import MANIFEST_NAME, hash_file
-from lsp_server.modelstore.json_file import read_json
 from lsp_server.modelstore.locate import locate
-from lsp_server.modelstore.safety import refuse_unsafe
-from lsp_server.modelstore.values import Quantisation
+from lsp_server.modelstore.manifest import MANIFEST_NAME, Quantisation
+from lsp_server.modelstore.model_files import read_json
+from lsp_server.modelstore.verify import hash_file, refuse_unsafe
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lsp_server.config import CompletionConfig
 from lsp_server.errors import EvaluationError
-from lsp_server.modelstore.integrity import hash_file
+from lsp_server.modelstore.verify import hash_file
 from lsp_server.text import with_line_feeds
 from training.eval.cursors import Kind, draw_gap, parse_quietly
 from training.eval.documents import Document, canonical

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lsp_server.errors import QuantizeError
-from lsp_server.modelstore.json_file import damaged, read_json
-from lsp_server.modelstore.safetensors_header import TensorEntry, read_header
+from lsp_server.modelstore.model_files import (
+    TensorEntry,
+    damaged,
+    read_header,
+    read_json,
+)
 from training.quantize.backend import Comparison
 from training.quantize.quantisers import BITS
 from training.quantize.source import Source

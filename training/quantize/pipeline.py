@@ -9,16 +9,15 @@ import psutil
 
 from lsp_server.errors import QuantizeError
 from lsp_server.files import WholeFolder
+from lsp_server.modelstore.compatibility import check_quantisation
 from lsp_server.modelstore.manifest import (
     Manifest,
     Provenance,
     Quantisation,
-    check_quantisation,
-    describe_files,
-    verify,
     write_manifest,
 )
 from lsp_server.modelstore.progress import Progress
+from lsp_server.modelstore.verify import describe_files, verify
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from training.quantize.backend import Comparison, Quantizer

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.errors import QuantizeError
-from lsp_server.modelstore.integrity import hash_file
-from lsp_server.modelstore.json_file import read_json
-from lsp_server.modelstore.safetensors_header import TensorEntry
-from lsp_server.modelstore.tensor_fit import read_tensors, require_fit
+from lsp_server.modelstore.compatibility import read_tensors, require_fit
+from lsp_server.modelstore.model_files import TensorEntry, read_json
+from lsp_server.modelstore.verify import hash_file
 from training.quantize.quantisers import TOOLS, Tool
 
 __all__ = [

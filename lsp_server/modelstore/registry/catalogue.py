@@ -1,59 +1,157 @@
-"""Reads ``registry.toml``: absent facts become None, all else that is wrong is told."""
+"""The registry of models, ``registry.toml``: what is known of each, with its sources.
 
-import dataclasses
-import re
+None always means "not known".
+"""
+
 import tomllib
-import types
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Annotated, TypeAlias
+
+from pydantic import PositiveInt, TypeAdapter
 
 from lsp_server.errors import RegistryError
 from lsp_server.modelstore.locate import DATA_FOLDER
-from lsp_server.modelstore.registry.entry import Entry
-from lsp_server.modelstore.strict import ShapeError, build
+from lsp_server.modelstore.manifest import Sha256
+from lsp_server.modelstore.model_files import ShapeError, matching, validate
 from lsp_server.prompt.families import FAMILIES
 
-__all__ = ["REGISTRY_PATH", "find_entry", "load_registry"]
+__all__ = [
+    "REGISTRY_PATH",
+    "Architecture",
+    "Checkpoint",
+    "Entry",
+    "find_entry",
+    "load_registry",
+]
 
 REGISTRY_PATH = DATA_FOLDER / "registry.toml"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
-_HUB_ID = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_METHODS = ("gptq", "awq")
-_DEFAULTS: Mapping[str, object] = {"shipped": False, "note": "", "sha256": {}}
+_Name: TypeAlias = Annotated[
+    str, matching("[a-z0-9][a-z0-9.-]*", "a plain lower-case name")
+]
+_HubId: TypeAlias = Annotated[
+    str, matching("[A-Za-z0-9._-]+/[A-Za-z0-9._-]+", "an owner and a name")
+]
+_Commit: TypeAlias = Annotated[str, matching("[0-9a-f]{40}", "a full commit")]
+_Method: TypeAlias = Annotated[str, matching("gptq|awq", "gptq or awq")]
+_Licence: TypeAlias = Annotated[str, matching("(?s).+", "a licence")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """The figures that memory depends on.
+
+    Attributes:
+        layers: Transformer layers.
+        kv_heads: Heads of keys and values in each layer.
+        head_dim: Width of one head.
+        hidden_size: Width of the residual stream.
+        vocabulary: Rows of the embedding.
+        latent_width: Values that each token leaves in each layer's cache, where
+            that is not two times heads times width (multi-head latent attention).
+    """
+
+    layers: int
+    kv_heads: int
+    head_dim: int
+    hidden_size: int
+    vocabulary: int | None = None
+    latent_width: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Quantised weights that can be fetched.
+
+    Attributes:
+        hub_id: Owner and name of the repository on the hub.
+        revision: A full commit; None pins the newest at first use.
+        method: ``gptq`` or ``awq``.
+        bits: Bits per weight.
+        group_size: Weights that share a scale.
+        sym: Whether the zero point is the middle of the range.
+        desc_act: Whether groups follow the activations' order.
+        weights_bytes: Size of all safetensors, as rounded by the source.
+        sha256: Hashes of files that a source states.
+    """
+
+    hub_id: _HubId
+    revision: _Commit | None = None
+    method: _Method
+    bits: int
+    group_size: int | None = None
+    sym: bool | None = None
+    desc_act: bool | None = None
+    weights_bytes: int | None = None
+    sha256: Mapping[str, Sha256] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One model.
+
+    Attributes:
+        name: Its name here, also that of the folder that it is fetched into.
+        family: The FIM family, as in the registry of prompts.
+        base: The repository of the unquantised model.
+        parameters: Number of weights, as rounded by the source.
+        active_parameters: Those that one token passes through; None for all.
+        licence: SPDX expression, or the licence's own name.
+        context_length: Most tokens of prompt and output together.
+        shipped: Whether the model is part of the installation.
+        note: What a user must know before choosing it; empty for nothing.
+        architecture: The figures for memory.
+        checkpoint: What `pull` fetches; None where no GPTQ or AWQ one is known.
+        sources: Group of facts to the address of the page they were taken from.
+    """
+
+    name: _Name
+    family: str
+    base: str
+    parameters: PositiveInt
+    active_parameters: int | None = None
+    licence: _Licence
+    context_length: PositiveInt
+    shipped: bool = False
+    note: str = ""
+    architecture: Architecture | None = None
+    checkpoint: Checkpoint | None = None
+    sources: Mapping[str, str]
+
+
+_ADAPTER = TypeAdapter(Entry)
 
 
 def load_registry(path: Path = REGISTRY_PATH) -> tuple[Entry, ...]:
     """Read every entry, smallest model first.
 
     Raises:
-        RegistryError: The file cannot be read, or an entry is not one; the message
+        RegistryError: The file cannot be read, or an entry is wrong; the message
             names the entry and the key.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise _bad(path, f"it cannot be read ({exc.strerror})") from exc
+        raise _unusable(path, f"it cannot be read ({exc.strerror})") from exc
     except ValueError as exc:
-        raise _bad(path, f"it is not TOML ({exc})") from exc
+        raise _unusable(path, f"it is not TOML ({exc})") from exc
     if raw.keys() != {"model"} or not isinstance(raw["model"], list):
-        raise _bad(path, "it is not a list of [[model]] tables")
-    entries = [_entry(path, item) for item in raw["model"]]
+        raise _unusable(path, "it is not a list of [[model]] tables")
+    entries = [_parse(path, item) for item in raw["model"]]
     names = [entry.name for entry in entries]
     for name in names:
         if names.count(name) > 1:
-            raise _bad(path, f"the name {name!r} is there twice")
+            raise _unusable(path, f"the name {name!r} is there twice")
     return tuple(sorted(entries, key=lambda entry: entry.parameters))
 
 
 def find_entry(entries: Sequence[Entry], name: str) -> Entry:
-    """Give the entry of exactly this name.
+    """Return the entry of exactly this name.
 
     Raises:
-        RegistryError: There is none; the message lists those that there are.
+        RegistryError: There is none; the message lists the names that there are.
     """
     for entry in entries:
         if entry.name == name:
@@ -65,70 +163,30 @@ def find_entry(entries: Sequence[Entry], name: str) -> Entry:
     )
 
 
-def _entry(path: Path, raw: object) -> Entry:
+def _parse(path: Path, raw: object) -> Entry:
     name = raw.get("name", "?") if isinstance(raw, dict) else "?"
     try:
-        entry = build(Entry, _with_gaps(Entry, raw))
+        entry = validate(_ADAPTER, raw)
     except ShapeError as exc:
-        raise _bad(path, f"model {name}: {exc}") from exc
-    for key, is_good, expected in _rules(entry):
-        if not is_good:
-            raise _bad(path, f"model {name}: the key {key!r} is not {expected}")
+        raise _unusable(path, f"model {name}: {exc}") from exc
+    for key, is_kept, expected in _rules(entry):
+        if not is_kept:
+            raise _unusable(path, f"model {name}: the key {key!r} is not {expected}")
     return entry
 
 
-def _with_gaps(cls: type[object], raw: object) -> object:
-    """Write what is absent and may be, as None or as its default."""
-    if not isinstance(raw, dict):
-        return raw
-    filled = dict(raw)
-    for key, hint in get_type_hints(cls).items():
-        choices = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        if key not in filled and types.NoneType in choices:
-            filled[key] = None
-        elif key not in filled and key in _DEFAULTS:
-            filled[key] = _DEFAULTS[key]
-        for choice in choices:
-            if isinstance(choice, type) and dataclasses.is_dataclass(choice):
-                filled[key] = _with_gaps(choice, filled.get(key))
-    return filled
-
-
 def _rules(entry: Entry) -> Iterator[tuple[str, bool, str]]:
-    """Give each rule as key, whether it holds, and what would be right."""
-    yield "name", bool(_NAME.fullmatch(entry.name)), "a plain lower-case name"
+    """Yield what no type can say: a key, whether it is right, what would be."""
     yield "family", entry.family in FAMILIES, "a family that Midfill knows"
-    yield "parameters", entry.parameters > 0, "a positive number"
-    yield "context_length", entry.context_length > 0, "a positive number"
-    yield "licence", bool(entry.licence), "a licence"
     yield "sources", bool(entry.sources), "a table of addresses"
     for group, address in entry.sources.items():
-        good = address.startswith("https://") or entry.shipped
-        yield f"sources.{group}", good, "an https address"
-    checkpoint = entry.checkpoint
-    if checkpoint is None:
-        return
-    yield (
-        "checkpoint.hub_id",
-        bool(_HUB_ID.fullmatch(checkpoint.hub_id)),
-        "an owner and a name",
-    )
-    yield "checkpoint.method", checkpoint.method in _METHODS, "gptq or awq"
-    revision = checkpoint.revision
-    yield (
-        "checkpoint.revision",
-        revision is None or bool(_COMMIT.fullmatch(revision)),
-        "a full commit",
-    )
-    yield "sources.checkpoint", "checkpoint" in entry.sources, "there"
-    yield (
-        "checkpoint.sha256",
-        all(_SHA256.fullmatch(value) for value in checkpoint.sha256.values()),
-        "made of SHA-256 hashes",
-    )
+        is_good = address.startswith("https://") or entry.shipped
+        yield f"sources.{group}", is_good, "an https address"
+    if entry.checkpoint is not None:
+        yield "sources.checkpoint", "checkpoint" in entry.sources, "there"
 
 
-def _bad(path: Path, what: str) -> RegistryError:
+def _unusable(path: Path, what: str) -> RegistryError:
     return RegistryError(
         f"the registry cannot be used: {what}",
         subject=str(path),

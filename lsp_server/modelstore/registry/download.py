@@ -1,25 +1,23 @@
-"""Fetches one file: goes on where it was interrupted, and checks the hash."""
+"""Downloads one file: continues where it was interrupted, and checks the hash."""
 
-import errno
+import hashlib
 from collections.abc import Callable
-from http.client import HTTPException
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from lsp_server.errors import PullError
-from lsp_server.modelstore.registry.remote import RemoteFile, file_digest
+from lsp_server.errors import BrokenOffError, PullError
+from lsp_server.modelstore.registry.listing import RemoteFile
 from lsp_server.modelstore.registry.transport import Transport
 
-__all__ = ["IF_FULL", "IF_REFUSED", "Progress", "disk_error", "fetch"]
+__all__ = ["Progress", "fetch", "file_digest"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Told the file's name, the bytes that are there, and those that there will be."""
-
-IF_FULL = "Free some space and pull again: it goes on where it stopped"
-IF_REFUSED = "Correct the permissions, or set registry.folder to another folder"
+"""Called with a file's name, the bytes that have arrived, and its size in bytes."""
 
 _CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 3
+"""Requests in a row that bring nothing, before the download is given up."""
 
 
 def fetch(
@@ -30,40 +28,46 @@ def fetch(
     incoming: Path,
     progress: Progress,
 ) -> None:
-    """Bring ``file`` to ``target``, whole and checked, or not at all.
+    """Download ``file`` to ``target``, whole and checked, or not at all.
 
     What came before an interruption waits in ``incoming`` under a name made of the
     hash, so that it can only ever become this content.
 
     Raises:
-        PullError: The source fails, its content is not that of the hash, or the disk
-            is full.
+        PullError: The source fails, or its content does not have the hash.
+        OSError: A file cannot be written.
     """
     part = incoming / file.digest.replace(":", "-")
-    try:
-        _fill(transport, file, part, progress)
-        found = file_digest(part, file.digest)
-        if found != file.digest:
-            part.unlink()
-            raise PullError(
-                f"the content has the hash {found} instead of {file.digest}",
-                subject=file.address,
-                remedy="Do not use this source, or try again if it was being changed",
-            )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.replace(target)
-    except OSError as exc:
-        raise disk_error(part, exc) from exc
+    _fill(transport, file, part, progress)
+    found = file_digest(part, file.digest)
+    if found != file.digest:
+        part.unlink()
+        raise PullError(
+            f"the content has the hash {found} instead of {file.digest}",
+            subject=file.address,
+            remedy="Do not use this source, or try again if it was being changed",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part.replace(target)
 
 
-def disk_error(path: Path, exc: OSError) -> PullError:
-    """Make the error for a folder that cannot be written."""
-    full = exc.errno in {errno.ENOSPC, errno.EDQUOT}
-    return PullError(
-        "the disk is full" if full else f"it cannot be written ({exc.strerror})",
-        subject=str(path),
-        remedy=IF_FULL if full else IF_REFUSED,
-    )
+def file_digest(path: Path, like: str) -> str:
+    """Return a file's digest, of the same kind as ``like``.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if like.startswith("git:"):
+        # Git's id of a blob, which the hub gives for small files; no safeguard against
+        # somebody who can make two files with the same id.
+        digest = hashlib.sha1(usedforsecurity=False)
+        digest.update(f"blob {path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+        return f"git:{digest.hexdigest()}"
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _fill(
@@ -94,18 +98,14 @@ def _fill(
 def _append(
     transport: Transport, file: RemoteFile, part: Path, start: int, progress: Progress
 ) -> None:
-    """Read once, as far as the source goes."""
-    response, first = transport.open(file.address, start=start)
-    with response, part.open("ab" if first else "wb") as out:
-        done = first
-        while True:
-            try:
-                chunk = response.read(_CHUNK_BYTES)
-            # The network broke; the caller asks for the rest.
-            except (ConnectionError, TimeoutError, HTTPException):
-                return
-            if not chunk:
-                return
+    """Append what one request brings; the caller asks for the rest."""
+    with (
+        suppress(BrokenOffError),
+        transport.open(file.address, start=start) as content,
+        part.open("ab" if content.start else "wb") as out,
+    ):
+        done = content.start
+        for chunk in content.chunks:
             done += len(chunk)
             if done > file.bytes:
                 raise PullError(

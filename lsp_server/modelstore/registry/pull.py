@@ -1,7 +1,7 @@
-"""Fetches a model into the folder of models: whole and checked, or not at all.
+"""Pulls a model into the folder of models: whole and checked, or not at all.
 
-Everything is brought into a hidden sibling and renamed at the end. Small files come
-first, so that what is not safe, or cannot run, is refused before the weights.
+Everything is downloaded into a hidden folder beside it and renamed at the end. Small
+files come first: what is not safe, or cannot run, is refused before the weights.
 """
 
 import shutil
@@ -12,42 +12,36 @@ from typing import Protocol
 
 from lsp_server.errors import PullError
 from lsp_server.files import WholeFolder
-from lsp_server.modelstore.integrity import verify
+from lsp_server.modelstore.compatibility import check_quantisation
 from lsp_server.modelstore.locate import is_model_name
-from lsp_server.modelstore.manifest import (
-    check_quantisation,
-    load_manifest,
-    write_manifest,
-)
-from lsp_server.modelstore.registry.download import (
-    IF_FULL,
-    IF_REFUSED,
-    Progress,
-    fetch,
-)
-from lsp_server.modelstore.registry.entry import Entry
-from lsp_server.modelstore.registry.pins import Pins, require_same
-from lsp_server.modelstore.registry.publish import (
+from lsp_server.modelstore.manifest import load_manifest, write_manifest
+from lsp_server.modelstore.registry.catalogue import Entry
+from lsp_server.modelstore.registry.describe import (
     describe,
     describe_files_of,
     drop_chat_template,
 )
-from lsp_server.modelstore.registry.remote import (
+from lsp_server.modelstore.registry.download import Progress, fetch, file_digest
+from lsp_server.modelstore.registry.listing import (
     Listing,
+    Pins,
     RemoteFile,
-    file_digest,
     list_folder,
     list_hub,
+    require_same,
 )
 from lsp_server.modelstore.registry.transport import Transport
-from lsp_server.modelstore.safety import refuse_unsafe
+from lsp_server.modelstore.verify import refuse_unsafe, verify
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.selfcheck import resolve_family
 
-__all__ = ["Order", "find_local", "pull"]
+__all__ = ["PullJob", "find_local", "pull"]
 
 Say = Callable[[str], None]
+
+_IF_FULL = "Free some space and pull again: it goes on where it stopped"
+_IF_REFUSED = "Correct the permissions, or set registry.folder to another folder"
 
 
 class Source(Protocol):
@@ -59,8 +53,8 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be fetched, and where to.
+class PullJob:
+    """What to fetch, and where to.
 
     Attributes:
         name: The model's name, that of its folder.
@@ -78,100 +72,100 @@ class Order:
     base: str
 
 
-def find_local(order: Order) -> Path | None:
-    """Give the model's folder if it is there and whole; None if it is not there.
+def find_local(job: PullJob) -> Path | None:
+    """Return the model's folder if it is there and whole; None if it is not there.
 
     Raises:
-        PullError: The name is not one.
+        PullError: The name is not a plain one.
         ModelError: It is there, but not as its manifest says.
     """
-    if not is_model_name(order.name):
+    if not is_model_name(job.name):
         raise PullError(
             "this is not a plain name",
-            subject=repr(order.name),
+            subject=repr(job.name),
             remedy="Use letters, digits, dots, dashes and underscores",
         )
-    folder = order.root / order.name
+    folder = job.root / job.name
     if not folder.exists():
         return None
     verify(folder, load_manifest(folder))
     return folder
 
 
-def pull(order: Order, transport: Transport, *, say: Say, progress: Progress) -> Path:
-    """Fetch the model, and give its folder.
+def pull(job: PullJob, transport: Transport, *, say: Say, progress: Progress) -> Path:
+    """Fetch the model, and return its folder.
 
     Args:
-        order: What, and where to.
+        job: What to fetch, and where to.
         transport: What to fetch with.
-        say: Told what the user must know, in sentences.
-        progress: Told how far a file is.
+        say: Called with each sentence for the user.
+        progress: Called as a file arrives.
 
     Raises:
         PullError: The source, the network or the disk fails; what came stays, and
             the next pull goes on there.
         ModelError: What came is not safe, not whole, or cannot be served.
     """
-    if (there := find_local(order)) is not None:
-        say(f"{order.name} is already there, and whole")
+    if (there := find_local(job)) is not None:
+        say(f"{job.name} is already there, and whole")
         return there
-    source = _source(order, transport)
-    target = order.root / order.name
+    source = _source(job, transport)
+    target = job.root / job.name
     whole = WholeFolder(
         output=target,
         holds="model",
         error=PullError,
-        if_full=IF_FULL,
-        if_refused=IF_REFUSED,
+        if_full=_IF_FULL,
+        if_refused=_IF_REFUSED,
     )
     with whole.resumable() as staging:
-        listing = _pinned_listing(order, source, say)
+        listing = _pinned_listing(job, source, say)
         _require_space(staging, listing)
-        whole.publish(_fetched(order, listing, transport, staging, progress))
+        whole.publish(_fetched(job, listing, transport, staging, progress))
     return target
 
 
-def _source(order: Order, transport: Transport) -> Source:
-    if order.base:
-        return lambda _revision: list_folder(transport, order.base)
-    checkpoint = order.entry.checkpoint if order.entry else None
+def _source(job: PullJob, transport: Transport) -> Source:
+    if job.base:
+        return lambda _revision: list_folder(transport, job.base)
+    checkpoint = job.entry.checkpoint if job.entry else None
     if checkpoint is None:
         raise PullError(
             "no checkpoint on the hub is known for it",
-            subject=order.name,
+            subject=job.name,
             remedy="Name a folder on the web or in S3 with --from, or quantise the "
             "model with `midfill quantize`",
         )
-    return lambda revision: list_hub(transport, order.hub, checkpoint.hub_id, revision)
+    return lambda revision: list_hub(transport, job.hub, checkpoint.hub_id, revision)
 
 
-def _pinned_listing(order: Order, source: Source, say: Say) -> Listing:
+def _pinned_listing(job: PullJob, source: Source, say: Say) -> Listing:
     """List the files at the pinned revision, or pin the one that is there now."""
-    pins = Pins(order.root)
-    checkpoint = order.entry.checkpoint if order.entry else None
-    where = order.base.rstrip("/") or (
-        f"{order.hub}/{checkpoint.hub_id}" if checkpoint else ""
+    pins = Pins(job.root)
+    checkpoint = job.entry.checkpoint if job.entry else None
+    where = job.base.rstrip("/") or (
+        f"{job.hub}/{checkpoint.hub_id}" if checkpoint else ""
     )
-    pin = pins.find(order.name, where)
+    pin = pins.find(job.name, where)
     if pin is not None:
         listing = source(pin.revision)
         require_same(pin, listing)
         return listing
     stated = checkpoint.revision if checkpoint else None
     listing = source(stated)
-    _require_stated(order, listing)
-    pins.keep(order.name, listing)
+    _require_stated(job, listing)
+    pins.keep(job.name, listing)
     how = "as the registry states" if stated else "which no source had stated"
     say(f"pinned revision {listing.revision}, {how}, in {pins.path}")
     return listing
 
 
-def _require_stated(order: Order, listing: Listing) -> None:
-    """Hold the hub to the hashes that the registry states."""
-    if order.base or order.entry is None or order.entry.checkpoint is None:
+def _require_stated(job: PullJob, listing: Listing) -> None:
+    """Check the hub's files against the hashes that the registry states."""
+    if job.base or job.entry is None or job.entry.checkpoint is None:
         return
     for file in listing.files:
-        stated = order.entry.checkpoint.sha256.get(file.name)
+        stated = job.entry.checkpoint.sha256.get(file.name)
         if stated and file.digest != f"sha256:{stated}":
             raise PullError(
                 f"{file.name} has the hash {file.digest}, in the registry {stated}",
@@ -181,19 +175,19 @@ def _require_stated(order: Order, listing: Listing) -> None:
 
 
 def _fetched(
-    order: Order,
+    job: PullJob,
     listing: Listing,
     transport: Transport,
     staging: Path,
     progress: Progress,
 ) -> Path:
-    """Bring all files into the staging folder, and make a model folder of them."""
+    """Download all files into the staging folder, and make a model folder of them."""
     model, incoming = staging / "model", staging / "incoming"
     incoming.mkdir(exist_ok=True)
     model.mkdir(exist_ok=True)
     _forget_others(model, listing)
 
-    def bring(files: Sequence[RemoteFile]) -> None:
+    def download(files: Sequence[RemoteFile]) -> None:
         for file in files:
             target = model / file.name
             if not (
@@ -203,15 +197,15 @@ def _fetched(
                     transport, file, target=target, incoming=incoming, progress=progress
                 )
 
-    bring([file for file in listing.files if not file.is_weights])
+    download([file for file in listing.files if not file.is_weights])
     if listing.manifest is None:
         drop_chat_template(model)
     refuse_unsafe(model)
-    manifest = describe(model, order.name, order.entry, listing)
+    manifest = describe(model, job.name, job.entry, listing)
     # A GPU runs all that a CPU does; what cannot run there cannot run at all.
     check_quantisation(model, manifest, device="cuda")
     resolve_family(FastTokenizer(model), find_family(manifest.family))
-    bring([file for file in listing.files if file.is_weights])
+    download([file for file in listing.files if file.is_weights])
     if listing.manifest is None:
         manifest = replace(manifest, files=describe_files_of(model, listing))
         write_manifest(model, manifest)

@@ -5,21 +5,28 @@ configuration files, so that they stand on no command line. Nothing here logs.
 """
 
 import re
-from collections.abc import Mapping
-from http.client import IncompleteRead
-from types import TracebackType
-from typing import Protocol, Self, TypedDict, cast
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Protocol, TypedDict, cast
 
-from lsp_server.errors import PullError
-from lsp_server.modelstore.registry.s3_faults import translated
-from lsp_server.modelstore.registry.sources import AllowList
-from lsp_server.modelstore.registry.transport import Body
+from lsp_server.errors import BrokenOffError, PullError
+from lsp_server.modelstore.registry.transport import AllowList, Content
 
 __all__ = ["S3"]
 
 _SCHEME = "s3://"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _PARTIAL = 206
+_CHUNK_BYTES = 1 << 20
+_CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
+_REFUSED = frozenset({401, 403})
+_BAD_CREDENTIALS = frozenset(
+    {"ExpiredToken", "InvalidToken", "RequestExpired", "TokenRefreshRequired"}
+)
+_HOW = (
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE with a profile of "
+    "~/.aws"
+)
 _LOCAL_PROVIDERS = frozenset(
     {"env", "shared-credentials-file", "config-file", "custom-process"}
 )
@@ -59,34 +66,26 @@ class S3:
 
     Args:
         allowed: Which buckets, and which hosts serve them.
-        timeout_s: Longest silence.
+        timeout_s: Longest silence, in seconds.
 
     Raises:
         PullError: boto3 is not installed, or the AWS settings cannot be used.
     """
 
     def __init__(self, allowed: AllowList, *, timeout_s: float = 60.0) -> None:
-        """Read the AWS settings, and connect to nothing yet."""
         self._allowed = allowed
         self._client = _client(allowed, timeout_s)
 
-    def open(self, address: str, *, start: int = 0) -> tuple[Body, int]:
-        """Begin to read.
-
-        Args:
-            address: Bucket and key, as ``s3://bucket/key``.
-            start: The first byte that is wanted.
-
-        Returns:
-            The content, and the byte that it begins with: 0 from a store that does
-            not know ranges.
+    @contextmanager
+    def open(self, address: str, *, start: int = 0) -> Iterator[Content]:
+        """Read ``s3://bucket/key`` while the context lasts; see `Transport`.
 
         Raises:
             PullError: The address is not allowed, or the store does not answer.
         """
         bucket, key = _parts(address)
         self._allowed.require(f"{_SCHEME}{bucket}")
-        with translated(address):
+        with _translated(address):
             if start:
                 answer = self._client.get_object(
                     Bucket=bucket, Key=key, Range=f"bytes={start}-"
@@ -94,37 +93,28 @@ class S3:
             else:
                 answer = self._client.get_object(Bucket=bucket, Key=key)
         is_part = answer["ResponseMetadata"].get("HTTPStatusCode") == _PARTIAL
-        return _Body(answer["Body"]), start if is_part else 0
+        with closing(answer["Body"]) as stream:
+            yield Content(
+                start=start if is_part else 0, chunks=_chunks(address, stream)
+            )
 
     def address_of(self, base: str, name: str) -> str:
-        """Give the address of an object below ``base``; keys are not quoted."""
+        """Return the address of an object below ``base``; keys are not quoted."""
         return f"{base}/{name}"
 
 
-class _Body:
-    """An object's content, which breaks off as that of the web does."""
+def _chunks(address: str, stream: _Stream) -> Iterator[bytes]:
+    from botocore.exceptions import BotoCoreError, HTTPClientError
 
-    def __init__(self, stream: _Stream) -> None:
-        self._stream = stream
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stream.close()
-
-    def read(self, amount: int, /) -> bytes:
-        from botocore.exceptions import BotoCoreError, HTTPClientError
-
-        try:
-            return self._stream.read(amount)
-        except (BotoCoreError, HTTPClientError) as exc:
-            raise IncompleteRead(b"") from exc
+    try:
+        while chunk := stream.read(_CHUNK_BYTES):
+            yield chunk
+    except (BotoCoreError, HTTPClientError) as exc:
+        raise BrokenOffError(
+            f"the answer broke off ({type(exc).__name__})",
+            subject=address,
+            remedy="Try again",
+        ) from exc
 
 
 def _parts(address: str) -> tuple[str, str]:
@@ -142,7 +132,7 @@ def _parts(address: str) -> tuple[str, str]:
 
 
 def _client(allowed: AllowList, timeout_s: float) -> _Client:
-    """Make a client that asks allowed hosts alone."""
+    """Return a client that asks allowed hosts alone."""
     try:
         # Few pull from a store, and boto3 takes long to import.
         import boto3
@@ -159,7 +149,7 @@ def _client(allowed: AllowList, timeout_s: float) -> _Client:
     def check(request: _Request, **_: object) -> None:
         allowed.require(request.url)
 
-    with translated(_SCHEME):
+    with _translated(_SCHEME):
         session = botocore.session.get_session()
         chain = session.get_component("credential_provider")
         for provider in list(chain.providers):
@@ -177,3 +167,84 @@ def _client(allowed: AllowList, timeout_s: float) -> _Client:
         # Also where a store sends its client on to another region's host.
         client.meta.events.register("before-send.s3", check)
         return cast("_Client", client)
+
+
+@contextmanager
+def _translated(address: str) -> Iterator[None]:
+    """Turn botocore's exceptions into errors that hold no secret.
+
+    Botocore's own messages can quote an endpoint with a password in it, or what the
+    store sent; only codes and the names of exceptions are taken over.
+
+    Raises:
+        PullError: Botocore failed.
+    """
+    from botocore import exceptions
+
+    try:
+        yield
+    except exceptions.ClientError as exc:
+        raise _refused(address, exc.response) from exc
+    except (
+        exceptions.NoCredentialsError,
+        exceptions.PartialCredentialsError,
+        exceptions.CredentialRetrievalError,
+    ) as exc:
+        raise PullError(
+            f"there are no credentials for it ({type(exc).__name__})",
+            subject=address,
+            remedy=f"Set {_HOW}; those of a role or a login come with "
+            "`aws configure export-credentials --format env`",
+        ) from exc
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as exc:
+        raise PullError(
+            f"the store cannot be reached ({type(exc).__name__})",
+            subject=address,
+            remedy="Check AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL and the network, and "
+            "try again; what is there stays",
+        ) from exc
+    # Botocore raises ValueError for an endpoint that is no address.
+    except (exceptions.BotoCoreError, ValueError) as exc:
+        raise PullError(
+            f"the AWS settings cannot be used ({type(exc).__name__})",
+            subject=address,
+            remedy="Check the AWS_ environment variables and the files in ~/.aws",
+        ) from exc
+
+
+def _refused(address: str, response: Mapping[str, object]) -> PullError:
+    """Return the error for an answer that is not the object."""
+    match response:
+        case {"Error": {"Code": str(code)}, "ResponseMetadata": metadata}:
+            pass
+        case _:
+            code, metadata = "", {}
+    match metadata:
+        case {"HTTPStatusCode": int(status)}:
+            pass
+        case _:
+            status = 0
+    told = code if _CODE.fullmatch(code) else f"status {status}"
+    if code == "NoSuchBucket":
+        return PullError(
+            "the store has no such bucket",
+            subject=address,
+            remedy="Check the bucket's name, and AWS_ENDPOINT_URL_S3 for the store",
+        )
+    if code == "NoSuchKey":
+        return PullError(
+            "the bucket has no such object",
+            subject=address,
+            remedy="Check that the address is that of a folder with a manifest.json",
+        )
+    if status in _REFUSED or code in _BAD_CREDENTIALS:
+        return PullError(
+            f"the store refuses these credentials ({told})",
+            subject=address,
+            remedy=f"Check {_HOW}, and that they may read the bucket",
+        )
+    return PullError(
+        f"the store answered with {told}",
+        subject=address,
+        remedy="Check the AWS settings, or try again later; what is there stays",
+    )

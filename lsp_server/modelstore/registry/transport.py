@@ -1,57 +1,55 @@
-"""What a source of models must be able to do, whichever protocol it speaks."""
+"""Reads what models are made of from allowed places, over the web or otherwise."""
 
 import json
-from http.client import HTTPException
-from types import TracebackType
+import re
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
+from urllib.parse import quote
 
-from lsp_server.errors import PullError
+import httpx
 
-__all__ = ["Body", "Transport", "decode", "read", "read_json"]
+from lsp_server.errors import BrokenOffError, PullError
 
-_LARGEST_JSON_BYTES = 16 * 1024 * 1024
+__all__ = [
+    "AllowList",
+    "Content",
+    "Transport",
+    "Web",
+    "decode",
+    "read",
+]
+
+_MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-class Body(Protocol):
-    """Content that comes piece by piece; leaving its context gives it up."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """The content of an address, as it arrives.
 
-    def __enter__(self) -> object:
-        """Begin to read."""
-        ...
+    Attributes:
+        start: The byte of the whole that it begins with.
+        chunks: The bytes; `BrokenOffError` if the source breaks off.
+    """
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> object:
-        """Let go of the connection."""
-        ...
-
-    def read(self, amount: int, /) -> bytes:
-        """Give at most ``amount`` bytes; none at the end.
-
-        Raises:
-            OSError: The network broke.
-            HTTPException: The answer broke off.
-        """
-        ...
+    start: int
+    chunks: Iterator[bytes]
 
 
 class Transport(Protocol):
     """Reads allowed addresses."""
 
-    def open(self, address: str, *, start: int = 0) -> tuple[Body, int]:
-        """Begin to read.
+    def open(self, address: str, *, start: int = 0) -> AbstractContextManager[Content]:
+        """Read an address while the context lasts.
 
         Args:
             address: What to read.
-            start: The first byte that is wanted.
-
-        Returns:
-            The content, and the byte that it begins with: 0 where the source does
-            not know ranges.
+            start: The first byte that is wanted; a source that knows no ranges
+                begins at 0 nevertheless.
 
         Raises:
             PullError: The address is not allowed, or the source does not answer.
@@ -59,8 +57,118 @@ class Transport(Protocol):
         ...
 
     def address_of(self, base: str, name: str) -> str:
-        """Give the address of a file in the folder ``base``."""
+        """Return the address of a file in the folder ``base``."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowList:
+    """The places that may be asked, redirects included.
+
+    Attributes:
+        places: Each a host, by https alone; ``*.`` and a host for those below it; an
+            origin such as ``http://localhost:8080``, for exactly that one; or a
+            bucket such as ``s3://models``, whose store must be listed too.
+    """
+
+    places: Sequence[str]
+
+    def require(self, address: str) -> None:
+        """Check that an address is allowed.
+
+        Raises:
+            PullError: It is not on the list.
+        """
+        if any(_is_at(address, place) for place in self.places):
+            return
+        raise PullError(
+            "this source is not on the list of allowed ones",
+            subject=_without_login(address),
+            remedy="Add it to the setting registry.sources if you trust it; "
+            f"allowed are {', '.join(map(_without_login, self.places)) or 'none'}",
+        )
+
+
+class Web:
+    """The allowed part of the web; proxies are those of the environment.
+
+    Nothing is sent but the request: no login and no cookie.
+
+    Args:
+        allowed: Which addresses may be asked, redirects included.
+        timeout_s: Longest silence, in seconds.
+    """
+
+    def __init__(self, allowed: AllowList, *, timeout_s: float = 60.0) -> None:
+        self._allowed = allowed
+        self._timeout_s = timeout_s
+        # The system's certificates: a company's own ones are among them.
+        self._certificates = ssl.create_default_context()
+
+    @contextmanager
+    def open(self, address: str, *, start: int = 0) -> Iterator[Content]:
+        """Read an address while the context lasts; see `Transport`.
+
+        Raises:
+            PullError: The address is not allowed, or the server does not answer.
+        """
+        # Compressed, the bytes would not be those of the range and of the hash.
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        with self._client() as client:
+            try:
+                request = client.build_request("GET", address, headers=headers)
+                response = client.send(request, stream=True)
+            except (httpx.HTTPError, httpx.InvalidURL) as exc:
+                is_address = isinstance(exc, httpx.HTTPError)
+                raise PullError(
+                    f"it cannot be reached ({str(exc) or type(exc).__name__})",
+                    subject=address if is_address else _without_login(address),
+                    remedy="Check the network and try again; what is there stays",
+                ) from exc
+            try:
+                if not response.is_success:
+                    raise _refused(address, response.status_code)
+                is_part = response.status_code == httpx.codes.PARTIAL_CONTENT
+                yield Content(
+                    start=start if is_part else 0, chunks=_chunks(address, response)
+                )
+            finally:
+                response.close()
+
+    def address_of(self, base: str, name: str) -> str:
+        """Return the address of a file in the folder ``base``."""
+        return f"{base}/{quote(name)}"
+
+    def _client(self) -> httpx.Client:
+        try:
+            return httpx.Client(
+                event_hooks={"request": [self._check]},
+                follow_redirects=True,
+                timeout=self._timeout_s,
+                verify=self._certificates,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            )
+        # A SOCKS proxy without its package, an unknown scheme, no address at all.
+        except (ImportError, ValueError, httpx.InvalidURL) as exc:
+            raise PullError(
+                f"the proxy cannot be used ({type(exc).__name__})",
+                subject="HTTPS_PROXY",
+                remedy="Check the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and "
+                "NO_PROXY; a proxy is an http address",
+            ) from exc
+
+    def _check(self, request: httpx.Request) -> None:
+        """Check every request before it is sent, also that of a redirect."""
+        address = str(request.url)
+        self._allowed.require(address)
+        if request.url.userinfo:
+            raise PullError(
+                "the address holds a name or a password",
+                subject=_without_login(address),
+                remedy="Leave it out: nothing is fetched with a login",
+            )
 
 
 def read(transport: Transport, address: str) -> bytes:
@@ -69,34 +177,17 @@ def read(transport: Transport, address: str) -> bytes:
     Raises:
         PullError: It cannot be read, or is too large.
     """
-    body, _ = transport.open(address)
-    content = bytearray()
-    with body:
-        try:
-            while chunk := body.read(_LARGEST_JSON_BYTES + 1 - len(content)):
-                content += chunk
-        except (OSError, HTTPException) as exc:
-            raise PullError(
-                f"the answer broke off ({str(exc) or type(exc).__name__})",
-                subject=address,
-                remedy="Try again",
-            ) from exc
-    if len(content) > _LARGEST_JSON_BYTES:
-        raise PullError(
-            f"the answer is larger than {_LARGEST_JSON_BYTES:,} bytes",
-            subject=address,
-            remedy="Check that the address is that of a model",
-        )
-    return bytes(content)
-
-
-def read_json(transport: Transport, address: str) -> object:
-    """Read a small JSON document.
-
-    Raises:
-        PullError: It cannot be read, is too large, or is not JSON.
-    """
-    return decode(address, read(transport, address))
+    document = bytearray()
+    with transport.open(address) as content:
+        for chunk in content.chunks:
+            document += chunk
+            if len(document) > _MAX_DOCUMENT_BYTES:
+                raise PullError(
+                    f"the answer is larger than {_MAX_DOCUMENT_BYTES:,} bytes",
+                    subject=address,
+                    remedy="Check that the address is that of a model",
+                )
+    return bytes(document)
 
 
 def decode(address: str, content: bytes) -> object:
@@ -114,3 +205,58 @@ def decode(address: str, content: bytes) -> object:
             remedy="Check that the address is that of a model",
         ) from exc
     return decoded
+
+
+def _is_at(address: str, place: str) -> bool:
+    """Return whether an address is at a place of an allow-list."""
+    scheme, host_and_port, _ = _split(address)
+    if "://" in place:
+        return (scheme, host_and_port, "") == _split(place.rstrip("/"))
+    host = host_and_port.partition(":")[0]
+    if scheme != "https":
+        return False
+    return host.endswith(place[1:]) if place.startswith("*.") else host == place
+
+
+def _without_login(address: str) -> str:
+    """Return what may stand in a message of an address or a place."""
+    scheme, host_and_port, _ = _split(address)
+    return f"{scheme}://{host_and_port}" if "://" in address else address
+
+
+def _split(address: str) -> tuple[str, str, str]:
+    """Return scheme, host with a port that is not the default, and what follows."""
+    scheme, _, rest = address.partition("://")
+    login_and_host = re.split("[/?#]", rest, maxsplit=1)[0]
+    host_and_port = login_and_host.rpartition("@")[2]
+    return (
+        scheme,
+        host_and_port.removesuffix(_DEFAULT_PORTS.get(scheme, "")),
+        rest.removeprefix(login_and_host),
+    )
+
+
+def _chunks(address: str, response: httpx.Response) -> Iterator[bytes]:
+    try:
+        yield from response.iter_raw()
+    except httpx.HTTPError as exc:
+        raise BrokenOffError(
+            f"the answer broke off ({str(exc) or type(exc).__name__})",
+            subject=address,
+            remedy="Try again",
+        ) from exc
+
+
+def _refused(address: str, status: int) -> PullError:
+    if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+        return PullError(
+            f"the server wants a login (status {status})",
+            subject=address,
+            remedy="Accept the model's terms and fetch it by hand, or name another "
+            "source with --from",
+        )
+    return PullError(
+        f"the server answered with status {status}",
+        subject=address,
+        remedy="Check name and source, or try again later; what is there stays",
+    )

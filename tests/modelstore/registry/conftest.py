@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from lsp_server.modelstore.registry.entry import Architecture, Checkpoint, Entry
-from lsp_server.modelstore.registry.sources import AllowList
-from lsp_server.modelstore.registry.web import Web
+from lsp_server.modelstore.registry.catalogue import Architecture, Checkpoint, Entry
+from lsp_server.modelstore.registry.transport import AllowList, Web
 from lsp_server.prompt.formats import MIDFILL, QWEN25_CODER
 
 COMMIT = "a" * 40
@@ -37,6 +36,7 @@ class Site:
         statuses: Path to the status that it is refused with.
         budgets: Path to the bytes that each coming answer is cut at.
         requests: Path and range of every request.
+        headers: The headers of every request.
         knows_ranges: Whether ranges are answered.
     """
 
@@ -46,6 +46,7 @@ class Site:
     statuses: dict[str, int] = field(default_factory=dict)
     budgets: dict[str, list[int]] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
     knows_ranges: bool = True
 
     def offer(self, files: Mapping[str, bytes], *, commit: str = COMMIT) -> None:
@@ -80,9 +81,11 @@ def handler_of(site: Site) -> type[BaseHTTPRequestHandler]:
             path = urlsplit(self.path).path
             asked = self.headers.get("Range")
             site.requests.append((path, asked))
+            site.headers.append(dict(self.headers))
             if path in site.redirects:
                 self.send_response(302)
                 self.send_header("Location", site.redirects[path])
+                self.send_header("Set-Cookie", "seen=1; Path=/")
                 self.end_headers()
                 return
             content = site.contents.get(path)
@@ -110,8 +113,9 @@ def handler_of(site: Site) -> type[BaseHTTPRequestHandler]:
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Give a running server with nothing on it."""
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     offered = Site()
     with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(offered)) as server:
         offered.address = f"http://127.0.0.1:{server.server_port}"

@@ -9,10 +9,10 @@ from lsp_server.errors import RegistryError
 from lsp_server.modelstore.locate import shipped_models
 from lsp_server.modelstore.registry.catalogue import (
     REGISTRY_PATH,
+    Entry,
     find_entry,
     load_registry,
 )
-from lsp_server.modelstore.registry.entry import Entry
 from lsp_server.prompt.families import FAMILIES
 
 ENTRIES = load_registry()
@@ -154,7 +154,7 @@ def test_absent_facts_are_none(tmp_path: Path) -> None:
         ('"maker/a-gptq"', '"a-gptq"', "'checkpoint.hub_id' is not an owner"),
         ('method = "gptq"', 'method = "exl2"', "'checkpoint.method' is not gptq"),
         ("bits = 4", 'bits = 4\nrevision = "main"', "'checkpoint.revision' is not a"),
-        ("bits = 4", 'bits = 4\nsha256 = {x = "1"}', "'checkpoint.sha256' is not made"),
+        ("bits = 4", 'bits = 4\nsha256 = {x = "1"}', "'checkpoint.sha256.x' is not 64"),
         ("layers = 1", "layers = true", "'architecture.layers' is not a whole"),
         ("[[model]]", "[model]", "not a list"),
         ("[[model]]", "[[", "not TOML"),

@@ -7,9 +7,9 @@ from typing import Protocol
 import pytest
 
 from lsp_server.errors import PullError
-from lsp_server.modelstore.registry.download import disk_error, fetch
-from lsp_server.modelstore.registry.remote import RemoteFile
-from lsp_server.modelstore.registry.web import Web
+from lsp_server.modelstore.registry.download import fetch
+from lsp_server.modelstore.registry.listing import RemoteFile
+from lsp_server.modelstore.registry.transport import Web
 
 CONTENT = bytes(range(256)) * 16
 
@@ -95,17 +95,3 @@ def test_progress_goes_up_to_the_size(tmp_path: Path, site: Site, web: Web) -> N
     )
     assert sorted(told) == told
     assert len(CONTENT) == told[-1]
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (OSError(28, "No space left on device"), "the disk is full"),
-        (OSError(122, "Disk quota exceeded"), "the disk is full"),
-        (PermissionError(13, "Permission denied"), r"cannot be written \(Permission"),
-    ],
-)
-def test_a_disk_error_says_which(error: OSError, message: str) -> None:
-    """A full disk wants something else than a forbidden one."""
-    with pytest.raises(PullError, match=message):
-        raise disk_error(Path("/m"), error)

@@ -1,4 +1,4 @@
-"""The largest model that fits is recommended, and each other one has its reason."""
+"""Memory is counted, and the largest model that fits is recommended, with reasons."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,23 +6,132 @@ from dataclasses import replace
 import pytest
 
 from lsp_server.hardware import Gpu
-from lsp_server.modelstore.registry.catalogue import load_registry
-from lsp_server.modelstore.registry.entry import Entry
-from lsp_server.modelstore.registry.memory import Load, Need, memory_need
+from lsp_server.modelstore.registry.catalogue import Entry, find_entry, load_registry
 from lsp_server.modelstore.registry.recommend import (
+    Load,
     Machine,
+    Need,
     Rating,
     Verdict,
     judge,
+    memory_need,
     recommended,
 )
+
+SMALL_LOAD = Load(context_tokens=96, concurrency=3)
+
+
+def test_cache_counts_keys_and_values_of_every_token(
+    make_entry: Callable[..., Entry],
+) -> None:
+    """2 layers, 2 heads of 64, keys and values, 2 bytes, 96 tokens, 3 requests."""
+    need = memory_need(make_entry(), SMALL_LOAD, device="cpu")
+    assert need is not None
+    assert 2 * 2 * 64 * 2 * 2 * 96 * 3 == need.cache
+
+
+def test_latent_attention_counts_its_latent(make_entry: Callable[..., Entry]) -> None:
+    """Heads do not matter there."""
+    entry = make_entry()
+    assert entry.architecture is not None
+    shape = replace(entry.architecture, latent_width=576)
+    need = memory_need(replace(entry, architecture=shape), SMALL_LOAD, device="cuda")
+    assert need is not None
+    assert 2 * 576 * 2 * 96 * 3 == need.cache
+
+
+@pytest.mark.parametrize(
+    ("tokens", "counted"), [(1, 32), (32, 32), (33, 64), (1023, 1024), (1025, 1024)]
+)
+def test_a_request_takes_whole_blocks(
+    make_entry: Callable[..., Entry], tokens: int, counted: int
+) -> None:
+    """Of 32 tokens, up to the model's own 1024."""
+    load = Load(context_tokens=tokens, concurrency=2)
+    need = memory_need(make_entry(), load, device="cpu")
+    assert need is not None
+    assert 2 * 2 * 64 * 2 * 2 * counted * 2 == need.cache
+
+
+@pytest.mark.parametrize(
+    ("reserved", "counted"),
+    [(0, 294_912), (294_911, 294_912), (294_912, 294_912), (294_913, 294_913)],
+)
+def test_what_the_engine_sets_aside_is_the_least(
+    make_entry: Callable[..., Entry], reserved: int, counted: int
+) -> None:
+    """The cache takes that much however little is asked."""
+    load = replace(SMALL_LOAD, reserved_cache_bytes=reserved)
+    need = memory_need(make_entry(), load, device="cpu")
+    assert need is not None
+    assert counted == need.cache
+
+
+def test_activations_are_those_of_one_step(make_entry: Callable[..., Entry]) -> None:
+    """2048 tokens, 16 widths of 128, 2 bytes; neither context nor requests matter."""
+    for load in (SMALL_LOAD, Load(context_tokens=1024, concurrency=64)):
+        need = memory_need(make_entry(), load, device="cuda")
+        assert need is not None
+        assert 2048 * 16 * 128 * 2 == need.activations
+
+
+def test_context_is_cut_at_the_models_own(make_entry: Callable[..., Entry]) -> None:
+    """A model of 1024 tokens never keeps more for a request."""
+    long = Load(context_tokens=5000, concurrency=1)
+    full = Load(context_tokens=1024, concurrency=1)
+    entry = make_entry()
+    assert memory_need(entry, full, device="cpu") == memory_need(
+        entry, long, device="cpu"
+    )
+
+
+def test_weights_on_disk_beat_the_registry(make_entry: Callable[..., Entry]) -> None:
+    """Then the registry, and an estimate at last."""
+    stated = make_entry(weights_bytes=7)
+    for entry, on_disk, expected in (
+        (stated, 5, (5, False)),
+        (stated, None, (7, False)),
+    ):
+        need = memory_need(entry, SMALL_LOAD, device="cpu", weights_bytes=on_disk)
+        assert need is not None
+        assert expected == (need.weights, need.weights_are_estimated)
+    estimated = memory_need(make_entry(), SMALL_LOAD, device="cpu")
+    assert estimated is not None
+    assert estimated.weights_are_estimated
+
+
+def test_the_estimate_is_near_where_the_size_is_known() -> None:
+    """For Qwen2.5-Coder 7B it misses the stated size by less than a tenth."""
+    entry = find_entry(load_registry(), "qwen2.5-coder-7b")
+    assert entry.checkpoint is not None
+    assert entry.checkpoint.weights_bytes is not None
+    unknown = replace(entry, checkpoint=replace(entry.checkpoint, weights_bytes=None))
+    need = memory_need(unknown, SMALL_LOAD, device="cuda")
+    assert need is not None
+    assert abs(need.weights / entry.checkpoint.weights_bytes - 1) < 0.1
+
+
+def test_total_is_the_sum(make_entry: Callable[..., Entry]) -> None:
+    """Nothing is left out."""
+    need = memory_need(make_entry(), SMALL_LOAD, device="cuda")
+    assert need is not None
+    parts = (need.weights, need.cache, need.activations, need.base)
+    assert all(part > 0 for part in parts)
+    assert sum(parts) == need.total
+
+
+def test_an_unknown_shape_has_no_need(make_entry: Callable[..., Entry]) -> None:
+    """None is not a small number."""
+    entry = replace(make_entry(), architecture=None)
+    assert memory_need(entry, SMALL_LOAD, device="cpu") is None
+
 
 GIB = 1 << 30
 LOAD = Load(context_tokens=2048, concurrency=4)
 
 
 @pytest.fixture
-def make_entry(make_entry: Callable[..., Entry]) -> Callable[..., Entry]:
+def make_longer(make_entry: Callable[..., Entry]) -> Callable[..., Entry]:
     """Make entries that know the context of the usual load."""
     return lambda **facts: replace(make_entry(**facts), context_length=2048)
 
@@ -115,41 +224,41 @@ def test_says_why_not(machine: Machine, name: str, rating: Rating, why: str) -> 
     ],
 )
 def test_says_what_of_the_format_cannot_run(
-    make_entry: Callable[..., Entry],
+    make_longer: Callable[..., Entry],
     changes: dict[str, object],
     machine: Machine,
     why: str,
 ) -> None:
     """The same rules as when a model is loaded."""
-    (verdict,) = judge([make_entry(**changes)], machine, LOAD, weights_bytes={})
+    (verdict,) = judge([make_longer(**changes)], machine, LOAD, weights_bytes={})
     assert Rating.CANNOT_RUN is verdict.rating
     assert why in verdict.why
 
 
-def test_an_unknown_shape_is_not_judged(make_entry: Callable[..., Entry]) -> None:
+def test_an_unknown_shape_is_not_judged(make_longer: Callable[..., Entry]) -> None:
     """It is neither praised nor refused."""
-    entry = replace(make_entry(), architecture=None)
+    entry = replace(make_longer(), architecture=None)
     (verdict,) = judge([entry], gpu(80), LOAD, weights_bytes={})
     assert (Rating.UNKNOWN, None) == (verdict.rating, verdict.need)
 
 
-def test_more_requests_need_more(make_entry: Callable[..., Entry]) -> None:
+def test_more_requests_need_more(make_longer: Callable[..., Entry]) -> None:
     """The cache grows with context and concurrency."""
     totals = []
     for count in (1, 8):
         load = Load(context_tokens=1024, concurrency=count)
-        (verdict,) = judge([make_entry()], gpu(80), load, weights_bytes={})
+        (verdict,) = judge([make_longer()], gpu(80), load, weights_bytes={})
         assert verdict.need is not None
         totals.append(verdict.need.total)
     assert totals[0] < totals[1]
 
 
 def test_the_makers_own_checkpoint_comes_first(
-    make_entry: Callable[..., Entry],
+    make_longer: Callable[..., Entry],
 ) -> None:
     """A larger one of somebody else's is recommended only where there is no other."""
-    own = make_entry()
-    other = replace(make_entry(hub_id="other/x"), name="other", parameters=9999)
+    own = make_longer()
+    other = replace(make_longer(hub_id="other/x"), name="other", parameters=9999)
     for entries, name in (([own, other], "tiny"), ([other], "other")):
         best = recommended(judge(entries, gpu(80), LOAD, weights_bytes={}))
         assert best is not None
@@ -168,10 +277,10 @@ def need_of(entry: Entry, device: str) -> Need:
     ("missing", "rating"), [(0, Rating.FITS), (1, Rating.TOO_LARGE)]
 )
 def test_a_gpu_must_hold_every_part_to_the_byte(
-    make_entry: Callable[..., Entry], part: str, missing: int, rating: Rating
+    make_longer: Callable[..., Entry], part: str, missing: int, rating: Rating
 ) -> None:
     """Without the last byte, or without any one part, the model is too large."""
-    entry = make_entry(weights_bytes=5 * GIB)
+    entry = make_longer(weights_bytes=5 * GIB)
     need = need_of(entry, "cuda")
     for total, expected in (
         (need.total - missing, rating),
@@ -187,10 +296,10 @@ def test_a_gpu_must_hold_every_part_to_the_byte(
     ("missing", "rating"), [(0, Rating.FITS), (1, Rating.TOO_LARGE)]
 )
 def test_a_cpu_leaves_a_fifth_to_the_rest(
-    make_entry: Callable[..., Entry], missing: int, rating: Rating
+    make_longer: Callable[..., Entry], missing: int, rating: Rating
 ) -> None:
     """Four fifths of the free memory must hold the model, to the byte."""
-    entry = make_entry()
+    entry = make_longer()
     ram_bytes = -(-need_of(entry, "cpu").total * 5 // 4)
     machine = replace(cpu(1, 64), ram_bytes=ram_bytes - 2 * missing)
     (verdict,) = judge([entry], machine, LOAD, weights_bytes={})
@@ -215,10 +324,10 @@ def test_a_gpu_gives_its_share_or_what_is_free(
     [(500_000_000, Rating.FITS), (500_000_001, Rating.TOO_SLOW)],
 )
 def test_ten_tokens_a_second_are_the_least(
-    make_entry: Callable[..., Entry], weights: int, rating: Rating
+    make_longer: Callable[..., Entry], weights: int, rating: Rating
 ) -> None:
     """A core that reads 5 GB/s gives ten tokens of half a gigabyte each."""
-    entry = make_entry(weights_bytes=weights)
+    entry = make_longer(weights_bytes=weights)
     (verdict,) = judge([entry], cpu(16, 1), LOAD, weights_bytes={})
     assert rating is verdict.rating
 
@@ -228,12 +337,12 @@ def test_ten_tokens_a_second_are_the_least(
     [((7, 5), Rating.FITS), ((7, 4), Rating.CANNOT_RUN), ((10, 0), Rating.FITS)],
 )
 def test_turing_is_the_oldest_gpu(
-    make_entry: Callable[..., Entry], capability: tuple[int, int], rating: Rating
+    make_longer: Callable[..., Entry], capability: tuple[int, int], rating: Rating
 ) -> None:
     """Compute capabilities are pairs of numbers, not decimals."""
     card = replace(gpu(24).gpus[0], capability=capability)
     machine = replace(gpu(24), gpus=(card,))
-    (verdict,) = judge([make_entry()], machine, LOAD, weights_bytes={})
+    (verdict,) = judge([make_longer()], machine, LOAD, weights_bytes={})
     assert rating is verdict.rating
 
 
@@ -242,10 +351,10 @@ def test_turing_is_the_oldest_gpu(
     [(2048, Rating.FITS), (2049, Rating.TOO_SHORT), (1_000_000, Rating.TOO_SHORT)],
 )
 def test_a_context_that_the_model_does_not_know_is_not_fitting(
-    make_entry: Callable[..., Entry], context: int, rating: Rating
+    make_longer: Callable[..., Entry], context: int, rating: Rating
 ) -> None:
     """A model of 2,048 tokens does not read a million, however much memory there is."""
-    entry = make_entry()
+    entry = make_longer()
     load = Load(context_tokens=context, concurrency=1)
     (verdict,) = judge([entry], gpu(80), load, weights_bytes={})
     assert rating is verdict.rating

@@ -23,11 +23,11 @@ from werkzeug.test import EnvironBuilder
 
 from lsp_server.__main__ import main
 from lsp_server.errors import PullError
-from lsp_server.modelstore.manifest import load_manifest, verify
-from lsp_server.modelstore.registry.pull import Order, pull
+from lsp_server.modelstore.manifest import load_manifest
+from lsp_server.modelstore.registry.pull import PullJob, pull
 from lsp_server.modelstore.registry.s3 import S3
-from lsp_server.modelstore.registry.sources import AllowList
-from lsp_server.modelstore.registry.transport import read
+from lsp_server.modelstore.registry.transport import AllowList, read
+from lsp_server.modelstore.verify import verify
 
 BUCKET = "shared-models"
 BASE = f"s3://{BUCKET}/team a/tiny#1"
@@ -157,9 +157,9 @@ class Puller:
         self.progress: list[tuple[str, int, int]] = []
 
     def __call__(self, base: str = BASE) -> Path:
-        order = Order(name="tiny", entry=None, root=self.root, hub="", base=base)
+        job = PullJob(name="tiny", entry=None, root=self.root, hub="", base=base)
         return pull(
-            order,
+            job,
             S3(AllowList(places=self.places), timeout_s=10),
             say=self.said.append,
             progress=lambda *told: self.progress.append(told),
@@ -387,7 +387,7 @@ def test_wrong_settings_are_told(
     """A profile, an endpoint or a region that is none."""
     monkeypatch.setenv(name, value)
     with pytest.raises(PullError, match="AWS settings cannot be used"):
-        S3(AllowList(places=[store.address])).open(f"s3://{BUCKET}/x")
+        read(S3(AllowList(places=[store.address])), f"s3://{BUCKET}/x")
 
 
 def test_a_store_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,7 +402,7 @@ def test_a_store_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     places = [f"s3://{BUCKET}", f"http://me:{SECRET}@{origin}"]
     s3 = S3(AllowList(places=places), timeout_s=2)
     with pytest.raises(PullError, match="the store cannot be reached") as caught:
-        s3.open(f"s3://{BUCKET}/x")
+        read(s3, f"s3://{BUCKET}/x")
     assert SECRET not in str(caught.value)
 
 
@@ -453,7 +453,7 @@ def test_what_is_no_bucket_is_refused(store: Store, address: str) -> None:
     """The address is not repeated: a secret may stand in it."""
     s3 = S3(AllowList(places=[f"s3://{BUCKET}", store.address]))
     with pytest.raises(PullError, match="no address of a bucket") as caught:
-        s3.open(address)
+        read(s3, address)
     assert SECRET not in str(caught.value)
 
 
@@ -462,16 +462,18 @@ def test_reads_from_a_byte_on(stored: Store) -> None:
     stored.put("x", b"abcdef")
     s3 = S3(AllowList(places=[f"s3://{BUCKET}", stored.address]))
     assert b"abcdef" == read(s3, f"{BASE}/x")
-    body, first = s3.open(f"{BASE}/x", start=4)
-    with body:
-        assert (b"ef", 4) == (body.read(10), first)
+    with s3.open(f"{BASE}/x", start=4) as content:
+        assert (b"ef", 4) == (b"".join(content.chunks), content.start)
 
 
 def test_a_range_behind_the_end_is_told(stored: Store) -> None:
     """An object that shrank is an answer by code."""
     s3 = S3(AllowList(places=[f"s3://{BUCKET}", stored.address]))
-    with pytest.raises(PullError, match="the store answered with InvalidRange"):
-        s3.open(f"{BASE}/manifest.json", start=10_000_000)
+    with (
+        pytest.raises(PullError, match="the store answered with InvalidRange"),
+        s3.open(f"{BASE}/manifest.json", start=10_000_000),
+    ):
+        pass
 
 
 def test_without_boto3_the_command_that_installs_it_is_named(

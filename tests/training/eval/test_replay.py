@@ -8,7 +8,7 @@ import pytest
 
 from lsp_server.config import CompletionConfig
 from lsp_server.errors import EvaluationError
-from lsp_server.modelstore.integrity import hash_file
+from lsp_server.modelstore.verify import hash_file
 from training.eval.cursors import Kind
 from training.eval.replay import read_replay
 from training.eval.values import Extent

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import pytest
 
 from lsp_server.errors import MidfillError, QuantizeError, UnsupportedModelError
-from lsp_server.modelstore.manifest import check_quantisation, load_manifest, verify
+from lsp_server.modelstore.compatibility import check_quantisation
+from lsp_server.modelstore.manifest import load_manifest
+from lsp_server.modelstore.verify import verify
 from training.quantize.pipeline import LoadCheck, Options, Result, quantise
 
 if TYPE_CHECKING:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from lsp_server.modelstore.manifest import check_quantisation, load_manifest, verify
-from lsp_server.modelstore.safetensors_header import read_header
+from lsp_server.modelstore.compatibility import check_quantisation
+from lsp_server.modelstore.manifest import load_manifest
+from lsp_server.modelstore.model_files import read_header
+from lsp_server.modelstore.verify import verify
 from training.quantize.quantisers import (
     AUTO_GPTQ,
     GPTQMODEL,

@@ -8,8 +8,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from lsp_server.errors import TrainingError
-from lsp_server.modelstore.json_file import read_json
-from lsp_server.modelstore.safety import refuse_unsafe
+from lsp_server.modelstore.model_files import read_json
+from lsp_server.modelstore.verify import refuse_unsafe
 from training.train.config import TrainConfig
 from training.train.export import save_model
 from training.train.network import Decoder

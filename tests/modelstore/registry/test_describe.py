@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lsp_server.errors import ModelIntegrityError, PullError
-from lsp_server.modelstore.registry.entry import Entry
-from lsp_server.modelstore.registry.publish import describe, drop_chat_template
-from lsp_server.modelstore.registry.remote import Listing, RemoteFile
+from lsp_server.modelstore.registry.catalogue import Entry
+from lsp_server.modelstore.registry.describe import describe, drop_chat_template
+from lsp_server.modelstore.registry.listing import Listing, RemoteFile
 
 
 def listing_of(**digests: str) -> Listing:

@@ -1,4 +1,4 @@
-"""Turns fetched files into a model folder: cleaned, described, checked."""
+"""Describes a fetched checkpoint by a manifest, from its config and the registry."""
 
 import datetime
 import hashlib
@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lsp_server.errors import PullError, UnsupportedModelError
-from lsp_server.modelstore.integrity import MANIFEST_NAME, hash_file
-from lsp_server.modelstore.json_file import as_written, damaged, read_json
 from lsp_server.modelstore.manifest import (
+    MANIFEST_NAME,
     FileEntry,
     Manifest,
     Provenance,
     Quantisation,
     load_manifest,
 )
-from lsp_server.modelstore.registry.entry import Checkpoint, Entry
-from lsp_server.modelstore.registry.remote import Listing
+from lsp_server.modelstore.model_files import as_json, damaged, read_json
+from lsp_server.modelstore.registry.catalogue import Checkpoint, Entry
+from lsp_server.modelstore.registry.listing import Listing
+from lsp_server.modelstore.verify import hash_file
 
 __all__ = ["describe", "describe_files_of", "drop_chat_template"]
 
@@ -28,7 +29,7 @@ _DTYPES = {"bfloat16", "float16"}
 
 
 def drop_chat_template(folder: Path) -> None:
-    """Take the chat template out of the tokenizer's settings, where there is one.
+    """Remove the chat template from the tokenizer's settings, where there is one.
 
     It is a program, and a completion has no use for it.
 
@@ -49,7 +50,7 @@ def drop_chat_template(folder: Path) -> None:
 def describe(
     folder: Path, name: str, entry: Entry | None, listing: Listing
 ) -> Manifest:
-    """Say what the folder holds; its list of files stays empty.
+    """Return the manifest of a fetched folder; its list of files stays empty.
 
     The source's own manifest is taken where it has one. Else the checkpoint's
     ``config.json`` says what it is, and the registry what that cannot.
@@ -57,7 +58,7 @@ def describe(
     Raises:
         PullError: Registry and source contradict each other, or neither says enough.
         UnsupportedModelError: It is not quantised, or of a type that is not served.
-        ModelIntegrityError: ``config.json`` or the manifest is not one.
+        ModelIntegrityError: ``config.json`` or the manifest is damaged.
     """
     if listing.manifest is not None:
         (folder / MANIFEST_NAME).write_bytes(listing.manifest)
@@ -96,7 +97,9 @@ def describe(
 
 
 def describe_files_of(folder: Path, listing: Listing) -> dict[str, FileEntry]:
-    """Give size and hash of every listed file as it now is; weights are not read again.
+    """Return size and hash of every listed file as it is now.
+
+    Weights are not read again: their hash is the listing's.
 
     Raises:
         ModelIntegrityError: A file cannot be read.
@@ -186,7 +189,7 @@ def _tool(raw: Mapping[object, object]) -> str:
 
 
 def _check_stated(listing: Listing, stated: Checkpoint, found: Quantisation) -> None:
-    """Hold the checkpoint to what the registry says of it."""
+    """Check the checkpoint against what the registry says of it."""
     for key in ("method", "bits", "group_size", "sym", "desc_act"):
         expected, actual = getattr(stated, key), getattr(found, key)
         if expected is not None and expected != actual:
@@ -194,7 +197,7 @@ def _check_stated(listing: Listing, stated: Checkpoint, found: Quantisation) -> 
 
 
 def _weights_sha256(listing: Listing) -> str:
-    """Hash of the weights; of several files, the lines of ``sha256sum``."""
+    """Return the weights' hash; of several, that of the lines of ``sha256sum``."""
     hashes = {
         file.name: file.digest.removeprefix("sha256:")
         for file in sorted(listing.files, key=lambda file: file.name)
@@ -210,7 +213,7 @@ def _contradiction(
     listing: Listing, key: str, actual: object, expected: object
 ) -> PullError:
     return PullError(
-        f"its {key} is {as_written(actual)}, in the registry {as_written(expected)}",
+        f"its {key} is {as_json(actual)}, in the registry {as_json(expected)}",
         subject=listing.source,
         remedy="Do not use this source; tell Midfill's maintainers if it is the hub",
     )

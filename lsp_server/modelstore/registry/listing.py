@@ -1,18 +1,39 @@
-"""What a source says that a model consists of."""
+"""What a source offers of a model, and what it offered when it was first asked.
+
+A source may change what stands behind a name. The first pull writes revision and
+hashes down as a pin; every later pull of that model from that source must meet them.
+"""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from lsp_server.errors import PullError, UnsafeModelError
-from lsp_server.modelstore.integrity import MANIFEST_NAME
-from lsp_server.modelstore.registry.transport import Transport, decode, read, read_json
-from lsp_server.modelstore.safety import is_inside
+from pydantic import TypeAdapter
 
-__all__ = ["Listing", "RemoteFile", "file_digest", "list_folder", "list_hub"]
+from lsp_server.errors import PullError, UnsafeModelError
+from lsp_server.files import atomic_write_text
+from lsp_server.modelstore.manifest import MANIFEST_NAME
+from lsp_server.modelstore.model_files import (
+    ShapeError,
+    is_inside,
+    read_json,
+    validate,
+)
+from lsp_server.modelstore.registry.transport import Transport, decode, read
+
+__all__ = [
+    "Listing",
+    "Pin",
+    "Pins",
+    "RemoteFile",
+    "list_folder",
+    "list_hub",
+    "require_same",
+]
 
 _WANTED = re.compile(
     r"config\.json|generation_config\.json|quantize_config\.json"
@@ -23,12 +44,12 @@ _WANTED = re.compile(
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|git:[0-9a-f]{40}")
-_CHUNK_BYTES = 1 << 20
+_PINS_NAME = "pins.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """One file.
+    """One file of a model at a source.
 
     Attributes:
         name: Its name, relative to the model's folder.
@@ -50,7 +71,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A model at a source, at one revision.
+    """The files of a model at a source, at one revision.
 
     Attributes:
         source: The source, for people and for the pins.
@@ -66,7 +87,7 @@ class Listing:
 
 
 def list_hub(web: Transport, hub: str, hub_id: str, revision: str | None) -> Listing:
-    """Ask the hub for the files of a repository that a model needs.
+    """List the files of a repository on the hub that a model needs.
 
     Args:
         web: What to ask with.
@@ -81,7 +102,7 @@ def list_hub(web: Transport, hub: str, hub_id: str, revision: str | None) -> Lis
     and ``hf_hub_url``.
     """
     address = f"{hub}/api/models/{hub_id}/revision/{revision or 'main'}?blobs=true"
-    match read_json(web, address):
+    match decode(address, read(web, address)):
         case {"sha": str(commit), "siblings": list(siblings)} if _COMMIT.fullmatch(
             commit
         ):
@@ -105,10 +126,10 @@ def list_hub(web: Transport, hub: str, hub_id: str, revision: str | None) -> Lis
 
 
 def list_folder(transport: Transport, base: str) -> Listing:
-    """Read the manifest of a model folder on the web, or in a store.
+    """List the files of a model folder on the web or in a store, from its manifest.
 
     Raises:
-        PullError: There is none, or it is not one.
+        PullError: There is no manifest, or it cannot be used.
         UnsafeModelError: It names a file outside of the folder.
     """
     base = base.rstrip("/")
@@ -127,23 +148,102 @@ def list_folder(transport: Transport, base: str) -> Listing:
     return Listing(source=base, revision=revision, files=files, manifest=content)
 
 
-def file_digest(path: Path, like: str) -> str:
-    """Hash a file in the way that ``like`` was made.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """What one model was at one source.
+
+    Attributes:
+        source: The source's address.
+        revision: The commit, or the hash of the manifest.
+        digests: Every file's digest, by name.
+    """
+
+    source: str
+    revision: str
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PinFile:
+    pins: Mapping[str, Pin]
+
+
+_PIN_FILE = TypeAdapter(_PinFile)
+
+
+class Pins:
+    """The pin file of a folder of models.
+
+    Args:
+        folder: That folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _PINS_NAME
+
+    @property
+    def path(self) -> Path:
+        """Where the pins are."""
+        return self._path
+
+    def find(self, name: str, source: str) -> Pin | None:
+        """Return the pin of a model from a source; None before the first pull.
+
+        Raises:
+            PullError: The file of pins cannot be used.
+        """
+        return self._read().get(f"{name} {source}")
+
+    def keep(self, name: str, listing: Listing) -> Pin:
+        """Write a pin down, over an earlier one of the same model and source.
+
+        Raises:
+            PullError: The file of pins cannot be used.
+            OSError: It cannot be written.
+        """
+        pin = Pin(
+            source=listing.source,
+            revision=listing.revision,
+            digests={file.name: file.digest for file in listing.files},
+        )
+        pins = {**self._read(), f"{name} {listing.source}": pin}
+        content = json.dumps(asdict(_PinFile(pins=pins)), indent=2)
+        atomic_write_text(self._path, f"{content}\n")
+        return pin
+
+    def _read(self) -> Mapping[str, Pin]:
+        if not self._path.exists():
+            return {}
+        try:
+            return validate(_PIN_FILE, read_json(self._path)).pins
+        except ShapeError as exc:
+            raise PullError(
+                f"the pins cannot be used: {exc}",
+                subject=str(self._path),
+                remedy="Correct the file, or remove it to pin anew",
+            ) from exc
+
+
+def require_same(pin: Pin, listing: Listing) -> None:
+    """Check that a listing is the pinned one.
 
     Raises:
-        OSError: It cannot be read.
+        PullError: The source now offers something else under the same revision.
     """
-    if like.startswith("git:"):
-        # Git's name of a blob, which the hub gives for small files; not a safeguard
-        # against somebody who can make two files of one name.
-        digest = hashlib.sha1(usedforsecurity=False)
-        digest.update(f"blob {path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
-        return f"git:{digest.hexdigest()}"
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    found = {file.name: file.digest for file in listing.files}
+    if pin.revision == listing.revision and dict(pin.digests) == found:
+        return
+    changed = sorted(
+        name
+        for name in pin.digests.keys() | found.keys()
+        if pin.digests.get(name) != found.get(name)
+    )
+    raise PullError(
+        "the source offers something else than what was pinned at the first pull"
+        + (f" ({changed[0]})" if changed else f" (revision {listing.revision})"),
+        subject=listing.source,
+        remedy="Remove its pin from pins.json if you want the new one",
+    )
 
 
 def _hub_file(address: str, base: str, raw: Mapping[str, object]) -> RemoteFile:

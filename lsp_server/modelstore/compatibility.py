@@ -1,7 +1,7 @@
-"""Checks that a checkpoint holds the tensors that its ``config.json`` describes.
+"""Checks that vLLM can run a model: its quantisation and its tensors.
 
-An engine that finds one missing loads for minutes and stops, or answers with noise. No
-weight is read: names and shapes stand in the heads of the files.
+An engine that finds a tensor missing loads for minutes and stops, or answers with
+noise. No weight is read: names and shapes stand in the headers of the files.
 
 Source: the weights' names of transformers' ``LlamaForCausalLM``, which the other types
 here share; the packing of ``qweight`` and ``scales`` by auto-gptq 0.7.1.
@@ -10,12 +10,21 @@ here share; the packing of ``qweight`` and ``scales`` by auto-gptq 0.7.1.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from lsp_server.errors import ModelIntegrityError
-from lsp_server.modelstore.json_file import damaged, read_json
-from lsp_server.modelstore.safetensors_header import TensorEntry, read_header
+from lsp_server.config import Device
+from lsp_server.engine.vllm_build import unsupported_quantisation
+from lsp_server.errors import ModelIntegrityError, UnsupportedModelError
+from lsp_server.modelstore.manifest import Manifest
+from lsp_server.modelstore.model_files import (
+    TensorEntry,
+    as_json,
+    damaged,
+    read_header,
+    read_json,
+)
 
-__all__ = ["read_tensors", "require_fit"]
+__all__ = ["check_quantisation", "read_tensors", "require_fit"]
 
 Shape = tuple[int, ...]
 
@@ -38,6 +47,53 @@ _NUMBERS = (
 )
 _PACKED_BITS = frozenset({2, 4, 8})
 _WORD_BITS = 32
+
+
+def check_quantisation(
+    folder: Path, manifest: Manifest, *, device: Literal["cpu", "cuda"]
+) -> None:
+    """Check that ``device`` can run the quantisation, and that the config agrees.
+
+    ``config.json`` is what vLLM reads, so it and the manifest must say the same.
+
+    Raises:
+        UnsupportedModelError: vLLM has no kernel for it on this device.
+        ModelIntegrityError: Manifest and ``config.json`` contradict each other.
+    """
+    path = folder / "config.json"
+    config = read_json(path)
+    if not isinstance(config, dict):
+        raise _contradiction(path, "it is not an object")
+    stated = manifest.quantisation
+    raw = config.get("quantization_config")
+    if manifest.architecture not in (config.get("architectures") or ()):
+        raise _contradiction(path, f"its architecture is not {manifest.architecture}")
+    if stated is None:
+        if raw is not None:
+            raise _contradiction(path, "it is quantised, which the manifest denies")
+        return
+    if not isinstance(raw, dict):
+        raise _contradiction(path, "it has no quantization_config")
+    expected = {
+        "quant_method": stated.method,
+        "bits": stated.bits,
+        "group_size": stated.group_size,
+        "sym": stated.sym,
+        "desc_act": stated.desc_act,
+    }
+    for key, value in expected.items():
+        if key not in raw or raw[key] != value:
+            raise _contradiction(
+                path,
+                f"{key} is {as_json(raw.get(key))}, in the manifest {as_json(value)}",
+            )
+    if reason := unsupported_quantisation(stated, Device(device)):
+        raise UnsupportedModelError(
+            reason,
+            subject=str(folder),
+            remedy="Quantise it again: GPTQ, 4 bits, symmetric, group size 64 or 128, "
+            "desc_act false",
+        )
 
 
 def read_tensors(folder: Path) -> dict[str, TensorEntry]:
@@ -226,3 +282,11 @@ def _difference(name: str, expected: Shape, tensors: Mapping[str, TensorEntry]) 
 
 def _spelt(shape: Shape) -> str:
     return " x ".join(map(str, shape)) or "a number"
+
+
+def _contradiction(path: Path, what: str) -> ModelIntegrityError:
+    return ModelIntegrityError(
+        f"the file does not agree with the manifest: {what}",
+        subject=str(path),
+        remedy="Fetch the model again, or correct its manifest",
+    )
