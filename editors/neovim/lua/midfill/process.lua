@@ -15,9 +15,18 @@ local ends_ms = {}
 
 ---@class midfill.ProcessHandlers
 ---@field exited fun() It has ended; called at once, also while Neovim waits.
----@field ended fun(code: integer, signal: integer) It has ended; called when all is possible.
+---@field ended fun(code: integer, signal: integer, wrote_garbage: boolean) It has ended; called when all is possible.
 ---@field is_wanted fun(): boolean Whether its end was not asked for.
 ---@field stop fun() Stop it without asking it to shut down.
+
+local function tell_of_garbage()
+  status.set({ state = "error", message = "The server writes no messages" })
+  notice.tell_once(
+    "garbage",
+    "the server writes something else than messages to its output, and was stopped. "
+      .. "Check server.command with :checkhealth midfill, then :Midfill restart"
+  )
+end
 
 --- Start the server's process, with its end and its errors told by us alone: Neovim's own
 --- messages name neither a reason nor a remedy.
@@ -25,27 +34,25 @@ local ends_ms = {}
 ---@param handlers midfill.ProcessHandlers
 ---@return table rpc
 function M.spawn(dispatchers, handlers)
-  local finished = false
+  local finished, wrote_garbage = false, false
   local wrapped = vim.tbl_extend("force", dispatchers, {
     on_exit = function(code, signal)
       finished = true
       handlers.exited()
       vim.schedule(function()
-        handlers.ended(code, signal)
+        handlers.ended(code, signal, wrote_garbage)
       end)
       dispatchers.on_exit(0, 0)
     end,
     on_error = function(_, _)
+      -- Neovim 0.12 ends the process by itself, and its end may be heard before what is
+      -- scheduled here.
+      wrote_garbage = true
       vim.schedule(function()
         if finished or not handlers.is_wanted() then
           return
         end
-        status.set({ state = "error", message = "The server writes no messages" })
-        notice.tell_once(
-          "garbage",
-          "the server writes something else than messages to its output, and was stopped. "
-            .. "Check server.command with :checkhealth midfill, then :Midfill restart"
-        )
+        tell_of_garbage()
         handlers.stop()
       end)
     end,
@@ -69,8 +76,13 @@ end
 ---@param was_ready boolean
 ---@param code integer
 ---@param signal integer
+---@param wrote_garbage boolean Whether it wrote something else than messages before.
 ---@return boolean restart
-function M.ended_by_itself(was_ready, code, signal)
+function M.ended_by_itself(was_ready, code, signal, wrote_garbage)
+  if wrote_garbage then
+    tell_of_garbage()
+    return false
+  end
   local how = signal ~= 0 and ("was ended by signal %d"):format(signal)
     or ("ended with status %d"):format(code)
   if was_ready and may_restart() then

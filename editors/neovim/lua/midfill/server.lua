@@ -105,7 +105,8 @@ end
 
 ---@param code integer
 ---@param signal integer
-local function ended(code, signal)
+---@param wrote_garbage boolean
+local function ended(code, signal, wrote_garbage)
   local was_ready, on_end = state.ready, state.on_end
   watchdog.heard()
   state.client_id, state.ready, state.on_end = nil, false, nil
@@ -116,7 +117,7 @@ local function ended(code, signal)
   hooks.ended()
   notice.announce("Ended", { code = code, signal = signal })
   if not state.stopping then
-    if process.ended_by_itself(was_ready, code, signal) then
+    if process.ended_by_itself(was_ready, code, signal, wrote_garbage) then
       M.start()
     end
   elseif status.get().state ~= "error" then
