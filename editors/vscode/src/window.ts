@@ -88,7 +88,9 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
   begin(): void {
     this.listeners.push(
       vscode.workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration("midfill")) this.settingsChanges.apply();
+        if (!event.affectsConfiguration("midfill")) return;
+        this.provider.settingsChanged();
+        this.settingsChanges.apply();
       }),
       vscode.workspace.onDidChangeTextDocument((event) => this.provider.documentChanged(event)),
       vscode.window.onDidChangeActiveTextEditor(() => this.changed()),

