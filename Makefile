@@ -58,25 +58,18 @@ WITH_NODE := PATH="$(CURDIR)/.editors/bin:$$PATH"
 IN_VSCODE = $(WITH_NODE) npm --prefix $(VSCODE)
 NODE_FITS := process.exit(parseInt(process.versions.node) < 20)
 
-# VS Code's tests run by themselves: Playwright keeps an event loop running, beside which
-# pynvim's cannot. An editor that stumbles on a busy machine gets a second try, which the
-# output shows.
-EDITOR_TESTS = $(BIN)/python -m pytest -m 'not gpu' -n $(WORKERS) \
-	--dist loadfile tests/editors
-TRY_TWICE = $(EDITOR_TESTS)$(1) || { echo 'Once more, with new editors, what failed:'; \
-	$(EDITOR_TESTS)$(1) --last-failed --last-failed-no-failures none; }
+# An editor that stumbles on a busy machine gets a second try, which the output shows.
+EDITOR_TESTS = $(BIN)/python -m pytest -m 'not gpu and not installs' -n $(WORKERS) \
+	--no-loadscope-reorder tests/editors
 
 .PHONY: test-editors
 test-editors: install-editors ## Test Midfill in the real editors
-ifneq ($(VSCODE),)
-	@if test -x .editors/bin/npm; then $(IN_VSCODE) ci && $(IN_VSCODE) run package; \
-		else echo 'SKIPPED $(VSCODE): npm was not obtained'; fi
-endif
-	$(call TRY_TWICE,/vscode)
-	$(call TRY_TWICE, --ignore tests/editors/vscode)
-ifneq ($(VSCODE),)
-	@if test -x .editors/bin/npm; then $(IN_VSCODE) test; fi
-endif
+	@$(EDITOR_TESTS) --durations=15 || { echo 'Once more, with new editors, what failed:'; \
+	$(EDITOR_TESTS) --last-failed --last-failed-no-failures none; }
+
+.PHONY: test-setup
+test-setup: install-editors ## Test VS Code's one-click set-up of a whole server
+	$(BIN)/python -m pytest tests/editors/vscode/test_setup.py
 
 .PHONY: screenshots
 screenshots: install-editors ## Record the pictures of the editors into docs/images

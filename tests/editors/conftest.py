@@ -24,8 +24,15 @@ from editor_server import (
     write_server,
 )
 from obtain.record import FOLDER, UnobtainableError, program
+from shares import Shares
 
 CANDIDATE_SEPARATOR = "\x1e"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shares:
+    """Let workers share the tests of editors in their own way."""
+    return Shares(config, log)
 
 
 @pytest.fixture

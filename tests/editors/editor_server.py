@@ -159,7 +159,11 @@ class EditorServer:
 
 
 def write_server(
-    folder: Path, settings: Mapping[str, str], *, fault: Fault | None = None
+    folder: Path,
+    settings: Mapping[str, str],
+    *,
+    fault: Fault | None = None,
+    gate: Path | None = None,
 ) -> EditorServer:
     """Write the program of a server into a folder.
 
@@ -168,6 +172,8 @@ def write_server(
         settings: Settings as in the environment, without ``MIDFILL_``:
             ``{"SCRIPTED_TEXT": "42"}``. Without ``ENGINE_KIND`` it is scripted.
         fault: What is wrong with it.
+        gate: Where a named pipe is made that the server reads a line of before it
+            reads anything else.
     """
     folder.mkdir(parents=True, exist_ok=True)
     server = EditorServer(
@@ -182,10 +188,13 @@ def write_server(
     if fault:
         started = [FAULTS, fault]
     command = shlex.join([sys.executable, *map(str, started)])
+    if gate:
+        os.mkfifo(gate)
     lines = [
         "#!/bin/sh",
         f"echo $$ >> {shlex.quote(str(server.notes))}",
         *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
+        *([f"read -r _ < {shlex.quote(str(gate))}"] if gate else []),
         # The editor's own end of stderr stays open, since some complain if it closes.
         f'exec {command} "$@" 3>&2 2>> {shlex.quote(str(server.log))}',
     ]

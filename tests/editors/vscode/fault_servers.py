@@ -1,5 +1,6 @@
 """Servers of the tests of faults and restarts, and a completion that shows them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from editor_server import EditorServer, write_server
@@ -20,9 +21,18 @@ class Servers:
 
     def make(self, fault: str | None = None, **script: str) -> EditorServer:
         """Make one, with a fault or with other settings of the engine."""
-        settings = {"SCRIPTED_TEXT": ANSWER} | script
+        return self._keep(fault, None, script)
+
+    def make_behind(self, gate: Path) -> EditorServer:
+        """Make one that begins when a line is written to the gate, a named pipe."""
+        return self._keep(None, gate, {})
+
+    def _keep(
+        self, fault: str | None, gate: Path | None, script: Mapping[str, str]
+    ) -> EditorServer:
+        settings = {"SCRIPTED_TEXT": ANSWER} | dict(script)
         folder = self._folder / str(len(self._made))
-        self._made.append(write_server(folder, settings, fault=fault))
+        self._made.append(write_server(folder, settings, fault=fault, gate=gate))
         return self._made[-1]
 
     def end(self) -> None:

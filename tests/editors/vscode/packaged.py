@@ -8,19 +8,47 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["one_at_a_time", "package_extension", "package_runner"]
+__all__ = [
+    "install_node_modules",
+    "npm",
+    "one_at_a_time",
+    "package_extension",
+    "package_test_extension",
+]
+
+
+def install_node_modules(root: Path) -> None:
+    """Install what the extension is built and tested with, unless its lock stands."""
+    folder = root / "editors" / "vscode"
+    installed = folder / "node_modules" / ".package-lock.json"
+    lock = folder / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        npm(root, "ci", "--no-audit", "--no-fund", cwd=folder)
+        # npm may write it before it looks at the lock for the last time.
+        installed.touch()
 
 
 def package_extension(root: Path) -> Path:
-    """Return the packaged extension, made anew where its sources are newer."""
+    """Return the packaged extension, made anew where something in it is newer."""
+    install_node_modules(root)
     folder = root / "editors" / "vscode"
     version = json.loads((folder / "package.json").read_text())["version"]
     package = folder / f"midfill-{version}.vsix"
-    sources = [folder / "package.json", *(folder / "src").rglob("*.ts")]
-    changed = max(source.stat().st_mtime for source in sources)
-    if not package.exists() or package.stat().st_mtime < changed:
-        _run(root, "run", "package", cwd=folder)
+    if not package.exists() or package.stat().st_mtime < _newest(root):
+        npm(root, "run", "package", cwd=folder)
     return package
+
+
+def _newest(root: Path) -> float:
+    """Return when the newest file that goes into the package was changed."""
+    folder = root / "editors" / "vscode"
+    files = [*folder.glob("*.json"), *folder.glob("*.md"), root / "pyproject.toml"]
+    for each in ("src", "media", "scripts"):
+        files += (folder / each).rglob("*.*")
+    for each in ("lsp_server", "models"):
+        files += (root / each).rglob("*.*")
+    files += (root / "requirements").glob("*.*")
+    return max(file.stat().st_mtime for file in files if "__pycache__" not in str(file))
 
 
 @contextmanager
@@ -33,18 +61,19 @@ def one_at_a_time(root: Path) -> Generator[None]:
         yield
 
 
-def package_runner(root: Path) -> Path:
-    """Package the extension that runs the API tests in the extension host."""
-    folder = root / "tests" / "editors" / "vscode" / "runner"
-    output = root / "build" / "editors" / "runner.vsix"
+def package_test_extension(root: Path, name: str) -> Path:
+    """Package an extension that lies beside the tests: ``runner``, for example."""
+    folder = root / "tests" / "editors" / "vscode" / name
+    output = root / "build" / "editors" / f"{name}.vsix"
     output.parent.mkdir(parents=True, exist_ok=True)
     vsce = root / "editors" / "vscode" / "node_modules" / ".bin" / "vsce"
     command = ("package", "--no-dependencies", "--skip-license", "--out", str(output))
-    _run(root, "exec", "--", str(vsce), *command, cwd=folder)
+    npm(root, "exec", "--", str(vsce), *command, cwd=folder)
     return output
 
 
-def _run(root: Path, *arguments: str, cwd: Path) -> None:
+def npm(root: Path, *arguments: str, cwd: Path) -> str:
+    """Run the npm that was obtained, and return what it wrote."""
     programs = root / ".editors" / "bin"
     done = subprocess.run(
         [str(programs / "npm"), *arguments],
@@ -56,3 +85,4 @@ def _run(root: Path, *arguments: str, cwd: Path) -> None:
         check=False,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout

@@ -21,25 +21,21 @@ from vscode.windows import Windows
 
 pytestmark = pytest.mark.editor
 
+GARBAGE, NO_ANSWER = "something else than messages", "does not answer"
 ERROR = r"^\$\(error\) Midfill$"
 
 
 @pytest.fixture(scope="module")
-def silent(windows: Windows, servers: Servers) -> dict[str, Window]:
-    """Windows whose servers say nothing that makes sense; VS Code waits for them."""
-    return {
-        fault: windows.open(settings(servers.make(fault)), {"a.py": HEAD})
-        for fault in ("hang", "garbage")
-    }
+def silent(windows: Windows, servers: Servers) -> Window:
+    """A window whose server says nothing that makes sense; VS Code waits for it."""
+    return windows.open(settings(servers.make("garbage")), {"a.py": HEAD})
 
 
-@pytest.fixture(scope="module")
-def window(windows: Windows, good: EditorServer, silent: dict[str, Window]) -> Window:
-    """A window whose server works, beside those whose servers do not."""
-    assert silent
-    window = windows.open(settings(good), {"a.py": HEAD})
-    window.wait_until_ready()
-    return window
+@pytest.fixture
+def window(shared_window: Window, silent: Window) -> Window:
+    """A window whose server works, beside one whose server does not."""
+    del silent  # It is to be open, no more.
+    return shared_window
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +43,25 @@ def repaired(window: Window, good: EditorServer) -> Generator[None]:
     """After each test the user has a server that works, and completions."""
     yield
     repair(window, good)
+
+
+def test_the_server_of_the_selected_python_environment(
+    window: Window, good: EditorServer
+) -> None:
+    """It is found beside the interpreter that the Python extension has selected.
+
+    That extension is one of the tests', under the real one's id and with its API: the
+    real one is to be had from its marketplace alone.
+    """
+    selected = window.workspace / "selected-python.txt"
+    selected.write_text(str(good.program.with_name("python")))
+    mark = window.events.mark()
+    window.set_settings({"midfill.server.path": None})
+    origin = "Python environment"
+    window.events.wait("server.found", since=mark, origin=origin)
+    window.wait_for_new_server(since=mark)
+    complete(window)
+    selected.unlink()
 
 
 def test_no_server_is_installed(window: Window, good: EditorServer) -> None:
@@ -83,6 +98,22 @@ def test_the_server_ends_as_it_starts(window: Window, servers: Servers) -> None:
     expect(panel.first).to_be_visible()
     window.shot("log")
     window.press("Control+j")
+
+
+def test_a_server_that_writes_garbage(silent: Window, servers: Servers) -> None:
+    """The user is told after some seconds, and the button leads to the setting."""
+    silent.page.bring_to_front()
+    silent.events.wait("message", key="start", timeout_s=40)
+    silent.message(GARBAGE).first.wait_for()
+    assert 1 == len(silent.messages)
+    silent.shot("garbage")
+    silent.press_button(GARBAGE, "Open settings")
+    silent.page.locator(".settings-editor .setting-item").first.wait_for()
+    silent.press("Escape")
+    mark = silent.events.mark()
+    # The next one is waited for while the other tests run.
+    silent.set_settings(settings(servers.make("hang")))
+    silent.events.wait("server.start", since=mark)
 
 
 def test_the_server_is_of_another_version(window: Window, servers: Servers) -> None:
@@ -187,29 +218,17 @@ def test_a_server_that_does_not_answer(window: Window, good: EditorServer) -> No
     window.set_settings({"midfill.completion.deadlineMs": None})
 
 
-@pytest.mark.parametrize(
-    ("fault", "told", "button"),
-    [
-        ("hang", "does not answer", "Restart"),
-        ("garbage", "something else than messages", "Open settings"),
-    ],
-)
-def test_nothing_that_makes_sense(
-    silent: dict[str, Window], good: EditorServer, fault: str, told: str, button: str
-) -> None:
+def test_a_server_that_never_answers(silent: Window, good: EditorServer) -> None:
     """After half a minute the user is told, and two windows have a server each."""
-    other = silent[fault]
-    other.page.bring_to_front()
-    other.events.wait("message", key="start", timeout_s=40)
-    other.message(told).first.wait_for()
-    assert 1 == len(other.messages)
-    other.shot(fault)
-    other.set_settings(settings(good))
-    mark = other.events.mark()
-    other.press_button(told, button)
-    if button == "Open settings":
-        other.page.locator(".settings-editor .setting-item").first.wait_for()
-        other.press("Escape")
-    other.wait_until_ready(since=mark)
-    complete(other)
+    silent.page.bring_to_front()
+    text = f"Midfill's server {NO_ANSWER}."
+    silent.events.wait("message", text=text, timeout_s=40)
+    silent.message(NO_ANSWER).first.wait_for()
+    assert 1 == len(silent.messages)
+    silent.shot("hang")
+    silent.set_settings(settings(good))
+    mark = silent.events.mark()
+    silent.press_button(NO_ANSWER, "Restart")
+    silent.wait_until_ready(since=mark)
+    complete(silent)
     assert 2 <= len(good.running)

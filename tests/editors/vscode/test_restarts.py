@@ -9,7 +9,6 @@ import pytest
 from editor_server import EditorServer
 from vscode.fault_servers import (
     ANSWER,
-    HEAD,
     Servers,
     complete,
     new_line,
@@ -17,7 +16,6 @@ from vscode.fault_servers import (
     settings,
 )
 from vscode.window import Window
-from vscode.windows import Windows
 
 pytestmark = pytest.mark.editor
 
@@ -26,12 +24,10 @@ LOADING = r"^\$\(loading\) Midfill \d+%$"
 ERROR = r"^\$\(error\) Midfill$"
 
 
-@pytest.fixture(scope="module")
-def window(windows: Windows, good: EditorServer) -> Window:
+@pytest.fixture
+def window(shared_window: Window) -> Window:
     """A window whose server works."""
-    window = windows.open(settings(good), {"a.py": HEAD})
-    window.wait_until_ready()
-    return window
+    return shared_window
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +35,23 @@ def repaired(window: Window, good: EditorServer) -> Generator[None]:
     """After each test the user has a server that works, and completions."""
     yield
     repair(window, good)
+
+
+def test_typing_before_the_server_answers_initialize(
+    window: Window, servers: Servers, tmp_path: Path
+) -> None:
+    """VS Code cannot even ask; the completion comes without another key."""
+    gate = tmp_path / "gate"
+    mark = window.events.mark()
+    window.set_settings(settings(servers.make_behind(gate)))
+    started = window.events.wait_until_after("server.start", since=mark)
+    new_line(window)
+    window.type("x = ")
+    assert () == window.events.all("request", since=started)
+    gate.write_text("\n")
+    window.events.wait("ask_again", since=started)
+    window.wait_for_ghost(ANSWER)
+    window.press("Escape")
 
 
 def test_asking_by_hand_while_the_model_is_loaded(

@@ -1,5 +1,5 @@
 --- What differs between Neovim versions, each difference in one function: for 0.8 to 0.12,
---- tested on 0.10.4 and 0.12.4.
+--- tested on 0.10.4, 0.11.4 and 0.12.4.
 
 local M = {}
 

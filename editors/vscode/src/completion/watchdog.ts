@@ -61,5 +61,5 @@ export class Watchdog {
 
 /** How long an answer may take, by the server's own deadline; 0 is none. */
 export function hangLimitMs(deadlineMs: number): number {
-  return deadlineMs === 0 ? 120_000 : deadlineMs + 10_000;
+  return deadlineMs === 0 ? 120_000 : deadlineMs + 5_000;
 }

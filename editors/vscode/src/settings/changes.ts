@@ -8,8 +8,11 @@ import { showSetting } from "../ui/settingsPage";
 import type { OwnSettings } from "./read";
 import { needsRestart, problemsText } from "./wire";
 
-/** Who types a number into the settings page has not finished at its first digit. */
-const RESTART_DELAY_MS = 1_500;
+/**
+ * Several changes at once are one restart. The settings page itself waits a second for the next
+ * digit of a number.
+ */
+const RESTART_DELAY_MS = 300;
 
 /** Brings changed settings to the server: at once, or with a restart where it needs one. */
 export class SettingsChanges implements vscode.Disposable {
