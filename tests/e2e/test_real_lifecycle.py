@@ -115,8 +115,11 @@ async def test_a_killed_server_leaves_no_engine(tmp_path: Path, after_s: float) 
         await nothing_left(process_id, before)
 
 
-async def test_a_server_killed_when_ready_leaves_no_engine(tmp_path: Path) -> None:
-    """SIGKILL when the engine is ready: every process that was below it goes."""
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+async def test_a_server_ended_when_ready_leaves_no_engine(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """A signal when the engine is ready: every process that was below it goes."""
     before = folders()
     async with launched(MIDFILL, tmp_path / "log", **ENVIRONMENT) as server:
         await server.editor.initialize(**WITH_STATUS)
@@ -124,7 +127,7 @@ async def test_a_server_killed_when_ready_leaves_no_engine(tmp_path: Path) -> No
         process_id = server.process.pid
         below = server.process.children(recursive=True)
         assert engine_core(server) in below
-        server.signal(signal.SIGKILL)
+        server.signal(number)
         await server.editor.exit_code()
         # By their numbers: a mark that the guard does not find would not be found here.
         _, alive = await asyncio.to_thread(psutil.wait_procs, below, GONE_S)

@@ -1,5 +1,7 @@
 """Once with the real engine and the shipped model, in the newest Neovim."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ from editor_server import RealServer
 from neovim_fixtures import Started
 
 pytestmark = [pytest.mark.editor, pytest.mark.engine]
+
+GONE_WITHIN_S = 5.0
 
 SOURCE = '''\
 def add(a: int, b: int) -> int:
@@ -18,7 +22,7 @@ def add(a: int, b: int) -> int:
 def test_the_shipped_model_completes(
     start: Started, real_server: RealServer, tmp_path: Path
 ) -> None:
-    """Ghost text comes from the model, is accepted, and nothing is left behind."""
+    """The model's ghost text is accepted, and a killed editor leaves nothing."""
     server = real_server()
     neovim = start()
     neovim.setup(server={"command": server.command}, keymaps={"accept": "<Tab>"})
@@ -33,5 +37,5 @@ def test_the_shipped_model_completes(
     neovim.type("<Tab>")
     text = str(neovim.wait("Accepted").data["text"])
     assert neovim.lines[2].startswith("    return a" + text.split("\n", maxsplit=1)[0])
-    neovim.quit()
-    server.assert_gone()
+    os.kill(neovim.pid, signal.SIGKILL)
+    server.assert_gone(within_s=GONE_WITHIN_S)

@@ -171,7 +171,11 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("MIDFILL_", "VSCODE_"))
     }
-    return kept | {"PATH": os.pathsep.join(without), "EXTENSIONS_GALLERY": "{}"}
+    # As if started from a terminal: else VS Code runs the user's shell for each window,
+    # and takes the PATH that it sets.
+    from_terminal = {"VSCODE_CLI": "1"}
+    path = {"PATH": os.pathsep.join(without)}
+    return kept | path | from_terminal | {"EXTENSIONS_GALLERY": "{}"}
 
 
 def _write_config(folder: Path) -> Path:

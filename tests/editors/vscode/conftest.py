@@ -113,8 +113,9 @@ def shared_window(
     """The window of several modules, whose server works: shares.py names them."""
     folder = tmp_path_factory.mktemp("shared-window")
     made = Windows(code_server, browser, folder, SHOTS)
-    files = {"a.py": HEAD, "api-tests.json": "{}"}
-    yield made.open(settings(good), files)
+    window = made.open(settings(good), {"a.py": HEAD})
+    window.wait_until_ready()
+    yield window
     made.close()
 
 

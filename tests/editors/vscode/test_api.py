@@ -13,6 +13,7 @@ pytestmark = pytest.mark.editor
 def results(shared_window: Window) -> Generator[EventLog]:
     """The results of the runner's checks, as they come."""
     with FollowedLog(shared_window.workspace / "api-results.jsonl") as log:
+        shared_window.command("Check Midfill's API")
         yield EventLog(log)
 
 
