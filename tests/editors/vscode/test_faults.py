@@ -203,6 +203,7 @@ def test_a_server_that_does_not_answer(window: Window, good: EditorServer) -> No
     """It is told after a while, and a restart ends it whatever it does."""
     mark = window.events.mark()
     window.set_settings({"midfill.completion.deadlineMs": 1})
+    window.events.wait("settings", since=mark)
     stopped = good.pids[-1]
     good.kill(signal.SIGSTOP)
     new_line(window)

@@ -40,6 +40,7 @@ export class SettingsChanges implements vscode.Disposable {
         .sendNotification("workspace/didChangeConfiguration", { settings })
         .catch(() => {});
     }
+    this.log.record("settings", { problems: after.problems.length });
   }
 
   /** Tell the user which settings are not used; the same ones once. */

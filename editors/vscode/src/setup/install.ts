@@ -91,7 +91,15 @@ async function install(order: SetupOrder): Promise<SetupResult> {
 function optionsOf(order: SetupOrder): RunOptions {
   return {
     signal: order.signal,
-    environment: { ...process.env, PYTHONUNBUFFERED: "1", PIP_DISABLE_PIP_VERSION_CHECK: "1" },
+    environment: {
+      // uv trusts the authorities that the machine trusts, a company's own one, too: pip is told
+      // by its configuration, which uv does not read. An older uv knows the first name alone.
+      UV_NATIVE_TLS: "1",
+      UV_SYSTEM_CERTS: "1",
+      ...process.env,
+      PYTHONUNBUFFERED: "1",
+      PIP_DISABLE_PIP_VERSION_CHECK: "1",
+    },
     onLine: (line) => {
       order.onLine(line);
       const step = stepOf(line);
