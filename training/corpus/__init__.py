@@ -1,1 +1,1 @@
-"""Makes a training corpus of permissively licensed Python from what lies on disk."""
+"""Builds a training corpus of permissively licensed Python from local sources."""

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from lsp_server.errors import MidfillError
 from lsp_server.modelstore.progress import LineProgress
-from training.corpus.manifest_file import CorpusManifest
-from training.corpus.pipeline import Order, build_corpus
-from training.corpus.split import HELD_OUT, TRAIN
+from training.corpus.output import HELD_OUT, TRAIN, CorpusManifest
+from training.corpus.pipeline import BuildOptions, build_corpus
 
 __all__ = ["main"]
 
@@ -19,26 +18,26 @@ _MEBIBYTE = 1024 * 1024
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and give its exit status."""
-    options = _parser().parse_args(arguments)
-    order = Order(
-        sources=tuple(options.sources),
-        output=options.out,
-        evaluation_data=tuple(options.evaluation_data),
-        held_out_share=options.held_out_share,
-        threshold=options.near_duplicate_threshold,
-        shard_bytes=options.shard_mib * _MEBIBYTE,
-        workers=options.workers,
+    """Run the command and return its exit status."""
+    parsed = _parser().parse_args(arguments)
+    options = BuildOptions(
+        sources=tuple(parsed.sources),
+        output=parsed.out,
+        evaluation_data=tuple(parsed.evaluation_data),
+        held_out_share=parsed.held_out_share,
+        threshold=parsed.near_duplicate_threshold,
+        shard_bytes=parsed.shard_mib * _MEBIBYTE,
+        workers=parsed.workers,
     )
     try:
-        manifest = build_corpus(order, progress=LineProgress(sys.stderr).say)
+        manifest = build_corpus(options, progress=LineProgress(sys.stderr).say)
     except MidfillError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
         return _INTERRUPTED
-    print(_report(order, manifest))
+    print(_report(options, manifest))
     return 0
 
 
@@ -57,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SOURCE",
         help="wheel, sdist, project folder, site-packages, or folder of archives",
     )
-    add("--out", type=Path, required=True, help="folder to make")
+    add("--out", type=Path, required=True, help="folder to write")
     add(
         "--evaluation-data",
         type=Path,
@@ -76,14 +75,14 @@ def _parser() -> argparse.ArgumentParser:
         "--near-duplicate-threshold",
         type=float,
         default=0.8,
-        help="share of common word runs from which on a file is a copy (default 0.8)",
+        help="share of common word runs from which on a file counts as a copy (0.8)",
     )
     add("--shard-mib", type=_positive, default=64, help="MiB of text per shard (64)")
     add(
         "--workers",
         type=_positive,
         default=os.cpu_count() or 1,
-        help="processes that read (default %(default)s)",
+        help="worker processes (default %(default)s)",
     )
     return parser
 
@@ -95,8 +94,8 @@ def _positive(text: str) -> int:
     return number
 
 
-def _report(order: Order, manifest: CorpusManifest) -> str:
-    lines = [str(order.output)]
+def _report(options: BuildOptions, manifest: CorpusManifest) -> str:
+    lines = [str(options.output)]
     for split in (TRAIN, HELD_OUT):
         totals = manifest.totals(split)
         tokens = totals.characters // _CHARACTERS_PER_TOKEN

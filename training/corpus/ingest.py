@@ -1,29 +1,78 @@
-"""Reads one source: filters its files, signs them, and sets their text aside.
+"""Reads one source: filters its files, signs them, and stores their text aside.
 
-Runs in worker processes, so what goes in and comes out is small and can be pickled.
-The text goes through a spool file, because all of it together does not fit into
-memory.
+Runs in worker processes, so that tasks and results are small and can be pickled. The
+text goes through a spool file, as all of it together does not fit into memory.
+
+The filters are looser than usual for such corpora: a small model lacks unique text, and
+a file with some long lines still teaches. The manifest counts every reason.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
 from lsp_server.files import JsonLinesWriter
 from lsp_server.text import with_line_feeds
-from training.corpus.decontamination import EvaluationRuns
-from training.corpus.filters import LARGEST_BYTES, reject_path, reject_text
-from training.corpus.locations import Location
-from training.corpus.members import DAMAGE, Member
-from training.corpus.minhash import PERMUTATIONS, Signature, sign
-from training.corpus.values import Dropped, FileRecord, add_dropped
-from training.corpus.words import hash_words
+from training.corpus.copies import (
+    PERMUTATIONS,
+    EvaluationRuns,
+    Signature,
+    hash_words,
+    sign,
+)
+from training.corpus.licences import is_gpl_text
+from training.corpus.output import Dropped, FileRecord, count_dropped
+from training.corpus.sources import DAMAGE, Location, Member
 
-__all__ = ["Ingested", "Task", "ingest"]
+__all__ = [
+    "LARGEST_BYTES",
+    "Ingested",
+    "Task",
+    "ingest",
+    "reject_path",
+    "reject_text",
+]
+
+LARGEST_BYTES = 1_000_000
+"""Larger files hold data, or are generated."""
+
+_SHORTEST_CHARACTERS = 64
+_LONGEST_LINE_CHARACTERS = 1_000
+_LONGEST_MEAN_LINE_CHARACTERS = 120
+_LEAST_LETTERS = 0.4
+"""Share of letters and underscores among what is not white space; code has 0.7."""
+
+_MOST_NON_ASCII = 0.2
+_HEAD_LINES = 12
+_NOTICE_CHARACTERS = 4_000
+
+_VENDOR_FOLDERS = frozenset(
+    {
+        "3rdparty",
+        "_extern",
+        "_vendor",
+        "_vendored",
+        "extern",
+        "externals",
+        "third_party",
+        "thirdparty",
+        "vendor",
+        "vendored",
+        "vendored_packages",
+    }
+)
+_GENERATED_NAME = re.compile(r".*_pb2(_grpc)?\.py|(lex|parse|yacc)tab\.py|_version\.py")
+_GENERATED = re.compile(
+    r"@generated\b|\bdo not (edit|modify)\b|"
+    r"\bauto(matically)?[ -]?generated\b|\b(code|file)( was| is)? generated\b|"
+    r"^\W*generated (by|from|with)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,7 +84,7 @@ class Task:
         package: Canonical name.
         version: Its version.
         licence: SPDX expression under which it is used.
-        evaluation: What may not be in it.
+        evaluation: The runs of words that may not be in it.
         spool: File to write; its folder exists.
     """
 
@@ -49,13 +98,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ingested:
-    """What was found in one source.
+    """The files of one source.
 
     Attributes:
         records: The files that passed, in the order of their lines in the spool.
         signatures: Their signatures, shape (files, 128).
-        dropped: What did not pass, by reason.
-        damaged: Whether the source broke off; the files read before that count.
+        dropped: The other files, by reason.
+        damaged: Whether the source could be read only in part.
     """
 
     records: tuple[FileRecord, ...]
@@ -71,10 +120,10 @@ def ingest(task: Task) -> Ingested:
     dropped: dict[str, Dropped] = {}
     damaged = False
     members = _python_members(task.location)
-    # Level 1: read once and thrown away.
+    # Level 1: the spool is read once and deleted.
     with JsonLinesWriter(task.spool, level=1) as spool:
         while True:
-            # Only reading may fail for the source's sake; a full disk is our trouble.
+            # Only the source's own errors are caught, not those of writing the spool.
             try:
                 if (member := next(members, None)) is None:
                     break
@@ -82,18 +131,13 @@ def ingest(task: Task) -> Ingested:
             except DAMAGE:
                 damaged = True
                 break
-            if reason is None:
-                words = hash_words(text)
-                if task.evaluation.touch(words):
-                    reason = "evaluation data"
-                else:
-                    spool.write(_row(task, member.path, text))
-                    records.append(_record(member, text))
-                    signatures.append(sign(words))
-            if reason is not None:
-                add_dropped(
-                    dropped, {reason: Dropped(files=1, bytes=member.size_bytes)}
-                )
+            if reason or task.evaluation.is_in(words := hash_words(text)):
+                reason = reason or "evaluation data"
+                count_dropped(dropped, reason, size_bytes=member.size_bytes)
+                continue
+            spool.write(_row(task, member.path, text))
+            records.append(_record(member, text))
+            signatures.append(sign(words))
     return Ingested(
         records=tuple(records),
         signatures=np.array(signatures, dtype=np.uint32).reshape(-1, PERMUTATIONS),
@@ -102,12 +146,59 @@ def ingest(task: Task) -> Ingested:
     )
 
 
+def reject_path(path: str, *, size_bytes: int) -> str | None:
+    """Return the reason to leave a file unread, or None.
+
+    Args:
+        path: Path inside the package, with forward slashes.
+        size_bytes: Size of the file.
+    """
+    parts = PurePosixPath(path).parts
+    # The package's licence says nothing about copies of other packages inside it.
+    if _VENDOR_FOLDERS.intersection(parts[:-1]):
+        return "vendored"
+    if _GENERATED_NAME.fullmatch(parts[-1]):
+        return "generated"
+    if size_bytes > LARGEST_BYTES:
+        return "too large"
+    return None
+
+
+def reject_text(text: str) -> str | None:
+    """Return the reason to drop a file because of its text, or None."""
+    if len(text.strip()) < _SHORTEST_CHARACTERS:
+        return "too short"
+    if "\0" in text:
+        return "not text"
+    if is_gpl_text(text[:_NOTICE_CHARACTERS]):
+        return "GPL notice"
+    lines = text.splitlines()
+    if _GENERATED.search("\n".join(lines[:_HEAD_LINES])):
+        return "generated"
+    return _reject_shape(text, lines)
+
+
+def _reject_shape(text: str, lines: list[str]) -> str | None:
+    if max(map(len, lines)) > _LONGEST_LINE_CHARACTERS:
+        return "long line"
+    if len(text) > _LONGEST_MEAN_LINE_CHARACTERS * len(lines):
+        return "long lines on average"
+    if not text.isascii():
+        ascii_characters = len(text.encode("ascii", "ignore"))
+        if len(text) - ascii_characters > _MOST_NON_ASCII * len(text):
+            return "little ASCII"
+    visible = "".join(text.split())
+    if len(re.sub(r"[\W\d]+", "", visible)) < _LEAST_LETTERS * len(visible):
+        return "little alphabetic text"
+    return None
+
+
 def _python_members(location: Location) -> Iterator[Member]:
     return (m for m in location.members() if m.path.endswith(".py"))
 
 
 def _read(member: Member) -> tuple[str, str | None]:
-    """Give a file's text and, if it is to be dropped, the reason."""
+    """Return a file's text and the reason to drop it, if there is one."""
     reason = reject_path(member.path, size_bytes=member.size_bytes)
     if reason is not None:
         return "", reason

@@ -1,7 +1,7 @@
-"""The licences that the corpus uses, and the names that packages give them.
+"""The permissive licences, and the names that packages use for them.
 
 Identifiers are SPDX's (https://spdx.org/licenses/). ``BSD-3-Clause`` stands for a BSD
-licence of unknown number of clauses, the strictest that the name is used for today.
+licence without a number of clauses; of those in use it is the strictest.
 """
 
 __all__ = ["CLASSIFIERS", "NAMES", "PERMISSIVE", "SILENT_CLASSIFIERS", "TEXTS"]
@@ -116,7 +116,7 @@ NAMES = {
     "the unlicense": "Unlicense",
     "zpl 2.1": "ZPL-2.1",
 }
-"""What ``License`` fields say, in lower case with single spaces, and its meaning."""
+"""The meaning of ``License`` fields, in lower case with single spaces."""
 
 TEXTS = (
     ("mozilla public license version 2.0", "MPL-2.0"),
@@ -129,4 +129,5 @@ TEXTS = (
     ("modify and distribute this software for any purpose with or without", "ISC"),
     ("this is free and unencumbered software released into the", "Unlicense"),
 )
-"""A phrase of a licence's text, plain like the names, and the licence. In order."""
+"""Phrases of licence texts, normalised like the names, and the licences; the first
+that occurs decides."""

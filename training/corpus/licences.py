@@ -1,13 +1,13 @@
-"""Decides whether, and under which licence, a package's text may be used.
+"""Decides whether a package's text may be used, and under which licence.
 
-Used are permissive licences, and MPL-2.0, whose conditions bind its own files alone.
+Used are permissive licences, and MPL-2.0, whose conditions apply to its files alone.
 Of a choice (``OR``) it is enough that one is permissive; of a combination (``AND``)
-all must be. What is not understood is refused, and so is every licence of the GPL
-family.
+all must be. Licences that are not recognised, and all of the GPL family, are refused.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from packaging.licenses import (
     InvalidLicenseExpression,
@@ -21,10 +21,10 @@ from training.corpus.licence_names import (
     SILENT_CLASSIFIERS,
     TEXTS,
 )
-from training.corpus.values import Metadata
 
 __all__ = [
     "LicenceRefusedError",
+    "LicenceStatements",
     "choose_licence",
     "is_gpl_text",
     "permitted_expression",
@@ -41,8 +41,8 @@ _LONGEST_NAME_CHARACTERS = 100
 """A licence field that is longer holds the licence's text."""
 
 _OPENING_CHARACTERS = 1_000
-"""Where a text names its own licence. Further down come those of libraries that were
-compiled into the wheel, which say nothing about its Python source.
+"""A text names its own licence within these; further down are licences of libraries
+compiled into the wheel, which do not apply to its Python source.
 """
 
 UNKNOWN = "licence unknown"
@@ -51,40 +51,57 @@ NOT_PERMISSIVE = "licence not permissive"
 
 
 class LicenceRefusedError(Exception):
-    """The package may not be used; the message is the reason to count."""
+    """The package may not be used; the message is the reason in the manifest."""
 
 
-def choose_licence(metadata: Metadata) -> str:
-    """Give the SPDX expression under which the package is used.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LicenceStatements:
+    """What a package states about its licence.
 
-    The first of these that says anything decides: the ``License-Expression``; the
-    classifiers together with the ``License`` field, of which neither may refuse; the
-    licence files.
+    Attributes:
+        expression: The ``License-Expression``; empty if there is none.
+        field: The older ``License`` field, a name or a whole text.
+        classifiers: The classifiers about a licence.
+        texts: Contents of the licence files.
+    """
+
+    expression: str = ""
+    field: str = ""
+    classifiers: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+def choose_licence(stated: LicenceStatements) -> str:
+    """Return the SPDX expression under which the package is used.
+
+    The first of these that names a licence decides: the ``License-Expression``; the
+    classifiers together with the ``License`` field, all of which must be permissive;
+    the licence files.
 
     Raises:
         LicenceRefusedError: It is not permissive, or not known.
     """
-    if metadata.expression:
-        return permitted_expression(metadata.expression)
-    field = _field(metadata.licence)
-    # An author who wrote the choice down in the field lists both in the classifiers.
+    if stated.expression:
+        return permitted_expression(stated.expression)
+    field = _field(stated.field)
+    # The classifiers of such a package list all licences of the choice.
     if field is not None and " OR " in field:
         return permitted_expression(field)
-    stated = list(_classified(metadata.classifiers))
+    found = list(_classified(stated.classifiers))
     if field is not None:
-        stated.append(permitted_expression(field))
-    elif _GPL.search(metadata.licence[:_OPENING_CHARACTERS]):
+        found.append(permitted_expression(field))
+    elif _GPL.search(stated.field[:_OPENING_CHARACTERS]):
         raise LicenceRefusedError(GPL_FAMILY)
-    if not stated:
-        texts = (*metadata.licence_texts, metadata.licence)
-        stated = [_recognise(text) for text in texts if text.strip()]
-    if not stated:
+    if not found:
+        texts = (*stated.texts, stated.field)
+        found = [_recognise(text) for text in texts if text.strip()]
+    if not found:
         raise LicenceRefusedError(UNKNOWN)
-    return _joined(stated)
+    return _joined(found)
 
 
 def permitted_expression(expression: str) -> str:
-    """Reduce an SPDX expression to what is permissive of it.
+    """Reduce an SPDX expression to its permissive part.
 
     ``MIT OR GPL-2.0-only`` becomes ``MIT``.
 
@@ -107,7 +124,7 @@ def permitted_expression(expression: str) -> str:
 
 
 def is_gpl_text(text: str) -> bool:
-    """Whether a text names a licence of the GPL family."""
+    """Return whether a text names a licence of the GPL family."""
     return _GPL.search(text) is not None
 
 
@@ -122,7 +139,7 @@ class _Expression:
         self._next = 0
 
     def choice(self) -> str | None:
-        """Give the permissive ones of the alternatives, or None if there are none."""
+        """Return the permissive alternatives, or None if there are none."""
         alternatives = [self._combination()]
         while self._take("OR"):
             alternatives.append(self._combination())
@@ -162,7 +179,7 @@ class _Expression:
 
 
 def _field(licence: str) -> str | None:
-    """Read a ``License`` field as an expression; None if it is none."""
+    """Return a ``License`` field as an expression; None if it is none."""
     if len(licence) > _LONGEST_NAME_CHARACTERS:
         return None
     plain = re.sub(r"[^a-z0-9.]+", " ", licence.lower()).strip()
@@ -175,7 +192,7 @@ def _field(licence: str) -> str | None:
 
 
 def _classified(classifiers: tuple[str, ...]) -> Iterator[str]:
-    """Give the licences that classifiers name; all must be permissive.
+    """Yield the licences that classifiers name; all must be permissive.
 
     Classifiers do not say whether several are a choice or a combination.
     """
@@ -190,7 +207,7 @@ def _classified(classifiers: tuple[str, ...]) -> Iterator[str]:
 
 
 def _recognise(text: str) -> str:
-    """Tell a licence by its text."""
+    """Return the licence of a text."""
     if _GPL_TITLE.search(text) or _GPL.search(text[:_OPENING_CHARACTERS]):
         raise LicenceRefusedError(GPL_FAMILY)
     plain = " ".join(re.sub(r"[^a-z0-9.]+", " ", text.lower()).split())

@@ -1,41 +1,57 @@
-"""Takes local sources to a finished corpus folder, or leaves nothing behind."""
+"""Builds a corpus folder from local sources, or leaves nothing behind."""
 
 import hashlib
-from collections.abc import Iterator
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from lsp_server.errors import CorpusError
 from lsp_server.files import WholeFolder, read_lines
 from lsp_server.modelstore.progress import Say
-from training.corpus.attribution import render_attribution
-from training.corpus.decontamination import EvaluationRuns, read_evaluation_data
+from training.corpus.copies import (
+    NEAR_DUPLICATES,
+    EvaluationRuns,
+    Selected,
+    Selector,
+    read_evaluation_data,
+)
 from training.corpus.ingest import Task, ingest
-from training.corpus.locations import find_locations
-from training.corpus.manifest_file import CorpusManifest, render_manifest
-from training.corpus.packages import Package, choose_packages, describe
-from training.corpus.selection import Selector
-from training.corpus.shards import ShardWriter
-from training.corpus.split import HELD_OUT, TRAIN, split_of
-from training.corpus.values import (
+from training.corpus.output import (
+    HELD_OUT,
+    TRAIN,
+    CorpusManifest,
     Dropped,
     FileRecord,
     PackageEntry,
     ShardEntry,
-    add_dropped,
+    ShardWriter,
+    count_dropped,
+    render_attribution,
+    render_manifest,
+    split_of,
 )
-from training.corpus.workers import run_all
+from training.corpus.packages import Package, choose_packages, try_metadata
+from training.corpus.sources import find_locations
 
-__all__ = ["Order", "build_corpus", "check_order"]
+__all__ = ["BuildOptions", "build_corpus", "check_options", "map_in_order"]
 
-_SAY_EVERY = 25
+_REPORT_EVERY = 25
+_AHEAD = 4
+"""Tasks in flight for each worker; their results wait in memory for their turn."""
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be made of what.
+class BuildOptions:
+    """What to build a corpus of, and how.
 
     Attributes:
         sources: Archives, project folders, ``site-packages``, folders of archives.
@@ -57,54 +73,48 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Piece:
-    """One source of a package, read, and what to take over from its spool."""
+class _ReadSource:
+    """A source of a package that was read into its spool, and what is kept of it."""
 
     package: Package
     spool: Path
-    places: frozenset[int]
-    records: tuple[FileRecord, ...]
+    selected: Selected
 
 
-def check_order(order: Order) -> None:
-    """Find out, before any work, whether the output can be made.
+def check_options(options: BuildOptions) -> None:
+    """Check, before any work, that the output can be made.
 
     Raises:
-        CorpusError: The output folder will not do, or a number is out of range.
+        CorpusError: The output folder cannot be used, or a number is out of range.
     """
-    _folder(order).check()
-    if not 0 <= order.held_out_share < 1:
+    _folder(options).check()
+    if not 0 <= options.held_out_share < 1:
         raise CorpusError(
             "the held-out share is not from 0 to below 1",
-            subject=str(order.held_out_share),
+            subject=str(options.held_out_share),
             remedy="Choose a small share, such as 0.02",
         )
 
 
-def _folder(order: Order) -> WholeFolder:
-    return WholeFolder(output=order.output, holds="corpus", error=CorpusError)
-
-
-def build_corpus(order: Order, *, progress: Say) -> CorpusManifest:
+def build_corpus(options: BuildOptions, *, progress: Say) -> CorpusManifest:
     """Build the corpus, and put the finished folder in its place.
 
     The folder holds the shards, ``manifest.json`` and ``ATTRIBUTION.md``. A line of a
     shard is a JSON object of a source file's ``package``, ``version``, ``licence``,
     ``path`` and ``text``; packages come by name, their files by path. The same
-    sources give the same bytes, wherever they lie. Everything is written into a
-    temporary folder beside the output, which is renamed at the end; on an error, or
-    when interrupted, it is removed.
+    sources give the same bytes, wherever they lie. After an error, or when
+    interrupted, nothing is left.
 
     Raises:
-        CorpusError: The order cannot be carried out, or nothing is left to keep.
+        CorpusError: The options cannot be used, or no file is left to keep.
     """
-    check_order(order)
-    evaluation, evaluation_hashes = read_evaluation_data(order.evaluation_data)
-    locations = find_locations(order.sources)
-    whole = _folder(order)
-    with _killed_readers_told(order.output), whole.unfinished() as folder:
-        progress(f"{len(locations)} sources: reading what they say of themselves")
-        metadata = run_all(describe, locations, workers=order.workers)
+    check_options(options)
+    evaluation, evaluation_hashes = read_evaluation_data(options.evaluation_data)
+    locations = find_locations(options.sources)
+    whole = _folder(options)
+    with _killed_worker_as_error(options.output), whole.unfinished() as folder:
+        progress(f"{len(locations)} sources: reading their metadata")
+        metadata = map_in_order(try_metadata, locations, workers=options.workers)
         packages, refused = choose_packages(zip(locations, metadata, strict=True))
         progress(f"{len(packages)} packages to read, {len(refused)} sources refused")
         spools = folder / "spools"
@@ -112,41 +122,40 @@ def build_corpus(order: Order, *, progress: Say) -> CorpusManifest:
         tasks = list(_tasks(packages, evaluation, spools))
         dropped: dict[str, Dropped] = {}
         damaged: list[str] = []
-        pieces: list[_Piece] = []
-        selector = Selector(order.threshold)
-        results = run_all(ingest, [task for _, task in tasks], workers=order.workers)
+        sources: list[_ReadSource] = []
+        selector = Selector(options.threshold)
+        to_read = [task for _, task in tasks]
+        results = map_in_order(ingest, to_read, workers=options.workers)
         for (package, task), result in zip(tasks, results, strict=True):
-            selected = selector.select(result)
-            add_dropped(dropped, result.dropped)
-            add_dropped(dropped, selected.dropped)
+            selected = selector.select(result.records, result.signatures)
+            for part in (result.dropped, selected.dropped):
+                for reason, lost in part.items():
+                    count_dropped(
+                        dropped, reason, size_bytes=lost.bytes, files=lost.files
+                    )
             if result.damaged:
                 damaged.append(task.location.path.name)
-            pieces.append(
-                _Piece(
-                    package=package,
-                    spool=task.spool,
-                    places=frozenset(selected.places),
-                    records=selected.records,
-                )
+            sources.append(
+                _ReadSource(package=package, spool=task.spool, selected=selected)
             )
-            if len(pieces) % _SAY_EVERY == 0 or len(pieces) == len(tasks):
-                progress(_state(pieces, total=len(tasks)))
+            if len(sources) % _REPORT_EVERY == 0 or len(sources) == len(tasks):
+                progress(_state(sources, total=len(tasks)))
         corpus = folder / "corpus"
         corpus.mkdir()
         progress("writing the shards")
         manifest = CorpusManifest(
-            parameters=_parameters(order),
+            parameters=_parameters(options),
             evaluation_data=evaluation_hashes,
-            packages=_entries(pieces, order),
+            packages=_entries(sources, options),
             dropped=dropped,
             refused=refused,
             damaged=tuple(damaged),
-            shards=_write_shards(pieces, corpus, order),
+            shards=_write_shards(sources, corpus, options),
         )
         if not manifest.packages:
             raise CorpusError(
                 "not one file is left to keep",
-                subject=", ".join(map(str, order.sources)),
+                subject=", ".join(map(str, options.sources)),
                 remedy="Name more sources: "
                 + "; ".join(sorted({each.reason for each in refused} | {*dropped})),
             )
@@ -157,8 +166,43 @@ def build_corpus(order: Order, *, progress: Say) -> CorpusManifest:
     return manifest
 
 
+def map_in_order(
+    function: Callable[[_In], _Out], items: Sequence[_In], *, workers: int
+) -> Iterator[_Out]:
+    """Yield the function's result for each item, in the items' order.
+
+    Args:
+        function: A function of a module, so that another process can import it.
+        items: Its arguments.
+        workers: Number of processes; with 1, this process does the work.
+
+    Raises:
+        BrokenProcessPool: A worker was killed.
+    """
+    if workers == 1:
+        yield from map(function, items)
+        return
+    # A fresh interpreter: a fork would copy the locks of this one's threads.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context)
+    try:
+        waiting: deque[Future[_Out]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > _AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _folder(options: BuildOptions) -> WholeFolder:
+    return WholeFolder(output=options.output, holds="corpus", error=CorpusError)
+
+
 @contextmanager
-def _killed_readers_told(output: Path) -> Iterator[None]:
+def _killed_worker_as_error(output: Path) -> Iterator[None]:
     try:
         yield
     except BrokenProcessPool as exc:
@@ -172,51 +216,52 @@ def _killed_readers_told(output: Path) -> Iterator[None]:
 def _tasks(
     packages: tuple[Package, ...], evaluation: EvaluationRuns, spools: Path
 ) -> Iterator[tuple[Package, Task]]:
-    number = 0
-    for package in packages:
-        for location in package.locations:
-            task = Task(
+    located = [(each, location) for each in packages for location in each.locations]
+    for number, (package, location) in enumerate(located):
+        yield (
+            package,
+            Task(
                 location=location,
                 package=package.name,
                 version=package.version,
                 licence=package.licence,
                 evaluation=evaluation,
                 spool=spools / f"{number:06}.gz",
-            )
-            yield package, task
-            number += 1
+            ),
+        )
 
 
-def _state(pieces: list[_Piece], *, total: int) -> str:
-    records = [record for piece in pieces for record in piece.records]
+def _state(sources: list[_ReadSource], *, total: int) -> str:
+    records = [record for each in sources for record in each.selected.records]
     characters = sum(record.characters for record in records)
     return (
-        f"{len(pieces)} of {total} sources read; kept {len(records):,} files, "
+        f"{len(sources)} of {total} sources read; kept {len(records):,} files, "
         f"{characters:,} characters"
     )
 
 
-def _entries(pieces: list[_Piece], order: Order) -> tuple[PackageEntry, ...]:
-    """Sum up what is kept of each package; those of which nothing is are left out."""
-    by_package: dict[str, list[FileRecord]] = {}
-    packages: dict[str, Package] = {}
-    for piece in pieces:
-        if piece.records:
-            packages[piece.package.name] = piece.package
-            by_package.setdefault(piece.package.name, []).extend(piece.records)
-    return tuple(
-        _entry(packages[name], records, order) for name, records in by_package.items()
-    )
+def _entries(
+    sources: list[_ReadSource], options: BuildOptions
+) -> tuple[PackageEntry, ...]:
+    """Return an entry of each package of which a file is kept."""
+    by_package: dict[str, tuple[Package, list[FileRecord]]] = {}
+    for each in sources:
+        if each.selected.records:
+            _, records = by_package.setdefault(each.package.name, (each.package, []))
+            records += each.selected.records
+    return tuple(_entry(options, *pair) for pair in by_package.values())
 
 
-def _entry(package: Package, records: list[FileRecord], order: Order) -> PackageEntry:
+def _entry(
+    options: BuildOptions, package: Package, records: list[FileRecord]
+) -> PackageEntry:
     lines = "".join(f"{record.sha256}  {record.path}\n" for record in records)
     return PackageEntry(
         name=package.name,
         version=package.version,
         licence=package.licence,
         home_page=package.home_page,
-        split=split_of(package.name, held_out_share=order.held_out_share),
+        split=split_of(package.name, held_out_share=options.held_out_share),
         files=len(records),
         characters=sum(record.characters for record in records),
         sha256=hashlib.sha256(lines.encode()).hexdigest(),
@@ -224,27 +269,31 @@ def _entry(package: Package, records: list[FileRecord], order: Order) -> Package
 
 
 def _write_shards(
-    pieces: list[_Piece], folder: Path, order: Order
+    sources: list[_ReadSource], folder: Path, options: BuildOptions
 ) -> tuple[ShardEntry, ...]:
     with ExitStack() as stack:
         writers = {
             split: stack.enter_context(
-                ShardWriter(folder, split=split, shard_bytes=order.shard_bytes)
+                ShardWriter(folder, split=split, shard_bytes=options.shard_bytes)
             )
             for split in (TRAIN, HELD_OUT)
         }
-        for piece in pieces:
-            split = split_of(piece.package.name, held_out_share=order.held_out_share)
-            for place, line in enumerate(read_lines(piece.spool)):
-                if place in piece.places:
+        for each in sources:
+            split = split_of(each.package.name, held_out_share=options.held_out_share)
+            kept = frozenset(each.selected.places)
+            for place, line in enumerate(read_lines(each.spool)):
+                if place in kept:
                     writers[split].write(line)
     return tuple(entry for writer in writers.values() for entry in writer.entries)
 
 
-def _parameters(order: Order) -> dict[str, int | float | tuple[str, ...]]:
+def _parameters(
+    options: BuildOptions,
+) -> dict[str, int | float | str | tuple[str, ...]]:
     return {
-        "held_out_share": order.held_out_share,
-        "near_duplicate_threshold": order.threshold,
-        "shard_bytes": order.shard_bytes,
-        "sources": tuple(sorted(source.resolve().name for source in order.sources)),
+        "held_out_share": options.held_out_share,
+        "near_duplicate_threshold": options.threshold,
+        **NEAR_DUPLICATES,
+        "shard_bytes": options.shard_bytes,
+        "sources": tuple(sorted(each.resolve().name for each in options.sources)),
     }

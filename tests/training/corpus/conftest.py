@@ -34,13 +34,13 @@ def headers(name: str, version: str, fields: Mapping[str, str]) -> str:
 
 @pytest.fixture
 def make_module() -> Callable[[int], str]:
-    """Give the writer of modules."""
+    """Return the writer of modules."""
     return module
 
 
 @pytest.fixture
 def write_zip(tmp_path: Path) -> WritePackage:
-    """Give a writer of zip files."""
+    """Return a writer of zip files."""
 
     def write(name: str, files: Files) -> Path:
         path = tmp_path / name
@@ -55,7 +55,7 @@ def write_zip(tmp_path: Path) -> WritePackage:
 
 @pytest.fixture
 def write_wheel(write_zip: WritePackage) -> WritePackage:
-    """Give a writer of wheels, MIT by default."""
+    """Return a writer of wheels, MIT by default."""
 
     def write(
         name: str,
@@ -78,7 +78,7 @@ def write_wheel(write_zip: WritePackage) -> WritePackage:
 
 @pytest.fixture
 def write_sdist(tmp_path: Path) -> WritePackage:
-    """Give a writer of sdists, MIT by default."""
+    """Return a writer of sdists, MIT by default."""
 
     def write(name: str, files: Files, *, version: str = "1.0", **fields: str) -> Path:
         said = {key.replace("_", "-"): value for key, value in fields.items()}
@@ -99,7 +99,7 @@ def write_sdist(tmp_path: Path) -> WritePackage:
 
 @pytest.fixture
 def write_installed(tmp_path: Path) -> WritePackage:
-    """Give an installer of packages into one ``site-packages`` folder."""
+    """Return an installer of packages into one ``site-packages`` folder."""
 
     def write(name: str, files: Files, *, version: str = "1.0") -> Path:
         root = tmp_path / "site-packages"
@@ -120,7 +120,7 @@ def write_installed(tmp_path: Path) -> WritePackage:
 
 @pytest.fixture
 def write_folder(tmp_path: Path) -> WritePackage:
-    """Give a writer of plain folders."""
+    """Return a writer of plain folders."""
 
     def write(name: str, files: Files) -> Path:
         root = tmp_path / name

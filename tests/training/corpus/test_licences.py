@@ -2,8 +2,11 @@
 
 import pytest
 
-from training.corpus.licences import LicenceRefusedError, choose_licence
-from training.corpus.values import Metadata
+from training.corpus.licences import (
+    LicenceRefusedError,
+    LicenceStatements,
+    choose_licence,
+)
 
 OSI = "License :: OSI Approved :: "
 GPL = "licence of the GPL family"
@@ -13,23 +16,6 @@ MIT_TEXT = (
     "Copyright (c) Somebody\n\nPermission is hereby granted, free of charge, to any\n"
     "person obtaining a copy of this software"
 )
-
-
-def metadata(
-    expression: str = "",
-    licence: str = "",
-    classifiers: tuple[str, ...] = (),
-    texts: tuple[str, ...] = (),
-) -> Metadata:
-    """Make the metadata of a package that says this of its licence."""
-    return Metadata(
-        name="alpha",
-        version="1",
-        expression=expression,
-        licence=licence,
-        classifiers=classifiers,
-        licence_texts=texts,
-    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +44,7 @@ def metadata(
 )
 def test_reduces_expressions(expression: str, used: str) -> None:
     """Of a choice the permissive part is used; of a combination all or nothing."""
-    assert used == choose_licence(metadata(expression))
+    assert used == choose_licence(LicenceStatements(expression=expression))
 
 
 @pytest.mark.parametrize(
@@ -83,30 +69,45 @@ def test_reduces_expressions(expression: str, used: str) -> None:
 def test_refuses_expressions(expression: str, reason: str) -> None:
     """Copyleft, proprietary and unknown licences are refused, each with its reason."""
     with pytest.raises(LicenceRefusedError, match=f"^{reason}$"):
-        choose_licence(metadata(expression, "MIT", (f"{OSI}MIT License",)))
+        choose_licence(
+            LicenceStatements(
+                expression=expression, field="MIT", classifiers=(f"{OSI}MIT License",)
+            )
+        )
 
 
 @pytest.mark.parametrize(
     ("said", "used"),
     [
-        (metadata(licence="MIT"), "MIT"),
-        (metadata(licence="The MIT License (MIT)"), "MIT"),
-        (metadata(licence="Apache License, Version 2.0"), "Apache-2.0"),
-        (metadata(licence="BSD"), "BSD-3-Clause"),
-        (metadata(licence="BSD 3-Clause OR Apache-2.0"), "BSD-3-Clause OR Apache-2.0"),
-        (metadata(classifiers=(f"{OSI}BSD License",)), "BSD-3-Clause"),
+        (LicenceStatements(field="MIT"), "MIT"),
+        (LicenceStatements(field="The MIT License (MIT)"), "MIT"),
+        (LicenceStatements(field="Apache License, Version 2.0"), "Apache-2.0"),
+        (LicenceStatements(field="BSD"), "BSD-3-Clause"),
         (
-            metadata(
+            LicenceStatements(field="BSD 3-Clause OR Apache-2.0"),
+            "BSD-3-Clause OR Apache-2.0",
+        ),
+        (LicenceStatements(classifiers=(f"{OSI}BSD License",)), "BSD-3-Clause"),
+        (
+            LicenceStatements(
                 classifiers=(f"{OSI}Apache Software License", f"{OSI}MIT License")
             ),
             "Apache-2.0 AND MIT",
         ),
-        (metadata(licence="MIT", classifiers=(f"{OSI}MIT License",)), "MIT"),
-        (metadata(licence="See LICENSE", classifiers=(f"{OSI}MIT License",)), "MIT"),
-        (metadata(classifiers=("License :: OSI Approved",), texts=(MIT_TEXT,)), "MIT"),
+        (LicenceStatements(field="MIT", classifiers=(f"{OSI}MIT License",)), "MIT"),
         (
-            metadata(
-                licence="MIT OR GPL-2.0-only",
+            LicenceStatements(field="See LICENSE", classifiers=(f"{OSI}MIT License",)),
+            "MIT",
+        ),
+        (
+            LicenceStatements(
+                classifiers=("License :: OSI Approved",), texts=(MIT_TEXT,)
+            ),
+            "MIT",
+        ),
+        (
+            LicenceStatements(
+                field="MIT OR GPL-2.0-only",
                 classifiers=(
                     f"{OSI}MIT License",
                     f"{OSI}GNU General Public License v2 (GPLv2)",
@@ -115,22 +116,22 @@ def test_refuses_expressions(expression: str, reason: str) -> None:
             "MIT",
         ),
         (
-            metadata(
-                licence=f"{MIT_TEXT}{' and so on' * 100}\n"
+            LicenceStatements(
+                field=f"{MIT_TEXT}{' and so on' * 100}\n"
                 "The compiler's library:\nGNU GENERAL PUBLIC LICENSE\n",
                 classifiers=(f"{OSI}MIT License",),
             ),
             "MIT",
         ),
-        (metadata(licence=MIT_TEXT), "MIT"),
-        (metadata(texts=(MIT_TEXT,)), "MIT"),
+        (LicenceStatements(field=MIT_TEXT), "MIT"),
+        (LicenceStatements(texts=(MIT_TEXT,)), "MIT"),
         (
-            metadata(texts=("Apache License\n   Version 2.0, January 2004",)),
+            LicenceStatements(texts=("Apache License\n   Version 2.0, January 2004",)),
             "Apache-2.0",
         ),
     ],
 )
-def test_reads_older_fields(said: Metadata, used: str) -> None:
+def test_reads_older_fields(said: LicenceStatements, used: str) -> None:
     """Without an expression, the field, the classifiers or the file decide."""
     assert used == choose_licence(said)
 
@@ -138,22 +139,25 @@ def test_reads_older_fields(said: Metadata, used: str) -> None:
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        (metadata(), UNKNOWN),
-        (metadata(licence="Mine"), UNKNOWN),
-        (metadata(texts=("All rights reserved.",)), UNKNOWN),
-        (metadata(licence="GPLv3"), GPL),
-        (metadata(licence="GNU General Public License (GPL)"), GPL),
-        (metadata(licence="GPL", classifiers=(f"{OSI}MIT License",)), GPL),
-        (metadata(licence="GPL-3.0-only", classifiers=(f"{OSI}MIT License",)), GPL),
+        (LicenceStatements(), UNKNOWN),
+        (LicenceStatements(field="Mine"), UNKNOWN),
+        (LicenceStatements(texts=("All rights reserved.",)), UNKNOWN),
+        (LicenceStatements(field="GPLv3"), GPL),
+        (LicenceStatements(field="GNU General Public License (GPL)"), GPL),
+        (LicenceStatements(field="GPL", classifiers=(f"{OSI}MIT License",)), GPL),
         (
-            metadata(
-                licence="MIT",
+            LicenceStatements(field="GPL-3.0-only", classifiers=(f"{OSI}MIT License",)),
+            GPL,
+        ),
+        (
+            LicenceStatements(
+                field="MIT",
                 classifiers=(f"{OSI}GNU Affero General Public License v3",),
             ),
             GPL,
         ),
         (
-            metadata(
+            LicenceStatements(
                 classifiers=(
                     f"{OSI}BSD License",
                     f"{OSI}GNU General Public License (GPL)",
@@ -162,7 +166,7 @@ def test_reads_older_fields(said: Metadata, used: str) -> None:
             GPL,
         ),
         (
-            metadata(
+            LicenceStatements(
                 classifiers=(
                     f"{OSI}BSD License",
                     "License :: Other/Proprietary License",
@@ -170,21 +174,29 @@ def test_reads_older_fields(said: Metadata, used: str) -> None:
             ),
             OTHER,
         ),
-        (metadata(texts=("  GNU LESSER GENERAL PUBLIC LICENSE\n  Version 3",)), GPL),
-        (metadata(texts=(MIT_TEXT, "GNU GENERAL PUBLIC LICENSE\n")), GPL),
-        (metadata(texts=(f"{MIT_TEXT}\n\n  GNU GENERAL PUBLIC LICENSE\n",)), GPL),
-        (metadata(texts=(MIT_TEXT, "All rights reserved.")), UNKNOWN),
         (
-            metadata(
-                licence=f"Free under the GNU General Public License.\n{MIT_TEXT}",
+            LicenceStatements(
+                texts=("  GNU LESSER GENERAL PUBLIC LICENSE\n  Version 3",)
+            ),
+            GPL,
+        ),
+        (LicenceStatements(texts=(MIT_TEXT, "GNU GENERAL PUBLIC LICENSE\n")), GPL),
+        (
+            LicenceStatements(texts=(f"{MIT_TEXT}\n\n  GNU GENERAL PUBLIC LICENSE\n",)),
+            GPL,
+        ),
+        (LicenceStatements(texts=(MIT_TEXT, "All rights reserved.")), UNKNOWN),
+        (
+            LicenceStatements(
+                field=f"Free under the GNU General Public License.\n{MIT_TEXT}",
                 classifiers=(f"{OSI}MIT License",),
             ),
             GPL,
         ),
-        (metadata(licence=f"Free under the GPL, version 3.\n{MIT_TEXT}"), GPL),
+        (LicenceStatements(field=f"Free under the GPL, version 3.\n{MIT_TEXT}"), GPL),
     ],
 )
-def test_refuses_older_fields(said: Metadata, reason: str) -> None:
+def test_refuses_older_fields(said: LicenceStatements, reason: str) -> None:
     """If any of the older statements refuses, the package is refused."""
     with pytest.raises(LicenceRefusedError, match=f"^{reason}$"):
         choose_licence(said)

@@ -15,7 +15,7 @@ def arguments(
     write_wheel: Callable[..., Path],
     make_module: Callable[[int], str],
 ) -> list[str]:
-    """Give a command line that works."""
+    """Return a command line that works."""
     archive = write_wheel("alpha", {"a.py": make_module(1), "b.py": ""})
     return [
         "build",

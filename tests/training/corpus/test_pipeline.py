@@ -2,10 +2,14 @@
 
 import gzip
 import json
+import math
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,8 +17,8 @@ import pytest
 
 from lsp_server.errors import CorpusError
 from training.corpus import pipeline
-from training.corpus.pipeline import Order, build_corpus
-from training.corpus.split import split_of
+from training.corpus.output import split_of
+from training.corpus.pipeline import BuildOptions, build_corpus, map_in_order
 
 WriteWheel: TypeAlias = Callable[..., Path]
 MakeModule: TypeAlias = Callable[[int], str]
@@ -22,13 +26,13 @@ NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 
 
 @pytest.fixture
-def order(
+def options(
     tmp_path: Path,
     evaluation_data: Path,
     write_wheel: WriteWheel,
     make_module: MakeModule,
-) -> Order:
-    """Order a corpus of six packages with two modules each, of which one is common."""
+) -> BuildOptions:
+    """Return options for six packages of two modules, one of them in all packages."""
     for seed, name in enumerate(NAMES):
         write_wheel(
             name,
@@ -38,7 +42,7 @@ def order(
                 f"{name}/__init__.py": "",
             },
         )
-    return Order(
+    return BuildOptions(
         sources=(tmp_path / "wheels",),
         output=tmp_path / "corpus",
         evaluation_data=(evaluation_data,),
@@ -65,11 +69,11 @@ def files(folder: Path, split: str) -> list[dict[str, str]]:
     ]
 
 
-def test_divides_by_package(order: Order) -> None:
+def test_divides_by_package(options: BuildOptions) -> None:
     """Every package is on the side that its name gives, with all its files."""
-    build_corpus(order, progress=quiet)
+    build_corpus(options, progress=quiet)
     sides = {
-        split: {file["package"] for file in files(order.output, split)}
+        split: {file["package"] for file in files(options.output, split)}
         for split in ("train", "held-out")
     }
     assert set(NAMES) == sides["train"] | sides["held-out"]
@@ -78,55 +82,71 @@ def test_divides_by_package(order: Order) -> None:
         assert {n for n in NAMES if split_of(n, held_out_share=0.5) == split} == names
 
 
-def test_keeps_one_of_each_text(order: Order, make_module: MakeModule) -> None:
+def test_keeps_one_of_each_text(options: BuildOptions, make_module: MakeModule) -> None:
     """The common module is there once, of the package that comes first by name."""
-    build_corpus(order, progress=quiet)
-    every = [*files(order.output, "train"), *files(order.output, "held-out")]
+    build_corpus(options, progress=quiet)
+    every = [*files(options.output, "train"), *files(options.output, "held-out")]
     assert ["alpha"] == [f["package"] for f in every if f["text"] == make_module(99)]
-    assert {"exact duplicate", "too short"} == read_manifest(order)[
+    assert {"exact duplicate", "too short"} == read_manifest(options)[
         "dropped_files"
     ].keys()
 
 
-def read_manifest(order: Order) -> dict[str, dict[str, object]]:
+def read_manifest(options: BuildOptions) -> dict[str, dict[str, object]]:
     """Read the manifest, as far as these tests look at it."""
     decoded: dict[str, dict[str, object]] = json.loads(
-        (order.output / "manifest.json").read_text(encoding="utf-8")
+        (options.output / "manifest.json").read_text(encoding="utf-8")
     )
     return decoded
 
 
-def test_manifest_agrees_with_the_shards(order: Order) -> None:
+def test_manifest_agrees_with_the_shards(options: BuildOptions) -> None:
     """Packages, files and characters are what the shards hold."""
-    manifest = build_corpus(order, progress=quiet)
+    manifest = build_corpus(options, progress=quiet)
     for split in ("train", "held-out"):
-        held = files(order.output, split)
+        held = files(options.output, split)
         totals = manifest.totals(split)
         assert len({file["package"] for file in held}) == totals.packages
         assert len(held) == totals.files
         assert sum(len(file["text"]) for file in held) == totals.characters
         assert len(held) == sum(s.files for s in manifest.shards if s.split == split)
-    assert {"train": 1, "held-out": 1}.keys() == read_manifest(order)["totals"].keys()
+    assert {"train": 1, "held-out": 1}.keys() == read_manifest(options)["totals"].keys()
 
 
-def test_attribution_names_every_package(order: Order) -> None:
+def test_manifest_says_what_a_near_duplicate_is(options: BuildOptions) -> None:
+    """Threshold, runs, permutations, bands and hash are written down."""
+    build_corpus(options, progress=quiet)
+    parameters = read_manifest(options)["parameters"]
+    assert {
+        "near_duplicate_threshold": 0.8,
+        "near_duplicate_words": 5,
+        "near_duplicate_permutations": 128,
+        "near_duplicate_bands": 16,
+        "near_duplicate_seed": 1,
+        "near_duplicate_hash": f"datasketch {version('datasketch')} affine32",
+    }.items() <= parameters.items()
+
+
+def test_attribution_names_every_package(options: BuildOptions) -> None:
     """The list that the model ships with has a row for each package."""
-    build_corpus(order, progress=quiet)
-    text = (order.output / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    build_corpus(options, progress=quiet)
+    text = (options.output / "ATTRIBUTION.md").read_text(encoding="utf-8")
     assert all(f"| {name} | 1.0 | MIT |" in text for name in NAMES)
 
 
-def test_same_sources_give_the_same_bytes(order: Order, tmp_path: Path) -> None:
-    """Neither the folder, nor the order, nor the workers change a byte."""
-    build_corpus(order, progress=quiet)
+def test_same_sources_give_the_same_bytes(
+    options: BuildOptions, tmp_path: Path
+) -> None:
+    """Neither the folder, nor the order of sources, nor the workers change a byte."""
+    build_corpus(options, progress=quiet)
     moved = tmp_path / "elsewhere" / "wheels"
-    shutil.copytree(order.sources[0], moved)
-    other = replace(order, sources=(moved,), output=tmp_path / "second", workers=2)
+    shutil.copytree(options.sources[0], moved)
+    other = replace(options, sources=(moved,), output=tmp_path / "second", workers=2)
     build_corpus(other, progress=quiet)
-    assert contents(order.output) == contents(other.output)
+    assert contents(options.output) == contents(other.output)
     archives = sorted(moved.iterdir())
     orders = [
-        replace(order, sources=tuple(names), output=tmp_path / f"third-{n}")
+        replace(options, sources=tuple(names), output=tmp_path / f"third-{n}")
         for n, names in enumerate([archives, archives[::-1]])
     ]
     for each in orders:
@@ -134,16 +154,16 @@ def test_same_sources_give_the_same_bytes(order: Order, tmp_path: Path) -> None:
     assert contents(orders[0].output) == contents(orders[1].output)
 
 
-def test_names_no_path_of_the_machine(order: Order, tmp_path: Path) -> None:
+def test_names_no_path_of_the_machine(options: BuildOptions, tmp_path: Path) -> None:
     """The corpus may be published: folders' names are not in it."""
-    build_corpus(order, progress=quiet)
-    for name, content in contents(order.output).items():
+    build_corpus(options, progress=quiet)
+    for name, content in contents(options.output).items():
         plain = gzip.decompress(content) if name.endswith(".gz") else content
         assert str(tmp_path).encode() not in plain
 
 
 def test_evaluation_data_stays_out(
-    order: Order, write_wheel: WriteWheel, make_module: MakeModule
+    options: BuildOptions, write_wheel: WriteWheel, make_module: MakeModule
 ) -> None:
     """A file with a task's solution in it is dropped and counted."""
     stolen = (
@@ -151,14 +171,14 @@ def test_evaluation_data_stays_out(
         "    answer = sum(chosen[:limit])\n    return answer\n"
     )
     write_wheel("eta", {"a.py": make_module(7) + stolen, "b.py": make_module(8)})
-    build_corpus(order, progress=quiet)
-    every = [*files(order.output, "train"), *files(order.output, "held-out")]
+    build_corpus(options, progress=quiet)
+    every = [*files(options.output, "train"), *files(options.output, "held-out")]
     assert ["b.py"] == [file["path"] for file in every if file["package"] == "eta"]
-    assert 1 == read_manifest(order)["dropped_files"]["evaluation data"]["files"]  # type: ignore[index]  # decoded JSON
+    assert 1 == read_manifest(options)["dropped_files"]["evaluation data"]["files"]  # type: ignore[index]  # decoded JSON
 
 
 def test_refused_packages_stay_out(
-    order: Order, write_wheel: WriteWheel, make_module: MakeModule
+    options: BuildOptions, write_wheel: WriteWheel, make_module: MakeModule
 ) -> None:
     """Nothing of a refused package is in the corpus, and the manifest names it."""
     archives = {
@@ -167,23 +187,23 @@ def test_refused_packages_stay_out(
         ),
         "licence unknown": write_wheel("theta", {"a.py": make_module(8)}, Summary="x"),
     }
-    build_corpus(order, progress=quiet)
+    build_corpus(options, progress=quiet)
     assert {reason: [path.name] for reason, path in archives.items()} == read_manifest(
-        order
+        options
     )["refused_sources"]
-    every = [*files(order.output, "train"), *files(order.output, "held-out")]
+    every = [*files(options.output, "train"), *files(options.output, "held-out")]
     assert set(NAMES) == {file["package"] for file in every}
 
 
-def test_says_how_far_it_is(order: Order) -> None:
+def test_says_how_far_it_is(options: BuildOptions) -> None:
     """The last of the reading is always told, with what is kept so far."""
     lines: list[str] = []
-    build_corpus(order, progress=lines.append)
+    build_corpus(options, progress=lines.append)
     assert any(line.startswith("6 of 6 sources read; kept 7 files") for line in lines)
 
 
 def leftovers(folder: Path, known: Iterable[str]) -> set[str]:
-    """Give the names in a folder that were not there before."""
+    """Return the names in a folder that were not there before."""
     return {path.name for path in folder.iterdir()} - set(known)
 
 
@@ -199,27 +219,27 @@ def leftovers(folder: Path, known: Iterable[str]) -> set[str]:
     ],
 )
 def test_bad_orders_leave_nothing(
-    order: Order, tmp_path: Path, changes: dict[str, object], what: str
+    options: BuildOptions, tmp_path: Path, changes: dict[str, object], what: str
 ) -> None:
-    """An order that cannot be carried out says why and writes nothing."""
+    """Options that cannot be used are an error, and nothing is written."""
     absolute = {
         key: tmp_path / value if isinstance(value, Path) else value
         for key, value in changes.items()
     }
     before = [path.name for path in tmp_path.iterdir()]
     with pytest.raises(CorpusError, match=what):
-        build_corpus(replace(order, **absolute), progress=quiet)  # type: ignore[arg-type]  # several types
+        build_corpus(replace(options, **absolute), progress=quiet)  # type: ignore[arg-type]  # several types
     assert set() == leftovers(tmp_path, before)
 
 
 def test_nothing_to_keep_is_an_error(
-    order: Order, tmp_path: Path, write_wheel: WriteWheel
+    options: BuildOptions, tmp_path: Path, write_wheel: WriteWheel
 ) -> None:
     """A corpus without a file is none, and the reasons are told."""
     archive = write_wheel("eta", {"a.py": ""}, folder="other", License="MIT")
     before = [path.name for path in tmp_path.iterdir()]
     with pytest.raises(CorpusError, match=r"not one file.*too short"):
-        build_corpus(replace(order, sources=(archive,)), progress=quiet)
+        build_corpus(replace(options, sources=(archive,)), progress=quiet)
     assert set() == leftovers(tmp_path, before)
 
 
@@ -233,7 +253,7 @@ def test_nothing_to_keep_is_an_error(
 )
 def test_trouble_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
-    order: Order,
+    options: BuildOptions,
     tmp_path: Path,
     error: Exception,
     remedy: str,
@@ -246,5 +266,40 @@ def test_trouble_leaves_nothing(
     before = [path.name for path in tmp_path.iterdir()]
     monkeypatch.setattr(pipeline, "render_attribution", fail)
     with pytest.raises(CorpusError, match=remedy):
-        build_corpus(order, progress=quiet)
+        build_corpus(options, progress=quiet)
     assert set() == leftovers(tmp_path, before)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_keeps_the_order(workers: int) -> None:
+    """Every item has its result, at its place."""
+    items = list(range(50))
+    assert list(map(math.factorial, items)) == list(
+        map_in_order(math.factorial, items, workers=workers)
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_passes_errors_on(workers: int) -> None:
+    """An error of the function is an error of the caller."""
+    with pytest.raises(ValueError, match="factorial"):
+        list(map_in_order(math.factorial, [1, -1, 2], workers=workers))
+
+
+def test_uses_other_processes() -> None:
+    """With two workers, this process does not do the work."""
+    assert os.getpid() not in set(map_in_order(_process, [1, 2, 3], workers=2))
+
+
+def test_tells_that_a_worker_was_killed() -> None:
+    """A worker that dies is an error, not a wait without end."""
+    with pytest.raises(BrokenProcessPool):
+        list(map_in_order(_die, [1], workers=2))
+
+
+def _process(_: int) -> int:
+    return os.getpid()
+
+
+def _die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

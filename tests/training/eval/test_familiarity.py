@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from lsp_server.modelstore.locate import locate
-from training.corpus.attribution import render_attribution
-from training.corpus.values import PackageEntry
+from training.corpus.output import PackageEntry, render_attribution
 from training.eval.familiarity import Familiarity, count_familiar, trained_packages
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.errors import QuantizeError
-from training.corpus.shards import ShardWriter
+from training.corpus.output import ShardWriter
 from training.quantize.corpus import read_corpus
 
 
