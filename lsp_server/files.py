@@ -1,4 +1,7 @@
-"""Files and folders that appear whole or not at all, and gzipped JSON lines."""
+"""Whole files and folders, gzipped JSON lines, and the user's folders of Midfill.
+
+What is written here appears whole or not at all, also after a crash.
+"""
 
 import errno
 import fcntl
@@ -12,9 +15,12 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Literal, Self
+
+from platformdirs.unix import Unix
 
 from lsp_server.errors import MidfillError
 
@@ -25,6 +31,7 @@ __all__ = [
     "atomic_write_text",
     "read_json_lines",
     "read_lines",
+    "user_folder",
 ]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -247,34 +254,38 @@ def read_json_lines(
     Raises:
         MidfillError: The file cannot be read, or a line is not such an object.
     """
+    damaged = partial(error, subject=str(path), remedy=remedy)
     number = 0
     try:
         for number, line in enumerate(read_lines(path), 1):
             row = json.loads(line)
             if not isinstance(row, dict):
-                raise error(
-                    f"line {number} is not a JSON object",
-                    subject=str(path),
-                    remedy=remedy,
-                )
+                raise damaged(f"line {number} is not a JSON object")
             for key in texts:
                 if not isinstance(row.get(key), str):
-                    raise error(
-                        f"line {number} has no text {key!r}",
-                        subject=str(path),
-                        remedy=remedy,
-                    )
+                    raise damaged(f"line {number} has no text {key!r}")
             yield row
     except OSError as exc:
-        raise error(
-            f"it cannot be read ({exc.strerror or exc})",
-            subject=str(path),
-            remedy=remedy,
-        ) from exc
+        raise damaged(f"it cannot be read ({exc.strerror or exc})") from exc
     except UnicodeDecodeError as exc:
-        raise error("it is not UTF-8", subject=str(path), remedy=remedy) from exc
+        raise damaged("it is not UTF-8") from exc
     # JSON's depth has no limit but the stack.
     except (ValueError, RecursionError) as exc:
-        raise error(
-            f"line {number} is not JSON", subject=str(path), remedy=remedy
-        ) from exc
+        raise damaged(f"line {number} is not JSON") from exc
+
+
+def user_folder(kind: Literal["cache", "config", "data"]) -> Path | None:
+    """Return Midfill's folder of a kind, as the XDG variables and ``HOME`` place it.
+
+    The folder need not exist. An XDG variable with a relative path is ignored.
+
+    Returns:
+        The folder; None for a user without a home.
+
+    Source: XDG Base Directory Specification.
+    """
+    try:
+        folder = Path(str(getattr(Unix("midfill"), f"user_{kind}_dir")))
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lsp_server.config import Config
 from lsp_server.errors import ConfigError
+from lsp_server.files import user_folder
 
 __all__ = [
     "SECTIONS",
@@ -70,31 +71,25 @@ def server_layers(config_file: Path | None, model: str | None = None) -> list[La
         config_file: The file that the command line names.
         model: The model that the command line names.
     """
-    path = config_file or config_path(os.environ)
+    path = config_file or config_path()
     files = [file_layer(path)] if path else []
     named = [Layer(place="--model", values={"model": {"path": model}})] if model else []
     return [*files, environment_layer(os.environ), *named]
 
 
-def config_path(environment: Mapping[str, str]) -> Path | None:
+def config_path() -> Path | None:
     """Find the user's TOML file: ``MIDFILL_CONFIG``, else the XDG folder's, else none.
 
     A file that ``MIDFILL_CONFIG`` names is returned even if it does not exist, and so
     is one in a folder that may not be read: reading it reports that to the user.
     """
-    named = environment.get("MIDFILL_CONFIG")
+    named = os.environ.get("MIDFILL_CONFIG")
     if named:
         return Path(named)
-    folder = environment.get("XDG_CONFIG_HOME", "")
-    try:
-        # The specification has a relative path ignored.
-        if not Path(folder).is_absolute():
-            home = environment.get("HOME") or "~"
-            folder = str(Path(home).expanduser() / ".config")
-    # Neither a variable nor an entry for this user.
-    except RuntimeError:
+    folder = user_folder("config")
+    if folder is None:
         return None
-    default = Path(folder) / "midfill" / "config.toml"
+    default = folder / "config.toml"
     try:
         return default if default.is_file() else None
     except OSError:

@@ -172,7 +172,8 @@ def test_a_folder_that_may_not_be_read_is_told(
     # The tests may run as root, who may read everything.
     monkeypatch.setattr(Path, "is_file", refuse)
     monkeypatch.setattr(Path, "open", refuse)
-    path = config_path({"HOME": str(tmp_path)})
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = config_path()
     assert path is not None
     (problem,) = file_layer(path).problems
     assert "Permission denied" in str(problem)
@@ -186,27 +187,31 @@ def test_a_user_without_a_home_has_no_file(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    assert config_path({}) is None
-    assert config_path({"HOME": "", "XDG_CONFIG_HOME": "relative"}) is None
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    assert config_path() is None
 
 
-def test_a_missing_named_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_named_file_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that ``MIDFILL_CONFIG`` names and that is not there is told."""
-    path = config_path({"MIDFILL_CONFIG": str(tmp_path / "no.toml")})
+    monkeypatch.setenv("MIDFILL_CONFIG", str(tmp_path / "no.toml"))
+    path = config_path()
     assert path is not None
     (problem,) = file_layer(path).problems
     assert "No such file" in str(problem)
 
 
-def test_the_default_file_is_found_where_it_is(tmp_path: Path) -> None:
+def test_the_default_file_is_found_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The XDG folder's file is read if it exists, and none is fine."""
-    environment = {"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
-    assert config_path(environment) is None
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert config_path() is None
     (tmp_path / "midfill").mkdir()
     path = tmp_path / "midfill" / "config.toml"
     path.touch()
-    assert path == config_path(environment)
-    assert config_path({"HOME": str(tmp_path)}) is None
+    assert path == config_path()
 
 
 def test_the_file_comes_before_the_environment(

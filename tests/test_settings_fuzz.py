@@ -171,10 +171,15 @@ paths = st.text(
 )
 def test_no_home_raises(environment: dict[str, str], folder: str) -> None:
     """Folders that do not exist, or whose names no file system takes."""
-    path = config_path(environment)
+    with pytest.MonkeyPatch.context() as changed:
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            changed.delenv(name, raising=False)
+        for name, value in environment.items():
+            changed.setenv(name, value)
+        path = config_path()
+        pulled_models_folder(folder)
     if path is not None:
         check(resolve([file_layer(path)]))
-    pulled_models_folder(folder, environment)
 
 
 def toml(value: object) -> str:

@@ -1,7 +1,6 @@
 """``midfill models``: which models there are, which fits, and how to get one."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -149,7 +148,7 @@ def _recommend(arguments: argparse.Namespace) -> int:
         concurrency=arguments.concurrency,
         reserved_cache_bytes=reserved_cache_bytes(config.engine, device),
     )
-    root = pulled_models_folder(config.registry.folder, os.environ)
+    root = pulled_models_folder(config.registry.folder)
     verdicts = judge(
         entries, machine, load, weights_bytes=_weights_on_disk(entries, root)
     )
@@ -213,12 +212,12 @@ def _require_local(job: PullJob) -> Path:
 
 def _folder_of(name: str, config: Config) -> Path:
     """Find a model that is shipped, a folder, or one that was fetched."""
-    folder = pulled_models_folder(config.registry.folder, os.environ)
+    folder = pulled_models_folder(config.registry.folder)
     return locate(name, pulled=folder)
 
 
 def _pull_folder(config: Config) -> Path:
-    folder = pulled_models_folder(config.registry.folder, os.environ)
+    folder = pulled_models_folder(config.registry.folder)
     if folder is None:
         raise PullError(
             "this user has no home to keep models in",

@@ -47,7 +47,7 @@ def examine(config: Config, problems: Sequence[ConfigError]) -> Iterator[Finding
     for finding in machine:
         failed |= finding.level is Level.FAILURE
         yield finding
-    pulled = pulled_models_folder(config.registry.folder, os.environ)
+    pulled = pulled_models_folder(config.registry.folder)
     model = try_model(config.model.path, device, pulled=pulled)
     yield check_model(model)
     yield _generation(config, model, failed=failed)

@@ -23,10 +23,12 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["cache_folder", "ensure_bytecode", "load_libraries", "unblocked"]
+from lsp_server.files import user_folder
+
+__all__ = ["ensure_bytecode", "load_libraries", "unblocked"]
 
 #: What the server imports of vLLM, and with it nearly all that its processes import.
 _IMPORTS = "import vllm, vllm.engine.arg_utils, vllm.v1.engine.async_llm"
@@ -47,20 +49,6 @@ _LIBRARIES = ("libc10.so", "libtorch_cpu.so")
 _CPU_BUILD_LIBRARIES = ("libtorch.so", "libtorch_python.so")
 
 
-def cache_folder(environment: Mapping[str, str]) -> Path | None:
-    """Return the folder for files that Midfill can make again.
-
-    None for a user without a home folder: code is not kept where others may write.
-    """
-    root = Path(environment.get("XDG_CACHE_HOME", ""))
-    if root.is_absolute():
-        return root / "midfill"
-    try:
-        return Path("~/.cache/midfill").expanduser()
-    except RuntimeError:
-        return None
-
-
 def ensure_bytecode() -> None:
     """Have another process compile vLLM if that was not done; blocks meanwhile.
 
@@ -71,7 +59,7 @@ def ensure_bytecode() -> None:
     if _has_bytecode():
         return
     if sys.pycache_prefix is None and (sys.dont_write_bytecode or _is_read_only()):
-        folder = cache_folder(os.environ)
+        folder = user_folder("cache")
         if folder is None:
             return
         sys.pycache_prefix = str(folder / "bytecode")

@@ -28,6 +28,7 @@ from lsp_server.engine.vllm_options import (
     prepare_environment,
     require_memory,
 )
+from lsp_server.files import user_folder
 from lsp_server.values import EngineInfo, StartStage
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class VllmLaunch:
                 self.model_folder, kv_cache_bytes=options.kv_cache_memory_bytes or 0
             )
         prepare_environment(device)
-        if loading.cache_folder(os.environ) is None:
+        if user_folder("cache") is None:
             # vLLM would make a folder named "~" in the current one.
             os.environ["VLLM_CACHE_ROOT"] = str(folder.path / "cache")
         vllm_plugin.drop_known_warnings()

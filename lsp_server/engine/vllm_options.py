@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 
 from lsp_server.config import Device, Dtype, EngineConfig
-from lsp_server.engine.loading import cache_folder
 from lsp_server.errors import ConfigError, EngineStartError
+from lsp_server.files import user_folder
 
 __all__ = [
     "VllmOptions",
@@ -202,7 +202,7 @@ def prepare_environment(device: Device) -> None:
         defaults["VLLM_USE_FLASHINFER_SAMPLER"] = "0"
     if device is Device.CPU:
         defaults |= _OPENMP | {"OMP_NUM_THREADS": str(_compute_threads())}
-    if folder := cache_folder(os.environ):
+    if folder := user_folder("cache"):
         # PyTorch's default is the temporary folder, which all users share.
         defaults["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "torchinductor")
     for name, value in defaults.items():

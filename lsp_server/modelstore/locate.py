@@ -1,10 +1,10 @@
 """Finds a model folder: a shipped or a pulled model by its name, or any by its path."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from lsp_server.errors import ModelNotFoundError
+from lsp_server.files import user_folder
 
 __all__ = [
     "DATA_FOLDER",
@@ -70,27 +70,22 @@ def shipped_models() -> dict[str, Path]:
     return _models_in(DATA_FOLDER)
 
 
-def pulled_models_folder(setting: str, environment: Mapping[str, str]) -> Path | None:
-    """Return the folder of pulled models: the setting, else the XDG data folder's.
+def pulled_models_folder(setting: str) -> Path | None:
+    """Return the folder of pulled models: the setting, else one in the user's data.
 
     Args:
-        setting: What ``registry.folder`` says; empty for nothing.
-        environment: The variables of this process.
+        setting: The value of ``registry.folder``; empty for nothing.
 
     Returns:
         The folder, which need not exist; None for a user without a home.
-
-    Source: XDG Base Directory Specification, ``XDG_DATA_HOME``.
     """
-    data = environment.get("XDG_DATA_HOME", "")
+    if not setting:
+        data = user_folder("data")
+        return data / "models" if data else None
     try:
-        if setting:
-            return Path(setting).expanduser()
-        # The specification has a relative path ignored.
-        home = Path(data if Path(data).is_absolute() else "~/.local/share").expanduser()
+        return Path(setting).expanduser()
     except RuntimeError:
         return None
-    return home / "midfill" / "models"
 
 
 def is_model_name(name: str) -> bool:

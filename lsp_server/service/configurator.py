@@ -1,7 +1,6 @@
 """Makes and changes the configuration of one editor's server."""
 
 import dataclasses
-import os
 import sys
 from collections.abc import Sequence
 
@@ -112,7 +111,7 @@ def context_tokens_of(config: Config) -> int | None:
 
     Loading it reports why.
     """
-    pulled = pulled_models_folder(config.registry.folder, os.environ)
+    pulled = pulled_models_folder(config.registry.folder)
     try:
         folder = locate(config.model.path, pulled=pulled)
         return load_manifest(folder).context_length

@@ -5,7 +5,6 @@ the engine is told to a listener.
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,13 +12,13 @@ from types import MappingProxyType
 from lsp_server.config import Config, Device, EngineKind
 from lsp_server.context.window import LineWindows
 from lsp_server.engine.base import Engine, ReportProgress
-from lsp_server.engine.loading import cache_folder
 from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress, StartTimes
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_build import choose_device
 from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.files import user_folder
 from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.outcomes import CompletionResult
 from lsp_server.prompt.builder import PromptBuilder
@@ -73,7 +72,7 @@ class LocalBackend:
         self._engine: EngineSupervisor | None = None
         self._model: LoadedModel | None = None
         self._service: CompletionService | None = None
-        cache = cache_folder(os.environ)
+        cache = user_folder("cache")
         self._times = StartTimes(cache / "start-times.json" if cache else None)
 
     async def start(self, listener: EngineListener) -> None:
@@ -211,7 +210,7 @@ def _load_model(config: Config) -> LoadedModel:
     device = Device.CPU
     if config.engine.kind is EngineKind.VLLM:
         device = choose_device(config.engine.device)
-    pulled = pulled_models_folder(config.registry.folder, os.environ)
+    pulled = pulled_models_folder(config.registry.folder)
     return load_model(config.model.path, device, pulled=pulled)
 
 

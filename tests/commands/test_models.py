@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 import threading
@@ -236,7 +235,7 @@ def test_the_server_finds_what_was_pulled(
     monkeypatch.setenv("MIDFILL_REGISTRY_SOURCES", mirror)
     assert 0 == main(["models", "pull", "mine", "--from", mirror])
     config = resolve(server_layers(None, "mine")).config
-    pulled = pulled_models_folder(config.registry.folder, os.environ)
+    pulled = pulled_models_folder(config.registry.folder)
     loaded = load_model(config.model.path, Device.CPU, pulled=pulled)
     assert home / "mine" == loaded.folder
 

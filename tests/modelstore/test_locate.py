@@ -144,25 +144,21 @@ def test_what_a_pull_leaves_is_no_model(
 
 
 @pytest.mark.parametrize(
-    ("setting", "environment", "expected"),
+    ("setting", "expected"),
     [
-        ("/m", {"XDG_DATA_HOME": "/d"}, Path("/m")),
-        ("~/m", {}, Path("/home/me/m")),
-        ("", {"XDG_DATA_HOME": "/d"}, Path("/d/midfill/models")),
-        ("", {"XDG_DATA_HOME": "d"}, Path("/home/me/.local/share/midfill/models")),
-        ("", {}, Path("/home/me/.local/share/midfill/models")),
-        ("~no-such-user/m", {}, None),
+        ("/m", Path("/m")),
+        ("~/m", Path("/home/me/m")),
+        ("", Path("/data/midfill/models")),
+        ("~no-such-user/m", None),
     ],
 )
 def test_the_folder_of_pulled_models(
-    setting: str,
-    environment: dict[str, str],
-    expected: Path | None,
-    monkeypatch: pytest.MonkeyPatch,
+    setting: str, expected: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The setting wins, then an absolute XDG folder, then XDG's default."""
+    """The setting wins over the user's folder for data."""
     monkeypatch.setenv("HOME", "/home/me")
-    assert expected == pulled_models_folder(setting, environment)
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert expected == pulled_models_folder(setting)
 
 
 @pytest.mark.parametrize(
@@ -189,5 +185,5 @@ def test_a_folder_that_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("folder", ["a\0b", "x" * 300])
 def test_no_folder_of_pulled_models_is_none_of_them(folder: str) -> None:
     """A setting that names no folder leaves the shipped models."""
-    pulled = pulled_models_folder(folder, {})
+    pulled = pulled_models_folder(folder)
     assert shipped_models()[NAME] == locate(NAME, pulled=pulled)
