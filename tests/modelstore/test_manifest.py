@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -75,118 +75,65 @@ def test_every_manifest_comes_back(
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "message"),
+    ("change", "message"),
     [
-        (lambda m: m.pop("family"), ModelIntegrityError, "'family' is missing"),
-        (lambda m: m.update(colour=1), ModelIntegrityError, "'colour' is unknown"),
-        (lambda m: m.update(name=4), ModelIntegrityError, "'name' is not a text"),
-        (lambda m: m.update(name=""), ModelIntegrityError, "'name' is not a plain"),
-        (lambda m: m.update(name="a/b"), ModelIntegrityError, "'name' is not a pla"),
-        (lambda m: m.update(name="a\nb"), ModelIntegrityError, "'name' is not a pl"),
-        (
-            lambda m: m.update(context_length="2048"),
-            ModelIntegrityError,
-            "'context_length' is not a whole number",
-        ),
-        (
-            lambda m: m.update(context_length=0),
-            ModelIntegrityError,
-            "'context_length' is not a positive",
-        ),
-        (
-            lambda m: m.update(parameters=-1),
-            ModelIntegrityError,
-            "'parameters' is not a positive",
-        ),
-        (lambda m: m.update(dtype="float32"), ModelIntegrityError, "'dtype' is not o"),
-        (
-            lambda m: m["quantisation"].update(sym=1),
-            ModelIntegrityError,
-            "'quantisation.sym' is not true or false",
-        ),
-        (
-            lambda m: m["quantisation"].pop("bits"),
-            ModelIntegrityError,
-            "'quantisation.bits' is missing",
-        ),
-        (
-            lambda m: m["provenance"].update(date="31.1.2026"),
-            ModelIntegrityError,
-            "'provenance.date' is not a day as",
-        ),
-        (
-            lambda m: m["provenance"].update(date="20260131"),
-            ModelIntegrityError,
-            "'provenance.date' is not a day",
-        ),
-        (
-            lambda m: m["provenance"].update(source_sha256="A" * 64),
-            ModelIntegrityError,
-            "'provenance.source_sha256' is not 64",
-        ),
-        (
-            lambda m: m["files"].pop("config.json"),
-            ModelIntegrityError,
-            "config.json is missing",
-        ),
-        (
-            lambda m: m["files"].pop("model.safetensors"),
-            ModelIntegrityError,
-            "there are no weights",
-        ),
-        (
-            lambda m: m["files"].pop("tokenizer.json"),
-            ModelIntegrityError,
-            "'tokenizer' is not one of the files",
-        ),
-        (
-            lambda m: m["files"]["config.json"].update(bytes=-1),
-            ModelIntegrityError,
-            "'files.config.json.bytes' is not zero or a",
-        ),
-        (
-            lambda m: m["files"]["config.json"].update(sha256="0"),
-            ModelIntegrityError,
-            "'files.config.json.sha256' is not 64",
-        ),
-        (
-            lambda m: m["files"].update({"x.json": 1}),
-            ModelIntegrityError,
-            "'files.x.json' is not an object",
-        ),
-        (
-            lambda m: m["files"].update({"manifest.json": m["files"]["config.json"]}),
-            ModelIntegrityError,
-            "'files' is not free of the manifest",
-        ),
-        (
-            lambda m: m["files"].update({"../x.json": m["files"]["config.json"]}),
-            UnsafeModelError,
-            r"'\.\./x\.json', which lies outside",
-        ),
-        (
-            lambda m: m["files"].update({"/x.json": m["files"]["config.json"]}),
-            UnsafeModelError,
-            "'/x.json', which lies outside",
-        ),
-        (lambda m: m.pop("format"), ModelIntegrityError, "'format' is missing"),
-        (lambda m: m.update(format="1"), ModelIntegrityError, "'format' is missing, o"),
-        (lambda m: m.update(format=2), UnsupportedModelError, "format 2"),
+        (lambda m: m.pop("family"), "'family' is missing"),
+        (lambda m: m.update(colour=1), "'colour' is unknown"),
+        (lambda m: m.update(name=""), "'name' is not a plain name"),
+        (lambda m: m.update(name="a/b"), "'name' is not a plain na"),
+        (lambda m: m.update(name="a\n"), "'name' is not a plain"),
+        (lambda m: m.update(context_length="2"), "'context_length' is not a whole n"),
+        (lambda m: m.update(context_length=0), "'context_length' is not a positive"),
+        (lambda m: m.update(parameters=-1), "'parameters' is not a positive"),
+        (lambda m: m.update(dtype="float32"), "'dtype' is not one of bfloat16"),
+        (lambda m: m["quantisation"].update(sym=1), "'quantisation.sym' is not true"),
+        (lambda m: m["provenance"].update(date="31.1.2026"), "date' is not a day as"),
+        (lambda m: m["provenance"].update(date="20260131"), "date' is not a day"),
+        (lambda m: m["provenance"].update(source_sha256="A" * 64), "56' is not 64"),
+        (lambda m: m["files"].pop("config.json"), "config.json is missing"),
+        (lambda m: m["files"].pop("model.safetensors"), "there are no weights"),
+        (lambda m: m["files"].pop("tokenizer.json"), "'tokenizer' is not one of"),
+        (lambda m: _file(m).update(bytes=-1), "'files.config.json.bytes' is not zero"),
+        (lambda m: _file(m).update(sha256="0"), "files.config.json.sha256' is not 64"),
+        (lambda m: m["files"].update({"manifest.json": _file(m)}), "'files' is not f"),
+        (lambda m: m.pop("format"), "'format' is missing"),
+        (lambda m: m.update(format="1"), "'format' is missing, or not a whole"),
     ],
 )
 def test_names_the_key_that_is_wrong(
     model_folder: Path,
     edit_json: EditJson,
     change: Callable[[Raw], object],
-    error: type[ModelError],
     message: str,
 ) -> None:
     """Each key that is unknown, missing or wrong is named, and where it stands."""
     path = model_folder / "manifest.json"
     edit_json(path, change)
-    with pytest.raises(error, match=message) as caught:
+    with pytest.raises(ModelIntegrityError, match=message) as caught:
         load_manifest(model_folder)
     assert str(path) == caught.value.subject
+
+
+def _file(raw: Any) -> Any:  # noqa: ANN401 - decoded JSON
+    return raw["files"]["config.json"]
+
+
+@pytest.mark.parametrize("name", ["../x.json", "/x.json"])
+def test_a_file_outside_of_the_folder_is_refused(
+    model_folder: Path, edit_json: EditJson, name: str
+) -> None:
+    """Such a manifest is not damaged, but unsafe."""
+    change = lambda m: m["files"].update({name: _file(m)})  # noqa: E731 - as above
+    edit_json(model_folder / "manifest.json", change)
+    with pytest.raises(UnsafeModelError, match=f"'{name}', which lies outside"):
+        load_manifest(model_folder)
+
+
+def test_a_later_format_is_told(model_folder: Path, edit_json: EditJson) -> None:
+    """The remedy is a later Midfill, not another download."""
+    edit_json(model_folder / "manifest.json", lambda m: m.update(format=2))
+    with pytest.raises(UnsupportedModelError, match="format 2"):
+        load_manifest(model_folder)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "4", "null", "{", '{"format": 1}'])

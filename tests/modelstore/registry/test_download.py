@@ -21,6 +21,7 @@ class Site(Protocol):
     contents: dict[str, bytes]
     budgets: dict[str, list[int]]
     requests: list[tuple[str, str | None]]
+    knows_ranges: bool
 
 
 def file_on(site: Site, content: bytes = CONTENT) -> RemoteFile:
@@ -69,6 +70,28 @@ def test_an_empty_file_is_a_file(tmp_path: Path, site: Site, web: Web) -> None:
     assert b"" == target.read_bytes()
 
 
+def test_begins_again_where_a_server_knows_no_ranges(
+    tmp_path: Path, site: Site, web: Web
+) -> None:
+    """The first part is then thrown away, not kept in front of the whole."""
+    site.knows_ranges = False
+    site.budgets["/file"] = [1000]
+    target = tmp_path / "file"
+    fetch(web, file_on(site), target=target, incoming=tmp_path, progress=nothing)
+    assert CONTENT == target.read_bytes()
+
+
+def test_a_server_that_sends_too_much_is_refused(
+    tmp_path: Path, site: Site, web: Web
+) -> None:
+    """No more is written than was promised."""
+    file = file_on(site)
+    site.contents["/file"] += b"more"
+    with pytest.raises(PullError, match="sends more than"):
+        fetch(web, file, target=tmp_path / "x", incoming=tmp_path, progress=nothing)
+    assert all(path.stat().st_size <= file.bytes for path in tmp_path.iterdir())
+
+
 def test_a_wrong_part_is_forgotten(tmp_path: Path, site: Site, web: Web) -> None:
     """The next attempt begins anew, and succeeds."""
     file = file_on(site)
@@ -82,9 +105,9 @@ def test_a_wrong_part_is_forgotten(tmp_path: Path, site: Site, web: Web) -> None
 
 
 def test_progress_goes_up_to_the_size(tmp_path: Path, site: Site, web: Web) -> None:
-    """Also over an interruption."""
+    """Also over interruptions, after which the rest is asked for by range."""
     file = file_on(site)
-    site.budgets["/file"] = [1000]
+    site.budgets["/file"] = [1000, 2000]
     told: list[int] = []
     fetch(
         web,
@@ -95,3 +118,4 @@ def test_progress_goes_up_to_the_size(tmp_path: Path, site: Site, web: Web) -> N
     )
     assert sorted(told) == told
     assert len(CONTENT) == told[-1]
+    assert [None, "bytes=1000-", "bytes=3000-"] == [each for _, each in site.requests]

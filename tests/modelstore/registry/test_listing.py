@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pytest
 
-from lsp_server.errors import ModelIntegrityError, PullError
+from lsp_server.errors import ModelIntegrityError, PullError, UnsafeModelError
 from lsp_server.modelstore.registry.download import file_digest
 from lsp_server.modelstore.registry.listing import (
     Listing,
@@ -90,6 +90,30 @@ def test_other_names_are_left_on_the_hub(
     site.offer(repository | {name: b"x"})
     listing = list_hub(web, site.address, HUB_ID, None)
     assert name not in {file.name for file in listing.files}
+
+
+def test_a_repository_of_pickles_alone_is_refused(site: Site, web: Web) -> None:
+    """Weights that can run code are no weights."""
+    site.offer({"config.json": b"{}", "pytorch_model.bin": b"x"})
+    with pytest.raises(PullError, match="no safetensors"):
+        list_hub(web, site.address, HUB_ID, None)
+
+
+@pytest.mark.parametrize("name", ["../x", "manifest.json", "/etc/x"])
+def test_a_folder_cannot_reach_outside(site: Site, web: Web, name: str) -> None:
+    """A listed name that leaves the folder is refused before anything is written."""
+    manifest = {"files": {name: {"sha256": "0" * 64, "bytes": 1}}}
+    site.contents["/m/manifest.json"] = json.dumps(manifest).encode()
+    with pytest.raises(UnsafeModelError, match="no file of the folder"):
+        list_folder(web, f"{site.address}/m/")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}"])
+def test_what_is_no_manifest_is_told(site: Site, web: Web, content: bytes) -> None:
+    """Any other document at the address is an error, not a traceback."""
+    site.contents["/m/manifest.json"] = content
+    with pytest.raises(PullError, match="the answer"):
+        list_folder(web, f"{site.address}/m")
 
 
 @pytest.mark.parametrize(

