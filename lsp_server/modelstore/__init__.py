@@ -1,1 +1,1 @@
-"""Model folders: their manifest, the check of their files, and how they are fetched."""
+"""Model folders: finding, checking, describing and pulling them."""

@@ -36,7 +36,7 @@ _TIES_EMBEDDINGS: Mapping[str, bool] = {
     "qwen2": False,
     "qwen3": False,
 }
-"""The model types that are checked, each with what it does where nothing is stated."""
+"""The model types that are checked, and whether each ties its embeddings by default."""
 
 _NUMBERS = (
     "hidden_size",
@@ -97,7 +97,7 @@ def check_quantisation(
 
 
 def read_tensors(folder: Path) -> dict[str, TensorEntry]:
-    """Read which tensors a folder's safetensors files hold, all together.
+    """Read which tensors the safetensors files of a folder hold.
 
     Raises:
         ModelIntegrityError: A file is damaged, or a shard index names a tensor that its
@@ -127,12 +127,12 @@ def require_fit(
 ) -> None:
     """Check that every tensor that ``config`` describes is there, in its shape.
 
-    Types that are not known here, and configurations that leave sizes to a default,
-    are not judged.
+    Model types that are not known here, and configurations that leave a size out, are
+    not checked.
 
     Raises:
-        ModelIntegrityError: One is missing or of another shape; the message names the
-            first, and how many there are.
+        ModelIntegrityError: One is missing or has another shape; the message names
+            the first, and how many there are.
     """
     shape = _shape_of(config)
     if shape is None:
@@ -258,7 +258,7 @@ def _expected(shape: _ModelShape) -> Iterator[tuple[str, Shape]]:
 def _fault(
     name: str, expected: Shape, tensors: Mapping[str, TensorEntry], shape: _ModelShape
 ) -> str:
-    """Say what is wrong with one tensor; empty for nothing."""
+    """Return what is wrong with one tensor; empty if nothing is."""
     whole = name if name.endswith(".bias") else f"{name}.weight"
     if whole in tensors or not shape.bits or f"{name}.qweight" not in tensors:
         return _difference(whole, expected, tensors)
@@ -271,7 +271,7 @@ def _fault(
 
 
 def _difference(name: str, expected: Shape, tensors: Mapping[str, TensorEntry]) -> str:
-    """Say how a tensor differs from its shape; empty where it does not."""
+    """Return how a tensor differs from its shape; empty if it does not."""
     entry = tensors.get(name)
     if entry is None:
         return f"{name} is missing"

@@ -8,13 +8,16 @@ from lsp_server.files import user_folder
 
 __all__ = [
     "DATA_FOLDER",
+    "MODEL_NAME",
     "is_model_name",
     "locate",
     "pulled_models_folder",
     "shipped_models",
 ]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MODEL_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+"""The pattern of a model's name, which is also a folder's."""
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -31,16 +34,16 @@ DATA_FOLDER = _data_folder()
 def locate(path_or_name: str, *, pulled: Path | None = None) -> Path:
     """Return the folder of a model as an absolute path.
 
-    A shipped model's name, then that of a pulled one, wins over a folder of that name
-    in the working directory, so that a workspace cannot put its own model in its place.
+    A shipped model, then a pulled one, comes before a folder of the same name in the
+    working directory: a workspace cannot put its own model in their place.
 
     Args:
         path_or_name: A model's name, or a folder; ``~`` is the user's home.
         pulled: The folder of pulled models; None where there is none.
 
     Raises:
-        ModelNotFoundError: There is none of these; the message lists the models that
-            are there.
+        ModelNotFoundError: There is no such model or folder; the message lists the
+            models that there are.
     """
     known = _models_in(pulled) | shipped_models()
     if path_or_name in known:
@@ -89,8 +92,8 @@ def pulled_models_folder(setting: str) -> Path | None:
 
 
 def is_model_name(name: str) -> bool:
-    """Tell whether a model may be called so: a plain, visible name of a folder."""
-    return _NAME.fullmatch(name) is not None
+    """Return whether this can be a model's name: plain, and a visible folder's."""
+    return re.fullmatch(MODEL_NAME, name) is not None
 
 
 def _models_in(folder: Path | None) -> dict[str, Path]:

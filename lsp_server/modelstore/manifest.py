@@ -17,6 +17,7 @@ from lsp_server.errors import (
     UnsupportedModelError,
 )
 from lsp_server.files import atomic_write_text
+from lsp_server.modelstore.locate import MODEL_NAME
 from lsp_server.modelstore.model_files import (
     ShapeError,
     is_inside,
@@ -59,9 +60,7 @@ _Day: TypeAlias = Annotated[str, AfterValidator(_check_day)]
 _Dtype: TypeAlias = Annotated[
     str, matching("bfloat16|float16", "one of bfloat16, float16")
 ]
-_Name: TypeAlias = Annotated[
-    str, matching("[A-Za-z0-9][A-Za-z0-9._-]*", "a plain name")
-]
+_Name: TypeAlias = Annotated[str, matching(MODEL_NAME, "a plain name")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

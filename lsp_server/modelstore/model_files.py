@@ -79,10 +79,10 @@ class ShapeError(Exception):
 
 
 def validate(adapter: TypeAdapter[_T], raw: object) -> _T:
-    """Make a value of decoded JSON or TOML; nothing is converted or ignored.
+    """Return decoded JSON or TOML as a value of the adapter's type.
 
-    An unknown key, a missing key and a value of another type are errors: ``"4"`` is
-    not 4, and ``true`` is not 1.
+    Nothing is converted or ignored: an unknown key, a missing key and a value of
+    another type are errors; ``"4"`` is not 4, and ``true`` is not 1.
 
     Raises:
         ShapeError: The data does not fit.
@@ -100,11 +100,11 @@ def validate(adapter: TypeAdapter[_T], raw: object) -> _T:
 
 
 def matching(pattern: str, description: str) -> AfterValidator:
-    """Return what holds a text to ``pattern``; errors say that it is not so described.
+    """Return a validator of texts, for a type's annotation.
 
     Args:
         pattern: A regular expression for the whole text.
-        description: What such a text is, with its article.
+        description: What such a text is, for errors: "the key 'x' is not ...".
     """
     compiled = re.compile(pattern)
 

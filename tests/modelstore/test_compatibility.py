@@ -139,7 +139,7 @@ def test_the_shipped_model_fits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (without("model.norm.weight"), r"model\.norm\.weight is missing\."),
         (
@@ -158,17 +158,17 @@ def test_the_shipped_model_fits() -> None:
     ],
 )
 def test_a_tensor_that_does_not_fit_is_named(
-    change: Callable[[Tensors], object], told: str
+    change: Callable[[Tensors], object], message: str
 ) -> None:
     """Missing, as where a shard was left out, or of another shape."""
     config, tensors = starter()
     change(tensors)
-    with pytest.raises(ModelIntegrityError, match=told):
+    with pytest.raises(ModelIntegrityError, match=message):
         require_fit(STARTER, config, tensors)
 
 
 @pytest.mark.parametrize(
-    ("stated", "told"),
+    ("stated", "message"),
     [
         ({"tie_word_embeddings": False}, r"lm_head\.weight is missing"),
         (
@@ -180,12 +180,12 @@ def test_a_tensor_that_does_not_fit_is_named(
         ({"num_key_value_heads": 12}, "k_proj.qweight is 96 x 256 instead of 96 x 768"),
     ],
 )
-def test_a_configuration_that_asks_for_more_is_told(
-    stated: dict[str, object], told: str
+def test_a_configuration_that_asks_for_more_is_reported(
+    stated: dict[str, object], message: str
 ) -> None:
     """Untied embeddings need an output layer, and a family its biases and norms."""
     config, tensors = starter()
-    with pytest.raises(ModelIntegrityError, match=told):
+    with pytest.raises(ModelIntegrityError, match=message):
         require_fit(STARTER, {**config, **stated}, tensors)
 
 
@@ -210,7 +210,7 @@ def test_what_cannot_be_judged_is_left_to_the_engine(
 
 
 def test_all_shards_are_read_and_held_to_their_index(tmp_path: Path) -> None:
-    """A tensor that the index promises and its file lacks is told."""
+    """A tensor that the index promises and its file lacks is an error."""
     header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
     content = len(header).to_bytes(8, "little") + header + bytes(4)
     for number in (1, 2):

@@ -96,7 +96,7 @@ def test_works_where_the_package_is_installed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def pulled(tmp_path: Path) -> Path:
-    """Give a folder of pulled models with one model in it, and what a pull leaves."""
+    """Return a folder of pulled models with one model in it, and what a pull leaves."""
     folder = tmp_path / "pulled"
     for name in ("mine", ".theirs.unfinished", NAME):
         (folder / name).mkdir(parents=True)
@@ -109,7 +109,7 @@ def pulled(tmp_path: Path) -> Path:
 def test_finds_a_pulled_model_from_anywhere(
     pulled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its name, as an absolute path, also where its folder is told relatively."""
+    """By its name, as an absolute path, also where its folder is named relatively."""
     assert pulled / "mine" == locate("mine", pulled=pulled)
     monkeypatch.chdir(tmp_path)
     assert pulled / "mine" == locate("mine", pulled=Path("pulled"))
@@ -170,7 +170,9 @@ def test_names_are_names_of_visible_folders(name: str, *, is_one: bool) -> None:
     assert is_one == is_model_name(name)
 
 
-def test_a_folder_that_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A model in somebody else's home is a sentence, for the user to mend."""
 
     def refuse(_path: Path) -> bool:

@@ -129,7 +129,7 @@ def test_a_file_outside_of_the_folder_is_refused(
         load_manifest(model_folder)
 
 
-def test_a_later_format_is_told(model_folder: Path, edit_json: EditJson) -> None:
+def test_a_later_format_is_reported(model_folder: Path, edit_json: EditJson) -> None:
     """The remedy is a later Midfill, not another download."""
     edit_json(model_folder / "manifest.json", lambda m: m.update(format=2))
     with pytest.raises(UnsupportedModelError, match="format 2"):
@@ -144,7 +144,7 @@ def test_refuses_what_is_no_manifest(model_folder: Path, content: str) -> None:
         load_manifest(model_folder)
 
 
-def test_tells_a_missing_folder_from_a_missing_manifest(tmp_path: Path) -> None:
+def test_reports_a_missing_folder_from_a_missing_manifest(tmp_path: Path) -> None:
     """Both are not found; the message says which."""
     with pytest.raises(ModelNotFoundError, match="no such model folder"):
         load_manifest(tmp_path / "missing")

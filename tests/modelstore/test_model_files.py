@@ -37,8 +37,8 @@ def test_reads_any_json(tmp_path: Path, content: bytes, expected: object) -> Non
 
 
 @pytest.mark.parametrize("name", ["", "missing.json", "x.json/y.json"])
-def test_tells_what_cannot_be_read(tmp_path: Path, name: str) -> None:
-    """A folder, a missing file and a path through a file are told by their place."""
+def test_reports_what_cannot_be_read(tmp_path: Path, name: str) -> None:
+    """A folder, a missing file and a path through a file are named in the error."""
     (tmp_path / "x.json").write_bytes(b"{}")
     with pytest.raises(ModelIntegrityError, match="cannot be read") as caught:
         read_json(tmp_path / name)

@@ -1,1 +1,1 @@
-"""Models that users would choose: what is known of them, which fits, how to get one."""
+"""The registry of models: which there are, which fit, and how they are pulled."""

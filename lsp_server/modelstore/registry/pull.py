@@ -185,7 +185,7 @@ def _fetched(
     model, incoming = staging / "model", staging / "incoming"
     incoming.mkdir(exist_ok=True)
     model.mkdir(exist_ok=True)
-    _forget_others(model, listing)
+    _remove_others(model, listing)
 
     def download(files: Sequence[RemoteFile]) -> None:
         for file in files:
@@ -213,7 +213,7 @@ def _fetched(
     return model
 
 
-def _forget_others(model: Path, listing: Listing) -> None:
+def _remove_others(model: Path, listing: Listing) -> None:
     """Remove what an earlier pull of something else left."""
     wanted = {file.name for file in listing.files}
     for path in [path for path in model.rglob("*") if not path.is_dir()]:

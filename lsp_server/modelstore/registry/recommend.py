@@ -93,13 +93,13 @@ class Need:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum of all parts."""
         return self.weights + self.cache + self.activations + self.base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What there is to run a model on; with a GPU, the first one is looked at.
+    """A machine that a model would run on; of several GPUs, the first counts.
 
     Attributes:
         gpus: The GPUs.
@@ -120,7 +120,7 @@ class Machine:
 
     @property
     def budget_bytes(self) -> int:
-        """What a model may take in all."""
+        """Memory that a model may take, in bytes."""
         if not self.gpus:
             return int(self.ram_bytes * _CPU_SHARE)
         first = self.gpus[0]
@@ -128,7 +128,7 @@ class Machine:
 
 
 class Rating(enum.Enum):
-    """How a model and a machine go together."""
+    """Whether a model suits a machine."""
 
     FITS = "fits"
     TOO_LARGE = "too large"
@@ -140,13 +140,13 @@ class Rating(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One model on one machine.
+    """How one model suits one machine.
 
     Attributes:
         entry: The model.
-        rating: How they go together.
+        rating: Whether it suits.
         why: The reason, as a clause.
-        need: What it takes; None where that cannot be counted.
+        need: The memory that it needs; None where that cannot be counted.
     """
 
     entry: Entry
@@ -192,11 +192,11 @@ def recommended(verdicts: Sequence[Verdict]) -> Verdict | None:
 def memory_need(
     entry: Entry, load: Load, *, device: str, weights_bytes: int | None = None
 ) -> Need | None:
-    """Count what ``entry`` needs under ``load``; None where its shape is not known.
+    """Count the memory that a model needs; None where its shape is not known.
 
     Args:
         entry: The model.
-        load: What is asked of it; of a longer context, only the model's own counts.
+        load: What is asked of it; a context is cut at the model's own.
         device: ``cpu`` or ``cuda``.
         weights_bytes: The size of the weights on disk, where they are there.
     """
@@ -251,7 +251,7 @@ def _rate(
 
 
 def _obstacle(entry: Entry, machine: Machine) -> str:
-    """Say what keeps the engine from running it at all; empty for nothing."""
+    """Return why the engine cannot run a model at all; empty if it can."""
     if machine.gpus and machine.gpus[0].capability < LEAST_CAPABILITY:
         return "4-bit kernels need compute capability 7.5 or more"
     if entry.shipped:

@@ -1,7 +1,7 @@
-"""Reads buckets of S3-compatible stores, none outside of the list of allowed ones.
+"""Reads allowed buckets of S3-compatible stores.
 
 Endpoint, region and credentials are those of the AWS environment variables and
-configuration files, so that they stand on no command line. Nothing here logs.
+configuration files, never of the command line. Nothing here logs.
 """
 
 import re
@@ -30,7 +30,7 @@ _HOW = (
 _LOCAL_PROVIDERS = frozenset(
     {"env", "shared-credentials-file", "config-file", "custom-process"}
 )
-"""Botocore's names of what finds credentials without asking anybody on a network."""
+"""Botocore's names of the ways to find credentials that use no network."""
 
 
 class _Request(Protocol):
@@ -224,7 +224,7 @@ def _refused(address: str, response: Mapping[str, object]) -> PullError:
             pass
         case _:
             status = 0
-    told = code if _CODE.fullmatch(code) else f"status {status}"
+    reason = code if _CODE.fullmatch(code) else f"status {status}"
     if code == "NoSuchBucket":
         return PullError(
             "the store has no such bucket",
@@ -239,12 +239,12 @@ def _refused(address: str, response: Mapping[str, object]) -> PullError:
         )
     if status in _REFUSED or code in _BAD_CREDENTIALS:
         return PullError(
-            f"the store refuses these credentials ({told})",
+            f"the store refuses these credentials ({reason})",
             subject=address,
             remedy=f"Check {_HOW}, and that they may read the bucket",
         )
     return PullError(
-        f"the store answered with {told}",
+        f"the store answered with {reason}",
         subject=address,
         remedy="Check the AWS settings, or try again later; what is there stays",
     )

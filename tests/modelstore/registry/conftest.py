@@ -69,7 +69,7 @@ class Site:
             self.contents[f"/api/models/{HUB_ID}/revision/{revision}"] = answer
 
     def ranges(self, ending: str) -> list[str | None]:
-        """Give the ranges that were asked for of a path with this ending."""
+        """Return the ranges that were asked for of a path with this ending."""
         return [asked for path, asked in self.requests if path.endswith(ending)]
 
 
@@ -112,7 +112,7 @@ def handler_of(site: Site) -> type[BaseHTTPRequestHandler]:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Give a running server with nothing on it."""
+    """Return a running server with nothing on it."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -128,7 +128,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def web(site: Site) -> Web:
-    """Give a web of that server alone."""
+    """Return a web of that server alone."""
     return Web(AllowList(places=[site.address]), timeout_s=10)
 
 
@@ -147,7 +147,7 @@ def tokenizer_with(sentinels: Iterable[str]) -> bytes:
 
 @pytest.fixture
 def tokenizer_without_sentinels() -> bytes:
-    """Give the tokenizer of a model that cannot fill in the middle."""
+    """Return the tokenizer of a model that cannot fill in the middle."""
     return tokenizer_with([])
 
 
@@ -155,7 +155,7 @@ def tokenizer_without_sentinels() -> bytes:
 def mirrored_folder(
     model_folder: Path, describe_again: Callable[[Path], object]
 ) -> Path:
-    """Give a whole model folder whose tokenizer knows the family's sentinels."""
+    """Return a whole model folder whose tokenizer knows the family's sentinels."""
     content = tokenizer_with(sorted(MIDFILL.sentinels))
     (model_folder / "tokenizer.json").write_bytes(content)
     describe_again(model_folder)
@@ -164,7 +164,7 @@ def mirrored_folder(
 
 @pytest.fixture
 def repository(tmp_path: Path, write_weights: WriteWeights) -> dict[str, bytes]:
-    """Give the files of a small GPTQ checkpoint, as the hub has them."""
+    """Return the files of a small GPTQ checkpoint, as the hub has them."""
     path = tmp_path / "weights.safetensors"
     write_weights(path, {"a.weight": ("BF16", (64, 64)), "b.weight": ("F16", (3,))})
     config = {
@@ -228,5 +228,5 @@ def entry_of(**changes: object) -> Entry:
 
 @pytest.fixture
 def make_entry() -> Callable[..., Entry]:
-    """Give the maker of entries."""
+    """Return the maker of entries."""
     return entry_of

@@ -161,7 +161,7 @@ def test_absent_facts_are_none(tmp_path: Path) -> None:
         (GOOD, GOOD + GOOD, "is there twice"),
     ],
 )
-def test_a_wrong_entry_is_told(
+def test_a_wrong_entry_is_reported(
     tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     """The error names the key, so that it can be found."""
@@ -171,7 +171,7 @@ def test_a_wrong_entry_is_told(
         load_registry(path)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     """An installation without its registry is broken, and says so."""
     with pytest.raises(RegistryError, match="cannot be read"):
         load_registry(tmp_path / "none.toml")

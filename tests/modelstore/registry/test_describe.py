@@ -27,7 +27,7 @@ def listing_of(**digests: str) -> Listing:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path, repository: dict[str, bytes]) -> Path:
-    """Give a folder of the small files."""
+    """Return a folder of the small files."""
     folder = tmp_path / "checkpoint"
     folder.mkdir()
     for name, content in repository.items():
@@ -103,7 +103,7 @@ def test_without_registry_or_manifest_nothing_is_guessed(
             describe(checkpoint, "x", entry, listing_of(a="1"))
 
 
-def test_a_config_that_is_no_object_is_told(
+def test_a_config_that_is_no_object_is_reported(
     checkpoint: Path, make_entry: Callable[..., Entry]
 ) -> None:
     """It is damaged."""
@@ -128,7 +128,7 @@ def test_a_chat_template_is_dropped(
     assert after == json.loads((tmp_path / "tokenizer_config.json").read_text())
 
 
-def test_tokenizer_settings_that_are_no_object_are_told(tmp_path: Path) -> None:
+def test_tokenizer_settings_that_are_no_object_are_reported(tmp_path: Path) -> None:
     """And none at all are fine."""
     drop_chat_template(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text("[]")

@@ -108,14 +108,14 @@ def test_progress_goes_up_to_the_size(tmp_path: Path, site: Site, web: Web) -> N
     """Also over interruptions, after which the rest is asked for by range."""
     file = file_on(site)
     site.budgets["/file"] = [1000, 2000]
-    told: list[int] = []
+    sizes: list[int] = []
     fetch(
         web,
         file,
         target=tmp_path / "file",
         incoming=tmp_path,
-        progress=lambda _name, done, _total: told.append(done),
+        progress=lambda _name, done, _total: sizes.append(done),
     )
-    assert sorted(told) == told
-    assert len(CONTENT) == told[-1]
+    assert sorted(sizes) == sizes
+    assert len(CONTENT) == sizes[-1]
     assert [None, "bytes=1000-", "bytes=3000-"] == [each for _, each in site.requests]

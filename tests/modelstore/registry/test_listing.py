@@ -65,7 +65,7 @@ def test_lists_what_a_model_needs(
     ],
     ids=["no sha", "sha", "siblings", "no blob", "size", "blob", "sha256"],
 )
-def test_a_strange_answer_is_told(
+def test_a_strange_answer_is_reported(
     site: Site,
     web: Web,
     repository: dict[str, bytes],
@@ -109,7 +109,7 @@ def test_a_folder_cannot_reach_outside(site: Site, web: Web, name: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}"])
-def test_what_is_no_manifest_is_told(site: Site, web: Web, content: bytes) -> None:
+def test_what_is_no_manifest_is_reported(site: Site, web: Web, content: bytes) -> None:
     """Any other document at the address is an error, not a traceback."""
     site.contents["/m/manifest.json"] = content
     with pytest.raises(PullError, match="the answer"):
@@ -119,7 +119,7 @@ def test_what_is_no_manifest_is_told(site: Site, web: Web, content: bytes) -> No
 @pytest.mark.parametrize(
     "entry", [1, {}, {"sha256": "x", "bytes": 1}, {"sha256": "0" * 64}]
 )
-def test_a_strange_manifest_is_told(site: Site, web: Web, entry: object) -> None:
+def test_a_strange_manifest_is_reported(site: Site, web: Web, entry: object) -> None:
     """Of a folder on the web."""
     manifest = {"files": {"config.json": entry}}
     site.contents["/m/manifest.json"] = json.dumps(manifest).encode()
@@ -181,7 +181,7 @@ def test_another_content_or_revision_is_refused(tmp_path: Path) -> None:
         ('{"pins": {"a": {"source": "s"}}}', PullError),
     ],
 )
-def test_a_wrong_pin_file_is_told(
+def test_a_wrong_pin_file_is_reported(
     tmp_path: Path, content: str, error: type[Exception]
 ) -> None:
     """Pins are not silently forgotten."""

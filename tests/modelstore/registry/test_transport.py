@@ -107,14 +107,14 @@ def test_reads_from_a_byte_on(site: Site, web: Web) -> None:
         (503, "status 503"),
     ],
 )
-def test_a_status_is_told(site: Site, web: Web, status: int, message: str) -> None:
+def test_a_status_is_reported(site: Site, web: Web, status: int, message: str) -> None:
     """A login is what gated models want."""
     site.statuses["/a"] = status
     with pytest.raises(PullError, match=message):
         read(web, f"{site.address}/a")
 
 
-def test_an_address_without_a_server_is_told() -> None:
+def test_an_address_without_a_server_is_reported() -> None:
     """The port was free a moment ago."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -124,7 +124,7 @@ def test_an_address_without_a_server_is_told() -> None:
         read(web, f"{address}/a")
 
 
-def test_a_silent_server_is_told() -> None:
+def test_a_silent_server_is_reported() -> None:
     """After the longest silence."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
@@ -141,7 +141,7 @@ def test_a_redirect_to_an_allowed_place_is_followed(site: Site, web: Web) -> Non
         assert (b"ef", 4) == (b"".join(content.chunks), content.start)
 
 
-def test_a_redirect_in_circles_is_told(site: Site, web: Web) -> None:
+def test_a_redirect_in_circles_is_reported(site: Site, web: Web) -> None:
     """It ends."""
     site.redirects["/a"] = f"{site.address}/a"
     with pytest.raises(PullError, match=r"cannot be reached .*redirects"):
@@ -196,7 +196,7 @@ def test_goes_through_the_proxy_of_the_environment(
 
 
 @pytest.mark.parametrize("proxy", ["socks5://localhost:1", "ftp://x", "http://x:port"])
-def test_a_proxy_that_cannot_be_used_is_told(
+def test_a_proxy_that_cannot_be_used_is_reported(
     site: Site, web: Web, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     """The error names the variables, and not what may be a password in them."""
@@ -205,7 +205,7 @@ def test_a_proxy_that_cannot_be_used_is_told(
         read(web, f"{site.address}/a")
 
 
-def test_content_that_breaks_off_is_told(site: Site, web: Web) -> None:
+def test_content_that_breaks_off_is_reported(site: Site, web: Web) -> None:
     """What had arrived by then is not lost."""
     site.contents["/a"] = b"abcdef"
     site.budgets["/a"] = [4]
@@ -221,7 +221,7 @@ def test_content_that_breaks_off_is_told(site: Site, web: Web) -> None:
     assert b"abcd" == arrived
 
 
-def test_too_large_a_document_is_told(
+def test_too_large_a_document_is_reported(
     site: Site, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A listing is small."""
@@ -233,7 +233,7 @@ def test_too_large_a_document_is_told(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
-def test_what_is_not_json_is_told(content: bytes) -> None:
+def test_what_is_not_json_is_reported(content: bytes) -> None:
     """However it is broken."""
     with pytest.raises(PullError, match="not JSON"):
         decode("https://a.example", content)
