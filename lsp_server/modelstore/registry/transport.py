@@ -6,13 +6,16 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-import httpx
-
 from lsp_server.errors import BrokenOffError, PullError
+
+# Most commands fetch nothing, and httpx takes long to import.
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = [
     "AllowList",
@@ -112,6 +115,8 @@ class Web:
         Raises:
             PullError: The address is not allowed, or the server does not answer.
         """
+        import httpx
+
         # Compressed, the bytes would not be those of the range and of the hash.
         headers = {"Accept-Encoding": "identity"}
         if start:
@@ -130,7 +135,7 @@ class Web:
             try:
                 if not response.is_success:
                     raise _refused(address, response.status_code)
-                is_part = response.status_code == httpx.codes.PARTIAL_CONTENT
+                is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
                 yield Content(
                     start=start if is_part else 0, chunks=_chunks(address, response)
                 )
@@ -141,7 +146,9 @@ class Web:
         """Return the address of a file in the folder ``base``."""
         return f"{base}/{quote(name)}"
 
-    def _client(self) -> httpx.Client:
+    def _client(self) -> "httpx.Client":
+        import httpx
+
         try:
             return httpx.Client(
                 event_hooks={"request": [self._check]},
@@ -159,7 +166,7 @@ class Web:
                 "NO_PROXY; a proxy is an http address",
             ) from exc
 
-    def _check(self, request: httpx.Request) -> None:
+    def _check(self, request: "httpx.Request") -> None:
         """Check every request before it is sent, also that of a redirect."""
         address = str(request.url)
         self._allowed.require(address)
@@ -236,7 +243,9 @@ def _split(address: str) -> tuple[str, str, str]:
     )
 
 
-def _chunks(address: str, response: httpx.Response) -> Iterator[bytes]:
+def _chunks(address: str, response: "httpx.Response") -> Iterator[bytes]:
+    import httpx
+
     try:
         yield from response.iter_raw()
     except httpx.HTTPError as exc:
@@ -248,7 +257,7 @@ def _chunks(address: str, response: httpx.Response) -> Iterator[bytes]:
 
 
 def _refused(address: str, status: int) -> PullError:
-    if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return PullError(
             f"the server wants a login (status {status})",
             subject=address,
