@@ -201,9 +201,7 @@ def test_what_is_not_stated_is_the_types_own_default() -> None:
 @pytest.mark.parametrize(
     "stated", [{"model_type": "mamba"}, {"model_type": None}, {"hidden_size": "768"}]
 )
-def test_what_cannot_be_judged_is_left_to_the_engine(
-    stated: dict[str, object],
-) -> None:
+def test_what_cannot_be_judged_is_left_to_the_engine(stated: dict[str, object]) -> None:
     """A type of other names, or sizes that are not there, refuse nothing."""
     config, _ = starter()
     require_fit(STARTER, {**config, **stated}, {})

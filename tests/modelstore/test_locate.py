@@ -170,9 +170,7 @@ def test_names_are_names_of_visible_folders(name: str, *, is_one: bool) -> None:
     assert is_one == is_model_name(name)
 
 
-def test_an_unreadable_folder_is_reported(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_unreadable_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model in somebody else's home is a sentence, for the user to mend."""
 
     def refuse(_path: Path) -> bool:

@@ -163,9 +163,7 @@ def test_reports_a_missing_folder_from_a_missing_manifest(tmp_path: Path) -> Non
     ],
 )
 def test_writes_nothing_that_it_would_not_read(
-    model_folder: Path,
-    change: Callable[[Manifest], Manifest],
-    error: type[ModelError],
+    model_folder: Path, change: Callable[[Manifest], Manifest], error: type[ModelError]
 ) -> None:
     """A wrong manifest is refused, and the old one stays."""
     manifest = load_manifest(model_folder)

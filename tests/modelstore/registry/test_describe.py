@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -12,6 +13,8 @@ from lsp_server.errors import ModelIntegrityError, PullError
 from lsp_server.modelstore.registry.catalogue import Entry
 from lsp_server.modelstore.registry.describe import describe, drop_chat_template
 from lsp_server.modelstore.registry.listing import Listing, RemoteFile
+
+MakeEntry: TypeAlias = Callable[..., Entry]
 
 
 def listing_of(**digests: str) -> Listing:
@@ -42,7 +45,7 @@ def edit(folder: Path, **changes: object) -> None:
 
 
 def test_several_weights_hash_as_sha256sum_lists_them(
-    checkpoint: Path, make_entry: Callable[..., Entry]
+    checkpoint: Path, make_entry: MakeEntry
 ) -> None:
     """In the order of their names."""
     manifest = describe(checkpoint, "x", make_entry(), listing_of(b="22", a="11"))
@@ -51,18 +54,26 @@ def test_several_weights_hash_as_sha256sum_lists_them(
 
 
 @pytest.mark.parametrize(
-    ("stated", "expected"), [(512, 512), (99_999, 1024), (None, 1024), ("9", 1024)]
+    ("config", "found"),
+    [
+        ({"max_position_embeddings": 512}, {"context_length": 512}),
+        ({"max_position_embeddings": 99_999}, {"context_length": 1024}),
+        ({"max_position_embeddings": None}, {"context_length": 1024}),
+        ({"max_position_embeddings": "9"}, {"context_length": 1024}),
+        ({"torch_dtype": "bfloat16"}, {"dtype": "bfloat16"}),
+        ({"dtype": "bfloat16", "torch_dtype": "float16"}, {"dtype": "bfloat16"}),
+    ],
 )
-def test_the_shorter_context_counts(
+def test_the_config_describes_the_model(
     checkpoint: Path,
-    make_entry: Callable[..., Entry],
-    stated: object,
-    expected: int,
+    make_entry: MakeEntry,
+    config: dict[str, object],
+    found: dict[str, object],
 ) -> None:
-    """Of config and registry."""
-    edit(checkpoint, max_position_embeddings=stated)
+    """The shorter context counts, and the name that transformers 5 gives the type."""
+    edit(checkpoint, **config)
     manifest = describe(checkpoint, "x", make_entry(), listing_of(a="1"))
-    assert expected == manifest.context_length
+    assert found == {key: getattr(manifest, key) for key in found}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +86,7 @@ def test_the_shorter_context_counts(
     ],
 )
 def test_the_quantiser_is_named_where_it_is_stated(
-    checkpoint: Path, make_entry: Callable[..., Entry], meta: object, tool: str
+    checkpoint: Path, make_entry: MakeEntry, meta: object, tool: str
 ) -> None:
     """As gptqmodel writes it."""
     inner = json.loads((checkpoint / "config.json").read_text())["quantization_config"]
@@ -85,17 +96,8 @@ def test_the_quantiser_is_named_where_it_is_stated(
     assert tool == manifest.quantisation.tool
 
 
-def test_the_newer_name_of_the_type_counts(
-    checkpoint: Path, make_entry: Callable[..., Entry]
-) -> None:
-    """transformers 5 writes ``dtype``."""
-    edit(checkpoint, dtype="bfloat16")
-    manifest = describe(checkpoint, "x", make_entry(), listing_of(a="1"))
-    assert "bfloat16" == manifest.dtype
-
-
 def test_without_registry_or_manifest_nothing_is_guessed(
-    checkpoint: Path, make_entry: Callable[..., Entry]
+    checkpoint: Path, make_entry: MakeEntry
 ) -> None:
     """The family is in no checkpoint."""
     for entry in (None, replace(make_entry(), checkpoint=None)):
@@ -104,7 +106,7 @@ def test_without_registry_or_manifest_nothing_is_guessed(
 
 
 def test_a_config_that_is_no_object_is_reported(
-    checkpoint: Path, make_entry: Callable[..., Entry]
+    checkpoint: Path, make_entry: MakeEntry
 ) -> None:
     """It is damaged."""
     (checkpoint / "config.json").write_text("[]")
@@ -112,25 +114,14 @@ def test_a_config_that_is_no_object_is_reported(
         describe(checkpoint, "x", make_entry(), listing_of(a="1"))
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ('{"chat_template": "x", "a": 1}', {"a": 1}),
-        ('{"a": 1}', {"a": 1}),
-    ],
-)
-def test_a_chat_template_is_dropped(
-    tmp_path: Path, before: str, after: dict[str, int]
-) -> None:
-    """All else stays."""
-    (tmp_path / "tokenizer_config.json").write_text(before)
+def test_the_chat_template_is_dropped(tmp_path: Path) -> None:
+    """All else stays; no settings are fine, but not a list."""
+    path = tmp_path / "tokenizer_config.json"
     drop_chat_template(tmp_path)
-    assert after == json.loads((tmp_path / "tokenizer_config.json").read_text())
-
-
-def test_tokenizer_settings_that_are_no_object_are_reported(tmp_path: Path) -> None:
-    """And none at all are fine."""
-    drop_chat_template(tmp_path)
-    (tmp_path / "tokenizer_config.json").write_text("[]")
+    for content in ('{"chat_template": "x", "a": 1}', '{"a": 1}'):
+        path.write_text(content)
+        drop_chat_template(tmp_path)
+        assert {"a": 1} == json.loads(path.read_text())
+    path.write_text("[]")
     with pytest.raises(ModelIntegrityError, match="not an object"):
         drop_chat_template(tmp_path)

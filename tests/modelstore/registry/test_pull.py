@@ -25,6 +25,8 @@ from lsp_server.modelstore.registry.transport import Web
 from lsp_server.modelstore.verify import verify
 from lsp_server.service.loaded_model import load_model
 
+MakeEntry: TypeAlias = Callable[..., Entry]
+
 COMMIT = "a" * 40
 LATER = "b" * 40
 WEIGHTS = "/model.safetensors"
@@ -79,9 +81,7 @@ class Puller:
 
 
 @pytest.fixture
-def puller(
-    tmp_path: Path, site: Site, web: Web, make_entry: Callable[..., Entry]
-) -> Puller:
+def puller(tmp_path: Path, site: Site, web: Web, make_entry: MakeEntry) -> Puller:
     """Return a puller of the small model into an empty folder."""
     return Puller(tmp_path / "models", site, web, make_entry())
 
@@ -210,10 +210,7 @@ def test_goes_on_in_the_next_pull(offered: Puller) -> None:
     ],
 )
 def test_the_registry_is_held_against_the_hub(
-    offered: Puller,
-    make_entry: Callable[..., Entry],
-    stated: dict[str, object],
-    message: str,
+    offered: Puller, make_entry: MakeEntry, stated: dict[str, object], message: str
 ) -> None:
     """What the registry states and the hub contradicts is refused."""
     with pytest.raises(PullError, match=message):
@@ -222,10 +219,7 @@ def test_the_registry_is_held_against_the_hub(
 
 
 def test_a_stated_revision_is_asked_for(
-    puller: Puller,
-    site: Site,
-    repository: dict[str, bytes],
-    make_entry: Callable[..., Entry],
+    puller: Puller, site: Site, repository: dict[str, bytes], make_entry: MakeEntry
 ) -> None:
     """Then the newest is of no interest."""
     site.offer(repository, commit=LATER)

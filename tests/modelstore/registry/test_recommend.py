@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 import pytest
 
@@ -17,6 +18,8 @@ from lsp_server.modelstore.registry.recommend import (
     memory_need,
     recommended,
 )
+
+MakeEntry: TypeAlias = Callable[..., Entry]
 
 SMALL = Load(context_tokens=96, concurrency=3)
 TOKEN_BYTES = 2 * 2 * 64 * 2 * 2
@@ -46,11 +49,7 @@ def need_of(
     ],
 )
 def test_cache_counts_keys_and_values_of_every_token(
-    make_entry: Callable[..., Entry],
-    tokens: int,
-    requests: int,
-    reserved: int,
-    cache: int,
+    make_entry: MakeEntry, tokens: int, requests: int, reserved: int, cache: int
 ) -> None:
     """In blocks of 32, up to the model's own 1024, and what the engine sets aside."""
     load = Load(
@@ -59,7 +58,7 @@ def test_cache_counts_keys_and_values_of_every_token(
     assert cache == need_of(make_entry(), load).cache
 
 
-def test_latent_attention_counts_its_latent(make_entry: Callable[..., Entry]) -> None:
+def test_latent_attention_counts_its_latent(make_entry: MakeEntry) -> None:
     """Heads do not matter there."""
     entry = make_entry()
     assert entry.architecture is not None
@@ -68,13 +67,13 @@ def test_latent_attention_counts_its_latent(make_entry: Callable[..., Entry]) ->
     assert 2 * 576 * 2 * 96 * 3 == need.cache
 
 
-def test_activations_are_those_of_one_step(make_entry: Callable[..., Entry]) -> None:
+def test_activations_are_those_of_one_step(make_entry: MakeEntry) -> None:
     """2048 tokens, 16 widths of 128, 2 bytes; neither context nor requests matter."""
     for load in (SMALL, Load(context_tokens=1024, concurrency=64)):
         assert 2048 * 16 * 128 * 2 == need_of(make_entry(), load).activations
 
 
-def test_weights_on_disk_beat_the_registry(make_entry: Callable[..., Entry]) -> None:
+def test_weights_on_disk_beat_the_registry(make_entry: MakeEntry) -> None:
     """Then the registry, and an estimate at last."""
     stated = make_entry(weights_bytes=7)
     for on_disk, expected in ((5, (5, False)), (None, (7, False))):
@@ -92,7 +91,7 @@ def test_the_estimate_is_near_where_the_size_is_known() -> None:
     assert abs(need_of(unknown).weights / entry.checkpoint.weights_bytes - 1) < 0.1
 
 
-def test_total_is_the_sum(make_entry: Callable[..., Entry]) -> None:
+def test_total_is_the_sum(make_entry: MakeEntry) -> None:
     """Nothing is left out."""
     need = need_of(make_entry(), device="cuda")
     parts = (need.weights, need.cache, need.activations, need.base)
@@ -105,7 +104,7 @@ LOAD = Load(context_tokens=2048, concurrency=4)
 
 
 @pytest.fixture
-def make_longer(make_entry: Callable[..., Entry]) -> Callable[..., Entry]:
+def make_longer(make_entry: MakeEntry) -> MakeEntry:
     """Make entries that know the context of the usual load."""
     return lambda **facts: replace(make_entry(**facts), context_length=2048)
 
@@ -202,10 +201,7 @@ def test_says_why_not(machine: Machine, name: str, rating: Rating, why: str) -> 
     ],
 )
 def test_says_what_of_the_format_cannot_run(
-    make_longer: Callable[..., Entry],
-    changes: dict[str, object],
-    machine: Machine,
-    why: str,
+    make_longer: MakeEntry, changes: dict[str, object], machine: Machine, why: str
 ) -> None:
     """The same rules as when a model is loaded."""
     verdict = judge_one(make_longer(**changes), machine)
@@ -213,16 +209,14 @@ def test_says_what_of_the_format_cannot_run(
     assert why in verdict.why
 
 
-def test_an_unknown_shape_is_not_judged(make_longer: Callable[..., Entry]) -> None:
+def test_an_unknown_shape_is_not_judged(make_longer: MakeEntry) -> None:
     """It is neither praised nor refused."""
     entry = replace(make_longer(), architecture=None)
     verdict = judge_one(entry, gpu(80))
     assert (Rating.UNKNOWN, None) == (verdict.rating, verdict.need)
 
 
-def test_the_makers_own_checkpoint_comes_first(
-    make_longer: Callable[..., Entry],
-) -> None:
+def test_the_makers_own_checkpoint_comes_first(make_longer: MakeEntry) -> None:
     """A larger one of somebody else's is recommended only where there is no other."""
     own = make_longer()
     other = replace(make_longer(hub_id="other/x"), name="other", parameters=9999)
@@ -237,7 +231,7 @@ def test_the_makers_own_checkpoint_comes_first(
     ("missing", "rating"), [(0, Rating.FITS), (1, Rating.TOO_LARGE)]
 )
 def test_a_gpu_must_hold_every_part_to_the_byte(
-    make_longer: Callable[..., Entry], part: str, missing: int, rating: Rating
+    make_longer: MakeEntry, part: str, missing: int, rating: Rating
 ) -> None:
     """Without the last byte, or without any one part, the model is too large."""
     entry = make_longer(weights_bytes=5 * GIB)
@@ -256,7 +250,7 @@ def test_a_gpu_must_hold_every_part_to_the_byte(
     ("missing", "rating"), [(0, Rating.FITS), (1, Rating.TOO_LARGE)]
 )
 def test_a_cpu_leaves_a_fifth_to_the_rest(
-    make_longer: Callable[..., Entry], missing: int, rating: Rating
+    make_longer: MakeEntry, missing: int, rating: Rating
 ) -> None:
     """Four fifths of the free memory must hold the model, to the byte."""
     entry = make_longer()
@@ -284,7 +278,7 @@ def test_a_gpu_gives_its_share_or_what_is_free(
     [(500_000_000, Rating.FITS), (500_000_001, Rating.TOO_SLOW)],
 )
 def test_ten_tokens_a_second_are_the_least(
-    make_longer: Callable[..., Entry], weights: int, rating: Rating
+    make_longer: MakeEntry, weights: int, rating: Rating
 ) -> None:
     """A core that reads 5 GB/s gives ten tokens of half a gigabyte each."""
     entry = make_longer(weights_bytes=weights)
@@ -297,7 +291,7 @@ def test_ten_tokens_a_second_are_the_least(
     [((7, 5), Rating.FITS), ((7, 4), Rating.CANNOT_RUN), ((10, 0), Rating.FITS)],
 )
 def test_turing_is_the_oldest_gpu(
-    make_longer: Callable[..., Entry], capability: tuple[int, int], rating: Rating
+    make_longer: MakeEntry, capability: tuple[int, int], rating: Rating
 ) -> None:
     """Compute capabilities are pairs of numbers, not decimals."""
     card = replace(gpu(24).gpus[0], capability=capability)
@@ -311,7 +305,7 @@ def test_turing_is_the_oldest_gpu(
     [(2048, Rating.FITS), (2049, Rating.TOO_SHORT), (1_000_000, Rating.TOO_SHORT)],
 )
 def test_a_context_that_the_model_does_not_know_is_not_fitting(
-    make_longer: Callable[..., Entry], context: int, rating: Rating
+    make_longer: MakeEntry, context: int, rating: Rating
 ) -> None:
     """A model of 2,048 tokens does not read a million, however much memory there is."""
     entry = make_longer()
