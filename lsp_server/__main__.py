@@ -1,4 +1,4 @@
-"""Starts the command line, with as little as can be before Ctrl-C is looked after."""
+"""Starts the command line; little runs before Ctrl-C is handled."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, and return the exit status."""
     try:
-        # Imported here: an interruption meanwhile is no traceback.
+        # Imported here, so that Ctrl-C meanwhile prints no traceback.
         from lsp_server.commands import entry  # noqa: PLC0415
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -3,6 +3,7 @@
 ::
 
     MidfillError
+    ├── UnavailableError            the requested part is not installed
     ├── ConfigError                 a setting is unknown or of the wrong type
     ├── ModelError
     │   ├── ModelNotFoundError      no such model folder, or no manifest in it
@@ -55,6 +56,7 @@ __all__ = [
     "RequestRejectedError",
     "StaleChangeError",
     "TrainingError",
+    "UnavailableError",
     "UnknownDocumentError",
     "UnsafeModelError",
     "UnsupportedModelError",
@@ -82,7 +84,7 @@ class MidfillError(Exception):
 
 
 class UnavailableError(MidfillError):
-    """This installation lacks the part that was asked for."""
+    """The requested part is not installed."""
 
 
 class ConfigError(MidfillError):
@@ -144,19 +146,19 @@ class EngineDeadError(EngineError):
 
 
 class DocumentError(MidfillError):
-    """The editor's view of a document and ours cannot be brought together."""
+    """The editor's document and the server's do not agree."""
 
 
 class UnknownDocumentError(DocumentError):
-    """The editor speaks of a document that it never opened."""
+    """The editor names a document that it never opened."""
 
 
 class PositionError(DocumentError):
-    """A range is reversed, or a position is not one."""
+    """A range is reversed, or a position does not exist."""
 
 
 class StaleChangeError(DocumentError):
-    """A change arrived whose version is not newer than the one that we hold."""
+    """A change has a version that is not newer than the server's."""
 
 
 class QuantizeError(MidfillError):
@@ -164,7 +166,7 @@ class QuantizeError(MidfillError):
 
 
 class RegistryError(MidfillError):
-    """The registry of models is not one, or has no model of this name."""
+    """The registry of models is invalid, or has no model of this name."""
 
 
 class PullError(MidfillError):
@@ -184,7 +186,7 @@ class TrainingError(MidfillError):
 
 
 class EvaluationError(MidfillError):
-    """A model cannot be measured: the data, the order or the sandbox is wrong."""
+    """A model cannot be measured: data, options or sandbox are wrong."""
 
 
 class ClientError(MidfillError):
@@ -196,5 +198,5 @@ class AnswerError(ClientError):
 
 
 def _without_full_stop(text: str) -> str:
-    """Leave out one full stop at the end, since the message sets its own."""
+    """Remove one full stop at the end; the message adds its own."""
     return text if text.endswith("..") else text.removesuffix(".")

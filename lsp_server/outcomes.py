@@ -1,7 +1,6 @@
-"""What a request came to: completions, or nothing and the reason, and what was cut.
+"""The result of a request: completions, or the reason for none, and what was cut.
 
-Plain data like `values`, and made for people as well: an empty answer carries a
-sentence that its user understands.
+Plain data like `values`. An empty answer carries a sentence for the user.
 """
 
 import enum
@@ -24,7 +23,7 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a request was answered with nothing.
+    """Why a request has no completion.
 
     Attributes:
         word: Its name in the log.
@@ -56,7 +55,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionResult:
-    """What came of one request.
+    """The result of one request.
 
     Attributes:
         completions: The suggestions, best first.

@@ -1,4 +1,4 @@
-"""What Midfill tells about itself: events on stderr and the times of each request.
+"""Writes events to stderr, and measures the times of each request.
 
 No event ever holds source text, a prompt or a completion: events are names, ids,
 counts and durations.
@@ -16,7 +16,7 @@ __all__ = ["EventFormatter", "RequestTrace", "configure_logging"]
 
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _FOREIGN_PREFIX = "vllm_"
-"""vLLM puts fields of its own into every record of the process."""
+"""vLLM adds fields of its own to every record of the process."""
 
 _NOISY_LOGGERS = ("pygls", "asyncio", "vllm", "transformers", "torch")
 
@@ -25,7 +25,7 @@ class EventFormatter(logging.Formatter):
     """Formats a record as ``time LEVEL event key=value ...``, one line an event."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render one record; fields that were passed as ``extra`` come in order."""
+        """Return one record as a line, with the fields of ``extra`` in their order."""
         stamp = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
         fields = [
             f"{key}={value!r}" if isinstance(value, str) else f"{key}={value}"
@@ -40,10 +40,10 @@ class EventFormatter(logging.Formatter):
 
 
 def configure_logging(level: LogLevel, stream: TextIO) -> None:
-    """Send Midfill's events of at least ``level`` to ``stream``, and hush libraries.
+    """Send Midfill's events of at least ``level`` to ``stream``, and silence libraries.
 
     pygls logs whole message bodies at INFO, that is the user's code, so libraries
-    speak from WARNING on only, whatever the level.
+    log from WARNING on only, whatever the level.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(EventFormatter())
@@ -56,10 +56,10 @@ def configure_logging(level: LogLevel, stream: TextIO) -> None:
 
 
 class RequestTrace:
-    """Takes the times of one request, from its arrival on.
+    """Measures the times of one request, from its arrival on.
 
     Args:
-        clock: Seconds that only grow; replaced in tests.
+        clock: Returns monotonic time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -72,18 +72,18 @@ class RequestTrace:
         self._output_tokens = 0
 
     def prompt_built(self, prompt_tokens: int) -> None:
-        """Note the prompt's length in tokens."""
+        """Record the prompt's length in tokens."""
         self._prompt_tokens = prompt_tokens
 
     def delta_came(self, delta: TokenDelta) -> None:
-        """Note what the engine sent."""
+        """Record what the engine sent."""
         if delta.token_ids and self._first is None:
             self._first = self._clock()
         self._output_tokens += len(delta.token_ids)
         self._cached_tokens = max(self._cached_tokens, delta.num_cached_tokens)
 
     def timings(self) -> RequestTimings:
-        """Tell what the request has cost until now."""
+        """Return what the request has cost until now."""
         first = self._first
         return RequestTimings(
             ttft_ms=None if first is None else (first - self._arrived) * 1e3,

@@ -168,7 +168,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One order to an engine.
+    """A request to an engine to generate text.
 
     Attributes:
         request_id: Unique among the requests in flight.
@@ -195,7 +195,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenDelta:
-    """What an engine generated since the delta before.
+    """What an engine generated since the previous delta.
 
     Attributes:
         token_ids: The new tokens, without stop tokens; may be empty at the end.
@@ -210,7 +210,7 @@ class TokenDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What an engine is, for people and for logs.
+    """The engine's identity, for people and logs.
 
     Attributes:
         name: ``vllm`` or ``scripted``.
@@ -229,7 +229,7 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineHealth:
-    """How an engine is doing.
+    """The state of an engine, and its load.
 
     Attributes:
         state: Where it stands.
@@ -246,7 +246,7 @@ class EngineHealth:
 
 
 class StartStage(enum.Enum):
-    """What a start of an engine is at, in this order."""
+    """The stages of an engine's start, in their order."""
 
     VERIFY = "verify"
     IMPORT = "import"
@@ -258,7 +258,7 @@ class StartStage(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineNews:
-    """What an engine's owner tells of it.
+    """A change of an engine's state, reported to the user.
 
     Attributes:
         state: Where the engine stands.

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from lsp_server.client.answer import Answer
+from lsp_server.commands.display import has_colours, paint
 from lsp_server.commands.editing import (
     Place,
     Target,
@@ -15,7 +16,7 @@ from lsp_server.commands.editing import (
     ready_editor,
     run_until_signal,
 )
-from lsp_server.commands.terminal import has_colours, paint, positive, printable
+from lsp_server.commands.terminal import positive, printable
 from lsp_server.errors import AnswerError, ClientError
 from lsp_server.protocol.convert import split_lines, without_line_end
 
@@ -108,7 +109,7 @@ async def _complete_all(
 
 
 def _serve_arguments(arguments: argparse.Namespace) -> list[str]:
-    """Return what the server is started with."""
+    """Return the arguments that the server is started with."""
     options = (("--config", arguments.config), ("--model", arguments.model))
     return [word for option, value in options if value for word in (option, value)]
 
@@ -121,7 +122,7 @@ def paragraph(target: Target, answer: Answer, *, coloured: bool) -> str:
 
 def ghost_text(text: str, offset: int, answer: Answer, *, coloured: bool) -> str:
     """Return the cursor's line with the suggestion in it, as an editor shows it."""
-    # From the cursor on the first line is the rest of the cursor's own.
+    # The first line after the cursor is the rest of the cursor's line.
     before = printable(split_lines(text[:offset])[-1])
     after = printable(without_line_end(split_lines(text[offset:])[0]))
     suggestion = answer.suggestions[0].text if answer.suggestions else ""
@@ -147,7 +148,7 @@ def times(answer: Answer) -> str:
 def json_line(row: Mapping[str, object]) -> str:
     """Return one object as a line of JSON, in ASCII.
 
-    So it is read the same in every locale, and no control character of a source file
+    ASCII is read the same in every locale, and no control character of a source file
     reaches a terminal.
     """
     return json.dumps(row).replace("\x7f", "\\u007f") + "\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lsp_server.client.answer import Answer
 from lsp_server.commands.complete import as_json, json_line, paragraph
+from lsp_server.commands.display import has_colours
 from lsp_server.commands.editing import (
     Place,
     Target,
@@ -17,7 +18,7 @@ from lsp_server.commands.editing import (
     ready_editor,
     run_until_signal,
 )
-from lsp_server.commands.terminal import has_colours, printable
+from lsp_server.commands.terminal import printable
 from lsp_server.errors import ClientError
 
 __all__ = ["Cursor", "add_arguments", "read_cursors", "run"]

@@ -1,4 +1,4 @@
-"""``midfill doctor``: can completion work on this machine?"""
+"""``midfill doctor``: checks whether completion can work on this machine."""
 
 import argparse
 import json
@@ -9,12 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from lsp_server.commands.terminal import (
-    captured_output,
-    has_colours,
-    paint,
-    printable,
-)
+from lsp_server.commands.display import has_colours, paint
+from lsp_server.commands.terminal import captured_output, printable
 from lsp_server.config import Config, LogLevel
 from lsp_server.doctor.checkup import examine
 from lsp_server.doctor.findings import Finding, Level, can_complete
@@ -54,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0 if completion can work, else 1.
     """
-    # The findings say what goes wrong; the engine's own warnings would come between.
+    # The findings say what is wrong; the engine's warnings would appear among them.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     resolved = resolve(server_layers(arguments.config))
     config, conflicts = settle(
@@ -81,9 +77,9 @@ def quietly(
     """Pass findings on, and keep back what is printed during the checks.
 
     Args:
-        checks: Makes the findings.
-        show_output: Receives what was printed during a check that failed; None keeps
-            that back, too: the finding says what to do.
+        checks: Run one by one; each yields a finding.
+        show_output: Receives what was printed during a check that failed; with None
+            that is dropped, too: the finding says what to do.
     """
     while True:
         with captured_output() as printed:

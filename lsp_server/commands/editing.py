@@ -106,7 +106,7 @@ def run_until_signal(work: Coroutine[None, None, None]) -> None:
     """Run a coroutine to its end; SIGTERM and SIGHUP interrupt it as Ctrl-C does.
 
     Raises:
-        KeyboardInterrupt: It was interrupted, and has cleared up.
+        KeyboardInterrupt: It was interrupted, after it has cleaned up.
     """
 
     async def guarded() -> None:
@@ -133,8 +133,8 @@ def _new_log() -> Path:
 async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessClient]:
     """Start a server as an editor would, and wait until its model is loaded.
 
-    The wait is told on stderr. The server's log is kept only when an error sends the
-    reader there.
+    A line on stderr announces the wait. The server's log is kept only when an error
+    message refers to it.
 
     Raises:
         ClientError: The server cannot be started, or its engine fails.
@@ -163,7 +163,7 @@ async def ask_at(client: HeadlessClient, target: Target) -> Answer:
     """Open the target's text, complete there, and close it again.
 
     Returns:
-        The answer; one without a suggestion has the reason.
+        The answer; without a suggestion, it holds the reason.
 
     Raises:
         AnswerError: This completion failed.

@@ -1,4 +1,4 @@
-"""The command line: parse, run one command, tell errors, return the exit status."""
+"""The command line: parses, runs one command, reports errors, returns the status."""
 
 import argparse
 import contextlib
@@ -32,17 +32,17 @@ _ROOT = Path(__file__).resolve().parents[2]
 _OF_TRAINING = frozenset({"quantize", "eval"})
 """Commands of ``training/``, which only the repository holds."""
 
-_CLEARING_UP = (signal.SIGTERM, signal.SIGHUP)
-"""Signals that end a process without a word, and its temporary files stay."""
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that by default end a process before it can remove temporary files."""
 
 _STATUS_OF_A_BROKEN_PIPE = 141
-"""What a shell gives to a program that such a pipe ended: 128 and SIGPIPE's number."""
+"""What a shell reports of a program ended by SIGPIPE: 128 and the signal's number."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, and return the exit status.
 
-    An error of Midfill's own is told in a sentence; its traceback would help nobody.
+    Midfill's own errors are reported in a sentence, without a traceback.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     chosen = next((word for word in words if not word.startswith("-")), "")
@@ -51,20 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(words, chosen)
     except BrokenPipeError:
-        # Whoever reads has seen enough, as `head` does; nothing more can be said there.
+        # The reader has closed the pipe, as `head` does: nothing more can be written.
         _close_stdout()
         return _STATUS_OF_A_BROKEN_PIPE
     except MidfillError as error:
         sys.stderr.write(printable(f"{name}: {error}\n"))
         return 1
     except OSError as error:
-        # A full disk most often; what stdout still holds could not be written either.
+        # Most often a full disk: what stdout still holds cannot be written either.
         _close_stdout()
         what = error.filename or "stdout"
         sys.stderr.write(printable(f"{name}: {what}: {error.strerror or error}.\n"))
         return 1
     except KeyboardInterrupt:
-        # A coroutine that was made and not yet run is nothing to tell the user.
+        # Python would warn of a coroutine that was made and not yet run.
         warnings.simplefilter("ignore", RuntimeWarning)
         return 130
 
@@ -75,8 +75,8 @@ def _run(words: list[str], chosen: str) -> int:
         with _ended_by_ctrl_c():
             options = _parser(chosen).parse_args(words)
             command = _module_of(options.command)
-        # The server has its own way with signals.
-        ending = _CLEARING_UP if options.command != "serve" else ()
+        # The server handles signals itself.
+        ending = _ENDING if options.command != "serve" else ()
         with _interrupted_by(ending):
             return int(command.run(options))
     finally:
@@ -87,7 +87,7 @@ def _run(words: list[str], chosen: str) -> int:
 def _ended_by_ctrl_c() -> Iterator[None]:
     """Have Ctrl-C end the process at once, without a traceback.
 
-    For what takes half a second and has nothing to clear up: the imports.
+    For the imports, which take half a second and leave nothing to clean up.
     """
     # Where Ctrl-C is ignored, as behind a shell's `&`, it stays so.
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -102,8 +102,8 @@ def _ended_by_ctrl_c() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupted_by(numbers: Iterable[signal.Signals]) -> Iterator[None]:
-    """Have signals interrupt a command as Ctrl-C does, so that it clears up."""
-    # Behind a shell's `&` Ctrl-C is ignored, and these end the process as ever.
+    """Have signals interrupt a command as Ctrl-C does, so that it cleans up."""
+    # Behind a shell's `&` Ctrl-C is ignored; there these keep their default action.
     has_ctrl_c = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     before = {
         number: signal.signal(number, _interrupt)
@@ -119,17 +119,17 @@ def _interrupted_by(numbers: Iterable[signal.Signals]) -> Iterator[None]:
 
 
 def _interrupt(_number: int, _frame: types.FrameType | None) -> None:
-    """Do what Ctrl-C does at the moment: asyncio, for one, has its own way with it."""
+    """Do what Ctrl-C does at this moment; asyncio, for one, replaces its handler."""
     signal.raise_signal(signal.SIGINT)
 
 
 def _close_stdout() -> None:
-    """Send what is still buffered nowhere: the interpreter flushes once more."""
+    """Discard what stdout still buffers, which the interpreter flushes at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
-    """Make the parser; only the chosen command is imported, for a quick start."""
+    """Make the parser; of the commands only the chosen one is imported."""
     parser = argparse.ArgumentParser(
         prog="midfill", description="Code completion from a model of your own."
     )

@@ -1,10 +1,11 @@
-"""``midfill models``: which models there are, which fits, and how to get one."""
+"""``midfill models``: list, compare, check and fetch models."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lsp_server.commands.display import download_meter
 from lsp_server.commands.models_display import (
     advice_lines,
     as_json,
@@ -83,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what is asked, and give the exit status."""
+    """Do what is asked, and return the exit status."""
     actions: Mapping[str, Callable[[argparse.Namespace], int]] = {
         "list": _list,
         "show": _show,
@@ -177,8 +178,9 @@ def _pull(arguments: argparse.Namespace) -> int:
         folder = _require_local(job)
     else:
         transport = _transport(config, arguments.base)
-        folder = pull(job, transport, say=_say, progress=_Meter())
-    # A shipped model of this name would come before it.
+        with download_meter() as meter:
+            folder = pull(job, transport, say=_say, progress=meter)
+    # A shipped model of the same name takes precedence.
     path = folder if name in shipped_models() else name
     _say(f"to use it, set model.path to {path}")
     _print(f"{folder}\n")
@@ -186,13 +188,13 @@ def _pull(arguments: argparse.Namespace) -> int:
 
 
 def _transport(config: Config, base: str) -> Transport:
-    """Give what speaks the source's protocol."""
+    """Return the transport for the source's protocol."""
     allowed = AllowList(places=config.registry.sources.split())
     return S3(allowed) if base.startswith("s3://") else Web(allowed)
 
 
 def _entry_for(name: str, base: str) -> Entry | None:
-    """Give what the registry says; only a source with a manifest needs nothing."""
+    """Return the registry's entry; a source with a manifest can do without one."""
     entries = load_registry()
     if base:
         return next((entry for entry in entries if entry.name == name), None)
@@ -211,7 +213,7 @@ def _require_local(job: PullJob) -> Path:
 
 
 def _folder_of(name: str, config: Config) -> Path:
-    """Find a model that is shipped, a folder, or one that was fetched."""
+    """Return the folder of a shipped or fetched model, or the named folder."""
     folder = pulled_models_folder(config.registry.folder)
     return locate(name, pulled=folder)
 
@@ -242,26 +244,6 @@ def _config(arguments: argparse.Namespace) -> Config:
     for problem in resolved.problems:
         _say(str(problem))
     return resolved.config
-
-
-class _Meter:
-    """Shows how far a download is: a living line on a terminal, else a few lines."""
-
-    def __init__(self) -> None:
-        self._shown = -1
-
-    def __call__(self, name: str, done: int, total: int) -> None:
-        percent = 100 * done // total if total else 100
-        step = percent if sys.stderr.isatty() else percent // 25 * 25
-        if step == self._shown and done < total:
-            return
-        self._shown = -1 if done >= total else step
-        line = f"{name}: {percent} % of {megabytes(total)}"
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[K{line}" + ("\n" if done >= total else ""))
-        else:
-            sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
 
 
 def _say(sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""How models look on a terminal, and in JSON."""
+"""Renders models and advice as lines for a terminal, and as JSON."""
 
 import dataclasses
 import json
@@ -29,13 +29,13 @@ _OPEN = "not known"
 
 
 def as_json(entries: Sequence[Entry]) -> str:
-    """Give entries as JSON, one object each; null is "not known"."""
+    """Return entries as JSON, one object each; null is "not known"."""
     values = [dataclasses.asdict(entry) for entry in entries]
     return json.dumps(values, indent=2) + "\n"
 
 
 def list_lines(entries: Sequence[Entry]) -> Iterator[str]:
-    """Give one line for each model, under a head."""
+    """Yield a header, and one line for each model."""
     yield f"{'name':28} {'size':>7} {'context':>8} {'family':18} {'format':14} licence"
     for entry in entries:
         yield (
@@ -46,7 +46,7 @@ def list_lines(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def entry_lines(entry: Entry) -> Iterator[str]:
-    """Give everything that is known of a model, and where it is from."""
+    """Yield everything that is known about a model, with its sources."""
     yield f"{entry.name}: {_size(entry.parameters)} parameters"
     if entry.active_parameters is not None:
         yield f"  active          {_size(entry.active_parameters)} for each token"
@@ -72,7 +72,7 @@ def entry_lines(entry: Entry) -> Iterator[str]:
 def advice_lines(
     verdicts: Sequence[Verdict], machine: Machine, load: Load
 ) -> Iterator[str]:
-    """Say what fits, why, and why the rest does not."""
+    """Yield which model is recommended, and why each other one is not."""
     yield _machine_line(machine)
     yield (
         f"Asked for: {load.context_tokens} tokens of context, "
@@ -101,7 +101,7 @@ def advice_lines(
 
 
 def verdicts_json(verdicts: Sequence[Verdict]) -> str:
-    """Give verdicts as JSON, sizes in bytes."""
+    """Return verdicts as JSON, sizes in bytes."""
     best = recommended(verdicts)
     values = {
         "recommended": best and best.entry.name,
@@ -120,7 +120,7 @@ def verdicts_json(verdicts: Sequence[Verdict]) -> str:
 
 
 def megabytes(count: int) -> str:
-    """Say a number of bytes."""
+    """Return a number of bytes in megabytes, for people."""
     return f"{count / _MEGABYTE:,.1f} MB"
 
 
@@ -161,7 +161,7 @@ def _need_lines(verdict: Verdict) -> Iterator[str]:
 
 
 def _settings_lines(verdict: Verdict, machine: Machine, load: Load) -> Iterator[str]:
-    """Say which settings give what was counted; by default a whole context fits."""
+    """Yield the settings that the estimate assumes, where they are not the defaults."""
     wanted = []
     if load.context_tokens < verdict.entry.context_length:
         wanted.append(f"engine.max_model_len = {load.context_tokens}")

@@ -1,4 +1,4 @@
-"""What the commands share on a terminal: arguments, streams, colours, safe text."""
+"""What the commands share at a terminal: arguments, streams, and safe text."""
 
 import argparse
 import contextlib
@@ -9,20 +9,9 @@ import tempfile
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import BinaryIO, cast
 
-from rich.color import ColorSystem
-from rich.console import Console
-from rich.style import Style
-
-__all__ = [
-    "captured_output",
-    "has_colours",
-    "make_streams_lenient",
-    "paint",
-    "positive",
-    "printable",
-]
+__all__ = ["captured_output", "make_streams_lenient", "positive", "printable"]
 
 _KEPT = frozenset("\n\t\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
@@ -59,23 +48,6 @@ def printable(text: str) -> str:
         else char.encode("unicode_escape").decode("ascii")
         for char in text
     )
-
-
-def has_colours(stream: TextIO) -> bool:
-    """Return whether colours would be seen: a terminal, and no wish against them.
-
-    Source: https://no-color.org
-    """
-    console = Console(file=stream)
-    return console.color_system is not None and not console.no_color
-
-
-def paint(text: str, style: str) -> str:
-    """Return ``text`` in a style of rich's, such as ``bold green``, as it stands.
-
-    Rich's own printing would expand the tabs of code, and wrap its lines.
-    """
-    return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
 
 
 def make_streams_lenient() -> None:

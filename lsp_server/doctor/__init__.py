@@ -1,1 +1,1 @@
-"""Examines a machine: can Midfill complete code here, and if not, what to do."""
+"""Checks whether Midfill can complete code on this machine, and what to do if not."""

@@ -120,7 +120,7 @@ def _generation(
             "not tried, since it would fail for the reasons above",
             "mend the failures above, and run midfill doctor again",
         )
-    # Whether completions are offered has been told; here it is whether they work.
+    # `check_offered` has reported whether they are offered; here they must work.
     offered = replace(config.completion, enabled=True, disabled_languages="")
     config = replace(config, completion=offered)
     return check_generation(config, model, starter_of(config.engine.kind))

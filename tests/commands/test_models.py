@@ -192,18 +192,22 @@ def test_pull_then_offline_then_verify(
     assert 0 == main(["models", "verify", "mine"])
 
 
-def test_progress_is_one_living_line_on_a_terminal(
+def test_progress_is_a_bar_on_a_terminal(
     mirror: str,
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is written over, and ended when the file is there."""
+    """It is redrawn, and stands complete when the file is there."""
     monkeypatch.setenv("MIDFILL_REGISTRY_SOURCES", mirror)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
     assert 0 == main(["models", "pull", "mine", "--from", mirror])
     shown = capsys.readouterr().err
-    assert "\r\x1b[Kmodel.safetensors: 100 % of 0.0 MB\n" in shown
+    assert "model.safetensors" in shown
+    assert "━━━━" in shown
+    assert "100%" in shown
     assert home.is_dir()
 
 

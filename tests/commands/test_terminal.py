@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from lsp_server.commands.terminal import captured_output, has_colours, paint, positive
+from lsp_server.commands.display import has_colours, paint
+from lsp_server.commands.terminal import captured_output, positive
 
 # In a process of its own, where Python's streams lead to the descriptors, as they do
 # when somebody runs a command.
