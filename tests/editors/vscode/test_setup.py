@@ -113,6 +113,7 @@ def test_there_is_nothing_to_install_with(machine: Machine) -> None:
     window.press_button("not installed", "Set up server")
     window.events.wait("setup", kind="failed")
     window.message("neither Python").first.wait_for()
+    window.message(PROGRESS).wait_for(state="detached")
     window.shot("setup-failed")
     assert 1 == len(window.messages)
 
