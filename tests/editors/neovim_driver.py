@@ -5,6 +5,7 @@ which Neovim sends on as an RPC notification, and a wait ends with the notificat
 with Neovim's own timer.
 """
 
+import asyncio
 import contextlib
 import itertools
 from collections import deque
@@ -264,7 +265,14 @@ class Neovim:
 
     def end(self) -> None:
         """End Neovim however it is."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            process.kill()
+            process.wait(timeout=10)
+        # Else pynvim closes its loop before that has closed the pipes. When it hears of
+        # the end it stops the loop.
+        for _ in range(5):
+            with contextlib.suppress(RuntimeError):
+                self._nvim.loop.run_until_complete(asyncio.sleep(0))
         with contextlib.suppress(OSError, EOFError):
             self._nvim.close()
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(self.pid).kill()

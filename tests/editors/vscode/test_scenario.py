@@ -143,8 +143,10 @@ def test_tab_indents_where_nothing_is_shown(window: Window) -> None:
 def test_toggles(window: Window, title: str) -> None:
     """Switched off, nothing is asked; switched on again, it is."""
     window.open("switch.py")
-    mark = window.events.mark()
+    before = window.events.mark()
     window.command(title)
+    # Only from here on: a key of the test before may have been asked for late.
+    mark = window.events.wait_until_after("status", since=before, kind="off")
     window.wait_for_status(r"^\$\(circle-slash\) Midfill$")
     window.focus()
     window.type("\n    x = 1 + ")
@@ -170,10 +172,11 @@ def test_toggles(window: Window, title: str) -> None:
 def test_snooze(window: Window) -> None:
     """Snoozed, nothing comes by itself, and a request by hand is answered."""
     window.open("snooze.py")
-    mark = window.events.mark()
+    before = window.events.mark()
     window.command("Midfill: Snooze Completions…")
     window.shot("snooze-choices")
     window.choose("5 minutes")
+    mark = window.events.wait_until_after("status", since=before, kind="off")
     window.wait_for_status(r"^\$\(circle-slash\) Midfill$")
     window.focus()
     window.type("    x = ")
