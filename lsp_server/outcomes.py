@@ -6,9 +6,55 @@ Plain data like `values`. An empty answer carries a sentence for the user.
 import enum
 from dataclasses import dataclass
 
-from lsp_server.values import Completion, CompletionScope, Prompt, RequestTimings
+from lsp_server.values import CompletionScope, Prompt
 
-__all__ = ["CompletionResult", "Cut", "Ending", "Reason"]
+__all__ = [
+    "Completion",
+    "CompletionResult",
+    "Cut",
+    "Ending",
+    "Reason",
+    "RequestTimings",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestTimings:
+    """What one completion cost.
+
+    Attributes:
+        ttft_ms: Time to first token, from the request's arrival, in milliseconds;
+            None when no token came.
+        total_ms: Time from arrival to the finished completion, in milliseconds.
+        prompt_tokens: Tokens in the prompt.
+        cached_tokens: Prompt tokens found in the engine's prefix cache.
+        output_tokens: Tokens generated, those cut away later included.
+    """
+
+    ttft_ms: float | None
+    total_ms: float
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A finished suggestion.
+
+    Attributes:
+        completion_id: The request id, the same in logs and in the protocol.
+        text: The text to insert, with line feeds as line ends.
+        start: Where it goes in the snapshot, in code points.
+        end: Up to where it replaces the snapshot's text, in code points.
+        timings: What it cost.
+    """
+
+    completion_id: str
+    text: str
+    start: int
+    end: int
+    timings: RequestTimings
 
 
 class Ending(enum.Enum):

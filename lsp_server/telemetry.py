@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TextIO
 
 from lsp_server.config import LogLevel
-from lsp_server.values import RequestTimings, TokenDelta
+from lsp_server.outcomes import RequestTimings
+from lsp_server.values import TokenDelta
 
 __all__ = ["EventFormatter", "RequestTrace", "configure_logging"]
 

@@ -5,9 +5,9 @@ import os
 
 from lsprotocol import types
 
+from lsp_server.outcomes import RequestTimings
 from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.protocol.dispatch import TIMINGS_METHOD
-from lsp_server.values import RequestTimings
 
 __all__ = ["ServerNews", "introduction"]
 

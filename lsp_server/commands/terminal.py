@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import math
 import os
 import sys
 import tempfile
@@ -11,7 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-__all__ = ["captured_output", "make_streams_lenient", "positive", "printable"]
+__all__ = [
+    "captured_output",
+    "make_streams_lenient",
+    "positive",
+    "positive_number",
+    "printable",
+]
 
 _KEPT = frozenset("\n\t\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
@@ -30,6 +37,21 @@ def positive(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return number
+
+
+def positive_number(text: str) -> float:
+    """Read a number above 0, for argparse.
+
+    Raises:
+        ArgumentTypeError: It is not one; argparse shows the message.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
 
 

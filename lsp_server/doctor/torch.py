@@ -1,7 +1,6 @@
 """Asks PyTorch about itself and this machine, and checks its build and its origin.
 
-PyTorch is asked in a process of its own, ``python -m lsp_server.doctor.torch
-cpu|cuda``: a broken PyTorch can end its process, and then only the question ends.
+PyTorch is asked by this module as a program: a broken PyTorch can end its process.
 
 It must come from one installer. conda's builds link other libraries (CUDA, OpenMP, MKL)
 than the wheels that vLLM is compiled against, and neither installer sees the other's

@@ -24,10 +24,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import psutil
 import torch
 
 from lsp_server.engine import int4
+from lsp_server.hardware import free_memory_bytes
 
 if TYPE_CHECKING:
     from vllm.model_executor.kernels.linear.mixed_precision import MPLinearLayerConfig
@@ -139,7 +139,7 @@ def int4_kernel() -> type:
             """Compute how much memory this layer's float32 copy may take."""
             super().__init__(c, w_q_param_name, w_s_param_name, w_zp_param_name)
             model = get_current_vllm_config().model_config
-            free_bytes = psutil.virtual_memory().available
+            free_bytes = free_memory_bytes()
             share = _COPY_SHARE / model.hf_text_config.num_hidden_layers
             self._room_bytes = int(free_bytes * share)
 

@@ -8,11 +8,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from lsp_server.config import Device, Dtype, EngineConfig
 from lsp_server.errors import ConfigError, EngineStartError
 from lsp_server.files import user_folder
+from lsp_server.hardware import free_memory_bytes, read_cpu
 
 __all__ = [
     "VllmOptions",
@@ -173,7 +172,7 @@ def require_memory(model_folder: Path, *, kv_cache_bytes: int) -> None:
         EngineStartError: They do not fit.
     """
     weights_bytes = sum(p.stat().st_size for p in model_folder.glob("*.safetensors"))
-    free_bytes = psutil.virtual_memory().available
+    free_bytes = free_memory_bytes()
     if weights_bytes + kv_cache_bytes <= free_bytes:
         return
     raise EngineStartError(
@@ -195,13 +194,15 @@ def prepare_environment(device: Device) -> None:
     """
     os.environ.update(_FORCED)
     defaults = dict(_DEFAULTS)
-    parallel = len(os.sched_getaffinity(0)) >= _CORES_FOR_PARALLEL_ENCODING
+    cpu = read_cpu()
+    parallel = cpu.usable_processors >= _CORES_FOR_PARALLEL_ENCODING
     defaults["TOKENIZERS_PARALLELISM"] = "true" if parallel else "false"
     if device is Device.CUDA and importlib.util.find_spec("flashinfer") is None:
         # vLLM uses flashinfer's sampler by default, and stops if it is not there.
         defaults["VLLM_USE_FLASHINFER_SAMPLER"] = "0"
     if device is Device.CPU:
-        defaults |= _OPENMP | {"OMP_NUM_THREADS": str(_compute_threads())}
+        threads = min(cpu.usable_cores, _MOST_THREADS)
+        defaults |= _OPENMP | {"OMP_NUM_THREADS": str(threads)}
     if folder := user_folder("cache"):
         # PyTorch's default is the temporary folder, which all users share.
         defaults["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "torchinductor")
@@ -210,11 +211,3 @@ def prepare_environment(device: Device) -> None:
     warnings = [w for w in os.environ.get("PYTHONWARNINGS", "").split(",") if w]
     if _TRACKER_WARNING not in warnings:
         os.environ["PYTHONWARNINGS"] = ",".join([*warnings, _TRACKER_WARNING])
-
-
-def _compute_threads() -> int:
-    """Return one thread for each physical core that this process may use."""
-    logical = psutil.cpu_count() or 1
-    per_core = max(1, logical // (psutil.cpu_count(logical=False) or logical))
-    usable = len(os.sched_getaffinity(0)) // per_core
-    return max(1, min(usable, _MOST_THREADS))

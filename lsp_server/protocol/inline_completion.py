@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from lsprotocol import types
 
+from lsp_server.outcomes import Completion
 from lsp_server.protocol.convert import PositionEncoding, range_at
 from lsp_server.protocol.document import Document, Documents
 from lsp_server.text import with_line_feeds
-from lsp_server.values import Completion, Snapshot, Trigger
+from lsp_server.values import Snapshot, Trigger
 
 __all__ = [
     "CompletionOrder",

@@ -13,6 +13,7 @@ from typing import NoReturn
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
+from lsp_server.outcomes import RequestTimings
 from lsp_server.protocol import watchdog
 from lsp_server.protocol.dispatch import TIMINGS_METHOD, MidfillProtocol, wants
 from lsp_server.protocol.extensions import TRACE_METHOD
@@ -29,7 +30,6 @@ from lsp_server.protocol.progress import EditorProgress, EngineReporter, NoProgr
 from lsp_server.protocol.session import Configurator, Session
 from lsp_server.protocol.status import STATUS_METHOD, Status
 from lsp_server.protocol.watchdog import wait_for_end
-from lsp_server.values import RequestTimings
 
 __all__ = ["MidfillServer", "run_stdio", "serve"]
 

@@ -13,7 +13,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcInternalError
 
 from lsp_server.errors import MidfillError
-from lsp_server.outcomes import CompletionResult, Reason
+from lsp_server.outcomes import CompletionResult, Reason, RequestTimings
 from lsp_server.protocol.extensions import Acceptances, TracedRequest, trace_values
 from lsp_server.protocol.inline_completion import (
     CompletionOrder,
@@ -26,7 +26,7 @@ from lsp_server.service.backend import Backend
 from lsp_server.service.inflight import Inflight
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.text import with_line_feeds
-from lsp_server.values import EngineNews, EngineState, RequestTimings
+from lsp_server.values import EngineNews, EngineState
 
 __all__ = ["Configurator", "DocumentSink", "Session", "TimingsSink"]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lsp_server.config import CompletionConfig
 from lsp_server.context.cursor import CursorContext
 from lsp_server.engine.base import Engine
-from lsp_server.outcomes import CompletionResult, Reason
+from lsp_server.outcomes import Completion, CompletionResult, Reason, RequestTimings
 from lsp_server.postprocess.pipeline import Outcome, postprocess
 from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.builder import PromptBuilder
@@ -20,12 +20,10 @@ from lsp_server.service.trigger import choose_scope, why_unsuitable
 from lsp_server.service.typed_ahead import TypedAhead, may_begin_with
 from lsp_server.telemetry import RequestTrace
 from lsp_server.values import (
-    Completion,
     CompletionScope,
     FinishReason,
     GenerationRequest,
     Prompt,
-    RequestTimings,
     Snapshot,
     Trigger,
 )

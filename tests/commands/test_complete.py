@@ -9,7 +9,7 @@ import pytest
 from lsp_server.client.answer import Answer, Suggestion
 from lsp_server.commands.complete import as_json, ghost_text, json_line, times
 from lsp_server.commands.editing import Place
-from lsp_server.values import RequestTimings
+from lsp_server.outcomes import RequestTimings
 
 TIMINGS = RequestTimings(
     ttft_ms=12.4, total_ms=30.0, prompt_tokens=40, cached_tokens=32, output_tokens=5

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from lsp_server.commands.display import has_colours, paint
-from lsp_server.commands.terminal import captured_output, positive
+from lsp_server.commands.terminal import captured_output, positive, positive_number
 
 # In a process of its own, where Python's streams lead to the descriptors, as they do
 # when somebody runs a command.
@@ -105,3 +105,11 @@ def test_a_count_is_a_whole_number_from_1(text: str) -> None:
     assert 12 == positive("12")
     with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is not a whole"):
         positive(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1.5", "x", "", "nan", "inf"])
+def test_a_duration_is_a_number_above_0(text: str) -> None:
+    """Parts of a whole are accepted; anything else is refused."""
+    assert 0.5 == positive_number("0.5")
+    with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is not a number"):
+        positive_number(text)

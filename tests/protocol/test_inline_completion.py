@@ -16,9 +16,10 @@ from piped_editor import (
     error_code,
 )
 
+from lsp_server.outcomes import Completion, RequestTimings
 from lsp_server.protocol.inline_completion import rest_of, typed_between
 from lsp_server.text import with_line_feeds
-from lsp_server.values import Completion, RequestTimings, Snapshot, Trigger
+from lsp_server.values import Snapshot, Trigger
 
 METHOD = "textDocument/inlineCompletion"
 

@@ -19,8 +19,9 @@ from piped_editor import (
     frame,
 )
 
+from lsp_server.outcomes import Completion
 from lsp_server.protocol.server import MidfillServer
-from lsp_server.values import Completion, EngineState, Snapshot
+from lsp_server.values import EngineState, Snapshot
 
 
 async def test_initialize_tells_what_the_server_can(connect: Connect) -> None:

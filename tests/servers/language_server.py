@@ -4,8 +4,9 @@ import sys
 
 from fault_backends import EchoBackend, FixedConfigurator, completion
 
+from lsp_server.outcomes import Completion
 from lsp_server.protocol.server import run_stdio
-from lsp_server.values import Completion, Snapshot
+from lsp_server.values import Snapshot
 
 
 class LanguageBackend(EchoBackend):

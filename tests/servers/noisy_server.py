@@ -7,9 +7,10 @@ import sys
 
 from fault_backends import EchoBackend, FixedConfigurator
 
+from lsp_server.outcomes import Completion
 from lsp_server.protocol.server import run_stdio
 from lsp_server.service.backend import EngineListener
-from lsp_server.values import Completion, Snapshot
+from lsp_server.values import Snapshot
 
 
 def make_noise(when: str) -> None:

@@ -18,10 +18,11 @@ from lsp_server.config import (
 )
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
+from lsp_server.outcomes import Completion
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import LocalBackend, starter_of
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import Completion, EngineNews, EngineState, Snapshot, Trigger
+from lsp_server.values import EngineNews, EngineState, Snapshot, Trigger
 
 CONFIG = Config(
     engine=EngineConfig(kind=EngineKind.SCRIPTED), scripted=ScriptConfig(text="1\n")

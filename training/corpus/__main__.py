@@ -1,11 +1,12 @@
 """``python -m training.corpus``: the command line of the corpus builder."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
+from lsp_server.commands.terminal import positive
 from lsp_server.errors import MidfillError
+from lsp_server.hardware import read_cpu
 from lsp_server.modelstore.progress import LineProgress
 from training.corpus.output import HELD_OUT, TRAIN, CorpusManifest
 from training.corpus.pipeline import BuildOptions, build_corpus
@@ -77,21 +78,14 @@ def _parser() -> argparse.ArgumentParser:
         default=0.8,
         help="share of common word runs from which on a file counts as a copy (0.8)",
     )
-    add("--shard-mib", type=_positive, default=64, help="MiB of text per shard (64)")
+    add("--shard-mib", type=positive, default=64, help="MiB of text per shard (64)")
     add(
         "--workers",
-        type=_positive,
-        default=os.cpu_count() or 1,
+        type=positive,
+        default=read_cpu().usable_processors,
         help="worker processes (default %(default)s)",
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
-    return number
 
 
 def _report(options: BuildOptions, manifest: CorpusManifest) -> str:

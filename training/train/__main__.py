@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from lsp_server.commands.terminal import positive_number
 from lsp_server.errors import MidfillError
 from training.eval.human_eval import read_human_eval
 from training.eval.values import Task
@@ -80,8 +81,16 @@ def _parser() -> argparse.ArgumentParser:
         help="change a setting of the file, such as data.apart=true; repeatable",
     )
     add("--resume", action="store_true", help="continue from the checkpoint in --out")
-    add("--minutes", type=_positive, help="length of the run; the schedule follows it")
-    add("--pause", type=_positive, help="minutes after which to stop, to resume later")
+    add(
+        "--minutes",
+        type=positive_number,
+        help="length of the run; the schedule follows it",
+    )
+    add(
+        "--pause",
+        type=positive_number,
+        help="minutes after which to stop, to resume later",
+    )
     add(
         "--tasks",
         type=Path,
@@ -94,13 +103,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--tokenizer", help="tokenizer folder, instead of the file's")
     add("--workers", type=int, help="worker processes, instead of the file's")
     return parser
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
-    return number
 
 
 if __name__ == "__main__":
