@@ -205,6 +205,14 @@ def test_json_lines_come_back(tmp_path: Path) -> None:
         )
 
 
+def test_only_a_line_feed_ends_a_row(tmp_path: Path) -> None:
+    """A carriage return is white space to JSON, and so are those of other systems."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"a":\r1}\r\n{"a": 2}')
+    rows = list(read_json_lines(path, error=CorpusError, remedy="r"))
+    assert [{"a": 1}, {"a": 2}] == rows
+
+
 def test_json_lines_are_the_same_bytes(tmp_path: Path) -> None:
     """Neither a file's name nor the time is in it."""
     for name in ("one.gz", "other.gz"):

@@ -1,6 +1,7 @@
 """Only allowed places are asked, and what fails is an error, not a traceback."""
 
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -129,8 +130,11 @@ def test_a_silent_server_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         web = Web(AllowList(places=[address]), timeout_s=0.1)
+        started_s = time.monotonic()
         with pytest.raises(PullError, match="cannot be reached"):
             read(web, f"{address}/a")
+    # httpx' own limit is five seconds.
+    assert time.monotonic() - started_s < 4
 
 
 def test_a_redirect_to_an_allowed_place_is_followed(site: Site, web: Web) -> None:
