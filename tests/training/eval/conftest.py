@@ -11,24 +11,28 @@ from lsp_server.config import Device, EngineConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.modelstore.locate import shipped_models
-from training.eval.contender import Contender, Entrant, load_contender
 from training.eval.evaluation import StartEngine
+from training.eval.model import (
+    EvaluatedModel,
+    ModelArgument,
+    load_evaluated_model,
+)
 from training.eval.values import Extent, Score, Task, View
 
 STARTER = "midfill-starter-88m"
 
 
 @pytest.fixture(scope="session")
-def contender() -> Contender:
-    """Give the shipped model."""
-    return load_contender(
-        Entrant(name="", place=str(shipped_models()[STARTER])), Device.CPU
+def model() -> EvaluatedModel:
+    """Return the shipped model."""
+    return load_evaluated_model(
+        ModelArgument(name="", place=str(shipped_models()[STARTER])), Device.CPU
     )
 
 
 @pytest.fixture
 def make_task() -> Callable[..., Task]:
-    """Give what makes a task; what is not said is small and sound."""
+    """Return what makes a task; what is not said is small and sound."""
 
     def make(
         *,
@@ -54,7 +58,7 @@ def make_task() -> Callable[..., Task]:
 
 @pytest.fixture
 def make_score() -> Callable[..., Score]:
-    """Give what makes a score."""
+    """Return what makes a score."""
 
     def make(task_id: str, **others: object) -> Score:
         values: dict[str, object] = {
@@ -76,7 +80,7 @@ def make_score() -> Callable[..., Score]:
 
 @pytest.fixture
 def write_lines(tmp_path: Path) -> Callable[[str, Sequence[object]], Path]:
-    """Give what writes gzipped JSON lines."""
+    """Return what writes gzipped JSON lines."""
 
     def write(name: str, rows: Sequence[object]) -> Path:
         path = tmp_path / name
@@ -89,7 +93,7 @@ def write_lines(tmp_path: Path) -> Callable[[str, Sequence[object]], Path]:
 
 @pytest.fixture
 def rows() -> list[Mapping[str, str]]:
-    """Give tasks of both sets in the benchmark's form, written for this test."""
+    """Return tasks of both sets in the benchmark's form, written for this test."""
     single = {
         "task_id": "SingleLineInfilling/HumanEval/0/L0",
         "entry_point": "double",
@@ -117,11 +121,11 @@ def rows() -> list[Mapping[str, str]]:
 
 @pytest.fixture
 def answer_with() -> Callable[[str], StartEngine]:
-    """Give what starts an engine that answers everything with one text, and ends."""
+    """Return what starts an engine that answers everything with one text, and ends."""
 
     def make(text: str) -> StartEngine:
-        async def start(contender: Contender, _config: EngineConfig) -> Engine:
-            ids = contender.tokenizer.encode(text)
+        async def start(model: EvaluatedModel, _config: EngineConfig) -> Engine:
+            ids = model.tokenizer.encode(text)
             return await ScriptedEngine.start(Script(answer_ids=ids))
 
         return start

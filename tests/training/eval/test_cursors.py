@@ -11,7 +11,7 @@ from lsp_server.context.cursor import CursorContext
 from lsp_server.service.trigger import choose_scope
 from lsp_server.values import CompletionScope, Snapshot, Trigger
 from training.eval import cursors
-from training.eval.cursors import Gap, Kind, draw_gap, parse_quietly
+from training.eval.cursors import Gap, Kind, draw_gap, parse_or_none
 
 TEXT = '''"""Says how things are."""
 
@@ -34,13 +34,13 @@ SOURCES = [TEXT, Path(cursors.__file__).read_text(encoding="utf-8")]
 
 
 def lot(seed: int) -> random.Random:
-    """Give a lot that can be drawn again."""
+    """Return a lot that can be drawn again."""
     return random.Random(seed)  # noqa: S311 - a sample, no secret
 
 
 def gaps(kind: Kind, text: str = TEXT) -> set[str]:
     """The missing texts of this kind that 200 draws find."""
-    tree = parse_quietly(text)
+    tree = parse_or_none(text)
     assert tree is not None
     drawn = (draw_gap(text, tree, kind, lot(seed)) for seed in range(200))
     return {text[gap.start : gap.end] for gap in drawn if gap is not None}
@@ -90,7 +90,7 @@ def test_mid_lines() -> None:
 @given(seed=st.integers(0, 10_000), which=st.sampled_from(SOURCES))
 def test_gap_is_a_true_piece(kind: Kind, seed: int, which: str) -> None:
     """A gap holds code, stays in the file, and its place fits its kind."""
-    tree = parse_quietly(which)
+    tree = parse_or_none(which)
     assert tree is not None
     gap = draw_gap(which, tree, kind, lot(seed))
     assert gap is not None
@@ -117,7 +117,7 @@ def test_gap_is_a_true_piece(kind: Kind, seed: int, which: str) -> None:
 @pytest.mark.parametrize("source", SOURCES)
 def test_server_completes_a_block_in_an_empty_body(source: str) -> None:
     """Where a body is missing, the server too would write a block."""
-    tree = parse_quietly(source)
+    tree = parse_or_none(source)
     assert tree is not None
     for seed in range(30):
         gap = draw_gap(source, tree, Kind.EMPTY_BODY, lot(seed))
@@ -136,7 +136,7 @@ def test_server_completes_a_block_in_an_empty_body(source: str) -> None:
 
 def test_nothing_to_find() -> None:
     """A file without a place of a kind gives none."""
-    tree = parse_quietly("x = 1\n")
+    tree = parse_or_none("x = 1\n")
     assert tree is not None
     for kind in Kind:
         assert draw_gap("x = 1\n", tree, kind, lot(0)) is None
@@ -144,7 +144,7 @@ def test_nothing_to_find() -> None:
 
 def test_lot_repeats() -> None:
     """The same lot gives the same gap."""
-    tree = parse_quietly(TEXT)
+    tree = parse_or_none(TEXT)
     assert tree is not None
     drawn = [draw_gap(TEXT, tree, Kind.MID_LINE, lot(seed)) for seed in (1, 1, 2)]
     assert isinstance(drawn[0], Gap)
@@ -154,4 +154,4 @@ def test_lot_repeats() -> None:
 @pytest.mark.parametrize("text", ["def f(:", "x = '\0'", "(" * 5000])
 def test_no_python(text: str) -> None:
     """What cannot be parsed is passed over, whatever the reason."""
-    assert parse_quietly(text) is None
+    assert parse_or_none(text) is None

@@ -10,40 +10,40 @@ from lsp_server.config import EngineConfig, PromptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.errors import EngineDeadError, EvaluationError
+from lsp_server.modelstore.progress import LineProgress
 from lsp_server.values import EngineState
 from training.eval import sandbox
-from training.eval.contender import Contender
 from training.eval.evaluation import Outcome, StartEngine, evaluate
-from training.eval.human_eval import read_human_eval
-from training.eval.progress import Progress
+from training.eval.model import EvaluatedModel
+from training.eval.suites import read_human_eval
 from training.eval.values import Extent, Task, View
 
 WriteLines = Callable[[str, Sequence[object]], Path]
 
 
 async def outcome_of(
-    contender: Contender, tasks: Sequence[Task], start_engine: StartEngine
+    model: EvaluatedModel, tasks: Sequence[Task], start_engine: StartEngine
 ) -> Outcome:
     """What comes of the tasks on such an engine."""
     return await evaluate(
-        contender,
+        model,
         tasks,
         engine_config=EngineConfig(),
         prompt_config=PromptConfig(),
-        progress=Progress(io.StringIO()),
+        progress=LineProgress(io.StringIO()),
         start_engine=start_engine,
     )
 
 
 async def test_tests_decide(
-    contender: Contender,
+    model: EvaluatedModel,
     write_lines: WriteLines,
     rows: Sequence[Mapping[str, str]],
     answer_with: Callable[[str], StartEngine],
 ) -> None:
     """Another text than the missing one passes, if it does what the test asks for."""
     tasks, _ = read_human_eval([write_lines("a.gz", rows[:2])], limit=None, seed=0)
-    outcome = await outcome_of(contender, tasks, answer_with("    return x + x\n"))
+    outcome = await outcome_of(model, tasks, answer_with("    return x + x\n"))
     assert [
         ("SingleLineInfilling/HumanEval/0/L0", View.WITH_SUFFIX, False, True, True),
         ("SingleLineInfilling/HumanEval/2/L0", View.WITH_SUFFIX, False, True, True),
@@ -57,7 +57,7 @@ async def test_tests_decide(
 
 
 async def test_sandbox_that_cannot_work(
-    contender: Contender,
+    model: EvaluatedModel,
     write_lines: WriteLines,
     rows: Sequence[Mapping[str, str]],
     answer_with: Callable[[str], StartEngine],
@@ -70,18 +70,18 @@ async def test_sandbox_that_cannot_work(
     monkeypatch.setattr(sandbox, "_CHILD", child)
     tasks, _ = read_human_eval([path], limit=None, seed=0)
     with pytest.raises(EvaluationError, match="sandbox"):
-        await outcome_of(contender, tasks, answer_with("x"))
+        await outcome_of(model, tasks, answer_with("x"))
 
 
 async def test_wrong_answer_fails_its_test(
-    contender: Contender,
+    model: EvaluatedModel,
     write_lines: WriteLines,
     rows: Sequence[Mapping[str, str]],
     answer_with: Callable[[str], StartEngine],
 ) -> None:
     """An answer for one task is wrong for the other."""
     tasks, _ = read_human_eval([write_lines("a.gz", rows[:2])], limit=None, seed=0)
-    outcome = await outcome_of(contender, tasks, answer_with("    y = 2\n"))
+    outcome = await outcome_of(model, tasks, answer_with("    y = 2\n"))
     with_suffix = [each for each in outcome.scores if each.view is View.WITH_SUFFIX]
     assert [(False, False), (True, True)] == [
         (each.exact, each.passed) for each in with_suffix
@@ -89,13 +89,13 @@ async def test_wrong_answer_fails_its_test(
 
 
 async def test_without_tests_filters_are_judged(
-    contender: Contender,
+    model: EvaluatedModel,
     make_task: Callable[..., Task],
     answer_with: Callable[[str], StartEngine],
 ) -> None:
     """Where there is no test, what the server would show is judged too."""
     task = make_task(prefix="print(", middle="total", suffix=")\n", extent=Extent.LINE)
-    outcome = await outcome_of(contender, [task], answer_with("total)"))
+    outcome = await outcome_of(model, [task], answer_with("total)"))
     assert [
         (View.WITH_SUFFIX, False, None),
         (View.NO_SUFFIX, False, None),
@@ -105,20 +105,20 @@ async def test_without_tests_filters_are_judged(
 
 @pytest.mark.parametrize("die_after", [0, 1])
 async def test_engine_ends(
-    contender: Contender, make_task: Callable[..., Task], die_after: int
+    model: EvaluatedModel, make_task: Callable[..., Task], die_after: int
 ) -> None:
     """The engine is closed when all is done, and when something fails."""
     engines: list[ScriptedEngine] = []
 
-    async def start(_contender: Contender, _config: EngineConfig) -> Engine:
-        ids = contender.tokenizer.encode("a b c")
+    async def start(_model: EvaluatedModel, _config: EngineConfig) -> Engine:
+        ids = model.tokenizer.encode("a b c")
         script = Script(answer_ids=ids, die_after_requests=die_after)
         engines.append(ScriptedEngine(script))
         return engines[0]
 
     if die_after:
         with pytest.raises(EngineDeadError):
-            await outcome_of(contender, [make_task()], start)
+            await outcome_of(model, [make_task()], start)
     else:
-        await outcome_of(contender, [make_task()], start)
+        await outcome_of(model, [make_task()], start)
     assert EngineState.CLOSED is (await engines[0].health()).state

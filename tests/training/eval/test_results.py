@@ -1,6 +1,7 @@
 """Results are written whole, and hold no more text than the completions."""
 
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +11,17 @@ import pytest
 from lsp_server.config import Dtype
 from lsp_server.errors import EvaluationError
 from lsp_server.values import EngineInfo
-from training.eval.contender import Contender
 from training.eval.evaluation import Outcome
-from training.eval.machine import Circumstances
+from training.eval.machine import Machine
+from training.eval.model import EvaluatedModel
 from training.eval.report import Report, make_report
 from training.eval.results import prepare_folder, write_results
 from training.eval.values import Score, View
 
 
 @pytest.fixture
-def report(contender: Contender, make_score: Callable[..., Score]) -> Report:
-    """Give a report of a model and a baseline."""
+def report(model: EvaluatedModel, make_score: Callable[..., Score]) -> Report:
+    """Return a report of a model and a baseline."""
     engine = EngineInfo(name="scripted", version="1", device="cpu", max_model_len=9)
     scores = [make_score("a", passed=True), make_score("b", passed=True)]
     scores += [
@@ -34,7 +35,7 @@ def report(contender: Contender, make_score: Callable[..., Score]) -> Report:
         seed=0,
         data={"a.jsonl.gz": "0" * 64},
         packages=(None, None),
-        circumstances=Circumstances(
+        machine=Machine(
             cpu="some CPU",
             cores=2,
             gpus=("some GPU",),
@@ -43,13 +44,13 @@ def report(contender: Contender, make_score: Callable[..., Score]) -> Report:
         ),
         outcomes=(
             Outcome(
-                contender=contender,
+                model=model,
                 engine=engine,
                 dtype=Dtype.AUTO,
                 scores=tuple(scores),
             ),
             Outcome(
-                contender=replace(contender, name="pilot"),
+                model=replace(model, name="pilot $1$"),
                 engine=engine,
                 dtype=Dtype.FLOAT32,
                 scores=tuple(worse),
@@ -66,9 +67,9 @@ def test_table(report: Report) -> None:
         "| 100.0 % (100.0 to 100.0) | 100.0 % (100.0 to 100.0) "
         "| 100.0 % | 100.0 % | 100.0 % |"
     ) in table
-    assert "| single-line (2) | pilot | no suffix | 0.0 % (0.0 to 0.0) |" in table
+    assert "| single-line (2) | pilot $1$ | no suffix | 0.0 % (0.0 to 0.0) |" in table
     assert "suffix gain | exact match | +100.0 (+100.0 to +100.0) |" in table
-    assert "midfill-starter-88m less pilot | exact match | +100.0" in table
+    assert "midfill-starter-88m less pilot $1$ | exact match | +100.0" in table
     assert "dtype float32" in table
     assert "2 cores of some CPU, some GPU" in table
 
@@ -100,6 +101,21 @@ def test_written(report: Report, tmp_path: Path) -> None:
         == json.loads((folder / "results.json").read_text())["suite"]
     )
     assert "(results.svg)" in (folder / "results.md").read_text()
+
+
+def test_plot(report: Report, tmp_path: Path) -> None:
+    """A well-formed picture with every name and share, equal for equal results."""
+    pictures = []
+    for name in ("one", "two"):
+        prepare_folder(tmp_path / name)
+        write_results(tmp_path / name, report)
+        pictures.append((tmp_path / name / "results.svg").read_text())
+    assert pictures[0] == pictures[1]
+    root = ET.fromstring(pictures[0])  # noqa: S314 - written by the lines above
+    texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    expected = {"human-eval-infilling", "single-line", "pilot $1$, no suffix", "100"}
+    assert expected <= set(texts)
+    assert (1, 3) == (texts.count("100.0"), texts.count("0.0"))
 
 
 def test_no_folder(report: Report, tmp_path: Path) -> None:

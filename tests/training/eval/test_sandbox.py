@@ -108,7 +108,7 @@ def test_folder_is_gone_afterwards(
     assert [] == list(tmp_path.iterdir())
 
 
-def test_programs_side_by_side() -> None:
+def test_programs_map_concurrently() -> None:
     """A program that runs wild does not fail those beside it."""
     programs = ["x = 1", "while True: pass", "x = []\nwhile True: x.append(x * 99)"] * 2
     with ThreadPoolExecutor(4) as pool:

@@ -1,10 +1,19 @@
-"""Answers are judged as the definitions say."""
+"""Answers end with their line, block or text, and are scored as defined."""
 
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from training.eval.scoring import program_of, score_answer, score_shown
+from training.eval.scoring import (
+    Boundary,
+    common_prefix_chars,
+    edit_similarity,
+    program_of,
+    score_answer,
+    score_shown,
+)
 from training.eval.values import Answer, Extent, Task, View
 
 
@@ -71,3 +80,83 @@ def test_program(
     """A line gets back the line end that it was cut at; a span does not."""
     task = make_task(prefix="P\n", suffix="S", middle=middle, extent=extent, test="T\n")
     assert f"P\nC{between}S\nT\n" == program_of(task, "C")
+
+
+BODY = "    total = a\n    return total\n"
+
+
+@pytest.mark.parametrize(
+    ("extent", "text", "cut", "expected"),
+    [
+        (Extent.LINE, "    return 1", "    return 1", "stops"),
+        (Extent.LINE, "    return 1\n", "    return 1", "stops"),
+        (Extent.LINE, "    return 1\n\n", "    return 1", "goes on"),
+        (Extent.LINE, "    return 1\n    x", "    return 1", "goes on"),
+        (Extent.LINE, "\nreturn", "", "goes on"),
+        (Extent.SPAN, "a\n\nb", "a\n\nb", "stops"),
+        (Extent.BLOCK, "    x = 1\n", "    x = 1\n", "stops"),
+        (Extent.BLOCK, "    x = 1\ny = 2", "    x = 1\n", "goes on"),
+    ],
+)
+def test_cut_and_stop(
+    make_task: Callable[..., Task], extent: Extent, text: str, cut: str, expected: str
+) -> None:
+    """What lies beyond the end is cut, and counts as not having stopped there."""
+    boundary = Boundary(make_task(extent=extent))
+    assert cut == boundary.cut(text)
+    ended = Answer(text=text, has_ended=True, output_tokens=1)
+    assert expected == ("stops" if boundary.stops(ended) else "goes on")
+
+
+@pytest.mark.parametrize("extent", list(Extent))
+def test_cut_by_the_limit_is_no_stop(
+    make_task: Callable[..., Task], extent: Extent
+) -> None:
+    """A text that only the token limit ended did not stop by itself."""
+    answer = Answer(text="    x = 1", has_ended=False, output_tokens=48)
+    assert not Boundary(make_task(extent=extent)).stops(answer)
+
+
+def test_watching_ends_with_the_line(make_task: Callable[..., Task]) -> None:
+    """A line is complete with its line end; a span never is."""
+    assert not Boundary(make_task()).is_reached("x = 1")
+    assert Boundary(make_task()).is_reached("x = 1\n")
+    assert not Boundary(make_task(extent=Extent.SPAN)).is_reached("x = 1\n\n\n")
+
+
+TEXTS = st.text("ab(", max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "similarity"),
+    [
+        ("", "", 1),
+        ("abc", "", 0),
+        ("kitten", "sitting", 1 - 3 / 7),
+        ("return a", "return b", 1 - 1 / 8),
+        ("ab", "ba", 0),
+        ("\ud800x", "\U0001f600x", 1 / 2),
+    ],
+)
+def test_similarity(left: str, right: str, similarity: float) -> None:
+    """It is the share without the fewest edits, in code points, either way round."""
+    assert similarity == pytest.approx(edit_similarity(left, right))
+    assert similarity == pytest.approx(edit_similarity(right, left))
+
+
+@given(TEXTS, TEXTS)
+def test_similarity_is_a_share(one: str, two: str) -> None:
+    """It lies in [0, 1], and 1 is for equals alone."""
+    assert 0 <= edit_similarity(one, two) <= 1
+    assert (edit_similarity(one, two) == 1) == (one == two)
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_agreeing_characters(same: str, one: str, two: str) -> None:
+    """What both texts begin with counts, up to the first difference."""
+    count = common_prefix_chars(same + one, same + two)
+    assert count >= len(same)
+    assert (same + one)[:count] == (same + two)[:count]
+    assert (same + one)[count : count + 1] != (same + two)[count : count + 1] or (
+        count == len(same + one) == len(same + two)
+    )

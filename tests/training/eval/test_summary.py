@@ -1,10 +1,23 @@
-"""Shares and differences are those of the scores."""
+"""Shares, intervals and differences are those of the scores."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from training.eval.summary import compare, suffix_gains, sum_up
+from lsp_server.modelstore.locate import locate
+from training.corpus.output import PackageEntry, render_attribution
+from training.eval.model import trained_packages
+from training.eval.summary import (
+    Familiarity,
+    compare,
+    count_familiar,
+    estimate_mean,
+    suffix_gains,
+    summarise,
+)
 from training.eval.values import Score, View
 
 MakeScore = Callable[..., Score]
@@ -12,7 +25,7 @@ MakeScore = Callable[..., Score]
 
 def test_row(make_score: MakeScore) -> None:
     """Shares are in percent; characters are summed before they are divided."""
-    [row] = sum_up(
+    [row] = summarise(
         [
             make_score("a", similarity=0.5, kept_chars=1, suggested_chars=2),
             make_score("b", exact=False, stops=False, kept_chars=0, suggested_chars=8),
@@ -25,7 +38,7 @@ def test_row(make_score: MakeScore) -> None:
 
 def test_nothing_suggested(make_score: MakeScore) -> None:
     """Without any character there is no share of them."""
-    [row] = sum_up([make_score("a", kept_chars=0, suggested_chars=0)], seed=0)
+    [row] = summarise([make_score("a", kept_chars=0, suggested_chars=0)], seed=0)
     assert row.kept is None
 
 
@@ -36,7 +49,7 @@ def test_rows_by_category_and_view(make_score: MakeScore) -> None:
         make_score("b", category="a"),
         make_score("a", category="x", view=View.NO_SUFFIX),
     ]
-    found = [(row.category, row.view) for row in sum_up(scores, seed=0)]
+    found = [(row.category, row.view) for row in summarise(scores, seed=0)]
     assert [
         ("x", View.WITH_SUFFIX),
         ("x", View.NO_SUFFIX),
@@ -80,3 +93,82 @@ def test_other_tasks(make_score: MakeScore) -> None:
     """Scores of different tasks cannot be compared."""
     with pytest.raises(KeyError):
         compare([make_score("a")], [make_score("b")], seed=0)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.sampled_from([0.0, 100.0]), min_size=1, max_size=20))
+def test_interval_lies_within_the_values(values: list[float]) -> None:
+    """No draw can give more than the largest value, or less than the smallest."""
+    found = estimate_mean(values, range(len(values)), seed=1)
+    assert sum(values) / len(values) == pytest.approx(found.value)
+    assert min(values) <= found.low <= found.high <= max(values)
+
+
+def test_many_coins() -> None:
+    """A share of a half of 400 has the textbook's interval of about ten points."""
+    found = estimate_mean([0.0, 100.0] * 200, range(400), seed=0)
+    assert 50 == found.value
+    assert pytest.approx(45.1, abs=0.6) == found.low
+    assert pytest.approx(54.9, abs=0.6) == found.high
+
+
+def test_groups_count_once() -> None:
+    """Four copies of each value are no more certain than one of each."""
+    once = estimate_mean([0.0, 100.0] * 20, range(40), seed=0)
+    values = [value for value in [0.0, 100.0] * 20 for _ in range(4)]
+    groups = [group for group in range(40) for _ in range(4)]
+    copied = estimate_mean(values, groups, seed=0)
+    assert (once.low, once.high) == (copied.low, copied.high)
+    alone = estimate_mean(values, range(160), seed=0)
+    assert alone.high - alone.low < (copied.high - copied.low) * 0.6
+
+
+def test_seed_repeats() -> None:
+    """The same seed gives the same interval, another one another."""
+    values = [0.0, 1.0, 5.0, 7.0, 12.0, 13.0]
+    assert estimate_mean(values, range(6), seed=3) == estimate_mean(
+        values, range(6), seed=3
+    )
+
+
+def entry(name: str) -> PackageEntry:
+    """Return a package of a corpus."""
+    return PackageEntry(
+        name=name,
+        version="1",
+        licence="MIT",
+        home_page="https://example.org/a|b",
+        split="train",
+        files=1,
+        characters=1,
+        sha256="",
+    )
+
+
+def test_reads_what_the_corpus_wrote(tmp_path: Path) -> None:
+    """The names are those of the packages, whatever else a row says."""
+    text = render_attribution([entry("one"), entry("two-three")])
+    (tmp_path / "ATTRIBUTION.md").write_text(text, encoding="utf-8")
+    assert frozenset({"one", "two-three"}) == trained_packages(tmp_path)
+
+
+def test_the_shipped_model_says_it() -> None:
+    """Well-known packages are among those of the starter model."""
+    found = trained_packages(locate("midfill-starter-88m"))
+    assert found is not None
+    assert {"accelerate", "absl-py"} <= found
+    assert len(found) > 3000
+
+
+def test_others_do_not_say(tmp_path: Path) -> None:
+    """Without a list, or with one of nothing, nothing is claimed."""
+    assert trained_packages(tmp_path) is None
+    (tmp_path / "ATTRIBUTION.md").write_text("# Thanks to all\n", encoding="utf-8")
+    assert trained_packages(tmp_path) is None
+
+
+def test_counts() -> None:
+    """Cursors are in packages trained on, in others, or in none that is known."""
+    packages = ["one", "one", "four", None]
+    expected = Familiarity(trained=2, other=1, unknown=1)
+    assert expected == count_familiar(packages, frozenset({"one", "two"}))

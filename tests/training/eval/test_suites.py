@@ -1,7 +1,7 @@
-"""Held-out files become as many tasks of each kind, packages taking turns."""
+"""Both suites read or draw sound tasks, and name data that is unsuitable."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,9 @@ from lsp_server.config import CompletionConfig
 from lsp_server.errors import EvaluationError
 from lsp_server.modelstore.verify import hash_file
 from training.eval.cursors import Kind
-from training.eval.replay import read_replay
+from training.eval.sandbox import Limits, runs_to_end
+from training.eval.scoring import program_of
+from training.eval.suites import read_human_eval, read_replay
 from training.eval.values import Extent
 
 WriteLines = Callable[[str, Sequence[object]], Path]
@@ -34,7 +36,7 @@ def row(package: str, number: int, text: str = TEXT) -> dict[str, str]:
 
 @pytest.fixture
 def shard(write_lines: WriteLines) -> Path:
-    """Give a shard with one large and three small packages, and with odd files."""
+    """Return a shard with one large and three small packages, and with odd files."""
     rows = [row("large", number) for number in range(40)]
     rows += [row(name, 0) for name in ("a", "b", "c")]
     rows += [row("a", 1, "def broken(:\n"), row("b", 1, "x = 1\n" * 20_000)]
@@ -122,7 +124,7 @@ def test_too_little(shard: Path, limit: int) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Give a folder as a user has it."""
+    """Return a folder as a user has it."""
     folder = tmp_path / "project"
     places = ["app/a.py", "app/sub/b.py", "tests/test_a.py", "setup.py", "lib/c.py"]
     places += [".venv/lib/x.py", "env/y.py", "app/build/z.py", "node_modules/n.py"]
@@ -178,3 +180,58 @@ def test_no_corpus(tmp_path: Path) -> None:
     """A folder without held-out files is told what to do."""
     with pytest.raises(EvaluationError, match=r"training\.corpus"):
         read_replay([tmp_path], [], CompletionConfig(), limit=4, seed=0)
+
+
+def test_reads_both_sets(
+    write_lines: WriteLines, rows: Sequence[Mapping[str, str]]
+) -> None:
+    """Sets keep apart; what belongs to one problem is one group."""
+    path = write_lines("a.jsonl.gz", rows)
+    tasks, files = read_human_eval([path], limit=None, seed=0)
+    assert [path] == files
+    assert [
+        ("single-line", "HumanEval/0", Extent.LINE),
+        ("single-line", "HumanEval/2", Extent.LINE),
+        ("random-span-light", "HumanEval/0", Extent.SPAN),
+    ] == [(task.category, task.group, task.extent) for task in tasks]
+
+
+def test_the_solution_passes(
+    write_lines: WriteLines, rows: Sequence[Mapping[str, str]]
+) -> None:
+    """Prefix, missing text and suffix pass a task's test, and nothing does not."""
+    tasks, _ = read_human_eval([write_lines("a.gz", rows)], limit=None, seed=0)
+    for task in tasks:
+        right = program_of(task, task.middle.removesuffix("\n"))
+        assert runs_to_end(right, Limits())
+        assert not runs_to_end(program_of(task, ""), Limits())
+
+
+def test_limit_draws_from_each_set(
+    write_lines: WriteLines, rows: Sequence[Mapping[str, str]]
+) -> None:
+    """The limit counts for each set; the seed decides, and the order stays."""
+    many = [
+        {**rows[0], "task_id": f"{name}/HumanEval/{number}/L0"}
+        for name in ("SingleLineInfilling", "RandomSpanInfillingLight")
+        for number in range(20)
+    ]
+    path = write_lines("a.jsonl.gz", many)
+    drawn = [
+        [task.task_id for task in read_human_eval([path], limit=5, seed=seed)[0]]
+        for seed in (1, 1, 2)
+    ]
+    assert 10 == len(drawn[0])
+    assert 5 == sum(each.startswith("Single") for each in drawn[0])
+    assert drawn[0] == drawn[1] != drawn[2]
+    ids = [row["task_id"] for row in many]
+    assert drawn[0] == [each for each in ids if each in drawn[0]]
+
+
+def test_refuses_what_is_no_task(write_lines: WriteLines) -> None:
+    """Another benchmark's file, and an empty one, are named."""
+    for held in ([{"task_id": "Other/1"}], []):
+        path = write_lines("a.jsonl.gz", held)
+        with pytest.raises(EvaluationError, match="human-eval-infilling") as caught:
+            read_human_eval([path], limit=None, seed=0)
+        assert str(path) == caught.value.subject

@@ -1,4 +1,4 @@
-"""Data files are found and read, or refused with their name."""
+"""Damaged data is an error that names the file."""
 
 import gzip
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.errors import EvaluationError
-from training.eval.json_lines import find_files, read_lines, text_of
+from training.eval.data import find_files, read_texts
 
 WriteLines = Callable[[str, Sequence[object]], Path]
 
@@ -35,8 +35,9 @@ def test_nothing_named() -> None:
 
 
 def test_reads(write_lines: WriteLines) -> None:
-    """Objects come back as they were written."""
-    assert [{"a": "é"}] == list(read_lines(write_lines("a.gz", [{"a": "é"}])))
+    """The texts asked for come back as they were written."""
+    path = write_lines("a.gz", [{"a": "é", "b": 1}])
+    assert [{"a": "é"}] == list(read_texts(path, ("a",), remedy="r"))
 
 
 def test_damaged_file(tmp_path: Path) -> None:
@@ -44,11 +45,11 @@ def test_damaged_file(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl.gz"
     path.write_bytes(gzip.compress(b"{oops}\n"))
     with pytest.raises(EvaluationError, match="line 1 is not JSON") as caught:
-        list(read_lines(path))
+        list(read_texts(path, (), remedy="r"))
     assert str(path) == caught.value.subject
 
 
-def test_text_is_missing() -> None:
+def test_text_is_missing(write_lines: WriteLines) -> None:
     """A value that is no text is an error that names it."""
     with pytest.raises(EvaluationError, match="'prompt'"):
-        text_of({"prompt": 3}, "prompt", Path("a.gz"))
+        list(read_texts(write_lines("a.gz", [{"prompt": 3}]), ("prompt",), remedy="r"))

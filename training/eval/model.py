@@ -1,4 +1,4 @@
-"""A model that takes part: where it lies, how it is asked, and what exactly it is."""
+"""The models of an evaluation: how they are named, found and checked."""
 
 import re
 from collections.abc import Mapping
@@ -16,21 +16,29 @@ from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.selfcheck import resolve_family
 from lsp_server.service.loaded_model import load_model
-from training.eval.familiarity import trained_packages
+from training.eval.data import canonical_name
 
-__all__ = ["Contender", "Entrant", "load_contender", "parse_entrant"]
+__all__ = [
+    "EvaluatedModel",
+    "ModelArgument",
+    "load_evaluated_model",
+    "parse_model_argument",
+    "trained_packages",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]*")
+_ATTRIBUTION_NAME = "ATTRIBUTION.md"
+_ATTRIBUTION_CELLS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entrant:
-    """A model as somebody names it.
+class ModelArgument:
+    """A model as the command line names it.
 
     Attributes:
-        name: What it is called in the results; empty takes its own name.
+        name: Its name in the results; empty for the model's own.
         place: A folder, or a shipped model's name.
-        family: The FIM family of a folder without a manifest; else empty.
+        family: The FIM family of a folder without a manifest; otherwise empty.
     """
 
     name: str
@@ -39,19 +47,19 @@ class Entrant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contender:
-    """A model that was found to be whole, and everything about it but its weights.
+class EvaluatedModel:
+    """A model whose files were checked.
 
     Attributes:
-        name: What it is called in the results.
+        name: Its name in the results.
         folder: Its files.
-        family: How it is asked.
+        family: Its prompt format.
         tokenizer: Its tokenizer.
-        context_length: Most tokens of prompt and output together.
-        method: vLLM's name of its quantisation; empty where there is none.
+        context_length: Maximum tokens of prompt and output together.
+        method: vLLM's name of its quantisation; empty if it is not quantised.
         weights: How its weights are stored, for people.
         sha256: The hash of each file of weights, by its name.
-        trained_packages: Packages that it was trained on; None where it does not say.
+        trained_packages: Packages that it was trained on; None if unknown.
     """
 
     name: str
@@ -65,11 +73,11 @@ class Contender:
     trained_packages: frozenset[str] | None = None
 
 
-def parse_entrant(text: str) -> Entrant:
-    """Read ``[NAME=]FOLDER[:FAMILY]``; a folder with a colon wins over a family.
+def parse_model_argument(text: str) -> ModelArgument:
+    """Parse ``[NAME=]FOLDER[:FAMILY]``; a folder whose name has a colon comes first.
 
     Raises:
-        EvaluationError: A name or a folder is missing.
+        EvaluationError: Name or folder is missing.
     """
     name, equals, rest = text.partition("=")
     if not equals:
@@ -83,42 +91,63 @@ def parse_entrant(text: str) -> Entrant:
         )
     place, colon, family = rest.rpartition(":")
     if not colon or Path(rest).expanduser().is_dir():
-        return Entrant(name=name, place=rest)
-    return Entrant(name=name, place=place, family=family)
+        return ModelArgument(name=name, place=rest)
+    return ModelArgument(name=name, place=place, family=family)
 
 
-def load_contender(entrant: Entrant, device: Device) -> Contender:
+def load_evaluated_model(argument: ModelArgument, device: Device) -> EvaluatedModel:
     """Find a model, and check all that can be checked without an engine.
 
-    A folder with a manifest is verified as the server does it. One without, such as a
-    16-bit checkpoint, must be safe to load, and its family is what the entrant says:
-    it is never guessed. Reads every byte of the folder.
+    A folder with a manifest is verified as by the server. A folder without one, such
+    as a 16-bit checkpoint, must be safe to load, and the argument must name its
+    family, which is never guessed. Reads every byte of the folder.
 
     Raises:
         EvaluationError: The family is missing, or is named twice.
-        ModelError: The model is missing, damaged, unsafe, or not of use here.
+        ModelError: The model is missing, damaged, unsafe, or cannot run here.
     """
-    folder = locate(entrant.place)
+    folder = locate(argument.place)
     has_manifest = (folder / MANIFEST_NAME).is_file()
-    if has_manifest == bool(entrant.family):
+    if has_manifest == bool(argument.family):
         raise EvaluationError(
             f"the folder has {'a' if has_manifest else 'no'} {MANIFEST_NAME}",
             subject=str(folder),
-            remedy="Leave the family away, since the manifest names it"
+            remedy="Leave the family out, since the manifest names it"
             if has_manifest
             else "Name the model's FIM family, as in FOLDER:midfill",
         )
     if has_manifest:
-        return _with_manifest(entrant, folder, device)
-    return _without_manifest(entrant, folder)
+        return _load_with_manifest(argument, folder, device)
+    return _load_without_manifest(argument, folder)
 
 
-def _with_manifest(entrant: Entrant, folder: Path, device: Device) -> Contender:
+def trained_packages(folder: Path) -> frozenset[str] | None:
+    """Return the names of the packages that a model was trained on; None if unknown.
+
+    A model that ``training.train`` made has its corpus' list beside its weights.
+    """
+    try:
+        lines = (folder / _ATTRIBUTION_NAME).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return None
+    rows = [line.strip().strip("|").split(" | ") for line in lines if line[:1] == "|"]
+    # The first two rows are the table's head.
+    names = [
+        canonical_name(row[0].strip())
+        for row in rows[2:]
+        if len(row) == _ATTRIBUTION_CELLS
+    ]
+    return frozenset(names) or None
+
+
+def _load_with_manifest(
+    argument: ModelArgument, folder: Path, device: Device
+) -> EvaluatedModel:
     model = load_model(str(folder), device)
     manifest = model.manifest
     quantisation = manifest.quantisation
-    return Contender(
-        name=entrant.name or manifest.name,
+    return EvaluatedModel(
+        name=argument.name or manifest.name,
         folder=folder,
         family=model.family,
         tokenizer=model.tokenizer,
@@ -134,9 +163,9 @@ def _with_manifest(entrant: Entrant, folder: Path, device: Device) -> Contender:
     )
 
 
-def _without_manifest(entrant: Entrant, folder: Path) -> Contender:
+def _load_without_manifest(argument: ModelArgument, folder: Path) -> EvaluatedModel:
     names = refuse_unsafe(folder)
-    family = find_family(entrant.family)
+    family = find_family(argument.family)
     tokenizer = FastTokenizer(folder)
     resolve_family(tokenizer, family)
     match read_json(folder / "config.json"):
@@ -153,8 +182,8 @@ def _without_manifest(entrant: Entrant, folder: Path) -> Contender:
             weights = method
         case _:
             method, weights = "", str(settings.get("torch_dtype", "16 bit"))
-    return Contender(
-        name=entrant.name or folder.name,
+    return EvaluatedModel(
+        name=argument.name or folder.name,
         folder=folder,
         family=family,
         tokenizer=tokenizer,

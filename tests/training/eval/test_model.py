@@ -1,4 +1,4 @@
-"""Models are named without guessing, checked, and described."""
+"""Models are found, checked, and never guessed about."""
 
 import json
 import shutil
@@ -16,7 +16,12 @@ from lsp_server.errors import (
     UnsupportedModelError,
 )
 from lsp_server.modelstore.locate import shipped_models
-from training.eval.contender import Contender, Entrant, load_contender, parse_entrant
+from training.eval.model import (
+    EvaluatedModel,
+    ModelArgument,
+    load_evaluated_model,
+    parse_model_argument,
+)
 
 STARTER = "midfill-starter-88m"
 WriteWeights = Callable[..., None]
@@ -24,7 +29,7 @@ WriteWeights = Callable[..., None]
 
 @pytest.fixture
 def bare_folder(tmp_path: Path, write_weights: WriteWeights) -> Path:
-    """Give a 16-bit checkpoint with the shipped tokenizer, and no manifest."""
+    """Return a 16-bit checkpoint with the shipped tokenizer, and no manifest."""
     folder = tmp_path / "bare"
     folder.mkdir()
     shutil.copy(shipped_models()[STARTER] / "tokenizer.json", folder)
@@ -46,39 +51,41 @@ def bare_folder(tmp_path: Path, write_weights: WriteWeights) -> Path:
 )
 def test_parse(text: str, name: str, place: str, family: str) -> None:
     """Name and family are set off by their signs."""
-    assert Entrant(name=name, place=place, family=family) == parse_entrant(text)
+    parsed = parse_model_argument(text)
+    assert ModelArgument(name=name, place=place, family=family) == parsed
 
 
 def test_folder_with_a_colon(tmp_path: Path) -> None:
     """A folder of the whole name is meant, if there is one."""
     folder = tmp_path / "one:two"
     folder.mkdir()
-    assert Entrant(name="", place=str(folder)) == parse_entrant(str(folder))
+    parsed = parse_model_argument(str(folder))
+    assert ModelArgument(name="", place=str(folder)) == parsed
 
 
 @pytest.mark.parametrize("text", ["", "name=", "=folder", "\n=folder"])
 def test_parse_refuses(text: str) -> None:
     """Without a name before the sign, or a folder behind it, nothing is meant."""
     with pytest.raises(EvaluationError, match="NAME=FOLDER"):
-        parse_entrant(text)
+        parse_model_argument(text)
 
 
-def test_shipped_model(contender: Contender) -> None:
+def test_shipped_model(model: EvaluatedModel) -> None:
     """The manifest tells everything."""
     assert (STARTER, "midfill", 2048, "gptq") == (
-        contender.name,
-        contender.family.name,
-        contender.context_length,
-        contender.method,
+        model.name,
+        model.family.name,
+        model.context_length,
+        model.method,
     )
-    assert "gptq 4 bit, group" in contender.weights
-    assert ["model.safetensors"] == list(contender.sha256)
+    assert "gptq 4 bit, group" in model.weights
+    assert ["model.safetensors"] == list(model.sha256)
 
 
 def test_without_manifest(bare_folder: Path) -> None:
     """The entrant tells the family, and config.json the rest."""
-    entrant = Entrant(name="pilot", place=str(bare_folder), family="midfill")
-    loaded = load_contender(entrant, Device.CPU)
+    entrant = ModelArgument(name="pilot", place=str(bare_folder), family="midfill")
+    loaded = load_evaluated_model(entrant, Device.CPU)
     assert ("pilot", "midfill", 512, "", "bfloat16") == (
         loaded.name,
         loaded.family.name,
@@ -96,32 +103,34 @@ def test_without_manifest_but_quantised(bare_folder: Path) -> None:
         "quantization_config": {"quant_method": "gptq"},
     }
     (bare_folder / "config.json").write_text(json.dumps(config))
-    entrant = Entrant(name="", place=str(bare_folder), family="midfill")
-    loaded = load_contender(entrant, Device.CPU)
+    entrant = ModelArgument(name="", place=str(bare_folder), family="midfill")
+    loaded = load_evaluated_model(entrant, Device.CPU)
     assert ("bare", "gptq") == (loaded.name, loaded.method)
 
 
 def test_family_is_never_guessed(bare_folder: Path) -> None:
     """Without manifest and family there is an error, and with both there is one."""
     with pytest.raises(EvaluationError, match="FOLDER:midfill"):
-        load_contender(Entrant(name="", place=str(bare_folder)), Device.CPU)
+        load_evaluated_model(ModelArgument(name="", place=str(bare_folder)), Device.CPU)
     with pytest.raises(EvaluationError, match="manifest names it"):
-        load_contender(Entrant(name="", place=STARTER, family="midfill"), Device.CPU)
+        load_evaluated_model(
+            ModelArgument(name="", place=STARTER, family="midfill"), Device.CPU
+        )
 
 
 def test_refused_models(bare_folder: Path, tmp_path: Path) -> None:
     """What is missing, of no known family, unreadable or unsafe does not take part."""
-    missing = Entrant(name="", place=str(tmp_path / "missing"))
+    missing = ModelArgument(name="", place=str(tmp_path / "missing"))
     with pytest.raises(ModelNotFoundError):
-        load_contender(missing, Device.CPU)
+        load_evaluated_model(missing, Device.CPU)
     with pytest.raises(UnsupportedModelError):
-        load_contender(
-            Entrant(name="", place=str(bare_folder), family="unheard"), Device.CPU
+        load_evaluated_model(
+            ModelArgument(name="", place=str(bare_folder), family="unheard"), Device.CPU
         )
-    named = Entrant(name="", place=str(bare_folder), family="midfill")
+    named = ModelArgument(name="", place=str(bare_folder), family="midfill")
     (bare_folder / "config.json").write_text("{}")
     with pytest.raises(ModelIntegrityError):
-        load_contender(named, Device.CPU)
+        load_evaluated_model(named, Device.CPU)
     (bare_folder / "extra.py").touch()
     with pytest.raises(UnsafeModelError):
-        load_contender(named, Device.CPU)
+        load_evaluated_model(named, Device.CPU)
