@@ -92,7 +92,13 @@ class CodeServer:
         user = self.data / "User"
         user.mkdir(parents=True)
         merged = {**USER_SETTINGS, **(settings or {})}
-        (user / "settings.json").write_text(json.dumps(merged, indent=1))
+        # Midfill's belong to the machine. In a remote window that is another file, and
+        # VS Code does not always take them from the user's.
+        machine = {k: v for k, v in merged.items() if k.startswith("midfill.")}
+        (self.data / "Machine").mkdir()
+        (self.data / "Machine" / "settings.json").write_text(json.dumps(machine))
+        own = {k: v for k, v in merged.items() if k not in machine}
+        (user / "settings.json").write_text(json.dumps(own, indent=1))
         (user / "keybindings.json").write_text(json.dumps(KEYS))
         self.port = _free_port()
         command = [
