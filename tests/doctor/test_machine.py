@@ -109,13 +109,12 @@ def test_gpus(gpus: list[Gpu], wanted: int, level: Level, what: str) -> None:
 
 
 def test_the_share_that_fits_is_in_the_remedy() -> None:
-    """Where memory is short, the user reads which setting would fit."""
+    """Where memory is short, the user reads which setting would fit.
+
+    Where the CPU computes, a machine needs no GPU.
+    """
     facts = TorchFacts(gpus=(gpu(free_gib=40),))
     assert "below 0.50" in check_gpu(facts, EngineConfig(), CUDA).remedy
-
-
-def test_a_cpu_needs_no_gpu() -> None:
-    """Where the CPU computes nothing is wrong with a machine without GPU."""
     check(OK, "not used", check_gpu(TorchFacts(), EngineConfig(), CPU))
 
 

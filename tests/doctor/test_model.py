@@ -40,29 +40,25 @@ def scripted(text: str, **settings: object) -> Config:
     return replace(SCRIPTED, scripted=ScriptConfig(text=text), **settings)  # type: ignore[arg-type]  # sections by their names
 
 
-def test_a_completed_line_is_ok(model: LoadedModel) -> None:
-    """The engine and both durations are told."""
-    config = scripted("first + second\n")
-    finding = check_generation(config, model, starter_of(EngineKind.SCRIPTED))
-    assert Level.OK is finding.level
-    assert "scripted" in finding.what
-    assert "completed a line with" in finding.what
-
-
-def test_an_engine_without_an_answer_fails(model: LoadedModel) -> None:
-    """A lone end token is no completion."""
-    finding = check_generation(scripted(""), model, starter_of(EngineKind.SCRIPTED))
-    assert Level.FAILURE is finding.level
-    assert "wrote nothing (The model ended at once" in finding.what
-    assert finding.remedy
-
-
-def test_an_answer_that_would_not_be_shown_is_a_warning(model: LoadedModel) -> None:
-    """The engine works; the sentence says why the user would see nothing."""
-    config = scripted("    \n\n")
-    finding = check_generation(config, model, starter_of(EngineKind.SCRIPTED))
-    assert Level.WARNING is finding.level
-    assert "would be shown (The model wrote nothing" in finding.what
+@pytest.mark.parametrize(
+    ("text", "level", "told"),
+    [
+        ("first + second\n", Level.OK, "completed a line with"),
+        ("    \n\n", Level.WARNING, "would be shown (The model wrote nothing"),
+        # A lone end token is no completion.
+        ("", Level.FAILURE, "wrote nothing (The model ended at once"),
+    ],
+)
+def test_a_line_is_completed(
+    model: LoadedModel, text: str, level: Level, told: str
+) -> None:
+    """An answer that would not be shown is a warning, and none at all a failure."""
+    start = starter_of(EngineKind.SCRIPTED)
+    finding = check_generation(scripted(text), model, start)
+    assert level is finding.level
+    assert finding.what.startswith("scripted")
+    assert told in finding.what
+    assert bool(finding.remedy) == (level is not Level.OK)
 
 
 def test_settings_without_room_for_a_prompt_fail(model: LoadedModel) -> None:

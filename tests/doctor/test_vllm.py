@@ -1,4 +1,4 @@
-"""vLLM's build and its kernels for 4-bit weights are judged."""
+"""vLLM's build and its kernels for 4-bit weights are checked."""
 
 from collections.abc import Mapping
 
@@ -68,45 +68,36 @@ def test_plugins_can_be_kept_out(allowed: Mapping[str, str], loaded: bool) -> No
     assert loaded == plugin_is_loaded(allowed)
 
 
-@pytest.mark.parametrize(
-    ("operators", "device", "plugin", "kernels"),
-    [
-        ("gptq_marlin_repack", CUDA, "absent", "Marlin"),
-        ("machete_mm gptq_marlin_repack", CUDA, "absent", "Marlin and Machete"),
-        ("cpu_gemm_wna16", CPU, "absent", "vLLM's own for CPUs"),
-        ("_weight_int4pack_mm_for_cpu", CPU, "loaded", "Midfill's own"),
-    ],
-)
-def test_kernels_are_named(
-    operators: str, device: Device, plugin: str, kernels: str
-) -> None:
-    """Whoever multiplies 4-bit weights here is named."""
-    facts = TorchFacts(operators=frozenset(operators.split()))
-    finding = check_kernels(facts, device, has_plugin=plugin == "loaded")
-    assert Level.OK is finding.level
-    assert kernels in finding.what
+INT4 = "_weight_int4pack_mm_for_cpu"
 
 
 @pytest.mark.parametrize(
-    ("operators", "device", "plugin", "remedy"),
+    ("operators", "device", "plugin", "level", "told"),
     [
-        ("", CPU, "loaded", "make install MIDFILL_DEVICE=cpu"),
-        ("_weight_int4pack_mm_for_cpu", CPU, "absent", f"add {PLUGIN}"),
-        ("cpu_gemm_wna16", CUDA, "loaded", "make install MIDFILL_DEVICE=cuda"),
+        ("gptq_marlin_repack", CUDA, False, Level.OK, "Marlin"),
+        ("machete_mm gptq_marlin_repack", CUDA, False, Level.OK, "Marlin and Machete"),
+        ("cpu_gemm_wna16", CPU, False, Level.OK, "vLLM's own for CPUs"),
+        (INT4, CPU, True, Level.OK, "Midfill's own"),
+        ("", CPU, True, Level.FAILURE, "make install MIDFILL_DEVICE=cpu"),
+        (INT4, CPU, False, Level.FAILURE, f"add {PLUGIN}"),
+        ("cpu_gemm_wna16", CUDA, True, Level.FAILURE, "MIDFILL_DEVICE=cuda"),
+        ("", CUDA, True, Level.FAILURE, "undefined symbol: x"),
     ],
 )
-def test_missing_kernels_are_a_failure(
-    operators: str, device: Device, plugin: str, remedy: str
+def test_kernels(
+    operators: str,
+    device: Device,
+    plugin: bool,  # noqa: FBT001 - pytest passes a case's values by name
+    level: Level,
+    told: str,
 ) -> None:
-    """Kernels of the other device do not count, nor does PyTorch's without plugin."""
-    facts = TorchFacts(operators=frozenset(operators.split()))
-    finding = check_kernels(facts, device, has_plugin=plugin == "loaded")
-    assert Level.FAILURE is finding.level
-    assert remedy in finding.remedy
+    """The kernels for 4-bit weights are named; none is a failure with its reason.
 
-
-def test_the_reason_for_missing_kernels_is_told() -> None:
-    """Where the library could not be loaded, the linker's words are shown."""
-    facts = TorchFacts(library_error="undefined symbol: x")
-    finding = check_kernels(facts, CUDA, has_plugin=True)
-    assert "undefined symbol: x" in finding.what
+    Those of the other device do not count, nor does PyTorch's without the plugin.
+    """
+    facts = TorchFacts(
+        operators=frozenset(operators.split()), library_error="undefined symbol: x"
+    )
+    finding = check_kernels(facts, device, has_plugin=plugin)
+    assert level is finding.level
+    assert told in finding.what + finding.remedy
