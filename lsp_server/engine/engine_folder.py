@@ -72,6 +72,10 @@ class EngineFolder:
         os.environ[OWNER_VARIABLE] = mark
         return cls(path, pipe)
 
+    def clear(self) -> None:
+        """Remove the folder, but keep the guard, as processes may still be started."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     def remove(self) -> None:
         """Remove the folder and dismiss the guard. May be called twice.
 
@@ -79,7 +83,7 @@ class EngineFolder:
         """
         if self._guard_pipe < 0:
             return
-        shutil.rmtree(self.path, ignore_errors=True)
+        self.clear()
         try:
             os.write(self._guard_pipe, guard.DONE)
         except OSError:

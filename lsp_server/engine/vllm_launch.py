@@ -73,6 +73,16 @@ def _do_nothing() -> None:
     """Replace `shutdown` after it was called."""
 
 
+def _check_wanted(cancelled: threading.Event) -> None:
+    """Stop a start that was cancelled.
+
+    Raises:
+        RuntimeError: It was; nobody waits for this error.
+    """
+    if cancelled.is_set():
+        raise RuntimeError("the start was cancelled")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmLaunch:
     """One start of vLLM.
@@ -114,6 +124,9 @@ class VllmLaunch:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
+                # The thread may be importing vLLM, and the process may end before it.
+                for folder in self._folders:
+                    folder.clear()
 
     def _stages(self) -> tuple[StartStage, ...]:
         """Return the stages that processes of this launch have entered."""
@@ -125,11 +138,11 @@ class VllmLaunch:
         Raises:
             MidfillError: The start failed; the error says why.
         """
-        if cancelled.is_set():
-            raise RuntimeError("the start was cancelled")
+        _check_wanted(cancelled)
         folder = EngineFolder.create()
         self._folders.append(folder)
         try:
+            _check_wanted(cancelled)
             with loading.unblocked():
                 return self._start(folder, cancelled)
         except BaseException as error:
@@ -168,8 +181,7 @@ class VllmLaunch:
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        if cancelled.is_set():
-            raise RuntimeError("the start was cancelled")
+        _check_wanted(cancelled)
         self.on_stage(StartStage.SPAWN)
         before = child_processes()
         vllm_config = AsyncEngineArgs(

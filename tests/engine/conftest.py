@@ -1,12 +1,14 @@
-"""The real engine, started once for the tests of a module."""
+"""The real engine, started once for the tests of a module; the guards of a folder."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import pytest_asyncio
 
 from lsp_server.config import EngineConfig
+from lsp_server.engine import guard
 from lsp_server.engine.vllm_engine import VllmEngine
 
 SHIPPED = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
@@ -33,3 +35,17 @@ async def vllm_engine(shipped_model: Path) -> AsyncGenerator[VllmEngine]:
     )
     yield engine
     await engine.close()
+
+
+@pytest.fixture
+def guards_of() -> Callable[[Path], list[psutil.Process]]:
+    """Finds the guards of an engine's folder that are running."""
+
+    def find(folder: Path) -> list[psutil.Process]:
+        return [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if {guard.__file__, str(folder)} <= {*(process.info["cmdline"] or [])}
+        ]
+
+    return find

@@ -4,18 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from lsp_server.engine import guard
 from lsp_server.engine.engine_folder import (
     OWNER_VARIABLE,
     EngineFolder,
     is_engine_process,
 )
 from lsp_server.errors import EngineStartError
+
+GuardsOf = Callable[[Path], list[psutil.Process]]
 
 #: Makes a folder, starts a child as an engine's launch does, and waits.
 SERVER = """
@@ -38,18 +40,8 @@ elif sys.argv[1] == "lingers":
 """
 
 
-def guards(folder: Path) -> list[psutil.Process]:
-    """The guards of a folder that are there."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if guard.__file__ in words and str(folder) in words:
-            found.append(process)
-    return found
-
-
 @pytest.mark.parametrize("end", ["killed with all below it", "by itself", "in order"])
-def test_it_ends_what_the_server_left(end: str) -> None:
+def test_it_ends_what_the_server_left(end: str, guards_of: GuardsOf) -> None:
     """A process in a session of its own and a folder with a socket; then itself."""
     how = "lingers" if end == "killed with all below it" else end
     with subprocess.Popen(
@@ -61,7 +53,7 @@ def test_it_ends_what_the_server_left(end: str) -> None:
         pid, path = server.stdout.readline().split()
         folder = Path(path)
         child = psutil.Process(int(pid)) if psutil.pid_exists(int(pid)) else None
-        watching = guards(folder)
+        watching = guards_of(folder)
         if how == "lingers":
             assert folder.exists()
             assert child is not None
@@ -76,7 +68,7 @@ def test_it_ends_what_the_server_left(end: str) -> None:
     assert not folder.exists()
 
 
-def test_what_belongs_to_others_is_left_alone() -> None:
+def test_what_belongs_to_others_is_left_alone(guards_of: GuardsOf) -> None:
     """Another engine's processes, and its folder, stay when a server ends."""
     other = subprocess.Popen(
         ["sleep", "3600"],
@@ -90,7 +82,7 @@ def test_what_belongs_to_others_is_left_alone() -> None:
         ) as server:
             assert server.stdout is not None
             _, path = server.stdout.readline().split()
-        psutil.wait_procs(guards(Path(path)), timeout=10)
+        psutil.wait_procs(guards_of(Path(path)), timeout=10)
         assert not Path(path).exists()
         assert other.poll() is None
     finally:

@@ -3,16 +3,21 @@
 import asyncio
 import gc
 import json
+import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from lsp_server.config import EngineConfig
 from lsp_server.engine.launch import child_processes
 from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.engine.vllm_launch import VllmLaunch
 from lsp_server.errors import (
     ConfigError,
     EngineStartError,
@@ -20,12 +25,12 @@ from lsp_server.errors import (
     ModelIntegrityError,
     UnsupportedModelError,
 )
+from lsp_server.values import StartStage
 
-pytestmark = [
-    pytest.mark.engine,
-    # The first test imports vLLM, which warns of PyTorch's plans.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
+GuardsOf = Callable[[Path], list[psutil.Process]]
+
+#: The first test imports vLLM, which warns of PyTorch's plans.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +63,12 @@ def edit_config(model: Path, changes: dict[str, Any]) -> None:
     path.write_text(json.dumps(content | changes), encoding="utf-8")
 
 
+def content_of(folder: str) -> list[Path]:
+    """What lies in a folder."""
+    return list(Path(folder).iterdir())
+
+
+@pytest.mark.engine
 async def test_a_truncated_shard(model_copy: Path) -> None:
     """What a worker process found out is what the user reads."""
     shard = model_copy / "model.safetensors"
@@ -70,6 +81,7 @@ async def test_a_truncated_shard(model_copy: Path) -> None:
     assert [] == child_processes()
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -95,6 +107,7 @@ async def test_an_unsupported_model(
     assert [] == child_processes()
 
 
+@pytest.mark.engine
 async def test_a_model_too_large_for_the_memory(shipped_model: Path) -> None:
     """A cache beyond all memory is refused at once, and the setting is named."""
     config = EngineConfig(kv_cache_memory_bytes=1 << 50)
@@ -104,12 +117,14 @@ async def test_a_model_too_large_for_the_memory(shipped_model: Path) -> None:
     assert "engine.kv_cache_memory_bytes" in raised.value.remedy
 
 
+@pytest.mark.engine
 async def test_a_context_beyond_the_models(shipped_model: Path) -> None:
     """A setting that the model cannot meet is an error of the configuration."""
     with pytest.raises(ConfigError, match="2048"):
         await start(shipped_model, EngineConfig(max_model_len=4096))
 
 
+@pytest.mark.engine
 async def test_a_cancelled_start_leaves_no_process(shipped_model: Path) -> None:
     """A start that nobody waits for any more ends with all it has begun."""
     task = asyncio.create_task(start(shipped_model))
@@ -120,3 +135,38 @@ async def test_a_cancelled_start_leaves_no_process(shipped_model: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [] == child_processes()
+
+
+async def test_a_cancelled_start_leaves_no_folder(
+    shipped_model: Path, monkeypatch: pytest.MonkeyPatch, guards_of: GuardsOf
+) -> None:
+    """It goes at once, and the guard stays until the import of vLLM has ended."""
+    importing, imported = threading.Event(), threading.Event()
+
+    def on_stage(stage: StartStage) -> None:
+        if stage is StartStage.IMPORT:
+            importing.set()
+            imported.wait(60)  # like an import, which cannot be interrupted
+            raise ImportError
+
+    runtime = tempfile.TemporaryDirectory()
+    monkeypatch.setattr(os, "environ", os.environ | {"XDG_RUNTIME_DIR": runtime.name})
+    launch = VllmLaunch(
+        config=EngineConfig(kv_cache_memory_bytes=96 << 20),
+        model_folder=shipped_model,
+        context_length=2048,
+        quantization="gptq",
+        on_stage=on_stage,
+    )
+    task = asyncio.create_task(launch.start())
+    assert await asyncio.to_thread(importing.wait, 60)
+    (folder,) = content_of(runtime.name)
+    (guard,) = guards_of(folder)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [] == content_of(runtime.name)
+    assert guard.is_running()
+    imported.set()
+    await asyncio.to_thread(guard.wait, 10)
+    runtime.cleanup()
