@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.heap_probe import heap_in_use_bytes, release_free_heap
 from lsp_server.engine.vllm_engine import VllmEngine
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.values import EngineHealth, EngineInfo, GenerationRequest, TokenDelta
 
 if TYPE_CHECKING:

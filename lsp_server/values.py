@@ -19,6 +19,7 @@ __all__ = [
     "HoldStep",
     "Prompt",
     "Snapshot",
+    "Snippet",
     "StartStage",
     "TokenDelta",
     "Trigger",
@@ -106,14 +107,25 @@ class Window:
     Attributes:
         prefix_ids: Token ids of the text left of the cursor that is kept.
         suffix_ids: Token ids of the text right of the cursor that is kept.
-        dropped_prefix_chars: Code points cut from the start of the document.
-        dropped_suffix_chars: Code points cut from the end of the document.
     """
 
     prefix_ids: tuple[int, ...]
     suffix_ids: tuple[int, ...]
-    dropped_prefix_chars: int
-    dropped_suffix_chars: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """A part of another file, offered as context.
+
+    Attributes:
+        path: The file's path relative to the project, with forward slashes.
+        text: The text.
+        score: How relevant it is; higher is better.
+    """
+
+    path: str
+    text: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,15 +164,11 @@ class Prompt:
     Attributes:
         token_ids: The whole prompt, sentinel tokens included.
         stop_token_ids: Tokens that end a completion of this model family.
-        prefix_tokens: How many tokens of the prompt are prefix.
-        suffix_tokens: How many tokens of the prompt are suffix.
         hold: What the generation must begin with; None where that is free.
     """
 
     token_ids: tuple[int, ...]
     stop_token_ids: tuple[int, ...]
-    prefix_tokens: int
-    suffix_tokens: int
     hold: Hold | None = None
 
 

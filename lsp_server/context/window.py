@@ -1,16 +1,15 @@
-"""Chooses the prefix and the suffix around a cursor, in whole lines where it can.
+"""Chooses the prefix and the suffix around a cursor, in whole lines where possible.
 
-The window must not move while the user types: the engine keeps what it has computed
-for a prompt only up to the first token that differs. So:
+The window must not move while the user types, because the engine's prefix cache keeps a
+prompt only up to the first token that differs. Therefore:
 
-- The left cut lies on a line whose number is a multiple of a step, counted from the
-  start of the file, and jumps one step at a time.
-- The prefix is encoded in pieces of a quarter of a step, so a key changes the tokens of
-  the last piece only; the tokenizer remembers the others.
-- The suffix depends on nothing left of the cursor.
+- The prefix starts at a line whose number, counted from the start of the file, is a
+  multiple of a step. The start moves by a whole step at a time.
+- The prefix is encoded in chunks of a quarter of a step. A key changes only the tokens
+  of the last chunk, and the tokenizer caches the others.
+- The suffix does not depend on anything left of the cursor.
 
-Only a stretch of text around the cursor is ever looked at closely, whatever the size
-of the document.
+Only text near the cursor is encoded, whatever the size of the document.
 """
 
 import itertools
@@ -23,38 +22,39 @@ from lsp_server.values import Snapshot, Window
 __all__ = ["LineWindows"]
 
 _MAX_CHARS_PER_TOKEN = 16
-"""A stretch of this many characters per token is looked at; code has three to five."""
+"""The text considered has this many characters per token; code has three to five."""
 
-_PIECES_PER_STEP = 4
-"""A piece is small, so that little is encoded anew on a key."""
+_CHUNKS_PER_STEP = 4
+"""Chunks are small, so that a key causes little text to be encoded again."""
 
 _SUFFIX_STEP_LINES = 8
-"""Lines that are encoded together behind the cursor."""
+"""The lines of a chunk behind the cursor."""
 
 _LIKELY_CHARS_PER_TOKEN = 4.5
-"""As much text is encoded ahead: nearly all that is needed, and little more."""
+"""How much text is encoded ahead: nearly all that is needed, and little more."""
 
-Encode = Callable[[str], tuple[int, ...]]
+TokenIds = tuple[int, ...]
+Encode = Callable[[str], TokenIds]
 EncodeAhead = Callable[[Sequence[str]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Walk:
-    """How far a walk back from the cursor came.
+    """How far the prefix reaches back from the cursor.
 
     Attributes:
-        start: Where the kept text begins.
-        ids: The kept text's tokens.
-        met_oversized: Whether a step took more than half of the budget.
+        start: Where the prefix starts.
+        ids: Its tokens.
+        met_oversized: Whether one step took more than half of the budget.
     """
 
     start: int
-    ids: tuple[int, ...]
+    ids: TokenIds
     met_oversized: bool
 
 
 class LineWindows:
-    """Chooses windows that hold still from key to key."""
+    """Chooses windows that stay the same from key to key."""
 
     def __init__(
         self,
@@ -66,10 +66,10 @@ class LineWindows:
         """Choose with this encoder, in steps of this many lines.
 
         Args:
-            encode: Gives the tokens of a block.
-            step_lines: Lines between two places for the left cut.
-            encode_ahead: Told of the blocks that will be encoded next, most of them
-                at least; an encoder can take several at once.
+            encode: Returns the tokens of a text.
+            step_lines: The lines between two possible starts of the prefix.
+            encode_ahead: Takes texts that will most likely be encoded next; an encoder
+                can process several in parallel.
         """
         self._encode = encode
         self._step_lines = step_lines
@@ -80,63 +80,61 @@ class LineWindows:
     ) -> Window:
         """Choose at most ``total_tokens``, of them ``suffix_tokens`` of suffix.
 
-        What the suffix leaves is the prefix's. At least half of the prefix's part is
-        used where the document has as much.
+        The prefix gets what the suffix leaves. It uses at least half of that where the
+        document has as much text.
         """
         text, offset = snapshot.text, snapshot.offset
         suffix_cap = min(suffix_tokens, total_tokens)
         if self._encode_ahead is not None:
-            prefix = self._prefix_ahead(text, offset, total_tokens - suffix_cap)
-            suffix = _suffix_ahead(text, offset, suffix_cap)
+            prefix = self._likely_prefix(text, offset, total_tokens - suffix_cap)
+            suffix = _likely_suffix(text, offset, suffix_cap)
             self._encode_ahead([*prefix, *suffix])
-        suffix_end, suffix_ids = self._suffix(text, offset, suffix_cap)
-        start, prefix_ids = self._prefix(text, offset, total_tokens - len(suffix_ids))
-        return Window(
-            prefix_ids=prefix_ids,
-            suffix_ids=suffix_ids,
-            dropped_prefix_chars=start,
-            dropped_suffix_chars=len(text) - suffix_end,
-        )
+        suffix_ids = self._suffix(text, offset, suffix_cap)
+        prefix_ids = self._prefix(text, offset, total_tokens - len(suffix_ids))
+        return Window(prefix_ids=prefix_ids, suffix_ids=suffix_ids)
 
-    def _prefix_ahead(self, text: str, offset: int, max_tokens: int) -> Iterator[str]:
-        """Give the blocks that `_prefix` will most likely encode."""
+    def _likely_prefix(self, text: str, offset: int, max_tokens: int) -> Iterator[str]:
+        """Yield the chunks that `_prefix` will most likely encode."""
         begin = max(0, offset - int(max_tokens * _LIKELY_CHARS_PER_TOKEN))
         end = offset
-        piece = _piece_lines(self._step_lines)
+        chunk_lines = _chunk_lines(self._step_lines)
         for number, at in reversed(_numbered_lines(text, begin, offset)):
-            if number % piece == 0 and at < end:
+            if number % chunk_lines == 0 and at < end:
                 yield with_line_feeds(text[at:end])
                 end = at
 
-    def _prefix(
-        self, text: str, offset: int, max_tokens: int
-    ) -> tuple[int, tuple[int, ...]]:
-        """Give where the prefix starts, and its tokens."""
+    def _prefix(self, text: str, offset: int, max_tokens: int) -> TokenIds:
+        """Return the tokens of the prefix.
+
+        Smaller and smaller steps are tried until none is too large for the budget; if
+        that does not use half of it, a line is cut.
+        """
         begin = max(0, offset - max_tokens * _MAX_CHARS_PER_TOKEN)
         numbered = _numbered_lines(text, begin, offset)
-        walk = _Walk(start=offset, ids=(), met_oversized=False)
+        ids: TokenIds = ()
         for step in _halvings(self._step_lines):
-            piece = _piece_lines(step)
-            pieces = [
+            chunk_lines = _chunk_lines(step)
+            chunks = [
                 (at, number % step == 0)
                 for number, at in numbered
-                if number % piece == 0
+                if number % chunk_lines == 0
             ]
-            walk = self._walk_back(text, pieces, offset, max_tokens)
-            # Most of the stretch that was looked at may be the end of one long line.
+            walk = self._walk_back(text, chunks, offset, max_tokens)
+            ids = walk.ids
+            # Most of the text considered may be the end of one long line.
             saw_little = begin > 0 and (walk.start - begin) * 2 > offset - begin
-            is_half_empty = len(walk.ids) * 2 < max_tokens
+            is_half_empty = len(ids) * 2 < max_tokens
             if not walk.met_oversized and not (saw_little and is_half_empty):
-                return walk.start, walk.ids
-        if len(walk.ids) * 2 >= max_tokens:
-            return walk.start, walk.ids
+                return ids
+        if len(ids) * 2 >= max_tokens:
+            return ids
         return self._prefix_within_line(text, begin, offset, max_tokens)
 
     def _prefix_within_line(
         self, text: str, begin: int, offset: int, max_tokens: int
-    ) -> tuple[int, tuple[int, ...]]:
-        """Cut inside of a line that is too long, at a multiple of some characters."""
-        walk = _Walk(start=offset, ids=(), met_oversized=False)
+    ) -> TokenIds:
+        """Cut a line that is too long, at a multiple of some number of characters."""
+        ids: TokenIds = ()
         for step_chars in _halvings(max_tokens):
             first = -(-begin // step_chars) * step_chars
             cuts = [
@@ -145,30 +143,31 @@ class LineWindows:
                 if text[max(0, at - 1) : at + 1] != "\r\n"
             ]
             walk = self._walk_back(text, cuts, offset, max_tokens)
+            ids = walk.ids
             if not walk.met_oversized:
                 break
-        return walk.start, walk.ids
+        return ids
 
     def _walk_back(
         self,
         text: str,
-        pieces: Sequence[tuple[int, bool]],
+        chunks: Sequence[tuple[int, bool]],
         offset: int,
         max_tokens: int,
     ) -> _Walk:
-        """Take step after step, from the cursor back, while they fit.
+        """Take steps from the cursor back while they fit.
 
         Args:
             text: The document.
-            pieces: Where pieces begin, and whether a step begins there too.
+            chunks: Where each chunk begins, and whether a step begins there too.
             offset: The cursor.
             max_tokens: The prefix's budget.
         """
-        kept: list[tuple[int, ...]] = []  # the nearest piece first
-        whole = used = tokens = 0  # pieces and tokens of whole steps, tokens of all
+        kept: list[TokenIds] = []  # the nearest chunk first
+        whole = used = tokens = 0  # chunks and tokens of whole steps, tokens of all
         start = end = offset
         oversized = False
-        for at, begins_step in reversed(pieces):
+        for at, begins_step in reversed(chunks):
             if (start - at) * 2 > max_tokens * _MAX_CHARS_PER_TOKEN:
                 oversized = True
                 break
@@ -183,12 +182,10 @@ class LineWindows:
         joined = tuple(itertools.chain.from_iterable(reversed(kept[:whole])))
         return _Walk(start=start, ids=joined, met_oversized=oversized)
 
-    def _suffix(
-        self, text: str, offset: int, max_tokens: int
-    ) -> tuple[int, tuple[int, ...]]:
-        """Return where the suffix ends, and its tokens."""
+    def _suffix(self, text: str, offset: int, max_tokens: int) -> TokenIds:
+        """Return the tokens of the suffix."""
         limit = min(len(text), offset + max_tokens * _MAX_CHARS_PER_TOKEN)
-        # Counted from the cursor: a line typed above must not move the blocks.
+        # Counted from the cursor: a line typed above must not move the chunks.
         numbered = list(enumerate(line_starts(text, offset, limit), 1))
         last = [limit] if limit == len(text) else []
         taken: list[int] = []
@@ -204,23 +201,20 @@ class LineWindows:
                 taken.extend(ids)
                 end = edge
         if taken or not max_tokens:
-            return end, tuple(taken)
+            return tuple(taken)
         return self._suffix_within_line(text, offset, max_tokens)
 
-    def _suffix_within_line(
-        self, text: str, offset: int, max_tokens: int
-    ) -> tuple[int, tuple[int, ...]]:
-        """Take what fits of a line that is too long."""
+    def _suffix_within_line(self, text: str, offset: int, max_tokens: int) -> TokenIds:
+        """Return what fits of a line that is too long."""
         for chars in _halvings(max_tokens):
-            end = min(len(text), offset + chars)
-            ids = self._encode(with_line_feeds(text[offset:end]))
+            ids = self._encode(with_line_feeds(text[offset : offset + chars]))
             if len(ids) <= max_tokens:
-                return end, ids
-        return offset, ()
+                return ids
+        return ()
 
 
-def _suffix_ahead(text: str, offset: int, max_tokens: int) -> Iterator[str]:
-    """Give the blocks that `LineWindows` will most likely encode behind the cursor."""
+def _likely_suffix(text: str, offset: int, max_tokens: int) -> Iterator[str]:
+    """Yield the chunks that will most likely be encoded behind the cursor."""
     limit = min(len(text), offset + int(max_tokens * _LIKELY_CHARS_PER_TOKEN))
     begin = offset
     for at in line_starts(text, offset, limit)[
@@ -231,20 +225,20 @@ def _suffix_ahead(text: str, offset: int, max_tokens: int) -> Iterator[str]:
 
 
 def _numbered_lines(text: str, begin: int, end: int) -> list[tuple[int, int]]:
-    """Give the number and the start of each line that begins in ``[begin, end]``."""
+    """Return the number and the start of each line that begins in ``[begin, end]``."""
     starts = line_starts(text, begin, end)
     if begin == 0:
         return list(enumerate([0, *starts]))
     return list(enumerate(starts, count_line_ends(text, begin) + 1))
 
 
-def _piece_lines(step_lines: int) -> int:
-    """Give how many lines are encoded together, left of the cursor."""
-    return max(1, step_lines // _PIECES_PER_STEP)
+def _chunk_lines(step_lines: int) -> int:
+    """Return how many lines left of the cursor are encoded together."""
+    return max(1, step_lines // _CHUNKS_PER_STEP)
 
 
 def _halvings(start: int) -> Iterator[int]:
-    """Give ``start``, its half, and so on down to 1."""
+    """Yield ``start``, its half, and so on down to 1."""
     while start >= 1:
         yield start
         start //= 2

@@ -8,20 +8,20 @@ from lsp_server.errors import ConfigError
 __all__ = ["Budget", "plan_budget"]
 
 _SNIPPET_SHARE = 0.25
-"""Share of the prompt that other files may take together."""
+"""The share of the prompt for snippets of other files, all together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Where a prompt's tokens may go.
+    """The most tokens of each part of a prompt.
 
-    The suffix's part does not depend on how much prefix there is: it would change,
-    and with it the start of an SPM prompt, on every key.
+    The suffix's budget does not depend on how much prefix there is. Otherwise the
+    suffix, and with it the start of an SPM prompt, would change on every key.
 
     Attributes:
-        code_tokens: Most tokens of snippets, prefix and suffix together.
-        snippet_tokens: Most tokens of the snippets.
-        suffix_tokens: Most tokens of the suffix.
+        code_tokens: For snippets, prefix and suffix together.
+        snippet_tokens: For the snippets.
+        suffix_tokens: For the suffix.
     """
 
     code_tokens: int
@@ -36,12 +36,12 @@ def plan_budget(
     max_output_tokens: int,
     frame_tokens: int,
 ) -> Budget:
-    """Divide what the model can read beside its output and the prompt's frame.
+    """Divide what the model can read next to its output and the format's own tokens.
 
     Args:
         config: The user's limits.
-        max_model_len: Most tokens of prompt and output together.
-        max_output_tokens: Tokens kept free for the output.
+        max_model_len: The most tokens of prompt and output together.
+        max_output_tokens: Tokens reserved for the output.
         frame_tokens: Tokens of the format itself: sentinels and fixed text.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Builds the prompt of one request: budget first, render last.
+"""Builds the prompt of a request: plans the budget, chooses the code, renders tokens.
 
-Rendering works on token ids. Sentinels are set by their ids and code is encoded as
-plain text, so a prompt is never cut through, or steered by, what a file contains.
+Sentinels are rendered as ids and code is encoded as plain text. So a rendered prompt is
+never clipped, and nothing that a file contains can act as a sentinel.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,8 @@ from lsp_server.prompt.budget import plan_budget
 from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
 from lsp_server.prompt.healing import held_at
 from lsp_server.prompt.selfcheck import resolve_family
-from lsp_server.prompt.snippet import Snippet
 from lsp_server.prompt.tokenizer import Tokenizer
-from lsp_server.values import Prompt, Snapshot, Window
+from lsp_server.values import Hold, Prompt, Snapshot, Snippet, Window
 
 __all__ = ["PromptBuilder", "WindowChooser"]
 
@@ -46,17 +45,17 @@ class PromptBuilder:
         max_model_len: int,
         windows: WindowChooser,
     ) -> None:
-        """Check that family and tokenizer fit.
+        """Find the family's sentinels in the tokenizer.
 
         Args:
             tokenizer: The model's tokenizer.
             family: The family that the model's manifest names.
-            config: How much of a document may be read.
-            max_model_len: Most tokens of prompt and output together.
+            config: The user's limits.
+            max_model_len: The most tokens of prompt and output together.
             windows: Chooses the code around the cursor, with the same tokenizer.
 
         Raises:
-            UnsupportedModelError: They do not fit.
+            UnsupportedModelError: Family and tokenizer do not fit together.
         """
         self._tokenizer = tokenizer
         self._resolved = resolve_family(tokenizer, family)
@@ -73,8 +72,13 @@ class PromptBuilder:
     ) -> Prompt:
         """Build the prompt for the snapshot's cursor.
 
-        Where the prompt holds back what was typed last (`healing`), the output takes
-        some more tokens: those of the held text.
+        Text that token healing holds (see `healing`) is not in the prompt. The
+        generation begins with it, and its tokens come on top of ``max_output_tokens``.
+
+        Args:
+            snapshot: The document and the cursor.
+            max_output_tokens: The most tokens of the completion.
+            snippets: Pieces of other files that may be put in front.
 
         Raises:
             ConfigError: The limits leave no room for code.
@@ -82,7 +86,7 @@ class PromptBuilder:
         family = self._resolved.family
         hold = held_at(snapshot, self._tokenizer) if self._config.healing else None
         if hold is not None:
-            snapshot = _without(snapshot, len(hold.text))
+            snapshot = _without_held(snapshot, hold)
             max_output_tokens += len(hold.typed_ids)
         path = self._tokenizer.encode(_file_name(snapshot.uri))
         frame = self._render(family.order, {Slot.PATH: path})
@@ -109,16 +113,15 @@ class PromptBuilder:
         return Prompt(
             token_ids=self._render(family.order, filling),
             stop_token_ids=self._resolved.stop_token_ids,
-            prefix_tokens=len(window.prefix_ids),
-            suffix_tokens=len(window.suffix_ids),
             hold=hold,
         )
 
     def _render(
-        self, layout: Sequence[Part], filling: Mapping[Slot, TokenIds]
+        self, parts: Sequence[Part], filling: Mapping[Slot, TokenIds]
     ) -> TokenIds:
+        """Return the tokens of the parts; a slot without a filling has none."""
         ids: list[int] = []
-        for part in layout:
+        for part in parts:
             match part:
                 case Sentinel(token=token):
                     ids.append(self._resolved.sentinel_ids[token])
@@ -131,9 +134,9 @@ class PromptBuilder:
     def _render_snippets(
         self, snippets: Sequence[Snippet], *, path: TokenIds, max_tokens: int
     ) -> TokenIds:
-        """Render the best snippets that fit, in the order of their paths.
+        """Return the tokens of the best snippets that fit, ordered by their paths.
 
-        The order does not follow the scores: those change from key to key.
+        Scores may change from key to key, and an order by them would change the prompt.
         """
         family = self._resolved.family
         head = self._render(family.snippets_head, {})
@@ -151,6 +154,7 @@ class PromptBuilder:
         return (*head, *body, *tail)
 
     def _render_snippet(self, snippet: Snippet) -> TokenIds:
+        """Return the tokens of one snippet; none where the family has no place."""
         return self._render(
             self._resolved.family.snippet,
             {
@@ -160,13 +164,17 @@ class PromptBuilder:
         )
 
 
-def _without(snapshot: Snapshot, chars: int) -> Snapshot:
-    """Leave out so many characters left of the cursor."""
-    offset = snapshot.offset - chars
+def _without_held(snapshot: Snapshot, hold: Hold) -> Snapshot:
+    """Return the snapshot without the held text left of its cursor."""
+    offset = snapshot.offset - len(hold.text)
     text = snapshot.text[:offset] + snapshot.after
     return replace(snapshot, text=text, offset=offset)
 
 
 def _file_name(uri: str) -> str:
-    """Give the last part of a URI's path: all that a snapshot says of its place."""
-    return PurePosixPath(unquote(urlsplit(uri).path)).name
+    """Return the last part of a URI's path; of what is no valid URI, that of it all."""
+    try:
+        path = urlsplit(uri).path
+    except ValueError:  # for example brackets that hold no IPv6 address
+        path = uri
+    return PurePosixPath(unquote(path)).name

@@ -1,8 +1,7 @@
-"""How one model family wants to be asked for the middle of a text.
+"""The prompt format of a model family for filling in the middle, as data.
 
-A family is data: the order of its prompt is a tuple of parts, so a new order is a
-new tuple and no new code. Which family a model is of stands in its manifest; nothing
-here looks at a model's name.
+A prompt is a tuple of parts, so a new order is a new tuple and no new code. Nothing
+here looks at a model's name: its manifest says which family it is of.
 """
 
 import enum
@@ -14,11 +13,11 @@ __all__ = ["FimFamily", "Literal", "Part", "Sentinel", "Slot"]
 
 
 class Slot(enum.Enum):
-    """A place in a prompt that a request fills.
+    """A place in a prompt that each request fills.
 
-    ``PATH`` and ``TEXT`` are of the file at hand: of the snippet within
-    `FimFamily.snippet`, of the document everywhere else (which has no ``TEXT``).
-    A snippet's text comes without its last line end; the format sets one.
+    Within `FimFamily.snippet`, ``PATH`` and ``TEXT`` are the snippet's; elsewhere
+    ``PATH`` is the document's, and there is no ``TEXT``. A snippet's text has no line
+    end at its end; the format sets one.
     """
 
     SNIPPETS = "snippets"
@@ -30,7 +29,7 @@ class Slot(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Sentinel:
-    """A control token, set by its id.
+    """A control token, rendered as its id.
 
     Attributes:
         token: The token's exact name in the vocabulary.
@@ -58,13 +57,13 @@ class FimFamily:
     """The prompt format of one family of models.
 
     Attributes:
-        name: The name that a manifest gives.
-        order: The prompt, part by part.
+        name: The name that manifests use.
+        order: The parts of the prompt, in order.
         stop_tokens: Tokens that end a completion.
-        snippets_head: What stands once before the snippets, where there are any.
-        snippet: How a piece of another file is put; empty where the family has no
-            way to, and then snippets are left out.
-        snippets_tail: What stands once behind the snippets, where there are any.
+        snippets_head: The parts before the snippets, rendered only with snippets.
+        snippet: The parts of one snippet; empty where the family has no place for
+            snippets, which are then left out.
+        snippets_tail: The parts after the snippets, rendered only with snippets.
     """
 
     name: str
@@ -76,12 +75,16 @@ class FimFamily:
 
     @property
     def sentinels(self) -> tuple[str, ...]:
-        """Every control token of the format, stop tokens included, each once."""
+        """The name of every control token of the format and every stop token, once."""
         return tuple(dict.fromkeys((*self._prompt_sentinels(), *self.stop_tokens)))
 
     def _prompt_sentinels(self) -> Iterator[str]:
-        layouts = (self.snippets_head, self.snippet, self.snippets_tail, self.order)
-        for layout in layouts:
-            for part in layout:
+        for parts in (
+            self.snippets_head,
+            self.snippet,
+            self.snippets_tail,
+            self.order,
+        ):
+            for part in parts:
                 if isinstance(part, Sentinel):
                     yield part.token

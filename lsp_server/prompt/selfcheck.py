@@ -1,4 +1,4 @@
-"""Proves at load that a family's format and a model's tokenizer fit together."""
+"""Checks at load time that a family's format and a model's tokenizer fit together."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["ResolvedFamily", "resolve_family"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedFamily:
-    """A family whose every sentinel has been found in one tokenizer.
+    """A family with the token ids of its sentinels in one tokenizer.
 
     Attributes:
         family: The family.
@@ -27,14 +27,14 @@ class ResolvedFamily:
 
 
 def resolve_family(tokenizer: Tokenizer, family: FimFamily) -> ResolvedFamily:
-    """Find every sentinel of ``family``, and prove that no text can become one.
+    """Return the family with its token ids, once no text can become one of them.
 
-    Text cannot become a reserved token, so every sentinel has to be one; and what the
-    tokenizer says of its reserved tokens is tried out.
+    That is checked in two ways: every sentinel must be a reserved token, and the text
+    of each one is encoded as source code might contain it.
 
     Raises:
-        UnsupportedModelError: The tokenizer lacks a sentinel, has one token for two, or
-            user text could become one.
+        UnsupportedModelError: The tokenizer lacks a sentinel, has one token for two of
+            them, or makes one of text.
     """
     found = {name: tokenizer.token_id(name) for name in family.sentinels}
     missing = [name for name, token_id in found.items() if token_id is None]
@@ -46,8 +46,8 @@ def resolve_family(tokenizer: Tokenizer, family: FimFamily) -> ResolvedFamily:
             "family in its manifest",
         )
     ids = {name: token_id for name, token_id in found.items() if token_id is not None}
-    _prove_distinct(family, ids)
-    _prove_apart(tokenizer, family, ids)
+    _check_distinct(family, ids)
+    _check_reserved(tokenizer, family, ids)
     return ResolvedFamily(
         family=family,
         sentinel_ids=MappingProxyType(ids),
@@ -55,7 +55,7 @@ def resolve_family(tokenizer: Tokenizer, family: FimFamily) -> ResolvedFamily:
     )
 
 
-def _prove_distinct(family: FimFamily, ids: Mapping[str, int]) -> None:
+def _check_distinct(family: FimFamily, ids: Mapping[str, int]) -> None:
     """Check that no two sentinels are one token."""
     names: dict[int, str] = {}
     for name, token_id in ids.items():
@@ -68,10 +68,10 @@ def _prove_distinct(family: FimFamily, ids: Mapping[str, int]) -> None:
             )
 
 
-def _prove_apart(
+def _check_reserved(
     tokenizer: Tokenizer, family: FimFamily, ids: Mapping[str, int]
 ) -> None:
-    """Check that sentinels are reserved, and try each one's text."""
+    """Check that every sentinel is reserved, and that its text stays text."""
     for name, token_id in ids.items():
         if token_id not in tokenizer.reserved_ids:
             raise UnsupportedModelError(
@@ -79,7 +79,7 @@ def _prove_apart(
                 subject=f"family {family.name}",
                 remedy="add it to the added tokens of the model's tokenizer",
             )
-        for text in _attempts(name):
+        for text in _spellings(name):
             leaked = set(tokenizer.encode(text)).intersection(ids.values())
             if leaked:
                 raise UnsupportedModelError(
@@ -90,8 +90,8 @@ def _prove_apart(
                 )
 
 
-def _attempts(name: str) -> Iterator[str]:
-    """Spell a sentinel as source code could: alone, in a string, with real spaces."""
+def _spellings(name: str) -> Iterator[str]:
+    """Yield a sentinel as code could contain it: alone, in a string, with blanks."""
     for spelling in (name, name.replace("\u2581", " "), name.strip("\u2581")):
         yield spelling
         yield f'x = "{spelling}"\n'

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from lsp_server.engine.base import Engine
 from lsp_server.postprocess.scope import StopRule
-from lsp_server.prompt.stream_decoder import StreamDecoder
+from lsp_server.prompt.tokenizer import StreamDecoder
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.telemetry import RequestTrace
 from lsp_server.values import FinishReason, GenerationRequest

@@ -12,8 +12,7 @@ from lsp_server.outcomes import Completion, CompletionResult, Reason, RequestTim
 from lsp_server.postprocess.pipeline import Outcome, postprocess
 from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.builder import PromptBuilder
-from lsp_server.prompt.stream_decoder import StreamDecoder
-from lsp_server.prompt.tokenizer import Tokenizer
+from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
 from lsp_server.service import reasons
 from lsp_server.service.candidates import Candidate, generate_all
 from lsp_server.service.trigger import choose_scope, why_unsuitable

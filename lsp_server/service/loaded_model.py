@@ -9,9 +9,9 @@ from lsp_server.modelstore.locate import locate
 from lsp_server.modelstore.manifest import Manifest, load_manifest
 from lsp_server.modelstore.verify import verify
 from lsp_server.prompt.families import find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.selfcheck import resolve_family
+from lsp_server.prompt.tokenizer import FastTokenizer
 
 __all__ = ["LoadedModel", "load_model"]
 

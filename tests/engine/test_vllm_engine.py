@@ -13,8 +13,8 @@ import pytest
 from lsp_server.engine.launch import child_processes
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.errors import EngineDeadError, RequestRejectedError
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.healing import held_at
+from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.values import (
     EngineState,
     FinishReason,

@@ -5,8 +5,8 @@ from lsp_server.modelstore.locate import locate
 from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.modelstore.verify import verify
 from lsp_server.prompt.families import find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.selfcheck import resolve_family
+from lsp_server.prompt.tokenizer import FastTokenizer
 
 NAME = "midfill-starter-88m"
 MOST_BYTES = 72_000_000

@@ -1,6 +1,5 @@
 """Tokenizers for the prompt tests: the shipped one, and small ones of other shapes."""
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tokenizers import (
     pre_tokenizers,
 )
 
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.tokenizer import FastTokenizer
 
 MakeTokenizer = Callable[[Iterable[str]], FastTokenizer]
 
@@ -107,14 +106,3 @@ def metaspace_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> MakeTokeniz
         return FastTokenizer(folder)
 
     return make
-
-
-@pytest.fixture
-def definition_file(tmp_path: Path) -> Callable[[object], Path]:
-    """Write a folder whose ``tokenizer.json`` holds a given value."""
-
-    def write(value: object) -> Path:
-        (tmp_path / "tokenizer.json").write_text(json.dumps(value), encoding="utf-8")
-        return tmp_path
-
-    return write

@@ -11,9 +11,8 @@ from lsp_server.config import PromptConfig
 from lsp_server.context.window import LineWindows
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import FAMILIES, find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
-from lsp_server.prompt.snippet import Snippet
-from lsp_server.values import Snapshot
+from lsp_server.prompt.tokenizer import FastTokenizer
+from lsp_server.values import Snapshot, Snippet
 
 MakeTokenizer = Callable[[Iterable[str]], FastTokenizer]
 

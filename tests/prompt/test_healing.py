@@ -10,9 +10,9 @@ from lsp_server.config import PromptConfig
 from lsp_server.context.window import LineWindows
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import FAMILIES
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.healing import held_at
+from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.values import Hold, Snapshot
 
 MakeTokenizer = Callable[..., FastTokenizer]

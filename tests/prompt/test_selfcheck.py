@@ -8,9 +8,9 @@ import pytest
 
 from lsp_server.errors import UnsupportedModelError
 from lsp_server.prompt.families import FAMILIES, find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily, Sentinel, Slot
 from lsp_server.prompt.selfcheck import resolve_family
+from lsp_server.prompt.tokenizer import FastTokenizer
 
 MakeTokenizer = Callable[[Iterable[str]], FastTokenizer]
 

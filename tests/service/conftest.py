@@ -11,7 +11,7 @@ from lsp_server.context.window import LineWindows
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.service.completion import CompletionService
 from lsp_server.values import Snapshot
 

@@ -12,8 +12,7 @@ from lsp_server.engine.base import Engine
 from lsp_server.errors import MidfillError
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.fim import FimFamily, Part, Sentinel, Slot
-from lsp_server.prompt.stream_decoder import StreamDecoder
-from lsp_server.prompt.tokenizer import Tokenizer
+from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
 from lsp_server.values import FinishReason, GenerationRequest, Prompt
 from training.eval.values import Answer, Task
 

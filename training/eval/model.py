@@ -12,9 +12,9 @@ from lsp_server.modelstore.manifest import MANIFEST_NAME, Quantisation
 from lsp_server.modelstore.model_files import read_json
 from lsp_server.modelstore.verify import hash_file, refuse_unsafe
 from lsp_server.prompt.families import find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.selfcheck import resolve_family
+from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.service.loaded_model import load_model
 from training.eval.data import canonical_name
 

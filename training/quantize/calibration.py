@@ -105,8 +105,6 @@ class _ExactWindows:
         return Window(
             prefix_ids=before[-left:] if left else (),
             suffix_ids=after,
-            dropped_prefix_chars=0,
-            dropped_suffix_chars=0,
         )
 
 

@@ -19,7 +19,7 @@ from lsp_server.modelstore.manifest import (
 from lsp_server.modelstore.progress import Progress
 from lsp_server.modelstore.verify import describe_files, verify
 from lsp_server.prompt.families import find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.tokenizer import FastTokenizer
 from training.quantize.backend import Comparison, Quantizer
 from training.quantize.calibration import (
     MIN_SAMPLE_TOKENS,

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from lsp_server.errors import TrainingError
 from lsp_server.prompt.families import find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
+from lsp_server.prompt.tokenizer import FastTokenizer
 from training.train.config import Cuts, FormatName, Stage
 from training.train.cuts import Cut, cut_window, windows
 from training.train.documents import Document, Span, draw_snippets, read_outline

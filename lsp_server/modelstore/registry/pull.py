@@ -33,8 +33,8 @@ from lsp_server.modelstore.registry.listing import (
 from lsp_server.modelstore.registry.transport import Transport
 from lsp_server.modelstore.verify import refuse_unsafe, verify
 from lsp_server.prompt.families import find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.selfcheck import resolve_family
+from lsp_server.prompt.tokenizer import FastTokenizer
 
 __all__ = ["PullJob", "find_local", "pull"]
 

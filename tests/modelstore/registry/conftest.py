@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from lsp_server.modelstore.registry.catalogue import Architecture, Checkpoint, Entry
 from lsp_server.modelstore.registry.transport import AllowList, Web
-from lsp_server.prompt.formats import MIDFILL, QWEN25_CODER
+from lsp_server.prompt.families import FAMILIES
 
 COMMIT = "a" * 40
 HUB_ID = "maker/tiny-gptq"
@@ -156,7 +156,7 @@ def mirrored_folder(
     model_folder: Path, describe_again: Callable[[Path], object]
 ) -> Path:
     """Return a whole model folder whose tokenizer knows the family's sentinels."""
-    content = tokenizer_with(sorted(MIDFILL.sentinels))
+    content = tokenizer_with(sorted(FAMILIES["midfill"].sentinels))
     (model_folder / "tokenizer.json").write_bytes(content)
     describe_again(model_folder)
     return model_folder
@@ -184,7 +184,7 @@ def repository(tmp_path: Path, write_weights: WriteWeights) -> dict[str, bytes]:
         "README.md": b"# Tiny",
         "LICENSE": b"Apache",
         "config.json": json.dumps(config).encode(),
-        "tokenizer.json": tokenizer_with(sorted(QWEN25_CODER.sentinels)),
+        "tokenizer.json": tokenizer_with(sorted(FAMILIES["qwen2.5-coder"].sentinels)),
         "tokenizer_config.json": b'{"chat_template": "{{ x }}", "bos_token": "<s>"}',
         "model.safetensors": path.read_bytes(),
     }

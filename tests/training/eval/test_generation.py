@@ -32,9 +32,7 @@ def question(
     max_tokens: int = 20,
 ) -> Question:
     """A question with a prompt of its own."""
-    prompt = Prompt(
-        token_ids=(number,), stop_token_ids=(END,), prefix_tokens=1, suffix_tokens=0
-    )
+    prompt = Prompt(token_ids=(number,), stop_token_ids=(END,))
     return Question(prompt=prompt, max_tokens=max_tokens, is_complete=is_complete)
 
 
@@ -248,4 +246,3 @@ def test_no_suffix(
     start = model.tokenizer.token_id("<|endoftext|>")
     prompt = prompts.no_suffix(task)
     assert (start, *model.tokenizer.encode(task.prefix)) == prompt.token_ids
-    assert 0 == prompt.suffix_tokens

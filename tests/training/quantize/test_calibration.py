@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lsp_server.errors import ConfigError, UnsupportedModelError
 from lsp_server.prompt.families import find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.tokenizer import FastTokenizer
 from training.quantize.calibration import Sample, make_samples
 
 TEXT = "".join(

@@ -13,10 +13,9 @@ from lsp_server.context.window import LineWindows
 from lsp_server.errors import ModelIntegrityError, TrainingError
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
 from lsp_server.prompt.fim import Slot
-from lsp_server.prompt.snippet import Snippet
-from lsp_server.values import Snapshot
+from lsp_server.prompt.tokenizer import FastTokenizer
+from lsp_server.values import Snapshot, Snippet
 from training.train.config import Cuts, FormatName, Shares, Stage
 from training.train.cuts import Cut
 from training.train.documents import Document

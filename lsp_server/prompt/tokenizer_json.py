@@ -1,10 +1,9 @@
-"""Reads a ``tokenizer.json`` and makes a plain-text tokenizer of it.
+"""Reads a ``tokenizer.json`` and changes it into that of a plain-text tokenizer.
 
-The file describes a tokenizer that turns ``<|fim_prefix|>`` in a text into the
-sentinel. For source code that is wrong: a file that speaks of sentinels (this one)
-must not steer the model. So the plain definition has the reserved tokens taken out,
-from the added tokens as well as from the vocabulary, and nothing that puts tokens or
-spaces in front.
+The file describes a tokenizer that turns the text ``<|fim_prefix|>`` into the sentinel.
+For source code that is wrong: a file that mentions sentinels, such as this one, must
+not steer the model. So the plain-text form lacks the reserved tokens, among the added
+tokens as well as in the vocabulary, and adds no tokens or spaces in front.
 
 Source: the serialised form that the ``tokenizers`` library reads and writes.
 """
@@ -17,7 +16,7 @@ from typing import TypeAlias, TypeVar
 
 from lsp_server.errors import ModelIntegrityError, UnsupportedModelError
 
-__all__ = ["AddedToken", "TokenizerDefinition"]
+__all__ = ["AddedToken", "TokenizerJson"]
 
 JsonObject: TypeAlias = Mapping[str, object]
 _T = TypeVar("_T")
@@ -25,11 +24,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedToken:
-    """A token that stands beside the vocabulary.
+    """A token of the file's ``added_tokens``.
 
     Attributes:
         token_id: Its id.
-        content: Its name, and the text that it would otherwise stand for.
+        content: Its name, which is also the text that the library would turn into it.
         special: Whether the file marks it as special; Qwen's FIM sentinels are not.
     """
 
@@ -39,19 +38,25 @@ class AddedToken:
 
     @property
     def is_plain_text(self) -> bool:
-        """Whether it is code like any other: a run of blanks, or one character.
+        """Whether it is ordinary text: a run of blanks, or one character.
 
-        Gemma keeps runs of newlines here and DeepSeek-Coder a few letters. Without
-        them their code would be split in ways that the model never saw. Everything
-        else is reserved, marked special or not.
+        Gemma has runs of newlines among its added tokens, and DeepSeek-Coder a few
+        letters. Without them, code would be split in ways that the model never saw.
+        All other added tokens are reserved, marked special or not.
         """
         return not self.special and (
             len(self.content) == 1 or not self.content.strip(" \t\n\u2581")
         )
 
 
-class TokenizerDefinition:
-    """One ``tokenizer.json``, read and checked for what Midfill needs of it."""
+class TokenizerJson:
+    """One ``tokenizer.json``, with what Midfill reads of it checked.
+
+    Attributes:
+        vocabulary: The id of each token of the vocabulary, by its name.
+        added_tokens: The added tokens.
+        byte_level: Whether the vocabulary is in the GPT-2 alphabet of bytes.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the file.
@@ -71,7 +76,7 @@ class TokenizerDefinition:
 
     @property
     def reserved(self) -> tuple[AddedToken, ...]:
-        """The added tokens that no text may ever become."""
+        """The added tokens that text must never become."""
         return tuple(token for token in self.added_tokens if not token.is_plain_text)
 
     @property
@@ -79,16 +84,16 @@ class TokenizerDefinition:
         """Whether ``<0x0A>`` in the vocabulary is the byte 10."""
         return self._model.get("byte_fallback") is True
 
-    def plain(self) -> str:
-        """Give the definition of the plain-text tokenizer, as JSON."""
-        taken = {token.content for token in self.reserved}
-        # The model needs its own unknown token; the tokenizer drops it from results.
+    def plain_text_json(self) -> str:
+        """Return the JSON of the plain-text tokenizer."""
+        removed = {token.content for token in self.reserved}
+        # The model needs its unknown token; `FastTokenizer` drops it from results.
         unknown = self._model.get("unk_token")
-        taken.discard(unknown if isinstance(unknown, str) else "")
+        removed.discard(unknown if isinstance(unknown, str) else "")
         kept = [token for token in self.added_tokens if token.is_plain_text]
-        vocabulary = {k: v for k, v in self.vocabulary.items() if k not in taken}
-        # In the vocabulary a kept token has its own id; beside it, it would get the
-        # next free one.
+        vocabulary = {k: v for k, v in self.vocabulary.items() if k not in removed}
+        # Kept tokens go into the vocabulary, where they have their own ids. As added
+        # tokens alone they would get the next free ones.
         vocabulary |= {token.content: token.token_id for token in kept}
         model = {
             **self._model,
@@ -96,7 +101,7 @@ class TokenizerDefinition:
             "merges": [
                 (left, right)
                 for left, right in self._merges()
-                if taken.isdisjoint((left, right, left + right))
+                if removed.isdisjoint((left, right, left + right))
             ],
         }
         raw_added = self._member(self._raw, "added_tokens", list)
@@ -147,7 +152,7 @@ class TokenizerDefinition:
             )
 
     def _merges(self) -> Iterator[tuple[str, str]]:
-        """Give each merge as a pair; older files join the two by a space."""
+        """Yield each merge as a pair; older files join the two by a space."""
         for merge in self._member(self._model, "merges", list):
             left, right = merge.split(" ", 1) if isinstance(merge, str) else merge
             yield left, right
@@ -183,7 +188,7 @@ class TokenizerDefinition:
 
 
 def _components(part: object) -> Iterator[JsonObject]:
-    """Give a component and, of a sequence, every component within."""
+    """Yield a component and, of a sequence, every component in it."""
     if not isinstance(part, dict):
         return
     yield part
@@ -193,7 +198,7 @@ def _components(part: object) -> Iterator[JsonObject]:
 
 
 def _without_leading_space(part: object) -> object:
-    """Drop what would put a space in front of each encoded piece of a file."""
+    """Return a component without what would add a space before each encoded text."""
     if not isinstance(part, dict):
         return part
     if part.get("type") == "Prepend":

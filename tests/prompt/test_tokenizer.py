@@ -1,17 +1,13 @@
-"""Plain text in, plain ids out: no text ever becomes a sentinel."""
+"""Text goes in and plain ids come out; streams of tokens decode to whole characters."""
 
-import json
 import tracemalloc
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
+from itertools import chain
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsp_server.errors import ModelIntegrityError, UnsupportedModelError
-from lsp_server.prompt.fast_tokenizer import FastTokenizer
+from lsp_server.prompt.tokenizer import FastTokenizer, StreamDecoder
 
 MakeTokenizer = Callable[[Iterable[str]], FastTokenizer]
 
@@ -19,6 +15,7 @@ FRAGMENTS = st.sampled_from(
     ["<|fim_prefix|>", "<|endoftext|>", "<|", "|>", "fim_", "def f():\n", "    ", "é"]
 )
 TEXTS = st.lists(FRAGMENTS | st.text(max_size=8), max_size=12).map("".join)
+CHUNKS = st.lists(st.lists(st.integers(0, 16_383), max_size=3), max_size=20)
 
 
 @settings(deadline=None)
@@ -124,43 +121,6 @@ def test_metaspace_text_has_no_leading_space(
     assert " def" == tokenizer.decode(tokenizer.encode(" def"))
 
 
-def test_a_token_outside_of_the_byte_alphabet_is_its_own_text(
-    byte_level_definition: dict[str, Any],
-    definition_file: Callable[[object], Path],
-) -> None:
-    """A name in the vocabulary that is no row of bytes decodes to itself."""
-    byte_level_definition["model"]["vocab"]["a b\u4e2d"] = 300
-    tokenizer = FastTokenizer(definition_file(byte_level_definition))
-    assert "a b\u4e2d" == tokenizer.decode([300])
-
-
-def test_a_metaspace_pre_tokenizer_adds_no_space_either(
-    byte_level_definition: dict[str, Any],
-    definition_file: Callable[[object], Path],
-) -> None:
-    """Newer SentencePiece files put the space in front in another place.
-
-    They have no bytes to fall back on, and an added name is text like any other.
-    """
-    metaspace = {
-        "type": "Metaspace",
-        "replacement": "\u2581",
-        "prepend_scheme": "always",
-        "split": False,
-    }
-    vocabulary = {char: at for at, char in enumerate("\u2581def")}
-    byte_level_definition |= {
-        "normalizer": None,
-        "pre_tokenizer": metaspace,
-        "decoder": metaspace,
-        "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
-    }
-    tokenizer = FastTokenizer(definition_file(byte_level_definition))
-    assert (1, 2, 3) == tokenizer.encode("def")
-    assert (1, 0, 2) == tokenizer.encode("d e")
-    assert " fed" == tokenizer.decode([0, 3, 2, 1])
-
-
 @settings(deadline=None)
 @given(text=st.text(max_size=30))
 def test_metaspace_text_round_trips(
@@ -183,97 +143,46 @@ def test_sentinels_in_the_vocabulary_are_unreachable(
     assert 1 == tokenizer.token_id("\u2581<PRE>")
 
 
-def test_unknown_characters_do_not_become_reserved_tokens(
-    byte_level_definition: dict[str, Any],
-    definition_file: Callable[[object], Path],
+@settings(deadline=None)
+@given(chunks=CHUNKS)
+def test_pieces_join_to_the_whole(
+    starter_tokenizer: FastTokenizer, chunks: list[list[int]]
 ) -> None:
-    """A character that the model cannot read is left out, not made `<unk>`."""
-    del byte_level_definition["model"]["vocab"]["x"]
-    byte_level_definition["model"]["vocab"]["<unk>"] = 300
-    byte_level_definition["model"] |= {"unk_token": "<unk>"}
-    byte_level_definition["added_tokens"] = [_added(300, "<unk>")]
-    tokenizer = FastTokenizer(definition_file(byte_level_definition))
-    assert "ab" == tokenizer.decode(tokenizer.encode("axb"))
+    """All pieces together are what decoding all tokens at once gives."""
+    decoder = StreamDecoder(starter_tokenizer)
+    pieces = [decoder.feed(chunk) for chunk in chunks]
+    whole = starter_tokenizer.decode(chain.from_iterable(chunks))
+    assert whole == "".join(pieces) + decoder.finish()
 
 
-def _added(token_id: int, content: str) -> dict[str, object]:
-    return {
-        "id": token_id,
-        "content": content,
-        "single_word": False,
-        "lstrip": False,
-        "rstrip": False,
-        "normalized": False,
-        "special": True,
-    }
-
-
-@pytest.fixture
-def byte_level_definition(starter_folder: Path) -> dict[str, Any]:
-    """The shipped definition, ready to be broken, with single bytes only."""
-    text = (starter_folder / "tokenizer.json").read_text(encoding="utf-8")
-    definition: dict[str, Any] = json.loads(text)
-    vocabulary = definition["model"]["vocab"]
-    definition["model"]["vocab"] = {k: v for k, v in vocabulary.items() if len(k) == 1}
-    definition["model"]["merges"] = []
-    definition["added_tokens"] = []
-    return definition
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "what"),
-    [
-        ("model", None, "no usable 'model'"),
-        ("added_tokens", None, "no usable 'added_tokens'"),
-        ("added_tokens", ["x"], "not an object"),
-        ("added_tokens", [{"id": "1"}], "no usable 'id'"),
-        ("model", {"type": "BPE", "vocab": {"a": "b"}, "merges": []}, "number"),
-        ("normalizer", {"type": "Nonsense"}, "refuses"),
-    ],
-)
-def test_damaged_definitions_are_told(
-    byte_level_definition: dict[str, Any],
-    definition_file: Callable[[object], Path],
-    key: str,
-    value: object,
-    what: str,
+@settings(deadline=None)
+@given(text=st.text(max_size=40))
+def test_text_comes_in_whole_characters(
+    starter_tokenizer: FastTokenizer, text: str
 ) -> None:
-    """A file that is not what it should be is called damaged, with what is wrong."""
-    byte_level_definition[key] = value
-    with pytest.raises(ModelIntegrityError, match=what):
-        FastTokenizer(definition_file(byte_level_definition))
+    """No piece of a well-formed text ever shows half a character."""
+    decoder = StreamDecoder(starter_tokenizer)
+    pieces = [decoder.feed([each]) for each in starter_tokenizer.encode(text)]
+    assert text == "".join(pieces)
+    assert "" == decoder.finish()
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "what"),
-    [
-        ("model", {"type": "Unigram", "vocab": []}, "byte-pair"),
-        ("decoder", {"type": "WordPiece"}, "byte-level nor metaspace"),
-        ("decoder", None, "byte-level nor metaspace"),
-    ],
-)
-def test_other_kinds_of_tokenizer_are_refused(
-    byte_level_definition: dict[str, Any],
-    definition_file: Callable[[object], Path],
-    key: str,
-    value: object,
-    what: str,
+def test_an_open_character_is_held_back(starter_tokenizer: FastTokenizer) -> None:
+    """A character's first bytes give nothing until the last one comes, or the end."""
+    first, *others = starter_tokenizer.encode("\U0001f600")
+    assert others
+    decoder = StreamDecoder(starter_tokenizer)
+    assert "" == decoder.feed([first])
+    assert "\U0001f600" == decoder.feed(others)
+    assert "" == decoder.feed([first])
+    assert "\ufffd" == decoder.finish()
+
+
+def test_metaspace_bytes_join(
+    metaspace_tokenizer: MakeTokenizer,
 ) -> None:
-    """A tokenizer that cannot be decoded byte by byte is refused, with the reason."""
-    byte_level_definition[key] = value
-    with pytest.raises(UnsupportedModelError, match=what):
-        FastTokenizer(definition_file(byte_level_definition))
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]"])
-def test_unreadable_definitions_are_told(tmp_path: Path, content: str) -> None:
-    """A file that is no JSON object is called damaged."""
-    (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
-    with pytest.raises(ModelIntegrityError):
-        FastTokenizer(tmp_path)
-
-
-def test_a_missing_definition_is_told(tmp_path: Path) -> None:
-    """A folder without a tokenizer is called damaged."""
-    with pytest.raises(ModelIntegrityError, match="cannot be read"):
-        FastTokenizer(tmp_path)
+    """Byte tokens of SentencePiece vocabularies make characters too."""
+    tokenizer = metaspace_tokenizer(["<s>"])
+    decoder = StreamDecoder(tokenizer)
+    pieces = [decoder.feed([each]) for each in tokenizer.encode("é d")]
+    assert ["", "é", " ", "d"] == pieces
