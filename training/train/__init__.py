@@ -1,1 +1,1 @@
-"""Trains Midfill's own models: from a corpus of source code to a checkpoint folder."""
+"""Trains Midfill's own models: from a corpus to a checkpoint folder."""

@@ -1,7 +1,7 @@
-"""``python -m training.train.inspect``: shows what a run's file makes of a corpus.
+"""``python -m training.train.inspect``: shows the examples that a run is trained on.
 
-What kinds of middles there are, counted by where they begin and end, and some examples
-as the model reads them. Nothing is trained.
+Counts the middles by where they begin and end, and prints some examples. Nothing is
+trained.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _ENDS = ("before a line end", "behind a line end", "in a line", "end of window")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and give its exit status."""
+    """Run the command and return its exit status."""
     options = _parser().parse_args(arguments)
     try:
         config = read_config(options.config, options.set)
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 def count_middles(cuts: Iterable[Cut]) -> Counter[tuple[str, str]]:
     """Count cuts by where the middle begins and where it ends.
 
-    Only those count that have code before and behind.
+    Cuts without code before or after the middle are left out.
     """
     return Counter(
         (_middle_start(cut), _middle_end(cut))
@@ -57,7 +57,7 @@ def count_middles(cuts: Iterable[Cut]) -> Counter[tuple[str, str]]:
 
 
 def show(example: Example, maker: ExampleMaker) -> str:
-    """Return what the model reads, sentinels by name; what it is to write in ``«»``."""
+    """Return an example as text, sentinels by name, with its middle in ``«»``."""
     tokens = example.tokens.tolist()
     middle = int((example.roles == Role.MIDDLE).sum())
     read, written = tokens[: len(tokens) - middle], tokens[len(tokens) - middle :]
@@ -125,7 +125,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("config", type=Path, help="TOML file, such as training/train/starter.toml")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="change it")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting",
+    )
     add("--corpus", help="corpus folder, instead of the file's")
     add("--tokenizer", help="tokenizer folder, instead of the file's")
     add("--documents", type=int, default=5000, help="files to read (default 5000)")

@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 class Recorder:
-    """Keeps what it hears, and interrupts after a step if it shall."""
+    """Records progress, and interrupts the run after a given step."""
 
     def __init__(self, *, interrupt_after: int | None = None) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Losses are summed where they count."""
+"""Losses are summed by the role of their targets."""
 
 import numpy as np
 import torch
