@@ -7,7 +7,7 @@ from lsprotocol import types
 
 from lsp_server.outcomes import RequestTimings
 from lsp_server.protocol.convert import PositionEncoding
-from lsp_server.protocol.dispatch import TIMINGS_METHOD
+from lsp_server.protocol.extensions import TIMINGS_METHOD
 
 __all__ = ["ServerNews", "introduction"]
 

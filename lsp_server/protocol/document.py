@@ -1,7 +1,9 @@
-"""One open document: its lines, and the edits that the editor makes to them.
+"""The editor's open documents, and the edits that it makes to them.
 
-The text is held as a list of lines, so that an edit costs what it touches and not
-what the document holds. The text itself is put together when a request needs it.
+- A text is a list of lines: an edit costs what it touches, not what the document holds.
+- A document whose edits do not fit is out of step: it is no use until it is opened
+  again or its full text is sent.
+- What the editor never opened does not exist: nothing is read from disk.
 """
 
 import logging
@@ -54,7 +56,7 @@ class Document:
 
     @property
     def whole(self) -> bool:
-        """Whether the text here is the text in the editor."""
+        """Whether the text is the editor's."""
         return self._whole
 
     @property
@@ -199,8 +201,7 @@ def _without_surrogates(text: str) -> str:
 class Documents:
     """Follows the editor's documents; nothing here raises for what an editor sends.
 
-    A document that got out of step is logged once and answers nothing until it is
-    opened again or its full text is sent.
+    A document that got out of step is logged once.
 
     Args:
         encoding: What the editor's columns count.
@@ -210,17 +211,22 @@ class Documents:
         """Start without documents."""
         self.encoding = encoding
         self._open: dict[str, Document] = {}
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """The open documents."""
+        return tuple(self._open)
 
     def open(self, item: types.TextDocumentItem) -> None:
         """Take over a document, in place of an earlier one of the same URI."""
         self._open[item.uri] = Document(item, self.encoding)
-        self._told.discard(item.uri)
+        self._logged.discard(item.uri)
 
     def close(self, uri: str) -> None:
         """Forget a document."""
         self._open.pop(uri, None)
-        self._told.discard(uri)
+        self._logged.discard(uri)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply a change; one that does not fit desynchronises the document."""
@@ -229,10 +235,10 @@ class Documents:
             document = self._known(uri)
             document.change(params.text_document.version, params.content_changes)
         except DocumentError as error:
-            self._tell_once(uri, error)
+            self._log_once(uri, error)
         else:
             if document.whole:
-                self._told.discard(uri)
+                self._logged.discard(uri)
 
     def desynchronise(self, uri: str) -> None:
         """Note that a message about a document could not be read."""
@@ -269,7 +275,7 @@ class Documents:
         try:
             document = self._known(uri)
         except DocumentError as error:
-            self._tell_once(uri, error)
+            self._log_once(uri, error)
             return None
         return document if document.whole else None
 
@@ -284,10 +290,10 @@ class Documents:
                 remedy="Send textDocument/didOpen first",
             ) from exc
 
-    def _tell_once(self, uri: str, error: DocumentError) -> None:
+    def _log_once(self, uri: str, error: DocumentError) -> None:
         """Log the first trouble with a document; it is told again once it healed."""
-        if uri not in self._told:
-            self._told.add(uri)
+        if uri not in self._logged:
+            self._logged.add(uri)
             _log.warning(
                 "document.unusable",
                 extra={"uri": uri, "error": type(error).__name__, "what": error.what},

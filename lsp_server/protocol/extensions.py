@@ -1,50 +1,55 @@
-"""The command by which an editor tells that a suggestion was accepted.
+"""What Midfill adds to LSP: the acceptance command, and the trace of a request.
 
-Each item carries it; an editor runs it behind a full accept. Who accepts a word or a
-line runs it with the number of characters accepted so far. What is logged are ids that
-this server gave out, and counts.
+- ``midfill.accepted``: the command of every item; an editor runs it when the item was
+  accepted. Only ids that this server gave out and counts are logged.
+- ``midfill/trace``: what the last request was, and what came of it. It holds source
+  text, which goes to the editor that asked and is never logged.
 """
 
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lsprotocol import types
 
 from lsp_server.outcomes import CompletionResult, Ending, Reason
-from lsp_server.protocol.inline_completion import CompletionOrder
+from lsp_server.protocol.inline_completion import CompletionRequest
 from lsp_server.service.backend import Backend
 
 __all__ = [
     "ACCEPTED_COMMAND",
+    "TIMINGS_METHOD",
     "TRACE_METHOD",
     "Acceptances",
     "TracedRequest",
     "trace_values",
+    "wants",
 ]
 
 _log = logging.getLogger(__name__)
 
-
 ACCEPTED_COMMAND = "midfill.accepted"
+TIMINGS_METHOD = "midfill/completionTimings"
+TRACE_METHOD = "midfill/trace"
 
 _REMEMBERED = 256
-"""Suggestions whose acceptance is still waited for; editors show one at a time."""
+"""Items, the newest ones; editors show one at a time."""
 
 
 class Acceptances:
-    """Remembers what was offered, and logs what was accepted of it."""
+    """Remembers the items of recent answers, and logs which of them are accepted."""
 
     def __init__(self) -> None:
-        """Begin with nothing offered."""
+        """Start without items."""
         self._offered: OrderedDict[str, int] = OrderedDict()
 
     def offer(self, completion_id: str, chars: int) -> types.Command:
-        """Remember an item of an answer, and return the command that it carries.
+        """Remember an item, and return the command that it carries.
 
         Args:
-            completion_id: Names the completion.
-            chars: Code points of the item's text.
+            completion_id: The item's id.
+            chars: The length of its text, in code points.
         """
         self._offered[completion_id] = chars
         while len(self._offered) > _REMEMBERED:
@@ -55,17 +60,16 @@ class Acceptances:
             arguments=[{"id": completion_id, "acceptedChars": chars}],
         )
 
-    def execute(self, params: types.ExecuteCommandParams) -> str | None:
-        """Take an editor's word that something was accepted.
+    def accept(self, arguments: Sequence[object]) -> str | None:
+        """Log that an item, or the beginning of it, was accepted.
+
+        Args:
+            arguments: The command's, as the editor sent them.
 
         Returns:
-            What is wrong with the command, as a clause; None if nothing is.
+            What is wrong with them, as a clause; None if nothing is.
         """
-        if params.command != ACCEPTED_COMMAND:
-            return f"the only command is {ACCEPTED_COMMAND}"
-        arguments = params.arguments or []
-        given = arguments[0] if len(arguments) == 1 else None
-        completion_id, chars = _read(given)
+        completion_id, chars = _read(arguments[0] if len(arguments) == 1 else None)
         if completion_id is None or chars is None:
             return (
                 f"{ACCEPTED_COMMAND} takes one argument "
@@ -87,7 +91,7 @@ class Acceptances:
 
 
 def _read(given: object) -> tuple[str | None, int | None]:
-    """Read the command's argument; None for a part that is missing or no such thing."""
+    """Return an argument's id and number of characters; None for what does not fit."""
     if not isinstance(given, dict):
         return None, None
     completion_id, chars = given.get("id"), given.get("acceptedChars")
@@ -98,21 +102,18 @@ def _read(given: object) -> tuple[str | None, int | None]:
     )
 
 
-TRACE_METHOD = "midfill/trace"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedRequest:
     """A request that was answered.
 
     Attributes:
-        order: What was asked.
-        result: What came of it; None where it ended before there was a result.
+        request: The request.
+        result: The backend's result; None if the request ended before it.
         shown: The texts of the items in the answer.
-        reason: Why there are none; None where there are some.
+        reason: Why there are none; None if there are some.
     """
 
-    order: CompletionOrder
+    request: CompletionRequest
     result: CompletionResult | None
     shown: tuple[str, ...]
     reason: Reason | None
@@ -123,17 +124,17 @@ class TracedRequest:
         return Ending.SHOWN if self.reason is None else self.reason.ending
 
 
-def trace_values(request: TracedRequest, backend: Backend) -> dict[str, object]:
-    """Put a request into the values of a reply, all of them JSON's."""
-    order = request.order
-    result = request.result or CompletionResult()
+def trace_values(traced: TracedRequest, backend: Backend) -> dict[str, object]:
+    """Return the trace of a request, in JSON's values."""
+    request = traced.request
+    result = traced.result or CompletionResult()
     timings = result.timings
     return {
-        "requestId": order.request_id,
-        "uri": order.uri,
-        "line": order.position.line,
-        "character": order.position.character,
-        "trigger": order.trigger.value,
+        "requestId": request.request_id,
+        "uri": request.uri,
+        "line": request.position.line,
+        "character": request.position.character,
+        "trigger": request.trigger.value,
         "scope": result.scope and result.scope.value,
         "prompt": backend.prompt_text(result.prompt) if result.prompt else "",
         "promptTokens": timings.prompt_tokens if timings else 0,
@@ -143,10 +144,17 @@ def trace_values(request: TracedRequest, backend: Backend) -> dict[str, object]:
             {"filter": cut.filter_name, "before": cut.before, "after": cut.after}
             for cut in result.cuts
         ],
-        "shown": list(request.shown),
-        "outcome": request.ending.value,
-        "reason": request.reason and request.reason.sentence,
+        "shown": list(traced.shown),
+        "outcome": traced.ending.value,
+        "reason": traced.reason and traced.reason.sentence,
         "ttftMs": timings and timings.ttft_ms,
         "totalMs": timings and timings.total_ms,
         "outputTokens": timings.output_tokens if timings else 0,
     }
+
+
+def wants(params: types.InitializeParams, extra: str) -> bool:
+    """Return whether the client's experimental capabilities ask for an extra."""
+    experimental = params.capabilities.experimental
+    midfill = experimental.get("midfill") if isinstance(experimental, dict) else None
+    return isinstance(midfill, dict) and midfill.get(extra) is True

@@ -1,9 +1,8 @@
-"""The base protocol: a header with a length, a blank line, and that many bytes.
+"""Frames of LSP's base protocol: a header with a length, a blank line, and a body.
 
-It accepts what real editors send (header names in any case, bare line feeds, any
-split of the bytes) and refuses a length that cannot be right before anything is
-allocated for it. After a fault it looks for the next header and goes on there: a
-line with a length cannot stand inside JSON, where line ends in strings are escaped.
+- Header names in any case, bare line feeds and any split of the bytes are accepted.
+- A header that cannot be read ends the stream: nothing tells where the next one is.
+- A body that is too long is skipped without being kept; the frame after it is read.
 
 Source: Language Server Protocol 3.18, "Base Protocol".
 """
@@ -16,44 +15,52 @@ __all__ = [
     "MAX_BODY_BYTES",
     "Frame",
     "FrameDecoder",
-    "FrameFault",
+    "SkippedFrame",
     "UnreadableStream",
     "encode_frame",
 ]
 
-# A 50 MB file is opened in one frame, and JSON escapes make it longer: up to two
-# bytes for one where the text is full of quotes and line ends. Beyond this, a length
-# is more likely an error than a document.
+# A document of 50 MB is opened in one frame, and JSON may double it: quotes and line
+# ends take two bytes each.
 MAX_BODY_BYTES = 128 * 1024 * 1024
 _MAX_HEADER_BYTES = 8 * 1024
-_MAX_DIGITS = 15
+# 10 GB is no document. Skipping what a broken header announces would never end.
+_MAX_LENGTH_DIGITS = 10
+# Enough for everything in a message but the document's text.
+_KEPT_BYTES = 16 * 1024
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
-_NEXT_HEADER = re.compile(
-    rb"content-length[ \t]*:[ \t]*[0-9]+[ \t]*\r?\n", re.IGNORECASE
-)
-_LONGEST_HEADER_LINE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The body of one message."""
+    """A message's body."""
 
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class FrameFault:
-    """Bytes that are no message; the stream goes on after them."""
+class SkippedFrame:
+    """A message that was too long.
 
-    reason: str
+    Attributes:
+        length_bytes: The length of its body.
+        ends: The first and the last bytes of the body.
+    """
+
+    length_bytes: int
+    ends: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableStream:
-    """Nothing that comes from here on can be understood."""
+    """A header that cannot be read; nothing after it can be."""
 
     reason: str
+
+
+class _HeaderError(ValueError):
+    """A header cannot be read; the message is a clause."""
 
 
 def encode_frame(body: bytes) -> bytes:
@@ -62,115 +69,98 @@ def encode_frame(body: bytes) -> bytes:
 
 
 class FrameDecoder:
-    """Cuts a stream of bytes into frames. It does no input or output of its own.
+    """Cuts a stream of bytes into frames, without doing input or output.
 
     Args:
-        max_body_bytes: The longest body that is accepted; also how much garbage is
-            skipped in search of a header before the stream counts as unreadable.
+        max_body_bytes: The longest body that is kept.
     """
 
     def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
-        """Wait for the first header."""
+        """Expect a header."""
         self._max_body_bytes = max_body_bytes
         self._buffer = bytearray()
         self._body_bytes: int | None = None
-        self._skipping = False
         self._skipped_bytes = 0
+        self._skipped_head = b""
 
-    def feed(self, data: bytes) -> Iterator[Frame | FrameFault | UnreadableStream]:
-        """Take some bytes, and yield what has become complete.
+    def feed(self, data: bytes) -> Iterator[Frame | SkippedFrame | UnreadableStream]:
+        """Take some bytes, and yield the frames that are complete now.
 
-        Nothing more may be fed after an ``UnreadableStream``.
+        Nothing may be fed after an ``UnreadableStream``.
         """
         self._buffer += data
         while True:
-            if self._skipping and not self._find_header():
-                if self._skipped_bytes > self._max_body_bytes:
-                    yield UnreadableStream("no header came after a fault")
-                return
             if self._body_bytes is None:
-                fault = self._read_header()
-                if fault is not None:
-                    self._skipping = True
-                    yield fault
-                    continue
-            if self._body_bytes is None:
-                return
-            if len(self._buffer) < self._body_bytes:
-                if not self._holds_header(data):
+                try:
+                    self._body_bytes = self._read_header()
+                except _HeaderError as error:
+                    yield UnreadableStream(str(error))
                     return
-                self._body_bytes = None
-                self._skipping = True
-                yield FrameFault("the next header came before the body's end")
-                continue
-            body = bytes(self._buffer[: self._body_bytes])
-            del self._buffer[: self._body_bytes]
+                if self._body_bytes is None:
+                    return
+            if self._body_bytes > self._max_body_bytes:
+                self._skip(self._body_bytes)
+            if self._skipped_bytes + len(self._buffer) < self._body_bytes:
+                return
+            yield self._take_body(self._body_bytes)
             self._body_bytes = None
-            yield Frame(body)
 
-    def take_back(self, body: bytes) -> None:
-        """Look for the next header from the start of ``body`` on.
+    def _skip(self, body_bytes: int) -> None:
+        """Drop what has come of a body, except its two ends."""
+        if not self._skipped_head:
+            if len(self._buffer) < min(_KEPT_BYTES, body_bytes):
+                return
+            self._skipped_head = bytes(self._buffer[:_KEPT_BYTES])
+        come = min(len(self._buffer), body_bytes - self._skipped_bytes)
+        dropped = max(0, come - _KEPT_BYTES)
+        del self._buffer[:dropped]
+        self._skipped_bytes += dropped
 
-        Call it before the next step of ``feed`` when the last frame's body was no
-        message: its length may have been wrong, and the next message in it.
+    def _take_body(self, body_bytes: int) -> Frame | SkippedFrame:
+        """Take a complete body, or what was kept of it, off the buffer."""
+        left = body_bytes - self._skipped_bytes
+        body = bytes(self._buffer[:left])
+        del self._buffer[:left]
+        if body_bytes <= self._max_body_bytes:
+            return Frame(body)
+        skipped = SkippedFrame(body_bytes, self._skipped_head + body)
+        self._skipped_bytes, self._skipped_head = 0, b""
+        return skipped
+
+    def _read_header(self) -> int | None:
+        """Read a header, and return the length of its body; None if it goes on.
+
+        Raises:
+            _HeaderError: It cannot be read.
         """
-        self._buffer[:0] = body
-        self._skipping = True
-
-    def _find_header(self) -> bool:
-        """Drop everything before the next header; tell whether there is one."""
-        match = _NEXT_HEADER.search(self._buffer)
-        found = match is not None
-        # The start of a header may already be there, cut by the split of the bytes.
-        drop = match.start() if match else len(self._buffer) - _LONGEST_HEADER_LINE
-        if drop > 0:
-            del self._buffer[:drop]
-            self._skipped_bytes += drop
-        if found:
-            self._skipping = False
-            self._skipped_bytes = 0
-        return found
-
-    def _holds_header(self, new_data: bytes) -> bool:
-        """Tell whether a header stands in the end of an unfinished body."""
-        if b"\n" not in new_data:
-            return False
-        start = max(0, len(self._buffer) - len(new_data) - _LONGEST_HEADER_LINE)
-        return _NEXT_HEADER.search(self._buffer, start) is not None
-
-    def _read_header(self) -> FrameFault | None:
-        """Read a header if it is complete."""
+        # Some clients write a line end after a body.
         while self._buffer.startswith((b"\r", b"\n")):
             del self._buffer[:1]
         match = _HEADER_END.search(self._buffer, 0, _MAX_HEADER_BYTES)
         if match is None:
-            if len(self._buffer) < _MAX_HEADER_BYTES:
-                return None
-            del self._buffer[:_MAX_HEADER_BYTES]
-            return FrameFault("the header does not end")
+            if len(self._buffer) >= _MAX_HEADER_BYTES:
+                raise _HeaderError("the header does not end")
+            return None
         header = bytes(self._buffer[: match.start()])
         del self._buffer[: match.end()]
-        length = _content_length(header)
-        if isinstance(length, FrameFault):
-            return length
-        if length > self._max_body_bytes:
-            return FrameFault(f"a body of {length} bytes is too long")
-        self._body_bytes = length
-        return None
+        return _content_length(header)
 
 
-def _content_length(header: bytes) -> int | FrameFault:
-    """Find the one Content-Length in a header."""
+def _content_length(header: bytes) -> int:
+    """Return the one Content-Length of a header.
+
+    Raises:
+        _HeaderError: There is none, more than one, or no plausible one.
+    """
     lengths = []
     for line in header.split(b"\n"):
         name, colon, value = line.partition(b":")
         if not colon:
-            return FrameFault("a header line has no colon")
+            raise _HeaderError("a header line has no colon")
         if name.strip().lower() == b"content-length":
             lengths.append(value.strip())
     if len(lengths) != 1:
-        return FrameFault(f"there are {len(lengths)} Content-Length lines, not one")
-    digits = lengths[0]
-    if not re.fullmatch(rb"[0-9]+", digits) or len(digits) > _MAX_DIGITS:
-        return FrameFault("the Content-Length is not a plausible number")
-    return int(digits)
+        raise _HeaderError(f"there are {len(lengths)} Content-Length lines, not one")
+    if not re.fullmatch(rb"[0-9]{1,%d}" % _MAX_LENGTH_DIGITS, lengths[0]):
+        raise _HeaderError("the Content-Length is not a plausible number")
+    return int(lengths[0])

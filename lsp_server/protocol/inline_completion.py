@@ -1,10 +1,14 @@
 """``textDocument/inlineCompletion``: parameters in, items out.
 
+An answer is made for the document as it was when the request arrived. When it is ready,
+the user may have typed on: the beginning of the answer, or something else.
+
 Source: Language Server Protocol 3.18, "Inline Completion Request".
 """
 
 import logging
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from lsprotocol import types
@@ -16,35 +20,37 @@ from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot, Trigger
 
 __all__ = [
-    "CompletionOrder",
+    "ARRIVAL_PLACE",
+    "CompletionRequest",
     "Place",
     "items",
+    "place_of",
+    "request_of",
     "rest_of",
-    "take_order",
     "typed_between",
 ]
 
 _log = logging.getLogger(__name__)
 
+_INVOKED = types.InlineCompletionTriggerKind.Invoked
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a request's answer goes.
+    """A cursor in a document as it was when a request arrived.
 
     Attributes:
-        documents: What the editor has open.
-        document: The document when the request came in.
-        version: Its version then.
-        snapshot: Its text and the cursor then.
-        is_hypothetical: Whether the snapshot holds something that the document does
-            not, an item that is selected in the editor's list.
+        documents: The editor's documents.
+        document: The document.
+        snapshot: Its text, version and cursor then, with the selected item in place.
+        is_hypothetical: Whether an item is selected in the editor's list, so that the
+            snapshot holds text that the document does not.
     """
 
     documents: Documents
     document: Document
-    version: int
     snapshot: Snapshot
-    is_hypothetical: bool = False
+    is_hypothetical: bool
 
     def typed(self) -> str | None:
         """Return what was typed at the cursor since, with its line ends.
@@ -54,11 +60,165 @@ class Place:
         current = self.documents.current(self.snapshot.uri)
         if current is not self.document:
             return None
-        if current.version == self.version:
+        if current.version == self.snapshot.version:
             return ""
         if self.is_hypothetical:
             return None
         return typed_between(self.snapshot, current.text)
+
+
+ARRIVAL_PLACE: ContextVar[Place | None] = ContextVar("midfill_arrival_place")
+"""The place of the request that is being handled; None where there is no document.
+
+It is set when the message is read: a handler runs later, and the next message may have
+changed the document by then.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRequest:
+    """A request as it was when it arrived.
+
+    Attributes:
+        message_id: Its id in the protocol.
+        request_id: Its id in the backend, unique in this connection.
+        uri: The document.
+        trigger: Who asked.
+        encoding: What columns count.
+        position: The cursor, as the editor sent it.
+        place: The document and the cursor; None if it cannot be completed in.
+        selected: The range that a selected item of the editor's list would replace;
+            None without a selection. The items use this range.
+        selected_start: Where that range starts in the snapshot, in code points.
+    """
+
+    message_id: int | str
+    request_id: str
+    uri: str
+    trigger: Trigger
+    encoding: PositionEncoding
+    position: types.Position
+    place: Place | None
+    selected: types.Range | None
+    selected_start: int
+
+
+def place_of(
+    params: types.InlineCompletionParams, documents: Documents
+) -> Place | None:
+    """Freeze the document of a request; None if it cannot be completed in.
+
+    A selected item is put in place of its range, and the cursor after it, so that the
+    completion goes on from the selected text.
+    """
+    uri = params.text_document.uri
+    selected = params.context.selected_completion_info
+    document = documents.current(uri)
+    if selected is None:
+        snapshot = documents.snapshot(uri, params.position)
+    else:
+        snapshot = documents.snapshot_after(uri, selected.range, selected.text)
+    if document is None or snapshot is None:
+        return None
+    return Place(
+        documents=documents,
+        document=document,
+        snapshot=snapshot,
+        is_hypothetical=selected is not None,
+    )
+
+
+def request_of(
+    params: types.InlineCompletionParams,
+    *,
+    place: Place | None,
+    encoding: PositionEncoding,
+    message_id: int | str,
+    request_id: str,
+) -> CompletionRequest:
+    """Put the parameters of a request and its place together."""
+    selected = params.context.selected_completion_info
+    start = place.snapshot.offset if place is not None else 0
+    return CompletionRequest(
+        message_id=message_id,
+        request_id=request_id,
+        uri=params.text_document.uri,
+        trigger=(
+            Trigger.INVOKED
+            if params.context.trigger_kind is _INVOKED
+            else Trigger.AUTOMATIC
+        ),
+        encoding=encoding,
+        position=params.position,
+        place=place,
+        selected=selected.range if selected is not None else None,
+        selected_start=start - len(selected.text) if selected is not None else start,
+    )
+
+
+def items(
+    request: CompletionRequest,
+    completions: Sequence[Completion],
+    offer: Callable[[str, int], types.Command],
+) -> list[types.InlineCompletionItem]:
+    """Turn completions into items for the document as it is now.
+
+    Those that do not fit any more are left out, and so are those that LSP does not
+    allow. Each carries the command that ``offer`` makes
+    of its id and length.
+    """
+    place = request.place
+    typed = place.typed() if place is not None else None
+    if place is None or typed is None:
+        return []
+    snapshot = place.snapshot
+    now = snapshot
+    if typed:
+        text = snapshot.before + typed + snapshot.after
+        now = replace(snapshot, text=text, offset=snapshot.offset + len(typed))
+    made = []
+    for completion in completions:
+        rest = rest_of(completion, snapshot, typed)
+        item = None if rest is None else _item(request, now, rest)
+        if item is None:
+            _log.info("item.left_out", extra={"request_id": completion.completion_id})
+            continue
+        text = with_line_feeds(str(item.insert_text))
+        made.append(
+            types.InlineCompletionItem(
+                insert_text=text,
+                range=item.range,
+                command=offer(completion.completion_id, len(text)),
+            )
+        )
+    return made
+
+
+def _item(
+    request: CompletionRequest, snapshot: Snapshot, completion: Completion
+) -> types.InlineCompletionItem | None:
+    """Turn one completion into an item, if LSP allows it."""
+    if request.selected is not None:
+        return _extending_item(request, snapshot, completion)
+    replaced = range_at(
+        snapshot.text, completion.start, completion.end, request.encoding
+    )
+    if replaced.start.line != replaced.end.line:
+        return None
+    return types.InlineCompletionItem(insert_text=completion.text, range=replaced)
+
+
+def _extending_item(
+    request: CompletionRequest, snapshot: Snapshot, completion: Completion
+) -> types.InlineCompletionItem | None:
+    """Make an item that replaces the selected item's range and begins with its text."""
+    start = request.selected_start
+    selected = snapshot.text[start : snapshot.offset]
+    text = snapshot.text[start : completion.start] + completion.text
+    within = start <= completion.start and completion.end == snapshot.offset
+    if not within or not text.startswith(selected) or text == selected:
+        return None
+    return types.InlineCompletionItem(insert_text=text, range=request.selected)
 
 
 def typed_between(snapshot: Snapshot, text: str) -> str | None:
@@ -116,150 +276,3 @@ def rest_of(
 def _joins(left: str, right: str) -> bool:
     r"""Tell whether a ``\r`` and a ``\n`` side by side would become one line end."""
     return left.endswith("\r") and right.startswith("\n")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """What is selected in the editor's list of completions.
-
-    Attributes:
-        replaced: The range that it would replace, as the editor sent it.
-        start: Where that range starts in the order's snapshot, in code points.
-    """
-
-    replaced: types.Range
-    start: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompletionOrder:
-    """A request as it stood when it came in.
-
-    Attributes:
-        message_id: The request's id in the protocol.
-        request_id: The request's id below the protocol, unique in this server.
-        uri: The document that it is about.
-        trigger: Who asked.
-        encoding: What columns count.
-        position: The cursor, as the editor sent it.
-        place: The document and the cursor; with the selection in place, where there is
-            one. None if the document cannot be completed in.
-        selection: What the items must extend; None without a selection.
-    """
-
-    message_id: int | str
-    request_id: str
-    uri: str
-    trigger: Trigger
-    encoding: PositionEncoding
-    position: types.Position
-    place: Place | None
-    selection: Selection | None
-
-
-def take_order(
-    params: types.InlineCompletionParams,
-    documents: Documents,
-    *,
-    message_id: int | str,
-    request_id: str,
-) -> CompletionOrder:
-    """Freeze a request and its document; the document may change right after.
-
-    A selected item is put in place of its range in the snapshot, and the cursor after
-    it: what the engine says there goes on from the selected text.
-    """
-    uri = params.text_document.uri
-    invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
-    selected = params.context.selected_completion_info
-    selection = None
-    document = documents.current(uri)
-    if selected is None:
-        snapshot = documents.snapshot(uri, params.position)
-    else:
-        snapshot = documents.snapshot_after(uri, selected.range, selected.text)
-        if snapshot is not None:
-            start = snapshot.offset - len(selected.text)
-            selection = Selection(replaced=selected.range, start=start)
-    place = None
-    if document is not None and snapshot is not None:
-        place = Place(
-            documents=documents,
-            document=document,
-            version=snapshot.version,
-            snapshot=snapshot,
-            is_hypothetical=selected is not None,
-        )
-    return CompletionOrder(
-        message_id=message_id,
-        request_id=request_id,
-        uri=uri,
-        trigger=Trigger.INVOKED if invoked else Trigger.AUTOMATIC,
-        encoding=documents.encoding,
-        position=params.position,
-        place=place,
-        selection=selection,
-    )
-
-
-def items(
-    order: CompletionOrder,
-    completions: Sequence[Completion],
-    offer: Callable[[str, int], types.Command],
-) -> list[types.InlineCompletionItem]:
-    """Turn completions into items for the document as it is now.
-
-    Those that do not fit any more are left out, and so are those that LSP does not
-    allow. Each carries the command that ``offer`` makes
-    of its id and length.
-    """
-    place = order.place
-    typed = place.typed() if place is not None else None
-    if place is None or typed is None:
-        return []
-    snapshot = place.snapshot
-    now = snapshot
-    if typed:
-        text = snapshot.before + typed + snapshot.after
-        now = replace(snapshot, text=text, offset=snapshot.offset + len(typed))
-    made = []
-    for completion in completions:
-        rest = rest_of(completion, snapshot, typed)
-        item = None if rest is None else _item(order, now, rest)
-        if item is None:
-            _log.info("item.left_out", extra={"request_id": completion.completion_id})
-            continue
-        text = with_line_feeds(str(item.insert_text))
-        made.append(
-            types.InlineCompletionItem(
-                insert_text=text,
-                range=item.range,
-                command=offer(completion.completion_id, len(text)),
-            )
-        )
-    return made
-
-
-def _item(
-    order: CompletionOrder, snapshot: Snapshot, completion: Completion
-) -> types.InlineCompletionItem | None:
-    """Turn one completion into an item, if LSP allows it."""
-    if order.selection is not None:
-        return _extending_item(order.selection, snapshot, completion)
-    replaced = range_at(snapshot.text, completion.start, completion.end, order.encoding)
-    if replaced.start.line != replaced.end.line:
-        return None
-    return types.InlineCompletionItem(insert_text=completion.text, range=replaced)
-
-
-def _extending_item(
-    selection: Selection, snapshot: Snapshot, completion: Completion
-) -> types.InlineCompletionItem | None:
-    """Turn a completion into an item that uses a selection's range and extends it."""
-    selected = snapshot.text[selection.start : snapshot.offset]
-    kept = snapshot.text[selection.start : completion.start]
-    text = kept + completion.text
-    within = selection.start <= completion.start and completion.end == snapshot.offset
-    if not within or not text.startswith(selected) or text == selected:
-        return None
-    return types.InlineCompletionItem(insert_text=text, range=selection.replaced)

@@ -1,15 +1,30 @@
-"""Tells what a body is: a request, a notification, a response, or none of them.
+"""JSON-RPC messages, and which of them LSP allows when.
 
-Nothing here knows a method; the shape of parameters is checked later.
+What a message's parameters must be is checked where its method is known.
+
+Source: JSON-RPC 2.0; Language Server Protocol 3.18, "Server lifecycle".
 """
 
 import enum
 import json
+import re
 from dataclasses import dataclass
 
 from lsprotocol import types
 
-__all__ = ["Fault", "Incoming", "Lifecycle", "MessageKind", "Phase", "read_message"]
+__all__ = [
+    "Fault",
+    "Incoming",
+    "Lifecycle",
+    "MessageKind",
+    "Phase",
+    "document_uri",
+    "read_message",
+    "uris_in",
+]
+
+# In JSON, a quote inside of a string has a backslash: this is never part of a text.
+_URI = re.compile(rb'"uri"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 class MessageKind(enum.Enum):
@@ -22,13 +37,13 @@ class MessageKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A message whose outer form is right.
+    """A message that is JSON-RPC.
 
     Attributes:
-        kind: What it is.
+        kind: Request, notification or response.
         method: Its method; empty in a response.
         message_id: Its id; None in a notification.
-        data: The whole message as JSON has it.
+        data: The whole message.
     """
 
     kind: MessageKind
@@ -39,21 +54,28 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """An error that the sender is told of.
+    """The error that answers a message.
 
     Attributes:
         code: JSON-RPC's or LSP's error code.
         reason: A clause for people; it never holds anything of the message.
-        message_id: The request that it answers, where that is known.
+        message_id: The request that it answers; None if that is not known.
     """
 
     code: int
     reason: str
     message_id: int | str | None = None
 
+    @property
+    def body(self) -> bytes:
+        """The error's message, as it is sent."""
+        error = {"code": self.code, "message": self.reason}
+        reply = {"jsonrpc": "2.0", "id": self.message_id, "error": error}
+        return json.dumps(reply).encode()
+
 
 def read_message(body: bytes) -> Incoming | Fault:
-    """Read the outer form of a message."""
+    """Read a message; what is none is a fault."""
     try:
         # Bytes that are no UTF-8 and numbers of absurd length are ValueErrors too.
         data = json.loads(body.decode("utf-8"))
@@ -74,25 +96,27 @@ def read_message(body: bytes) -> Incoming | Fault:
 
 
 def _kind(data: dict[str, object], method: object) -> MessageKind | None:
-    """Tell which kind of message this is; None for none of them."""
+    """Return which kind of message this is; None for none of them."""
     if not isinstance(method, str):
         return None
     if not method:
         return MessageKind.RESPONSE if {"result", "error"} & data.keys() else None
+    if "error" in data:
+        return None
     if "id" not in data:
         return MessageKind.NOTIFICATION
     return None if data["id"] is None else MessageKind.REQUEST
 
 
 def _invalid(reason: str, message_id: int | str | None = None) -> Fault:
-    """Report a message that is JSON, but no JSON-RPC."""
+    """Return the fault of a message that is JSON, but no JSON-RPC."""
     return Fault(
         code=types.ErrorCodes.InvalidRequest, reason=reason, message_id=message_id
     )
 
 
 class Phase(enum.Enum):
-    """Where a connection stands between its start and its end."""
+    """The phases of a connection."""
 
     NEW = "new"
     RUNNING = "running"
@@ -100,7 +124,7 @@ class Phase(enum.Enum):
 
 
 class Lifecycle:
-    """Follows the phase of one connection."""
+    """The phase of one connection."""
 
     def __init__(self) -> None:
         """Start before ``initialize``."""
@@ -112,7 +136,7 @@ class Lifecycle:
         return 0 if self.phase is Phase.SHUT_DOWN else 1
 
     def refusal(self, message: Incoming) -> Fault | None:
-        """Tell why a message may not come in now; None if it may."""
+        """Return why a message is not allowed now; None if it is."""
         if message.method == types.EXIT or message.kind is MessageKind.RESPONSE:
             return None
         initializes = _is_request(message, types.INITIALIZE)
@@ -128,7 +152,7 @@ class Lifecycle:
         return Fault(code=code, reason=reason, message_id=message.message_id)
 
     def passed(self, message: Incoming) -> None:
-        """Note a message that came in and could be read."""
+        """Take note of a message that was allowed and could be read."""
         if _is_request(message, types.INITIALIZE):
             self.phase = Phase.RUNNING
         elif _is_request(message, types.SHUTDOWN):
@@ -136,5 +160,26 @@ class Lifecycle:
 
 
 def _is_request(message: Incoming, method: str) -> bool:
-    """Tell whether a message is a request of this method."""
+    """Return whether a message is a request of this method."""
     return message.kind is MessageKind.REQUEST and message.method == method
+
+
+def document_uri(message: dict[str, object]) -> str | None:
+    """Return the document that a message is about; None if it names none."""
+    params = message.get("params")
+    document = params.get("textDocument") if isinstance(params, dict) else None
+    uri = document.get("uri") if isinstance(document, dict) else None
+    return uri if isinstance(uri, str) else None
+
+
+def uris_in(part: bytes) -> set[str]:
+    """Return the values of every ``"uri"`` in a part of a message."""
+    return {_json_string(found) for found in _URI.findall(part)}
+
+
+def _json_string(found: bytes) -> str:
+    """Read a string of JSON; an empty one if it is none."""
+    try:
+        return str(json.loads(found))
+    except ValueError:
+        return ""

@@ -168,11 +168,11 @@ class EngineReporter:
         self._client_acts = client_acts
         self._death_told = False
         self._restart_wanted = False
-        self.state = EngineState.CLOSED
+        self._told = EngineState.CLOSED
 
     def engine_changed(self, news: EngineNews) -> None:
         """Hear of a change, and tell it."""
-        before, self.state = self.state, news.state
+        before, self._told = self._told, news.state
         self._status.engine_changed(news)
         if news.state in {EngineState.STARTING, EngineState.RESTARTING}:
             self._loading(before, news)

@@ -1,12 +1,9 @@
-"""What the protocol layer asks of whoever reads the settings.
-
-This layer hands over what the editor sent, as it came, and shows what is wrong.
-"""
+"""One editor's session: its backend, and the requests in flight."""
 
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lsprotocol import types
@@ -16,7 +13,7 @@ from lsp_server.errors import MidfillError
 from lsp_server.outcomes import CompletionResult, Reason, RequestTimings
 from lsp_server.protocol.extensions import Acceptances, TracedRequest, trace_values
 from lsp_server.protocol.inline_completion import (
-    CompletionOrder,
+    CompletionRequest,
     Place,
     items,
 )
@@ -134,7 +131,7 @@ class Session:
             self._tell(self._configurator.change(settings))
 
     async def complete(
-        self, order: CompletionOrder
+        self, request: CompletionRequest
     ) -> list[types.InlineCompletionItem]:
         """Answer a request: with no items where there is nothing to say.
 
@@ -147,8 +144,8 @@ class Session:
         result: CompletionResult | None = None
         reason: Reason | None = reasons.CANCELLED
         try:
-            result = await self._result(order)
-            made = items(order, result.completions, self._acceptances.offer)
+            result = await self._result(request)
+            made = items(request, result.completions, self._acceptances.offer)
             reason = None if made else result.reason or reasons.SUPERSEDED
         except JsonRpcInternalError:
             reason = reasons.CRASHED
@@ -156,12 +153,12 @@ class Session:
         finally:
             shown = tuple(str(item.insert_text) for item in made)
             self._last = TracedRequest(
-                order=order, result=result, shown=shown, reason=reason
+                request=request, result=result, shown=shown, reason=reason
             )
         if made:
             for completion in result.completions[:1]:
-                self._send_timings(order.message_id, completion.timings)
-        self._note_refusal(order.uri, reason)
+                self._send_timings(request.message_id, completion.timings)
+        self._note_refusal(request.uri, reason)
         return made
 
     def document_changed(self, uri: str, *, is_closed: bool) -> None:
@@ -187,9 +184,9 @@ class Session:
             return None
         return trace_values(self._last, self._backend)
 
-    def execute(self, params: types.ExecuteCommandParams) -> str | None:
-        """Run a command; tell what is wrong with it, None if nothing is."""
-        return self._acceptances.execute(params)
+    def accept(self, arguments: Sequence[object]) -> str | None:
+        """Log an acceptance; return what is wrong with its arguments, or None."""
+        return self._acceptances.accept(arguments)
 
     async def close(self) -> None:
         """Take everything back and end the backend; every call waits for the end."""
@@ -197,13 +194,12 @@ class Session:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
 
-    async def _result(self, order: CompletionOrder) -> CompletionResult:
+    async def _result(self, request: CompletionRequest) -> CompletionResult:
         """Let the backend work on a request as long as its answer is of use."""
-        backend, place = self._backend, order.place
+        backend, place = self._backend, request.place
         if place is None:
             return CompletionResult(reason=reasons.OUT_OF_STEP)
-        ready = self._reporter.state is EngineState.READY
-        if backend is None or not ready or self._closing:
+        if backend is None or self._closing:
             return CompletionResult(reason=reasons.NOT_READY)
         # Changes that came in the same read as the request are there already.
         typed = place.typed()
@@ -211,16 +207,18 @@ class Session:
             return CompletionResult(reason=reasons.SUPERSEDED)
         typed_ahead = TypedAhead()
         typed_ahead.type(with_line_feeds(typed))
-        following = self._following[order.uri] = (place, typed_ahead)
+        following = self._following[request.uri] = (place, typed_ahead)
         try:
             result = await self._inflight.run(
-                order.uri, lambda: _complete(backend, place, order, typed_ahead)
+                request.uri, lambda: _complete(backend, place, request, typed_ahead)
             )
         finally:
-            if self._following.get(order.uri) is following:
-                del self._following[order.uri]
+            if self._following.get(request.uri) is following:
+                del self._following[request.uri]
         if result is None:
-            _log.debug("completion.superseded", extra={"request_id": order.request_id})
+            _log.debug(
+                "completion.superseded", extra={"request_id": request.request_id}
+            )
             return CompletionResult(reason=reasons.SUPERSEDED)
         return result
 
@@ -260,7 +258,7 @@ def _failure(error: Exception) -> EngineNews:
 
 
 async def _complete(
-    backend: Backend, place: Place, order: CompletionOrder, typed: TypedAhead
+    backend: Backend, place: Place, request: CompletionRequest, typed: TypedAhead
 ) -> CompletionResult:
     """Ask the backend; an engine that fails has nothing to say.
 
@@ -270,15 +268,15 @@ async def _complete(
     try:
         return await backend.complete(
             place.snapshot,
-            request_id=order.request_id,
-            trigger=order.trigger,
+            request_id=request.request_id,
+            trigger=request.trigger,
             typed=typed,
         )
     except MidfillError as error:
         _log.warning(
             "completion.failed",
             extra={
-                "request_id": order.request_id,
+                "request_id": request.request_id,
                 "error": type(error).__name__,
                 "what": error.what,
             },
@@ -290,7 +288,7 @@ async def _complete(
         _log.error(
             "completion.crashed",
             extra={
-                "request_id": order.request_id,
+                "request_id": request.request_id,
                 "error": type(error).__name__,
                 "places": "".join(places),
             },

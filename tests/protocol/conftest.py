@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.pipes import Stdio
-from lsp_server.protocol.server import serve
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
@@ -45,14 +45,12 @@ async def connect() -> AsyncGenerator[Connect]:
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(from_server, "rb")
         )
         editor = Editor(to_server, server_in, reader, transport)
-        editor.server = asyncio.create_task(
-            serve(
-                Stdio(reader_fd=server_in, writer_fd=server_out),
-                configurator or FixedConfigurator(lambda: backend),  # type: ignore[arg-type,return-value]  # tests pass what they need
-                on_end=editor.ends.append,
-                max_body_bytes=max_body_bytes,
-            )
+        connection = EditorConnection(
+            configurator or FixedConfigurator(lambda: backend),  # type: ignore[arg-type,return-value]  # tests pass what they need
+            Stdio(reader_fd=server_in, writer_fd=server_out),
+            max_body_bytes=max_body_bytes,
         )
+        editor.server = asyncio.create_task(connection.serve(editor.ends.append))
         editors.append((editor, [server_in, server_out]))
         return editor
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fault_backends import EchoBackend, RaisingBackend, SlowBackend
-from piped_editor import Connect, Editor, error_code
+from piped_editor import Connect, Editor, Json, error_code
 
 from lsp_server.config import (
     CompletionConfig,
@@ -70,14 +70,14 @@ async def test_an_unknown_id_is_accepted_quietly(
     ],
 )
 async def test_a_command_that_does_not_fit_is_a_clear_error(
-    editor: Editor, params: object
+    editor: Editor, params: Json
 ) -> None:
-    """The reply says what is taken, and the next request is answered."""
+    """The reply names the command, and the next request is answered."""
     reply = await editor.request(EXECUTE, params)
     assert -32602 == error_code(reply)
     error = reply["error"]
     assert isinstance(error, dict)
-    assert COMMAND in str(error["message"])
+    assert str(params["command"]) in str(error["message"])
     editor.open("x")
     assert 1 == len(await editor.complete())
 

@@ -1,9 +1,6 @@
 """The whole server over pipes: from the handshake to the exit status."""
 
 import asyncio
-import inspect
-import os
-import signal
 import time
 
 import pytest
@@ -20,7 +17,6 @@ from piped_editor import (
 )
 
 from lsp_server.outcomes import Completion
-from lsp_server.protocol.server import MidfillServer
 from lsp_server.values import EngineState, Snapshot
 
 
@@ -162,16 +158,6 @@ async def test_the_end_of_input_ends_the_server(
     assert backend.closed == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-async def test_a_signal_ends_the_server(
-    editor: Editor, backend: EchoBackend, number: signal.Signals
-) -> None:
-    """The engine is ended in order."""
-    os.kill(os.getpid(), number)
-    assert await editor.exit_code() == 1
-    assert backend.closed == 1
-
-
 async def test_a_slow_handler_blocks_nobody(connect: Connect) -> None:
     """While one request waits, documents change and other requests are answered."""
     backend = SlowBackend()
@@ -187,29 +173,6 @@ async def test_a_slow_handler_blocks_nobody(connect: Connect) -> None:
     assert backend.snapshots[-1].text == "y"
     backend.release.set()
     assert await editor.reply(waiting)
-
-
-def test_every_handler_that_waits_is_a_coroutine() -> None:
-    """A plain function would block the loop, one in a thread cannot be cancelled."""
-    server = MidfillServer(FixedConfigurator(EchoBackend), lambda _: None)
-    handlers = server.protocol.fm.features
-    assert set(handlers) == {
-        "initialized",
-        "midfill/trace",
-        "textDocument/inlineCompletion",
-        "workspace/didChangeConfiguration",
-    }
-    for handler in handlers.values():
-        assert inspect.iscoroutinefunction(handler)
-    assert server._thread_pool is None
-
-
-async def test_a_stream_without_messages_ends_the_server(connect: Connect) -> None:
-    """After a fault it waits for a header, but not for ever."""
-    editor = await connect(EchoBackend(), max_body_bytes=1000)
-    await editor.initialize()
-    editor.send_bytes(b"Content-Length: none\r\n\r\n" + b"x" * 5000)
-    assert 1 == await editor.exit_code()
 
 
 async def test_an_editor_that_reads_nothing_is_given_up(connect: Connect) -> None:

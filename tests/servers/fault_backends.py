@@ -12,6 +12,7 @@ from typing import Any
 
 from lsp_server.errors import EngineDeadError
 from lsp_server.outcomes import Completion, CompletionResult, Reason, RequestTimings
+from lsp_server.service import reasons
 from lsp_server.service.backend import Backend, EngineListener
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import EngineNews, EngineState, Prompt, Snapshot, Trigger
@@ -48,6 +49,7 @@ class EchoBackend:
         self.closed = 0
         self.offers = True
         self.restarts = 0
+        self.ready = False
 
     async def start(self, listener: EngineListener) -> None:
         self.listener = listener
@@ -57,9 +59,9 @@ class EchoBackend:
     def tell(self, state: EngineState, what: str, **more: Any) -> None:  # noqa: ANN401 - fields of the news
         """Tell news of the engine; what is not given is as in a real engine's news."""
         assert self.listener is not None
-        ready = state is EngineState.READY
+        self.ready = state is EngineState.READY
         news = EngineNews(state=state, what=what, **more)
-        if ready:
+        if self.ready:
             news = replace(news, model="m", device="cpu")
         self.listener.engine_changed(news)
 
@@ -79,6 +81,8 @@ class EchoBackend:
         trigger: Trigger,
         typed: TypedAhead,
     ) -> CompletionResult:
+        if not self.ready:
+            return CompletionResult(reason=reasons.NOT_READY)
         self.snapshots.append(snapshot)
         self.request_ids.append(request_id)
         self.triggers.append(trigger)

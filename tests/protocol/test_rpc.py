@@ -112,19 +112,59 @@ async def test_messages_that_nobody_needs_do_no_harm(
     assert 1 == len(await editor.complete())
 
 
-async def test_a_wrong_length_does_not_cost_the_next_message(connect: Connect) -> None:
-    """One error with a null id, and the request behind it is answered."""
-    editor = await connect(EchoBackend())
-    await editor.initialize()
+async def test_a_body_that_is_no_json_is_answered(editor: Editor) -> None:
+    """With -32700 and a null id; the message behind it is handled."""
+    editor.send_bytes(b'Content-Length: 5\r\n\r\n{"a"]')
     editor.open("x")
-    asked = frame(
-        {
-            "jsonrpc": "2.0",
-            "id": 5,
-            "method": "textDocument/inlineCompletion",
-            "params": completion_params(),
-        }
-    )
-    editor.send_bytes(b'Content-Length: 3\r\n\r\n{"a":1}' + asked)
-    assert 1 == len(await editor.items(5))
+    assert 1 == len(await editor.complete())
     assert -32700 == error_code(await editor.reply(None))
+
+
+@pytest.mark.parametrize("length", ["none", "-5", "99999999999"])
+async def test_a_header_that_cannot_be_read_ends_the_connection(
+    editor: Editor,
+    backend: EchoBackend,
+    caplog: pytest.LogCaptureFixture,
+    length: str,
+) -> None:
+    """With one line in the log, and nothing behind it is guessed."""
+    request = frame({"jsonrpc": "2.0", "id": 9, "method": "no/such"})
+    editor.send_bytes(f"Content-Length: {length}\r\n\r\n".encode() + request)
+    assert 1 == await editor.exit_code()
+    told = [record for record in caplog.records if record.msg == "stream.unreadable"]
+    assert 1 == len(told)
+    assert 1 == backend.closed
+    assert [] == [m for m in editor.received if m.get("id") == 9]
+
+
+def too_long(method: str, uri: str) -> bytes:
+    """Make a message about a document that no editor of these tests may send."""
+    document = {"uri": uri, "languageId": "python", "version": 2, "text": "x" * 10_000}
+    change = {"contentChanges": [{"text": "y" * 10_000}]}
+    params = {"textDocument": document, **change}
+    return frame({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+@pytest.mark.parametrize(
+    ("message", "usable"),
+    [
+        (too_long("textDocument/didOpen", "file:///huge.py"), ["a", "b"]),
+        (too_long("textDocument/didChange", "file:///a.py"), ["b"]),
+        (b"Content-Length: 30000\r\n\r\n" + b"x" * 30_000, []),
+    ],
+)
+async def test_a_message_that_is_too_long_costs_its_document_alone(
+    connect: Connect, message: bytes, usable: list[str]
+) -> None:
+    """It is answered with an error; whose text may have changed gets nothing more."""
+    editor = await connect(EchoBackend(), max_body_bytes=5000)
+    await editor.initialize()
+    for name in ("a", "b"):
+        editor.open("x", uri=f"file:///{name}.py")
+    editor.send_bytes(message)
+    assert -32700 == error_code(await editor.reply(None))
+    for name in ("a", "b"):
+        items = await editor.complete(uri=f"file:///{name}.py")
+        assert (name in usable) is bool(items)
+        editor.change(3, {"text": "whole again"}, uri=f"file:///{name}.py")
+        assert 1 == len(await editor.complete(uri=f"file:///{name}.py"))

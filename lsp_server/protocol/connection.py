@@ -1,0 +1,257 @@
+"""One editor's connection: pipes, messages, documents and a session.
+
+A process may hold many; what they share is nothing.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+from functools import partial
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
+
+from lsp_server.outcomes import RequestTimings
+from lsp_server.protocol.extensions import (
+    ACCEPTED_COMMAND,
+    TIMINGS_METHOD,
+    TRACE_METHOD,
+    wants,
+)
+from lsp_server.protocol.framing import (
+    MAX_BODY_BYTES,
+    Frame,
+    FrameDecoder,
+    SkippedFrame,
+    encode_frame,
+)
+from lsp_server.protocol.inline_completion import ARRIVAL_PLACE, request_of
+from lsp_server.protocol.pipes import PipeReader, PipeWriter, Stdio
+from lsp_server.protocol.progress import EditorProgress, EngineReporter, NoProgress
+from lsp_server.protocol.rpc import MidfillServer
+from lsp_server.protocol.session import Configurator, Session
+from lsp_server.protocol.status import STATUS_METHOD, Status
+from lsp_server.protocol.watchdog import wait_for_end
+
+__all__ = ["EditorConnection"]
+
+_log = logging.getLogger(__name__)
+
+
+class EditorConnection:
+    """Serves one editor, from the first byte to the last. Needs a running loop.
+
+    Args:
+        configurator: Makes the backend and takes changed settings.
+        stdio: The editor's pipes; they are not closed here.
+        max_body_bytes: The longest message that is read; longer ones are skipped.
+    """
+
+    def __init__(
+        self,
+        configurator: Configurator,
+        stdio: Stdio,
+        *,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        """Register the handlers; ``serve`` reads."""
+        self._configurator = configurator
+        self._stdio = stdio
+        self._frames = FrameDecoder(max_body_bytes)
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._server = MidfillServer(self)
+        self._protocol = self._server.protocol
+        self._request_numbers = itertools.count(1)
+        self._session: Session | None = None
+        self._status = Status(None)
+        self._wants_timings = False
+        self._options: object = None
+        self._watch: asyncio.Task[None] | None = None
+        self._register_handlers()
+
+    async def serve(self, on_end: Callable[[int], object]) -> int:
+        """Serve the editor until it says ``exit`` or is gone.
+
+        Args:
+            on_end: Called with the exit status when the end begins.
+
+        Returns:
+            The exit status: 0 only after ``shutdown``.
+        """
+        writer = PipeWriter(
+            self._stdio.writer_fd, lost=partial(self.end, "editor does not read")
+        )
+        self._protocol.set_writer(writer)
+        reading = asyncio.create_task(self._read(writer))
+        reading.add_done_callback(lambda _: self.end("end of input"))
+        try:
+            reason = await self._ended
+            exit_code = self._protocol.lifecycle.exit_code
+            _log.info("server.end", extra={"reason": reason, "exit_code": exit_code})
+            on_end(exit_code)
+            reading.cancel()
+            if self._session is not None:
+                self._session.let_go()
+                await self._session.close()
+            await self._protocol.answer_all()
+            writer.close()
+            await writer.drained()
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+        return exit_code
+
+    def opened(self, params: types.InitializeParams) -> None:
+        """Prepare the session of an editor that has just introduced itself."""
+        self._options = params.initialization_options
+        self._wants_timings = wants(params, "timings")
+        self._status = Status(self._send_status if wants(params, "status") else None)
+        window = params.capabilities.window
+        has_bar = window is not None and window.work_done_progress
+        reporter = EngineReporter(
+            self._server,
+            EditorProgress(self._server) if has_bar else NoProgress(),
+            self._status,
+            restart=self._restart_engine,
+            client_acts=wants(params, "actions"),
+        )
+        self._session = Session(
+            self._configurator,
+            reporter,
+            warn=self._warn,
+            send_timings=self._send_timings,
+            document_off=self._document_off,
+        )
+        if params.process_id is not None:
+            self._watch = asyncio.create_task(wait_for_end(params.process_id))
+            self._watch.add_done_callback(lambda _: self.end("editor has ended"))
+
+    def document_changed(self, uri: str, *, is_closed: bool = False) -> None:
+        """Give up the requests that a change leaves no use for."""
+        if self._session is not None:
+            self._session.document_changed(uri, is_closed=is_closed)
+
+    def shut_down(self) -> None:
+        """Answer the requests in flight with nothing."""
+        self._opened.let_go()
+
+    def end(self, reason: str) -> None:
+        """End the connection; the first reason counts."""
+        if not self._ended.done():
+            self._ended.set_result(reason)
+
+    @property
+    def _opened(self) -> Session:
+        """The session, which exists from ``initialize`` on."""
+        if self._session is None:
+            raise RuntimeError("a message came before initialize")
+        return self._session
+
+    async def _read(self, writer: PipeWriter) -> None:
+        """Handle every message, until the input ends or cannot be read."""
+        async with aclosing(PipeReader(self._stdio.reader_fd).chunks()) as chunks:
+            async for chunk in chunks:
+                for event in self._frames.feed(chunk):
+                    if isinstance(event, Frame):
+                        fault = self._protocol.receive(event.body)
+                    elif isinstance(event, SkippedFrame):
+                        fault = self._protocol.skip(event)
+                    else:
+                        _log.warning("stream.unreadable", extra={"why": event.reason})
+                        self.end("unreadable input")
+                        return
+                    if fault is not None:
+                        writer.write(encode_frame(fault.body))
+
+    def _register_handlers(self) -> None:
+        """Register what may take its time, as coroutines, and what pygls lacks.
+
+        A plain function that takes its time would block the loop, and one in a thread
+        could not be cancelled.
+        """
+        server = self._server
+
+        @server.feature(types.INITIALIZED)
+        async def initialized(_params: types.InitializedParams) -> None:
+            await self._opened.begin(self._options)
+            self._status.set_enabled(self._opened.enabled)
+
+        @server.feature(
+            types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions()
+        )
+        async def inline_completion(
+            params: types.InlineCompletionParams,
+        ) -> list[types.InlineCompletionItem]:
+            return await self._complete(params)
+
+        @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+        async def did_change_configuration(
+            params: types.DidChangeConfigurationParams,
+        ) -> None:
+            # A coroutine, so that it does not overtake `initialized`.
+            self._opened.change_settings(params.settings)
+            self._status.set_enabled(self._opened.enabled)
+
+        # Not `object`: pygls gives the server to a parameter of a type that fits it.
+        @server.feature(TRACE_METHOD)
+        def trace(_params: dict[str, object] | None) -> dict[str, object] | None:
+            return self._opened.trace()
+
+        @server.command(ACCEPTED_COMMAND)
+        def accepted(_server: MidfillServer, *arguments: object) -> None:
+            problem = self._opened.accept(arguments)
+            if problem is not None:
+                raise JsonRpcInvalidParams(problem)
+
+    async def _complete(
+        self, params: types.InlineCompletionParams
+    ) -> list[types.InlineCompletionItem]:
+        """Answer a request for a completion."""
+        message_id = self._protocol.msg_id
+        if message_id is None:
+            raise RuntimeError("pygls calls this with a request's id in the context")
+        request = request_of(
+            params,
+            place=ARRIVAL_PLACE.get(),
+            encoding=self._protocol.documents.encoding,
+            message_id=message_id,
+            request_id=f"completion-{next(self._request_numbers)}",
+        )
+        with self._status.working():
+            return await self._opened.complete(request)
+
+    def _restart_engine(self) -> None:
+        """Start the engine again, because the user wants it."""
+        self._opened.restart_engine()
+
+    def _send_status(self, payload: dict[str, object]) -> None:
+        """Send the state to an editor that asked for it."""
+        self._protocol.notify(STATUS_METHOD, payload)
+
+    def _warn(self, message: str) -> None:
+        """Show a message to the user."""
+        self._server.window_show_message(
+            types.ShowMessageParams(type=types.MessageType.Warning, message=message)
+        )
+
+    def _document_off(self, uri: str, reason: str | None) -> None:
+        """Note which document gets no completions, and why; None when it does again."""
+        _log.debug("document.off", extra={"uri": uri, "off": reason is not None})
+        self._status.document_off(uri, reason)
+
+    def _send_timings(self, message_id: int | str, timings: RequestTimings) -> None:
+        """Send what a completion cost to a client that asked for it."""
+        if self._wants_timings:
+            self._protocol.notify(
+                TIMINGS_METHOD,
+                {
+                    "id": message_id,
+                    "ttftMs": timings.ttft_ms,
+                    "totalMs": timings.total_ms,
+                    "promptTokens": timings.prompt_tokens,
+                    "cachedTokens": timings.cached_tokens,
+                    "outputTokens": timings.output_tokens,
+                },
+            )
