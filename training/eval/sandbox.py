@@ -1,15 +1,22 @@
-"""Runs a program that a model wrote, so that it can harm nothing but itself.
+"""Runs programs that models wrote in a sandbox.
 
-Each program gets a process, a process group and an empty folder of its own, and limits
-on time, memory, file size and the number of processes. That holds against accidents,
-which small models have many of. It is no wall against malice: the program can read
-what everybody may read, and it can reach the network.
+Each program gets a process, a process group and an empty folder of its own. What holds
+against accidents, of which small models have many:
+
+- resource limits on time, memory, file size and open files
+- a system call filter by libseccomp: no new process or thread, no socket, no signal,
+  no removing, renaming or changing of rights
+- root becomes nobody, if nobody may read Python's library
+
+What is not covered: malice. The program can read what its user may read, and
+overwrite what its user may write.
+
+Where the filter cannot be loaded, no program is run.
 """
 
 import contextlib
 import json
 import os
-import platform
 import secrets
 import select
 import signal
@@ -24,21 +31,21 @@ from lsp_server.errors import EvaluationError
 __all__ = ["Limits", "runs_to_end"]
 
 _CHILD = Path(__file__).with_name("sandbox_child.py")
-_CANNOT_RUN = 3
+_CANNOT_PROTECT = 3
 _NOBODY = 65534
 _MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one program may take.
+    """Resource limits of one program.
 
     Attributes:
         wall_s: Seconds until it is killed.
-        cpu_s: Seconds of computing.
-        memory_bytes: Address space.
+        cpu_s: Seconds of CPU time.
+        memory_bytes: Size of its address space.
         file_bytes: Size of each file that it writes.
-        open_files: Files that it may have open.
+        open_files: Number of files that it may have open.
     """
 
     wall_s: float = 15.0
@@ -49,26 +56,24 @@ class Limits:
 
 
 def runs_to_end(program: str, limits: Limits) -> bool:
-    """Run Python code, and tell whether it came to its end without an error.
+    """Run Python code, and return whether it ran to its end without an error.
 
-    The code is compiled and run in one go, with the standard library alone. Whatever
-    else happens (an exception, a crash, an exit, a limit) is False. Nothing of it is
-    left when this returns.
+    The code has only the standard library. An exception, a crash, an exit or a limit
+    gives False. When this returns, its process and files are gone.
 
     Raises:
-        EvaluationError: No program can be run here.
+        EvaluationError: The sandbox cannot protect this machine.
     """
-    word = secrets.token_hex()
-    order = {
+    token = secrets.token_hex()
+    job = {
         "program": program,
-        "word": word,
+        "token": token,
         "limits": {
             "RLIMIT_AS": limits.memory_bytes,
             "RLIMIT_CPU": limits.cpu_s,
             "RLIMIT_FSIZE": limits.file_bytes,
             "RLIMIT_NOFILE": limits.open_files,
             "RLIMIT_CORE": 0,
-            # No process may be added to those that run already.
             "RLIMIT_NPROC": 0,
         },
     }
@@ -76,17 +81,17 @@ def runs_to_end(program: str, limits: Limits) -> bool:
         tempfile.TemporaryDirectory(
             prefix="midfill-eval-", ignore_cleanup_errors=True
         ) as folder,
-        tempfile.TemporaryFile() as told,
+        tempfile.TemporaryFile() as job_file,
         tempfile.TemporaryFile() as report,
     ):
         if os.geteuid() == 0:
             os.chown(folder, _NOBODY, _NOBODY)
         # Lone surrogates, which a model can write, survive as escapes.
-        told.write(json.dumps(order).encode("ascii"))
-        told.seek(0)
+        job_file.write(json.dumps(job).encode("ascii"))
+        job_file.seek(0)
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", str(_CHILD)],
-            stdin=told,
+            stdin=job_file,
             stdout=report,
             stderr=subprocess.DEVNULL,
             cwd=folder,
@@ -96,22 +101,24 @@ def runs_to_end(program: str, limits: Limits) -> bool:
         try:
             _wait(process.pid, limits.wall_s)
         finally:
-            # Not reaped yet, so its number is still that of its group.
+            # Not reaped yet, so the number still belongs to its group.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             status = process.wait()
-        if status == _CANNOT_RUN:
+        if status == _CANNOT_PROTECT:
             raise EvaluationError(
-                "the kernel has no way here to limit what root runs",
-                subject=f"sandbox on {platform.machine()}",
-                remedy="evaluate as a user other than root",
+                "no program is run: libseccomp 2.5 or newer is missing, or the kernel "
+                "refuses its filter",
+                subject="sandbox",
+                remedy="install libseccomp2 (libseccomp on Fedora and Arch), or "
+                "choose --suite replay, which runs no programs",
             )
         report.seek(0)
-        return report.read() == word.encode()
+        return report.read() == token.encode()
 
 
 def _wait(pid: int, seconds: float) -> None:
-    """Wait for a child to end, without taking note of it."""
+    """Wait for a child to end, without reaping it."""
     descriptor = os.pidfd_open(pid)
     try:
         poll = select.poll()

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lsp_server.errors import EvaluationError
+from training.eval import sandbox
 from training.eval.sandbox import Limits, runs_to_end
 
 SHORT = Limits(wall_s=20.0, cpu_s=1)
@@ -129,3 +131,17 @@ def _children() -> list[str]:
 def test_runs_with_this_python() -> None:
     """Programs run in the Python that asks."""
     assert runs_to_end(f"import sys\nassert sys.version == {sys.version!r}", Limits())
+
+
+def test_unprotected_program_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without libseccomp the sandbox says what to install, and runs nothing."""
+    child = tmp_path / "sandbox_child.py"
+    source = sandbox._CHILD.read_text()
+    child.write_text(source.replace("libseccomp.so.2", "libmissing.so.2"))
+    monkeypatch.setattr(sandbox, "_CHILD", child)
+    tmp_path.chmod(0o777)
+    with pytest.raises(EvaluationError, match="libseccomp2"):
+        runs_to_end(f"open({str(tmp_path / 'ran')!r}, 'w')", Limits())
+    assert not (tmp_path / "ran").exists()
