@@ -62,7 +62,11 @@ class EngineFolder:
         mark = f"{os.getpid()}-{secrets.token_hex(8)}"
         try:
             path = Path(tempfile.mkdtemp(prefix="midfill-", dir=_parent()))
-            pipe = _start_guard(mark, path)
+            try:
+                pipe = _start_guard(mark, path)
+            except BaseException:
+                path.rmdir()
+                raise
         except (OSError, subprocess.SubprocessError) as error:
             raise EngineStartError(
                 f"the engine's folder cannot be made ({error})",

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,10 +92,14 @@ def test_what_belongs_to_others_is_left_alone(guards_of: GuardsOf) -> None:
 
 
 def test_a_folder_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a guard no engine is started."""
+    """Without a guard no engine is started, and no folder stays."""
+    runtime = tempfile.TemporaryDirectory()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime.name)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(EngineStartError, match="folder cannot be made"):
         EngineFolder.create()
+    assert [] == list(Path(runtime.name).iterdir())
+    runtime.cleanup()
 
 
 def test_a_socket_fits_into_the_folder(
