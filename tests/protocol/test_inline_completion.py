@@ -152,6 +152,8 @@ async def test_a_request_that_is_cancelled_at_once_is_answered_once(
             {"id": message_id, "method": METHOD, "params": completion_params()},
             {"method": "$/cancelRequest", "params": {"id": message_id}},
         )
+    for message_id in range(100, 200):
+        assert -32800 == error_code(await editor.reply(message_id))
     await editor.request("shutdown")
     replied = [m["id"] for m in editor.received if m.get("id") in range(100, 200)]
     assert list(range(100, 200)) == sorted(map(int, map(str, replied)))

@@ -133,18 +133,6 @@ def test_editor_tests_install_their_own_lock(checkout: Path, target: str) -> Non
     assert [] == installs(checkout, "test")
 
 
-def test_missing_npm_skips_the_extension(checkout: Path) -> None:
-    """Without npm the extension's own tests are skipped in so many words."""
-    touch(checkout / ".venv" / ".installed-editors", at_s=2_000)
-    (checkout / "editors" / "vscode").mkdir(parents=True)
-    (checkout / "editors" / "vscode" / "package.json").touch()
-    (checkout / ".venv" / "bin").mkdir()
-    (checkout / ".venv" / "bin" / "python").symlink_to(shutil.which("true") or "")
-    made = make(checkout, "test-editors")
-    assert 0 == made.returncode, made.stderr
-    assert "SKIPPED editors/vscode/: npm was not obtained" in made.stdout
-
-
 @pytest.mark.parametrize(
     ("node", "obtained"), [("v24.1.0", False), ("v18.20.0", True), ("", True)]
 )
