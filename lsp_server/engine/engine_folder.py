@@ -60,13 +60,9 @@ class EngineFolder:
             EngineStartError: There is no place for it, or no process can be started.
         """
         mark = f"{os.getpid()}-{secrets.token_hex(8)}"
+        path = Path(_parent(), f"midfill-{secrets.token_hex(4)}")
         try:
-            path = Path(tempfile.mkdtemp(prefix="midfill-", dir=_parent()))
-            try:
-                pipe = _start_guard(mark, path)
-            except BaseException:
-                path.rmdir()
-                raise
+            pipe = _start_guard(mark, path)
         except (OSError, subprocess.SubprocessError) as error:
             raise EngineStartError(
                 f"the engine's folder cannot be made ({error})",
@@ -99,19 +95,26 @@ class EngineFolder:
 
 
 def _start_guard(mark: str, path: Path) -> int:
-    """Start the guard, and return the writing end of its pipe."""
+    """Start the guard, which makes the folder; return the writing end of its pipe.
+
+    Raises:
+        OSError: The guard cannot be started, or cannot make the folder.
+    """
     reader, writer = os.pipe()
     command = [sys.executable, "-I", "-S", "-B", guard.__file__]
     try:
-        subprocess.run(
+        started = subprocess.run(
             [*command, f"{OWNER_VARIABLE}={mark}", str(path)],
             stdin=reader,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             cwd="/",
             env={},
-            check=True,
+            check=False,
         )
+        if started.returncode:
+            reason = started.stderr.decode(errors="replace").strip()
+            raise OSError(reason or "its guard failed")  # noqa: TRY301 - the pipe is closed here
     except BaseException:
         os.close(writer)
         raise

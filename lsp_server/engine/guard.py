@@ -1,10 +1,11 @@
-"""Ends the processes of an engine whose server has died, and removes its folder.
+"""Makes an engine's folder, and removes it and the engine once the server has died.
 
 This file is run as a program, by an interpreter that loads nothing else, before the
 server starts an engine. The program reads from a pipe whose other end only the server
 holds, so it notices at once when the server ends, for whatever reason and however far
 the engine's start had got. Then it kills every process that has the engine's mark in
-its environment, and removes the engine's folder.
+its environment, and removes the engine's folder. It makes the folder itself, so that
+there is no moment at which a server that is killed would leave the folder behind.
 
 It leaves the server's process group and session, so that it survives a signal to the
 group, and an editor that kills the server's whole process tree.
@@ -23,6 +24,7 @@ __all__ = ["main"]
 #: What the server writes when it has cleaned up by itself.
 DONE = b"done"
 
+_MADE = b"made"
 _POLL_S = 0.05
 #: A child that was just forked shows the mark only once it runs its program, so the
 #: search goes on until nothing was found for this long.
@@ -33,17 +35,36 @@ _TRACKER_PATIENCE_S = 1.0
 
 
 def main(words: list[str]) -> int:
-    """Wait for the server's end on descriptor 0, then clean up.
+    """Make the folder, wait for the server's end on descriptor 0, then clean up.
+
+    The process that is called returns once the folder is there, and its child waits.
 
     Args:
         words: The mark, as it stands in an environment, and the folder.
+
+    Returns:
+        0; 1 if the folder cannot be made, for a reason that is written to stderr.
     """
     mark, folder = words[0].encode(), Path(words[1])
+    reader, writer = os.pipe()
     if os.fork():
-        return 0
+        os.close(writer)
+        outcome = os.read(reader, 1024)
+        if outcome != _MADE:
+            os.write(2, outcome)
+        return 0 if outcome == _MADE else 1
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        os.write(writer, os.strerror(error.errno or 0).encode())
+        return 1
+    os.write(writer, _MADE)
+    os.close(writer)
+    # The server reads stderr to its end.
+    os.dup2(1, 2)
     received = b""
     while chunk := os.read(0, 64):
         received += chunk

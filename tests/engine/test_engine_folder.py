@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lsp_server.engine import guard
 from lsp_server.engine.engine_folder import (
     OWNER_VARIABLE,
     EngineFolder,
@@ -100,6 +101,31 @@ def test_a_folder_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
         EngineFolder.create()
     assert [] == list(Path(runtime.name).iterdir())
     runtime.cleanup()
+
+
+def test_a_server_that_ends_as_the_guard_starts(
+    tmp_path: Path, guards_of: GuardsOf
+) -> None:
+    """The guard makes the folder, and removes it at once."""
+    folder = tmp_path / "engine"
+    command = [sys.executable, "-I", "-S", guard.__file__, "NAME=mark", str(folder)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
+    assert 0 == done.returncode
+    psutil.wait_procs(guards_of(folder), timeout=10)
+    assert not folder.exists()
+
+
+def test_a_folder_that_the_guard_cannot_make(tmp_path: Path) -> None:
+    """The reason for which there is no folder is in the guard's words."""
+    command = [sys.executable, "-I", "-S", guard.__file__, "NAME=mark"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "missing" / "engine")],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (1, "No such file or directory") == (done.returncode, done.stderr)
 
 
 def test_a_socket_fits_into_the_folder(
