@@ -69,6 +69,12 @@ def test_lazy_nvim() -> None:
     pytest.skip("lazy.nvim is to be had from GitHub alone, not from a package index")
 
 
+@pytest.mark.parametrize("version", ["0.8", "0.9"])
+def test_older_versions(version: str) -> None:
+    """The plugin shows its ghost text by the branches of ``compat.lua``."""
+    pytest.skip(f"Neovim {version} is in no Debian suite and on neither PyPI nor npm")
+
+
 def copy(source: Path, target: Path) -> None:
     """Copy the plugin's folder, without an index of its help."""
     for file in source.rglob("*"):
