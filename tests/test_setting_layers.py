@@ -122,6 +122,7 @@ def test_a_misspelt_section_is_still_ours() -> None:
         ('"quoted"', "quoted"),
         ("a b", "a b"),
         ("1\nx = 2", "1\nx = 2"),
+        ('"a"\nx = 2', '"a"\nx = 2'),
     ],
 )
 def test_a_text_in_a_variable_is_a_text(text: str, value: str) -> None:

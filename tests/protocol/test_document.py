@@ -236,6 +236,15 @@ def test_a_snapshot_with_a_selected_item_in_place() -> None:
     assert text_of(document) == "x = pri\ny"
 
 
+def test_a_selected_item_takes_the_place_of_lines() -> None:
+    """What stands below the range's last line stays, and nothing else does."""
+    document = opened("a\nbc\nde\nf\ng")
+    replaced = types.Range(start=at(1, 1), end=at(3, 0))
+    assert "a\nbxf\ng" == document.snapshot_after(replaced, "x").text
+    upper = types.Range(start=at(0, 0), end=at(1, 1))
+    assert "xc\nde\nf\ng" == document.snapshot_after(upper, "x").text
+
+
 def test_an_edit_of_a_long_document_touches_little() -> None:
     """A key stroke in 200,000 lines keeps every other line object as it is.
 

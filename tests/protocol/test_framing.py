@@ -119,6 +119,16 @@ def test_the_longest_body_is_kept() -> None:
     assert isinstance(event, SkippedFrame)
 
 
+def test_a_short_body_that_is_skipped_keeps_all_of_it() -> None:
+    """However it comes: the ends are the whole, since they meet."""
+    body = bytes(range(256))
+    frame = encode_frame(body)
+    parts = [frame[:-200], frame[-200:-100], frame[-100:]]
+    (event,) = decode(*parts, max_body_bytes=255)
+    assert isinstance(event, SkippedFrame)
+    assert event.ends in {body, body + body}
+
+
 def test_a_skipped_body_is_not_kept() -> None:
     """It is thrown away as it comes: 9 GB would be skipped in a megabyte."""
     decoder = FrameDecoder()
