@@ -125,3 +125,10 @@ def test_range_at() -> None:
         end=types.Position(line=1, character=1),
     )
     assert expected == range_at("😀\nb", 1, 3, UTF16)
+
+
+@pytest.mark.parametrize("offset", [1, 2])
+def test_between_carriage_return_and_line_feed(offset: int) -> None:
+    """There is no position there; the line end is meant."""
+    expected = types.Position(line=0, character=1)
+    assert expected == position_at("a\r\nb", offset, UTF16)
