@@ -119,6 +119,13 @@ def test_the_longest_body_is_kept() -> None:
     assert isinstance(event, SkippedFrame)
 
 
+def test_a_document_of_50_mb_is_read() -> None:
+    """JSON may double it."""
+    body = bytes(100 * 1024 * 1024)
+    (event,) = FrameDecoder().feed(encode_frame(body))
+    assert event == Frame(body)
+
+
 def test_a_short_body_that_is_skipped_keeps_all_of_it() -> None:
     """However it comes: the ends are the whole, since they meet."""
     body = bytes(range(256))
