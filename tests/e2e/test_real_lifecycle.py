@@ -23,7 +23,11 @@ pytestmark = pytest.mark.engine
 ANSWER_S = 1.0
 GONE_S = 10.0
 READY_S = 500.0
-ENVIRONMENT = {"MIDFILL_ENGINE_KV_CACHE_MEMORY_BYTES": str(96 << 20)}
+ENVIRONMENT = {
+    "MIDFILL_ENGINE_KV_CACHE_MEMORY_BYTES": str(96 << 20),
+    # Coverage writes its data where a process has to end at once.
+    "COVERAGE_PROCESS_CONFIG": "",
+}
 WITH_STATUS = {
     "capabilities": {
         "window": {"workDoneProgress": True},
