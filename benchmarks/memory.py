@@ -60,14 +60,14 @@ async def read_memory(
 
 
 def _resident_mib(server_process_id: int) -> tuple[float, float]:
-    """Give what the server and what the processes below it hold."""
+    """Return what the server and what the processes below it hold."""
     server = psutil.Process(server_process_id)
     below = sum(each.memory_info().rss for each in server.children(recursive=True))
     return round(server.memory_info().rss / _MIB, 2), round(below / _MIB, 2)
 
 
 def growth_mib(readings: Sequence[tuple[int, float]]) -> float:
-    """Give how fast a memory grows, in MiB for 1,000 pairs.
+    """Return how fast a memory grows, in MiB for 1,000 pairs.
 
     The median of the slopes between all readings. A leak makes nearly all of them
     rise; an allocator that takes a larger piece once lifts only those across the step.

@@ -70,7 +70,7 @@ class SideChannel:
         return [RawTimes(**each) for each in answer]
 
     async def seen(self, request_id: str) -> Seen:
-        """Give what the engine saw of a request, once."""
+        """Return what the engine saw of a request, once."""
         return Seen(**await self._ask({"do": "seen", "request_id": request_id}))
 
     async def forget(self) -> bool:
@@ -78,7 +78,7 @@ class SideChannel:
         return bool(await self._ask({"do": "forget"}))
 
     async def heap_in_use_bytes(self) -> dict[str, int]:
-        """Give back what is free in the server and the workers; tell what is in use."""
+        """Free unused memory in server and workers; return the bytes in use of each."""
         return dict(await self._ask({"do": "heap"}))
 
     async def unfinished(self) -> int:

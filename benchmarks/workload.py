@@ -33,7 +33,7 @@ class Typing:
 
 
 def places(seed: int) -> Iterator[Typing]:
-    """Give cursors behind a ``=`` whose right side is still missing, without end.
+    """Return cursors behind a ``=`` whose right side is still missing, without end.
 
     The same seed and the same version of Python give the same cursors.
     """

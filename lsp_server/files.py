@@ -116,7 +116,7 @@ class WholeFolder:
         """
         output = self.output.resolve()
         prefix = f".{output.name}.unfinished-"
-        with self._disk_errors_told(), ExitStack() as cleanup:
+        with self._explain_disk_errors(), ExitStack() as cleanup:
             output.parent.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix=prefix, dir=output.parent))
             cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -135,7 +135,7 @@ class WholeFolder:
         """
         output = self.output.resolve()
         folder = output.with_name(f".{output.name}.unfinished")
-        with self._disk_errors_told():
+        with self._explain_disk_errors():
             folder.mkdir(parents=True, exist_ok=True)
             with (folder / "lock").open("wb") as lock:
                 try:
@@ -168,7 +168,8 @@ class WholeFolder:
         self.publish(finished)
 
     @contextmanager
-    def _disk_errors_told(self) -> Iterator[None]:
+    def _explain_disk_errors(self) -> Iterator[None]:
+        """Raise the folder's own class of errors in place of ``OSError``."""
         try:
             yield
         except OSError as exc:

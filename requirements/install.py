@@ -159,7 +159,7 @@ def install(directory: Path, lock: str, wheel: Path | None = None) -> None:
     )
     if lock in LOCKS_WITH_MIDFILL:
         say("installing midfill itself")
-        itself: Command = ["--editable", ROOT] if wheel is None else [wheel]
+        itself = midfill_itself(wheel)
         must_run([*uv_install, "--quiet", "--no-build-isolation", *itself], environment)
 
 
@@ -169,7 +169,7 @@ def midfill_itself(wheel: Path | None) -> Command:
 
 
 def build_options(lock: str) -> list[str | Path]:
-    """Give uv's options for the packages of a lock that have to be built.
+    """Return uv's options for the packages of a lock that have to be built.
 
     Built apart means with locked tools of their own; else what is installed builds.
     """

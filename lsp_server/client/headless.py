@@ -16,7 +16,7 @@ from lsp_server.client.answer import (
 )
 from lsp_server.client.files import OpenFile
 from lsp_server.client.news import ServerNews, introduction
-from lsp_server.client.server_process import Connection, Reply
+from lsp_server.client.server_process import Reply, ServerProcess
 from lsp_server.errors import ClientError
 from lsp_server.protocol.convert import PositionEncoding, position_at
 from lsp_server.protocol.extensions import TRACE_METHOD
@@ -70,7 +70,7 @@ class HeadlessClient:
         self._converter = converters.get_converter()
         self._files: dict[str, OpenFile] = {}
         self._news = ServerNews()
-        self._connection: Connection | None = None
+        self._connection: ServerProcess | None = None
         self._pending: set[asyncio.Task[Answer]] = set()
 
     async def start(
@@ -85,11 +85,11 @@ class HeadlessClient:
         Raises:
             ClientError: It cannot be started.
         """
-        self._connection = await Connection.open(
+        self._connection = await ServerProcess.open(
             command,
             stderr_path=stderr_path,
             environment=environment,
-            on_notification=self._news.hear,
+            on_notification=self._news.receive,
         )
 
     @property
@@ -237,7 +237,7 @@ class HeadlessClient:
             await self._connection.kill()
 
     @property
-    def _connected(self) -> Connection:
+    def _connected(self) -> ServerProcess:
         """The connection, which ``start`` made."""
         if self._connection is None:
             raise ClientError(

@@ -1,4 +1,4 @@
-"""What a headless client has heard from its server without having asked."""
+"""Follows the notifications that a server sends to the headless client."""
 
 import asyncio
 import os
@@ -23,15 +23,15 @@ class ServerNews:
     """
 
     def __init__(self) -> None:
-        """Begin before the server has said anything."""
+        """Begin before the first notification."""
         self.loading = asyncio.Event()
         self.ready = asyncio.Event()
         self.messages: list[str] = []
         self.failure = ""
         self._timings: dict[object, RequestTimings] = {}
 
-    def hear(self, method: str, params: object) -> None:
-        """Take a notification; those that mean nothing here are dropped."""
+    def receive(self, method: str, params: object) -> None:
+        """Take a notification; one that means nothing here is dropped."""
         values = params if isinstance(params, dict) else {}
         if method == TIMINGS_METHOD:
             self._timings[values["id"]] = RequestTimings(
@@ -54,11 +54,11 @@ class ServerNews:
                 self.ready.set()
 
     def take_timings(self, request_id: int) -> RequestTimings | None:
-        """Give what a request cost, once; None where the server did not say."""
+        """Return a request's times, once; None where the server sent none."""
         return self._timings.pop(request_id, None)
 
     def _progress(self, kind: object) -> None:
-        """Follow the one bar there is, that of the engine."""
+        """Follow the only progress bar, that of the engine's start."""
         if kind == "begin":
             self.loading.set()
             self.ready.clear()
@@ -68,7 +68,9 @@ class ServerNews:
 
 
 def introduction(encoding: PositionEncoding, options: object) -> types.InitializeParams:
-    """Say what the client can: one encoding, completions, a bar, and timings.
+    """Return the parameters of ``initialize``, with the capabilities of this client.
+
+    They are one position encoding, inline completion, progress bars and timings.
 
     Args:
         encoding: What columns count; the only encoding that the server is offered.

@@ -15,7 +15,7 @@ from pathlib import Path
 from lsp_server.errors import ClientError
 from lsp_server.protocol.framing import encode_frame
 
-__all__ = ["Connection", "Reply"]
+__all__ = ["Reply", "ServerProcess"]
 
 _HEADER = re.compile(
     rb"Content-Length: ([0-9]{1,10})\r\n(?:Content-Type: [^\r\n]+\r\n)?\r\n"
@@ -41,7 +41,7 @@ class Reply:
     error_message: str = ""
 
 
-class Connection:
+class ServerProcess:
     """A running server, and the messages to and from it. Made by ``open``."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Connection:
         stderr_path: Path,
         environment: Mapping[str, str] | None,
         on_notification: Callable[[str, object], None],
-    ) -> "Connection":
+    ) -> "ServerProcess":
         """Start a server.
 
         Args:

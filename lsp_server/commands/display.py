@@ -45,10 +45,10 @@ def paint(text: str, style: str) -> str:
 
 @contextlib.contextmanager
 def download_meter() -> Iterator[Callable[[str, int, int], None]]:
-    """Show how far downloads are, on stderr: bars on a terminal, else a few lines.
+    """Show the progress of downloads on stderr: bars on a terminal, else a few lines.
 
     Yields:
-        What is called with a file's name, and its bytes done and in all.
+        A function that takes a file's name, the bytes fetched and the bytes in all.
     """
     console = Console(file=sys.stderr)
     if not console.is_terminal:

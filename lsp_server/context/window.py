@@ -155,7 +155,7 @@ class LineWindows:
         offset: int,
         max_tokens: int,
     ) -> _Walk:
-        """Take steps from the cursor back while they fit.
+        """Return the chunks left of the cursor that fit, the nearest steps first.
 
         Args:
             text: The document.

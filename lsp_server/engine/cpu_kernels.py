@@ -80,9 +80,9 @@ def vnni_gains() -> bool:
     current_platform.import_kernels()
     # PyTorch has no public names for what a CPU can do, and vLLM asks these, too.
     return (
-        torch.cpu._is_vnni_supported()  # noqa: SLF001
-        and not torch.cpu._is_amx_tile_supported()  # noqa: SLF001
-        and hasattr(torch.ops._C, "int4_scaled_mm_cpu")  # noqa: SLF001
+        torch.cpu._is_vnni_supported()  # noqa: SLF001 - as vLLM asks
+        and not torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - as vLLM asks
+        and hasattr(torch.ops._C, "int4_scaled_mm_cpu")  # noqa: SLF001 - vLLM's
     )
 
 
@@ -210,9 +210,9 @@ def vnni_kernel() -> type:
 @contextmanager
 def _pretending_amx() -> Iterator[None]:
     """Have PyTorch report AMX, which is what vLLM asks before it takes the operator."""
-    original = torch.cpu._is_amx_tile_supported  # noqa: SLF001 - as above
-    torch.cpu._is_amx_tile_supported = lambda: True  # noqa: SLF001
+    original = torch.cpu._is_amx_tile_supported  # noqa: SLF001 - vLLM asks it
+    torch.cpu._is_amx_tile_supported = lambda: True  # noqa: SLF001 - vLLM asks it
     try:
         yield
     finally:
-        torch.cpu._is_amx_tile_supported = original  # noqa: SLF001
+        torch.cpu._is_amx_tile_supported = original  # noqa: SLF001 - put back

@@ -45,7 +45,7 @@ class EngineFolder:
     """
 
     def __init__(self, path: Path, guard_pipe: int) -> None:
-        """Take over an existing folder and the writing end of its guard's pipe."""
+        """Hold an existing folder, and the writing end of its guard's pipe."""
         self.path = path
         self._guard_pipe = guard_pipe
 

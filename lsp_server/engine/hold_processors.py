@@ -204,7 +204,7 @@ class HoldProcessorV2(LogitsProcessorV2):  # type: ignore[misc]  # Any to mypy
         self._held: dict[int, _HeldV2] = {}
 
     def add_request(self, req_idx: int, sampling_params: "SamplingParams") -> bool:
-        """Take over a request's hold, and return whether it has one."""
+        """Note the hold of a new request; return whether it has one."""
         self._held.pop(req_idx, None)
         masks = masks_of(sampling_params.extra_args, self._device)
         if masks is not None:

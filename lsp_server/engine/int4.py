@@ -53,8 +53,7 @@ class PackedWeight:
         if self.dense is not None and rows.shape[0] >= _DENSE_ROWS:
             dense_product = torch.nn.functional.linear(rows.float(), self.dense)
             return dense_product.to(rows.dtype)
-        # PyTorch has no public name for the operator; torchao calls it like this, too.
-        product: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(  # noqa: SLF001
+        product: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(  # noqa: SLF001 - it has no public name
             rows.contiguous(), self.packed, self.group_size, self.scales_and_zeros
         )
         return product

@@ -60,7 +60,7 @@ class VllmEngine:
     """vLLM, on a CPU or on CUDA; `start` makes one."""
 
     def __init__(self, running: RunningVllm, *, kernels: Sequence[str] = ()) -> None:
-        """Take over a started vLLM."""
+        """Wrap a vLLM that `VllmLaunch` has started."""
         self._running = running
         self._llm = running.llm
         self._vocabulary_size = int(running.llm.model_config.get_vocab_size())

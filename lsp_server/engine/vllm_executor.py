@@ -68,8 +68,9 @@ def without_sockets() -> Iterator[None]:
 
 
 def _make_group(common: Any, options: Any) -> Any:  # noqa: ANN401 - PyTorch's types
-    # PyTorch has no other way to make one, and its annotations are wrong.
-    create: Any = _distributed_c10d.FakeProcessGroup._create_internal  # noqa: SLF001
+    # Any, because PyTorch's annotations are wrong.
+    groups: Any = _distributed_c10d.FakeProcessGroup
+    create = groups._create_internal  # noqa: SLF001 - there is no other way
     return create(common.group_rank, common.group_size, options)
 
 

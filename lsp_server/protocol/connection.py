@@ -129,7 +129,7 @@ class EditorConnection:
             self._watch.add_done_callback(lambda _: self.end("editor has ended"))
 
     def document_changed(self, uri: str, *, is_closed: bool = False) -> None:
-        """Give up the requests that a change leaves no use for."""
+        """Supersede the request in flight if a change makes its answer useless."""
         if self._session is not None:
             self._session.document_changed(uri, is_closed=is_closed)
 
@@ -231,7 +231,7 @@ class EditorConnection:
         self._protocol.notify(STATUS_METHOD, payload)
 
     def _warn(self, message: str) -> None:
-        """Show a message to the user."""
+        """Show a warning in the editor's window."""
         self._server.window_show_message(
             types.ShowMessageParams(type=types.MessageType.Warning, message=message)
         )

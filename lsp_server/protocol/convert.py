@@ -3,7 +3,7 @@
 An LSP column counts code units of the encoding that was agreed on; Python counts
 code points. A column inside a character means that character's start, a column past
 the line end means the line end, a line past the file means the file's end. Text that
-comes in here holds no surrogates (see ``documents``).
+comes in here holds no surrogates (see ``document``).
 
 Source: Language Server Protocol 3.18, "Position" and "Text Documents".
 """
@@ -12,6 +12,8 @@ import enum
 import io
 
 from lsprotocol import types
+
+from lsp_server.text import count_line_ends
 
 __all__ = [
     "PositionEncoding",
@@ -90,10 +92,9 @@ def position_at(text: str, offset: int, encoding: PositionEncoding) -> types.Pos
     """
     if text[offset - 1 : offset + 1] == "\r\n":
         offset -= 1
-    line = text.count("\n", 0, offset)
+    line = count_line_ends(text, offset)
     start = text.rfind("\n", 0, offset) + 1
     if "\r" in text:
-        line += text.count("\r", 0, offset) - text.count("\r\n", 0, offset)
         start = max(start, text.rfind("\r", 0, offset) + 1)
     return types.Position(line=line, character=code_units(text[start:offset], encoding))
 

@@ -1,8 +1,8 @@
-"""The editor's open documents, and the edits that it makes to them.
+"""The editor's open documents, kept up to date by its edits.
 
 - A text is a list of lines: an edit costs what it touches, not what the document holds.
-- A document whose edits do not fit is out of step: it is no use until it is opened
-  again or its full text is sent.
+- A document whose edits do not fit is out of step: it gets no completions until it is
+  opened again or its full text is sent.
 - What the editor never opened does not exist: nothing is read from disk.
 """
 
@@ -46,7 +46,7 @@ class Document:
     def __init__(
         self, item: types.TextDocumentItem, encoding: PositionEncoding
     ) -> None:
-        """Take over the opened text."""
+        """Hold the opened text."""
         self._uri = item.uri
         self._language_id = _name(item.language_id)
         self._version = item.version
@@ -166,7 +166,7 @@ class Document:
 
 
 def is_reversed(checked: types.Range) -> bool:
-    """Tell whether a range ends before it starts."""
+    """Return whether a range ends before it starts."""
     start, end = checked.start, checked.end
     return (end.line, end.character) < (start.line, start.character)
 
@@ -219,7 +219,7 @@ class Documents:
         return tuple(self._open)
 
     def open(self, item: types.TextDocumentItem) -> None:
-        """Take over a document, in place of an earlier one of the same URI."""
+        """Open a document; it replaces an open one of the same URI."""
         self._open[item.uri] = Document(item, self.encoding)
         self._logged.discard(item.uri)
 
@@ -291,7 +291,7 @@ class Documents:
             ) from exc
 
     def _log_once(self, uri: str, error: DocumentError) -> None:
-        """Log the first trouble with a document; it is told again once it healed."""
+        """Log a document's first error, and the next one only after it was whole."""
         if uri not in self._logged:
             self._logged.add(uri)
             _log.warning(

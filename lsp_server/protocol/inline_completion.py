@@ -274,5 +274,5 @@ def rest_of(
 
 
 def _joins(left: str, right: str) -> bool:
-    r"""Tell whether a ``\r`` and a ``\n`` side by side would become one line end."""
+    r"""Return whether a ``\r`` and a ``\n`` side by side would become one line end."""
     return left.endswith("\r") and right.startswith("\n")

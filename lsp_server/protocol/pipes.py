@@ -93,7 +93,7 @@ class PipeReader:
             room.release()
 
     def _is_readable(self) -> bool:
-        """Tell whether reading is allowed; what is not would be waited for in vain."""
+        """Return whether the descriptor may be read; waiting for another never ends."""
         try:
             os.read(self._fd, 0)
         except OSError:
@@ -164,19 +164,19 @@ class PipeWriter:
                 try:
                     _write_all(self._fd, data)
                 except OSError:
-                    self._tell(self._break)
+                    self._call_in_loop(self._break)
             with self._lock:
                 self._unread_bytes -= len(data)
-        self._tell(self._drained.set)
+        self._call_in_loop(self._drained.set)
 
     def _break(self) -> None:
-        """Give the other side up."""
+        """Stop writing, and report that the other side is lost."""
         if not self._broken:
             self._broken = True
             self._drained.set()
             self._lost()
 
-    def _tell(self, callback: Callable[[], None]) -> None:
+    def _call_in_loop(self, callback: Callable[[], None]) -> None:
         """Call back in the event loop, if it still runs."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback)

@@ -1,4 +1,4 @@
-"""Shows in the editor that something takes its time, and how far it has got."""
+"""Shows the state of the engine in the editor: progress bars and messages."""
 
 import logging
 from collections.abc import Callable
@@ -33,18 +33,18 @@ _Step = (
 
 
 class ProgressBar(Protocol):
-    """Shows that something takes its time."""
+    """A progress bar in the editor."""
 
     def begin(self, message: str, percent: int | None) -> None:
         """Show the bar."""
         ...
 
     def report(self, message: str, percent: int | None) -> None:
-        """Change what the bar says, and how much is done, in percent."""
+        """Change the bar's message and how much is done, in percent."""
         ...
 
     def end(self, message: str) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         ...
 
 
@@ -52,13 +52,13 @@ class NoProgress:
     """The bar of an editor that has none."""
 
     def begin(self, message: str, percent: int | None) -> None:
-        """Show nothing."""
+        """Do nothing."""
 
     def report(self, message: str, percent: int | None) -> None:
-        """Show nothing."""
+        """Do nothing."""
 
     def end(self, message: str) -> None:
-        """Show nothing."""
+        """Do nothing."""
 
 
 class EditorProgress:
@@ -85,14 +85,14 @@ class EditorProgress:
         )
 
     def report(self, message: str, percent: int | None) -> None:
-        """Change what the bar says."""
+        """Change the bar's message and percentage."""
         step = types.WorkDoneProgressReport(message=message, percentage=percent)
         if self._bar is not None and step != self._reported:
             self._reported = step
             self._bar.send(step)
 
     def end(self, message: str) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.send(types.WorkDoneProgressEnd(message=message))
             self._bar = None
@@ -138,13 +138,13 @@ _CLIENT_ACTIONS = {"Show log": "showLog", "Run doctor": "runDoctor"}
 
 
 class EngineReporter:
-    """Shows an engine's news.
+    """Shows the engine's changes of state in the editor.
 
-    A message pops up for the first death and for each time that the engine is given
-    up; everything else is told in the bar, the status and the editor's log.
+    The user gets a message when the engine dies for the first time and each time that
+    it is given up. All else goes to the bar, the status and the editor's log.
 
     Args:
-        server: Whose editor is told.
+        server: Sends the messages.
         bar: Shown while the engine loads.
         status: Follows the engine's state.
         restart: Starts the engine again, because the user wants it.
@@ -160,19 +160,19 @@ class EngineReporter:
         restart: Callable[[], None],
         client_acts: bool,
     ) -> None:
-        """Begin before the engine has said anything."""
+        """Begin before the first news of the engine."""
         self._server = server
         self._bar = bar
         self._status = status
         self._restart = restart
         self._client_acts = client_acts
-        self._death_told = False
+        self._death_shown = False
         self._restart_wanted = False
-        self._told = EngineState.CLOSED
+        self._shown = EngineState.CLOSED
 
     def engine_changed(self, news: EngineNews) -> None:
-        """Hear of a change, and tell it."""
-        before, self._told = self._told, news.state
+        """Show a change of the engine's state."""
+        before, self._shown = self._shown, news.state
         self._status.engine_changed(news)
         if news.state in {EngineState.STARTING, EngineState.RESTARTING}:
             self._loading(before, news)
@@ -189,10 +189,10 @@ class EngineReporter:
         self._restart_wanted = False
 
     def _loading(self, before: EngineState, news: EngineNews) -> None:
-        """Show how far a start has got, and what made it necessary."""
+        """Show the progress of a start, and why the engine had to be started again."""
         died = news.state is EngineState.RESTARTING and not news.percent
         if died and before is EngineState.READY and not self._restart_wanted:
-            self._tell_death(death_text(news))
+            self._show_death(death_text(news))
         elif died:
             self._note(types.MessageType.Warning, death_text(news))
         if before in {EngineState.STARTING, EngineState.RESTARTING}:
@@ -200,12 +200,12 @@ class EngineReporter:
         else:
             self._bar.begin(news.what, news.percent)
 
-    def _tell_death(self, text: str) -> None:
-        """Pop a message up the first time, and log it when it happens again."""
-        if self._death_told:
+    def _show_death(self, text: str) -> None:
+        """Show a death in a message the first time, and log a later one."""
+        if self._death_shown:
             self._note(types.MessageType.Warning, text)
             return
-        self._death_told = True
+        self._death_shown = True
         self._ask(types.MessageType.Warning, text)
 
     def _ask(self, kind: types.MessageType, text: str) -> None:
@@ -244,16 +244,16 @@ class EngineReporter:
 
 
 def death_text(news: EngineNews) -> str:
-    """Say that an engine stopped, in whole sentences."""
+    """Return the message for an engine that died."""
     return f"Midfill's engine stopped: {news.what}. It is being started again."
 
 
 def failure_text(news: EngineNews) -> str:
-    """Say that there will be no completions, why, and what to do about it."""
-    said = f"Midfill offers no completions: {news.what}."
-    return f"{said} {sentence(news.remedy)}" if news.remedy else said
+    """Return the message for an engine that was given up, with what to do."""
+    text = f"Midfill offers no completions: {news.what}."
+    return f"{text} {sentence(news.remedy)}" if news.remedy else text
 
 
 def sentence(clause: str) -> str:
-    """Make a sentence of a clause."""
+    """Return a clause as a sentence."""
     return f"{clause[:1].upper()}{clause[1:]}."

@@ -162,7 +162,7 @@ class MidfillProtocol(LanguageServerProtocol):
         return None
 
     def _take(self, message: Incoming) -> Fault | None:
-        """Give a message to its handler; return why that was not possible."""
+        """Pass a message to its handler; return why that was not possible."""
         try:
             structured = self.structure_message(message.data)
         except JsonRpcException as error:

@@ -55,18 +55,18 @@ class Configurator(Protocol):
 TimingsSink = Callable[[int | str, RequestTimings], None]
 
 DocumentSink = Callable[[str, str | None], None]
-"""Hears of a document that gets no completions, and why; None when it does again."""
+"""Receives a document's URI, and why it gets no completions; None once it does."""
 
 
 class Session:
-    """Everything between ``initialized`` and the end.
+    """Answers one editor's requests, from ``initialized`` to the end.
 
     Args:
-        configurator: Makes the backend and hears of changed settings.
-        reporter: Hears how the engine fares.
+        configurator: Makes the backend and applies changed settings.
+        reporter: Shows the state of the engine.
         warn: Shows a message to the user.
         send_timings: Sends what a completion cost to an editor that asked for it.
-        document_off: Hears which documents get no completions.
+        document_off: Receives which documents get no completions.
     """
 
     def __init__(
@@ -90,21 +90,21 @@ class Session:
         self._acceptances = Acceptances()
         self._refused: dict[str, Reason] = {}
         self._last: TracedRequest | None = None
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self._closing: asyncio.Task[None] | None = None
         self._letting_go: asyncio.Task[None] | None = None
 
     async def begin(self, options: object) -> None:
         """Make the backend from the editor's options, and start its engine.
 
-        A backend that cannot be made or started is told to the user like an engine
+        A backend that cannot be made or started is shown to the user like an engine
         that failed: the editor goes on without completions.
         """
         if self._backend is not None or self._closing is not None:
             return
         try:
             self._backend, messages = self._configurator.initialize(options)
-            self._tell(messages)
+            self._warn_once(messages)
             await self._backend.start(self._reporter)
         except Exception as error:  # noqa: BLE001 - the one guard of a session's start
             _log.exception("session.start_failed")
@@ -121,14 +121,14 @@ class Session:
             self._backend.restart()
 
     def let_go(self) -> None:
-        """Answer every request in flight with nothing, without waiting."""
+        """Answer every request in flight with no items; do not wait."""
         if self._letting_go is None:
             self._letting_go = asyncio.create_task(self._inflight.close())
 
     def change_settings(self, settings: object) -> None:
-        """Hand changed settings on; editors that only say "changed" send null."""
+        """Apply changed settings; null, as some editors send it, changes nothing."""
         if self._backend is not None and settings is not None:
-            self._tell(self._configurator.change(settings))
+            self._warn_once(self._configurator.change(settings))
 
     async def complete(
         self, request: CompletionRequest
@@ -162,9 +162,9 @@ class Session:
         return made
 
     def document_changed(self, uri: str, *, is_closed: bool) -> None:
-        """Give up the document's request if the change leaves no use for its answer.
+        """Supersede the document's request if the change makes its answer useless.
 
-        Call it behind every change, and when the document was closed.
+        Call it after every change, and when the document was closed.
         """
         if is_closed:
             self._refused.pop(uri, None)
@@ -189,13 +189,13 @@ class Session:
         return self._acceptances.accept(arguments)
 
     async def close(self) -> None:
-        """Take everything back and end the backend; every call waits for the end."""
+        """Supersede every request and end the backend; every call waits for the end."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
 
     async def _result(self, request: CompletionRequest) -> CompletionResult:
-        """Let the backend work on a request as long as its answer is of use."""
+        """Let the backend complete, until a change makes the answer useless."""
         backend, place = self._backend, request.place
         if place is None:
             return CompletionResult(reason=reasons.OUT_OF_STEP)
@@ -223,7 +223,7 @@ class Session:
         return result
 
     def _note_refusal(self, uri: str, reason: Reason | None) -> None:
-        """Tell that a document gets no completions, or does again, once each."""
+        """Report a document that gets no completions, and when it does again."""
         if reason is not None and reason.of_document:
             if self._refused.get(uri) is not reason:
                 self._refused[uri] = reason
@@ -240,16 +240,16 @@ class Session:
             except Exception:  # noqa: BLE001 - the end goes on whatever the backend does
                 _log.exception("session.close_failed")
 
-    def _tell(self, messages: list[str]) -> None:
+    def _warn_once(self, messages: list[str]) -> None:
         """Show each message to the user once."""
         for message in messages:
-            if message not in self._told:
-                self._told.add(message)
+            if message not in self._warned:
+                self._warned.add(message)
                 self._warn(message)
 
 
 def _failure(error: Exception) -> EngineNews:
-    """Say that the backend could not be made."""
+    """Return the news of a backend that could not be made."""
     if isinstance(error, MidfillError):
         what, remedy = f"{error.subject}: {error.what}", error.remedy
     else:
@@ -260,7 +260,7 @@ def _failure(error: Exception) -> EngineNews:
 async def _complete(
     backend: Backend, place: Place, request: CompletionRequest, typed: TypedAhead
 ) -> CompletionResult:
-    """Ask the backend; an engine that fails has nothing to say.
+    """Ask the backend; an engine that fails gives a result with its reason.
 
     Raises:
         JsonRpcInternalError: There is a bug below; only this request suffers.

@@ -1,4 +1,4 @@
-"""``midfill/status``: what the engine and the documents are at, for a status bar.
+"""``midfill/status``: the state of engine and documents, for a status bar.
 
 Sent only to an editor that asked for it: others log what they do not know.
 """
@@ -13,7 +13,7 @@ __all__ = ["STATUS_METHOD", "Status"]
 
 STATUS_METHOD = "midfill/status"
 
-#: What takes less is nothing to look at.
+#: A shorter completion is not shown as busy.
 _BUSY_AFTER_S = 0.1
 
 _DISABLED = "Completions are switched off (setting completion.enabled)."
@@ -22,14 +22,14 @@ Payload = dict[str, object]
 
 
 class Status:
-    """Puts together what an editor's status bar shows, and sends what is new.
+    """Sends the state for an editor's status bar whenever it changes.
 
     Args:
         send: Sends one notification's parameters; None where nobody asked for them.
     """
 
     def __init__(self, send: Callable[[Payload], None] | None) -> None:
-        """Begin before the engine has said anything."""
+        """Begin before the first news of the engine."""
         self._send = send
         self._news: EngineNews | None = None
         self._enabled = True
@@ -39,14 +39,14 @@ class Status:
         self._sent: Payload | None = None
 
     def engine_changed(self, news: EngineNews) -> None:
-        """Follow the engine."""
+        """Send a changed state of the engine."""
         self._news = news
-        self._tell()
+        self._update()
 
     def set_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the setting itself
         """Note whether completions are offered at all."""
         self._enabled = enabled
-        self._tell()
+        self._update()
 
     def document_off(self, uri: str, reason: str | None) -> None:
         """Note that a document gets no completions, and why; None when it does again.
@@ -56,7 +56,7 @@ class Status:
             reason: A sentence.
         """
         if reason is None:
-            self._tell()
+            self._update()
         elif self._enabled:
             self._push(
                 {"state": "off", "message": reason, "reason": reason, "uri": uri}
@@ -78,19 +78,19 @@ class Status:
                 self._timer = None
                 if self._busy:
                     self._busy = False
-                    self._tell()
+                    self._update()
 
     def _set_busy(self) -> None:
         self._busy = True
-        self._tell()
+        self._update()
 
-    def _tell(self) -> None:
-        """Send how things stand, if there is something to say."""
+    def _update(self) -> None:
+        """Send the state, if the engine has one and it has changed."""
         if self._news is not None and (payload := self._payload(self._news)):
             self._push(payload)
 
     def _payload(self, news: EngineNews) -> Payload | None:
-        """Put together how things stand."""
+        """Return the notification for the engine's state; None for one without."""
         match news.state:
             case EngineState.STARTING:
                 message = f"Loading: {news.what}."
@@ -114,7 +114,7 @@ class Status:
                 return None
 
     def _ready(self, news: EngineNews) -> Payload:
-        """Say that the engine is there, and whether it is wanted and at work."""
+        """Return the notification for a ready engine: off, busy or ready."""
         if not self._enabled:
             return {"state": "off", "message": _DISABLED, "reason": _DISABLED}
         where = {"model": news.model, "device": news.device}
@@ -125,7 +125,7 @@ class Status:
         return {"state": "ready", "message": message, **where, **extra}
 
     def _push(self, payload: Payload) -> None:
-        """Send a payload, unless it is what the editor has."""
+        """Send a payload, unless it was the last one sent."""
         if self._send is not None and payload != self._sent:
             self._sent = payload
             self._send(payload)

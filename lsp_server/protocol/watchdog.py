@@ -34,7 +34,7 @@ async def wait_for_end(process_id: int) -> None:
 
 
 def _lives(process: psutil.Process) -> bool:
-    """Tell whether it is still the process that it was, and runs."""
+    """Return whether it is still the process that it was, and runs."""
     try:
         # psutil compares the id and the start time.
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -57,7 +57,7 @@ def arm(exit_code: int, deadline_s: float) -> threading.Timer:
 
 
 def _end(exit_code: int) -> None:
-    """Kill the children, then leave without any further ado."""
+    """Kill every process below, then end this one at once."""
     children = psutil.Process().children(recursive=True)
     _log.error("server.end_forced", extra={"children": len(children)})
     for child in children:

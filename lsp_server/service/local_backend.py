@@ -201,7 +201,7 @@ def service_of(model: LoadedModel, engine: Engine, config: Config) -> Completion
 
 
 def starter_of(kind: EngineKind) -> EngineStarter:
-    """Give what starts an engine of this kind."""
+    """Return what starts an engine of this kind."""
     return _start_vllm if kind is EngineKind.VLLM else _start_scripted
 
 
@@ -215,7 +215,7 @@ def _load_model(config: Config) -> LoadedModel:
 
 
 async def _tell_progress(progress: StartProgress, tell: ReportProgress) -> None:
-    """Tell how far a start has got, for as long as it lasts."""
+    """Report the progress of a start, for as long as it lasts."""
     while True:
         tell(progress.percent, _STAGE_TEXTS[progress.stage])
         await asyncio.sleep(_TELL_INTERVAL_S)

@@ -14,7 +14,7 @@ Readings = list[tuple[int, float]]
 
 
 def readings(*levels_mib: float) -> Readings:
-    """Give a reading for each 100 pairs."""
+    """Return a reading for each 100 pairs."""
     return list(zip(itertools.count(0, 100), levels_mib, strict=False))
 
 

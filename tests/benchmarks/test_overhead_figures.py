@@ -6,7 +6,7 @@ from benchmarks.overhead_figures import Cell, Times, overhead_table, summary_of
 def times(
     ttft_ms: float, total_ms: float, *, tokens: int = 8, outside_ms: float = 0.0
 ) -> Times:
-    """Give the times of one request."""
+    """Return the times of one request."""
     return Times(
         ttft_ms=ttft_ms,
         total_ms=total_ms,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.client.server_process import Connection
+from lsp_server.client.server_process import ServerProcess
 from lsp_server.errors import ClientError
 from lsp_server.protocol.framing import encode_frame
 
 RUDE = Path(__file__).parents[1] / "servers" / "rude_server.py"
-Open = Callable[..., Awaitable[Connection]]
+Open = Callable[..., Awaitable[ServerProcess]]
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ async def connected(
     tmp_path: Path, told: list[tuple[str, object]]
 ) -> AsyncGenerator[Open]:
     """Open connections to servers that say what they are told to say."""
-    opened: list[Connection] = []
+    opened: list[ServerProcess] = []
 
-    async def connect(*answers: bytes) -> Connection:
+    async def connect(*answers: bytes) -> ServerProcess:
         said = [repr(answer)[2:-1].replace("'", "\\'") for answer in answers]
-        connection = await Connection.open(
+        connection = await ServerProcess.open(
             [sys.executable, str(RUDE), *said],
             stderr_path=tmp_path / "log",
             environment=None,
@@ -44,7 +44,7 @@ async def connected(
         await connection.kill()
 
 
-async def lost(connection: Connection) -> ClientError:
+async def lost(connection: ServerProcess) -> ClientError:
     """Ask, and wait until the server is lost."""
     reply = connection.send_request("m", None)[1]
     async with asyncio.timeout(20):
@@ -116,7 +116,7 @@ async def test_a_server_that_ends_is_told_with_its_last_words(connected: Open) -
 async def test_a_server_that_does_not_exist(tmp_path: Path) -> None:
     """The command is named."""
     with pytest.raises(ClientError, match="no-such-program"):
-        await Connection.open(
+        await ServerProcess.open(
             ["/no-such-program"],
             stderr_path=tmp_path / "log",
             environment=None,

@@ -25,7 +25,7 @@ STARTER = "midfill-starter-88m"
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give an empty data folder, and no settings."""
+    """Return an empty data folder, and no settings."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("MIDFILL_ENGINE_DEVICE", "cpu")

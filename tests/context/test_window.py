@@ -60,7 +60,7 @@ DOCUMENTS = st.lists(LINES, max_size=60).flatmap(
 
 
 def inside_line_end(text: str, offset: int) -> bool:
-    r"""Tell whether the offset parts a ``\r\n``."""
+    r"""Return whether the offset parts a ``\r\n``."""
     return text[max(0, offset - 1) : offset + 1] == "\r\n"
 
 

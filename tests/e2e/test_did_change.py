@@ -9,7 +9,7 @@ FAR = 2**31 - 1
 
 
 async def length_of(editor: LspEditor, line: int) -> int | None:
-    """Give a line's length in the server's text, in code units.
+    """Return a line's length in the server's text, in code units.
 
     A request far right of the line end means the line end, and its item says where
     that is.

@@ -12,7 +12,7 @@ NOBODY = ["unshare", "--user", "--map-user=12345"]
 
 
 def can_be_nobody() -> bool:
-    """Tell whether this machine lets a process have such a user id."""
+    """Return whether this machine lets a process have such a user id."""
     if shutil.which(NOBODY[0]) is None:
         return False
     tried = subprocess.run([*NOBODY, "true"], capture_output=True, check=False)

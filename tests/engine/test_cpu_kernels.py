@@ -30,7 +30,7 @@ def vnni() -> ModuleType:
 def quantised_layer(
     codes: torch.Tensor, scales: torch.Tensor, dtype: torch.dtype
 ) -> torch.nn.Module:
-    """Give a layer as vLLM loads it from a GPTQ checkpoint; codes are (K, N)."""
+    """Return a layer as vLLM loads it from a GPTQ checkpoint; codes are (K, N)."""
     inputs, outputs = codes.shape
     eights = codes.view(inputs // 8, 8, outputs)
     packed = torch.zeros(inputs // 8, outputs, dtype=torch.int32)

@@ -209,8 +209,8 @@ async def test_a_cancelled_task_frees_its_generation(vllm_engine: VllmEngine) ->
     wanted = request(range(2000, 3000), max_tokens=1000)
     task = asyncio.create_task(deltas_of(vllm_engine, wanted))
     async with asyncio.timeout(60):
-        while not (await vllm_engine.health()).requests_in_flight:  # noqa: ASYNC110
-            await asyncio.sleep(0)  # - vLLM tells nobody that it took a request
+        while not (await vllm_engine.health()).requests_in_flight:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -166,7 +166,7 @@ class Worker(WorkerExtension):
         self._model = model
 
     def get_model(self) -> torch.nn.Module:
-        """Give the model, as vLLM's worker does."""
+        """Return the model, as vLLM's worker does."""
         return self._model
 
 

@@ -44,7 +44,7 @@ def builder(
 
 
 def snapshot(text: str, offset: int) -> Snapshot:
-    """Give a document with a cursor."""
+    """Return a document with a cursor."""
     return Snapshot(
         uri="file:///src/a%20b.py",
         language_id="python",
@@ -117,7 +117,7 @@ def test_source_that_spells_sentinels_does_not_steer(
 
 
 def shared_blocks(one: tuple[int, ...], two: tuple[int, ...]) -> float:
-    """Give the share of whole blocks of ``two`` that an engine would reuse."""
+    """Return the share of whole blocks of ``two`` that an engine would reuse."""
     pairs = zip(one, two, strict=False)
     same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
     return (same // BLOCK_TOKENS) / (len(two) // BLOCK_TOKENS)

@@ -41,7 +41,7 @@ def at_end(text: str, after: str = "\n") -> Snapshot:
 
 
 def allows(mask: bytes, token_id: int) -> bool:
-    """Tell whether a mask has a token."""
+    """Return whether a mask has a token."""
     return token_id < len(mask) * 8 and bool(mask[token_id >> 3] >> (token_id & 7) & 1)
 
 

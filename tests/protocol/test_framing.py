@@ -127,13 +127,13 @@ def test_a_document_of_50_mb_is_read() -> None:
 
 
 def test_a_short_body_that_is_skipped_keeps_all_of_it() -> None:
-    """However it comes: the ends are the whole, since they meet."""
+    """Each of its two ends is the whole body, however it comes."""
     body = bytes(range(256))
     frame = encode_frame(body)
     parts = [frame[:-200], frame[-200:-100], frame[-100:]]
     (event,) = decode(*parts, max_body_bytes=255)
     assert isinstance(event, SkippedFrame)
-    assert event.ends in {body, body + body}
+    assert event.ends == body + body
 
 
 def test_a_skipped_body_is_not_kept() -> None:

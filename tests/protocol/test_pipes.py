@@ -100,7 +100,7 @@ async def test_every_kind_of_connection_is_read(kind: str) -> None:
 
 
 def _connected(kind: str, opened: ExitStack) -> Pipe:
-    """Give the ends to read from and to write to."""
+    """Return the ends to read from and to write to."""
     if kind == "terminal":
         writer_fd, reader_fd = os.openpty()
         tty.setraw(reader_fd)

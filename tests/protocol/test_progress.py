@@ -11,7 +11,7 @@ READY, FAILED = EngineState.READY, EngineState.FAILED
 
 
 async def steps(editor: Editor) -> list[tuple[object, object, object]]:
-    """Give every step of every bar, after everything on its way has come."""
+    """Return every step of every bar, after everything on its way has come."""
     # The answer to a request for a bar comes before this one, its steps after it.
     for _ in range(2):
         await editor.request("no/such")

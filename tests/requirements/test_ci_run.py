@@ -34,7 +34,7 @@ def run_gate(folder: Path, *broken: str) -> subprocess.CompletedProcess[str]:
 
 
 def made(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Give the targets that were begun."""
+    """Return the targets that were begun."""
     lines = (line.split() for line in done.stdout.splitlines())
     return [words[2] for words in lines if words[:2] == ["---", "make"]]
 

@@ -68,7 +68,7 @@ def make(
 
 
 def installs(checkout: Path, target: str, device: str = "cpu") -> list[str]:
-    """Give the locks that a target would install."""
+    """Return the locks that a target would install."""
     planned = make(checkout, "--dry-run", target, MIDFILL_DEVICE=device)
     assert 0 == planned.returncode, planned.stderr
     return re.findall(r"install\.py \S+ (\w+)", planned.stdout)

@@ -184,7 +184,7 @@ class Editor:
 
 
 def _ends_a_bar(message: Json) -> bool:
-    """Tell whether a message is the end of a progress bar."""
+    """Return whether a message is the end of a progress bar."""
     params = message.get("params")
     value = params.get("value") if isinstance(params, dict) else None
     return isinstance(value, dict) and value.get("kind") == "end"

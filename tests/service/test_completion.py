@@ -20,7 +20,7 @@ MakeService = Callable[..., tuple[CompletionService, ScriptedEngine]]
 async def complete(
     service: CompletionService, snapshot: Snapshot, trigger: Trigger = Trigger.INVOKED
 ) -> str | None:
-    """Give the text of the one completion; None where there is none."""
+    """Return the text of the one completion; None where there is none."""
     result = await service.complete(
         snapshot, request_id="r1", trigger=trigger, typed=TypedAhead()
     )

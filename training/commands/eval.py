@@ -15,7 +15,6 @@ from lsp_server.config import Config, LogLevel
 from lsp_server.engine.vllm_build import choose_device
 from lsp_server.errors import EvaluationError
 from lsp_server.hardware import read_cpu
-from lsp_server.modelstore.progress import Progress, progress_on
 from lsp_server.modelstore.verify import hash_file
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
@@ -31,6 +30,7 @@ from training.eval.report import Report, make_report
 from training.eval.results import prepare_folder, write_results
 from training.eval.suites import read_human_eval, read_replay
 from training.eval.values import Task
+from training.progress import Progress, progress_on
 
 __all__ = ["add_arguments", "run", "run_with"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from lsp_server.commands.terminal import positive
 from lsp_server.errors import MidfillError
 from lsp_server.hardware import read_cpu
-from lsp_server.modelstore.progress import LineProgress
 from training.corpus.output import HELD_OUT, TRAIN, CorpusManifest
 from training.corpus.pipeline import BuildOptions, build_corpus
+from training.progress import LineProgress
 
 __all__ = ["main"]
 

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from lsp_server.errors import CorpusError
 from lsp_server.files import WholeFolder, read_lines
-from lsp_server.modelstore.progress import Say
 from training.corpus.copies import (
     NEAR_DUPLICATES,
     EvaluationRuns,
@@ -38,6 +37,7 @@ from training.corpus.output import (
 )
 from training.corpus.packages import Package, choose_packages, try_metadata
 from training.corpus.sources import find_locations
+from training.progress import Say
 
 __all__ = ["BuildOptions", "build_corpus", "check_options", "map_in_order"]
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from lsp_server.config import Dtype, EngineConfig, PromptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.vllm_engine import VllmEngine
-from lsp_server.modelstore.progress import Progress
 from lsp_server.values import EngineInfo, Prompt
 from training.eval.generation import (
     Question,
@@ -21,6 +20,7 @@ from training.eval.model import EvaluatedModel
 from training.eval.sandbox import Limits, runs_to_end
 from training.eval.scoring import Boundary, program_of, score_answer, score_shown
 from training.eval.values import Answer, Score, Task, View
+from training.progress import Progress
 
 __all__ = ["Outcome", "StartEngine", "evaluate", "start_vllm"]
 

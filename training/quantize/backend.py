@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from lsp_server.modelstore.progress import Progress
+from training.progress import Progress
 from training.quantize.calibration import Sample
 from training.quantize.quantisers import BITS, Installation
 from training.quantize.worker import Worker

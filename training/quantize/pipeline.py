@@ -16,10 +16,10 @@ from lsp_server.modelstore.manifest import (
     Quantisation,
     write_manifest,
 )
-from lsp_server.modelstore.progress import Progress
 from lsp_server.modelstore.verify import describe_files, verify
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.tokenizer import FastTokenizer
+from training.progress import Progress
 from training.quantize.backend import Comparison, Quantizer
 from training.quantize.calibration import (
     MIN_SAMPLE_TOKENS,

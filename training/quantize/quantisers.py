@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lsp_server.errors import QuantizeError
-from lsp_server.modelstore.progress import Say
+from training.progress import Say
 from training.quantize.worker import run_command
 
 __all__ = [

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lsp_server.errors import QuantizeError
-from lsp_server.modelstore.progress import Progress, Say
+from training.progress import Progress, Say
 from training.quantize.worker_report import DEVICE, DISK, MEMORY
 
 __all__ = ["Worker", "run_command"]

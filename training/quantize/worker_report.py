@@ -51,7 +51,7 @@ class Reporter:
         self._write({"say": text})
 
     def step(self, work: str, done: int, total: int) -> None:
-        """Report that ``done`` of ``total`` parts of ``work`` are done."""
+        """Report how much of ``work`` is done, counted in parts up to ``total``."""
         self._write({"work": work, "done": done, "total": total})
 
     def fault(self, kind: str, text: str) -> None:

@@ -196,7 +196,7 @@ class Display:
         self._held_out = ""
 
     def message(self, text: str) -> None:
-        """Show a line that stays."""
+        """Show a line that the next one does not overwrite."""
         self._stream.write(f"{self._before}{text}\n")
         self._stream.flush()
 

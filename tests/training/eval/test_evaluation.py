@@ -10,13 +10,13 @@ from lsp_server.config import EngineConfig, PromptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.errors import EngineDeadError, EvaluationError
-from lsp_server.modelstore.progress import LineProgress
 from lsp_server.values import EngineState
 from training.eval import sandbox
 from training.eval.evaluation import Outcome, StartEngine, evaluate
 from training.eval.model import EvaluatedModel
 from training.eval.suites import read_human_eval
 from training.eval.values import Extent, Task, View
+from training.progress import LineProgress
 
 WriteLines = Callable[[str, Sequence[object]], Path]
 

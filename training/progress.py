@@ -35,11 +35,11 @@ class Progress(Protocol):
     """Shows lines, and how far each work is."""
 
     def say(self, line: str, /) -> None:
-        """Show a line that stays."""
+        """Show a line; later lines and bars do not overwrite it."""
         ...
 
     def step(self, work: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` parts of ``work`` are done, from 0 on."""
+        """Show how much of ``work`` is done, counted in parts from 0 to ``total``."""
         ...
 
     def close(self) -> None:

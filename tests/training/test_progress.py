@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lsp_server.modelstore.progress import LineProgress, TerminalProgress, progress_on
+from training.progress import LineProgress, TerminalProgress, progress_on
 
 
 class Terminal(io.StringIO):
