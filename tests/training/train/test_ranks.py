@@ -1,6 +1,7 @@
 """Processes that train together are, to the model, one."""
 
 import json
+import os
 import subprocess
 import sys
 from itertools import islice
@@ -93,7 +94,7 @@ def config_file(corpus: Path, tokenizer_folder: Path, tmp_path: Path) -> Path:
 
 
 def train_as_a_pair(config_file: Path, out: Path) -> str:
-    """Train under ``torchrun``, and give what was said."""
+    """Train under ``torchrun``, and return what it wrote to stderr."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
@@ -101,6 +102,8 @@ def train_as_a_pair(config_file: Path, out: Path) -> str:
             *("--out", str(out)),
         ],
         cwd=ROOT,
+        # torchrun leaves an empty folder for its logs.
+        env=os.environ | {"TMPDIR": str(out.parent)},
         capture_output=True,
         text=True,
         timeout=240,
