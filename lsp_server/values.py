@@ -17,6 +17,7 @@ __all__ = [
     "GenerationRequest",
     "Hold",
     "HoldStep",
+    "Priority",
     "Prompt",
     "Snapshot",
     "Snippet",
@@ -32,6 +33,15 @@ class Trigger(enum.Enum):
 
     INVOKED = "invoked"
     AUTOMATIC = "automatic"
+
+
+class Priority(enum.IntEnum):
+    """How urgent a generation is; the smaller value is scheduled first."""
+
+    EXPLICIT = 0
+    AUTOMATIC = 1
+    SPECULATIVE = 2
+    PREWARM = 3
 
 
 class CompletionScope(enum.Enum):
@@ -133,8 +143,8 @@ class HoldStep:
     """The tokens that a generation may continue with, before a `Hold` is spelt.
 
     Attributes:
-        finishing: Tokens that spell the rest of the text, and perhaps more: one bit for
-            each token, token 0 in the lowest bit of the first byte.
+        finishing: Tokens that spell the rest of the text, and perhaps more, a bit each:
+            token 0 is the lowest bit of the first byte.
         going_on: Tokens that spell a part of the rest, each with the step to go to.
     """
 
@@ -180,13 +190,15 @@ class GenerationRequest:
         request_id: Unique among the requests in flight.
         token_ids: The prompt.
         max_tokens: The most tokens to generate.
-        stop_token_ids: Tokens at which the scheduler ends the generation; they are
-            not part of the output.
+        stop_token_ids: Tokens that end the generation, and are not part of the output.
         temperature: 0 is greedy.
         top_p: Only the likeliest tokens that make up this share are drawn from.
-        candidate: 0 for the first answer to a prompt. Each further one has a number of
-            its own, which is the sampler's seed.
+        candidate: 0 for the first answer to a prompt; the sampler's seed.
         hold: What the output must begin with.
+        user: Whose request it is, for fairness between users; any stable name.
+        priority: How urgent it is.
+        deadline_s: When it must not be scheduled any more, by the event loop's clock.
+        cache_salt: Only requests of the same salt share the engine's prefix cache.
     """
 
     request_id: str
@@ -197,6 +209,10 @@ class GenerationRequest:
     top_p: float = 1.0
     candidate: int = 0
     hold: Hold | None = None
+    user: str = ""
+    priority: Priority = Priority.AUTOMATIC
+    deadline_s: float | None = None
+    cache_salt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +222,7 @@ class TokenDelta:
     Attributes:
         token_ids: The new tokens, without stop tokens; may be empty at the end.
         num_cached_tokens: Prompt tokens that the engine's prefix cache held.
-        finish_reason: Why the generation ended; None while it goes on.
+        finish_reason: Why it ended; None while it goes on.
     """
 
     token_ids: tuple[int, ...]
@@ -241,8 +257,7 @@ class EngineHealth:
         state: Where it stands.
         requests_in_flight: Requests that it still works on.
         detail: A clause for people; empty when all is well.
-        cpu_s: Processor time that its processes have used, in seconds; None where
-            the engine does not tell.
+        cpu_s: Processor time of its processes, in seconds; None where it is not known.
     """
 
     state: EngineState
@@ -270,9 +285,8 @@ class EngineNews:
         state: Where the engine stands.
         what: What happens or happened, as a clause without a full stop.
         remedy: What the user can do about it, as a clause; empty where nothing.
-        percent: How much of a start is done, from 0 to 100; None outside of a start.
-        restarts: Which restart in a row this is while the state is ``RESTARTING``; how
-            many there were in all once it is ``READY``.
+        percent: How much of a start is done; None outside of a start.
+        restarts: Restarts in a row while ``RESTARTING``; in all once ``READY``.
         model: The name of a ready engine's model; empty in other states.
         device: Where a ready engine runs; empty in other states.
     """
