@@ -4,7 +4,8 @@ Plain data like `values`. An empty answer carries a sentence for the user.
 """
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lsp_server.values import CompletionScope, Prompt
 
@@ -13,9 +14,40 @@ __all__ = [
     "CompletionResult",
     "Cut",
     "Ending",
+    "OverloadStep",
     "Reason",
     "RequestTimings",
+    "Stage",
 ]
+
+
+class Stage(enum.Enum):
+    """The stages of a request, in their order; together they take its whole time.
+
+    ``WAIT``: until it is begun, in the event loop. ``CONTEXT``: choosing the code that
+    the model reads, as tokens. ``PROMPT``: rendering it. ``QUEUE``: until the engine
+    schedules it. ``PREFILL``: until the first token has come back. ``DECODE``: all
+    further tokens. ``FILTERS``: post-processing.
+    """
+
+    WAIT = "wait"
+    CONTEXT = "context"
+    PROMPT = "prompt"
+    QUEUE = "queue"
+    PREFILL = "prefill"
+    DECODE = "decode"
+    FILTERS = "filters"
+
+
+class OverloadStep(enum.IntEnum):
+    """How far an engine's load is being shed; each step includes those before it."""
+
+    NORMAL = 0
+    NO_SPECULATION = 1
+    ONE_CANDIDATE = 2
+    LESS_CONTEXT = 3
+    SLOW_DOWN = 4
+    REJECT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +61,8 @@ class RequestTimings:
         prompt_tokens: Tokens in the prompt.
         cached_tokens: Prompt tokens found in the engine's prefix cache.
         output_tokens: Tokens generated, those cut away later included.
+        stages_ms: How long each stage took, in milliseconds; those that the request
+            did not come to are left out.
     """
 
     ttft_ms: float | None
@@ -36,6 +70,7 @@ class RequestTimings:
     prompt_tokens: int
     cached_tokens: int
     output_tokens: int
+    stages_ms: Mapping[Stage, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,12 +112,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The prefix and suffix that were chosen around the cursor, already as tokens.
-
-    Attributes:
-        prefix_ids: Token ids of the text left of the cursor that is kept.
-        suffix_ids: Token ids of the text right of the cursor that is kept.
-    """
+    """The prefix and suffix that were chosen around the cursor, already as tokens."""
 
     prefix_ids: tuple[int, ...]
     suffix_ids: tuple[int, ...]
@@ -222,11 +217,14 @@ class TokenDelta:
     Attributes:
         token_ids: The new tokens, without stop tokens; may be empty at the end.
         num_cached_tokens: Prompt tokens that the engine's prefix cache held.
+        queued_ms: How long the request had waited when it was scheduled, in
+            milliseconds; None where it is not known, and after the first token.
         finish_reason: Why it ended; None while it goes on.
     """
 
     token_ids: tuple[int, ...]
     num_cached_tokens: int = 0
+    queued_ms: float | None = None
     finish_reason: FinishReason | None = None
 
 
