@@ -146,6 +146,7 @@ class CompletionResult:
         generated: The text of each candidate as the model wrote it, best first.
         cuts: What the filters took away, candidate by candidate.
         timings: What it cost; None where nothing was generated.
+        model: The name of the model that was asked; empty where none was.
     """
 
     completions: tuple[Completion, ...] = ()
@@ -155,3 +156,4 @@ class CompletionResult:
     generated: tuple[str, ...] = ()
     cuts: tuple[Cut, ...] = ()
     timings: RequestTimings | None = None
+    model: str = ""

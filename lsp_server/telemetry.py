@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from lsp_server.config import LogLevel
-from lsp_server.outcomes import RequestTimings
+from lsp_server.outcomes import RequestTimings, Stage
 from lsp_server.values import TokenDelta
 
 __all__ = ["EventFormatter", "RequestTrace", "configure_logging"]
@@ -57,39 +57,68 @@ def configure_logging(level: LogLevel, stream: TextIO) -> None:
 
 
 class RequestTrace:
-    """Measures the times of one request, from its arrival on.
+    """Measures the times of one request, stage by stage, from its arrival on.
+
+    Each stage lasts from the end of the one before.
 
     Args:
+        arrived_s: When the request's message was read, by ``clock``; now by default.
         clock: Returns monotonic time in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        """Start the clock."""
+    def __init__(
+        self,
+        *,
+        arrived_s: float | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """End the stage ``WAIT``."""
         self._clock = clock
-        self._arrived = clock()
-        self._first: float | None = None
+        self._since = clock()
+        self._arrived = self._since if arrived_s is None else arrived_s
+        self._stages_ms = {Stage.WAIT: (self._since - self._arrived) * 1e3}
+        self._ttft_ms: float | None = None
         self._prompt_tokens = 0
         self._cached_tokens = 0
         self._output_tokens = 0
 
+    def end(self, stage: Stage) -> None:
+        """End a stage; the next one begins."""
+        now = self._clock()
+        self._stages_ms[stage] = (now - self._since) * 1e3
+        self._since = now
+
     def prompt_built(self, prompt_tokens: int) -> None:
-        """Record the prompt's length in tokens."""
+        """End the stage ``PROMPT``, and record the prompt's length in tokens."""
+        self.end(Stage.PROMPT)
         self._prompt_tokens = prompt_tokens
 
     def delta_came(self, delta: TokenDelta) -> None:
-        """Record what the engine sent."""
-        if delta.token_ids and self._first is None:
-            self._first = self._clock()
+        """Record what the engine sent; the first of it ends the stage ``PREFILL``."""
+        is_end = delta.finish_reason is not None
+        if Stage.PREFILL not in self._stages_ms and (delta.token_ids or is_end):
+            self.end(Stage.PREFILL)
+            both_ms = self._stages_ms[Stage.PREFILL]
+            queued_ms = min(delta.queued_ms or 0.0, both_ms)
+            self._stages_ms[Stage.QUEUE] = queued_ms
+            self._stages_ms[Stage.PREFILL] = both_ms - queued_ms
+        if delta.token_ids and self._ttft_ms is None:
+            self._ttft_ms = (self._since - self._arrived) * 1e3
         self._output_tokens += len(delta.token_ids)
         self._cached_tokens = max(self._cached_tokens, delta.num_cached_tokens)
 
+    def generated(self) -> None:
+        """End the stage ``DECODE``, if anything has come from the engine."""
+        if Stage.PREFILL in self._stages_ms:
+            self.end(Stage.DECODE)
+
     def timings(self) -> RequestTimings:
         """Return what the request has cost until now."""
-        first = self._first
         return RequestTimings(
-            ttft_ms=None if first is None else (first - self._arrived) * 1e3,
+            ttft_ms=self._ttft_ms,
             total_ms=(self._clock() - self._arrived) * 1e3,
             prompt_tokens=self._prompt_tokens,
             cached_tokens=self._cached_tokens,
             output_tokens=self._output_tokens,
+            stages_ms={s: self._stages_ms[s] for s in Stage if s in self._stages_ms},
         )

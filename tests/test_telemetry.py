@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lsp_server.config import LogLevel
+from lsp_server.outcomes import Stage
 from lsp_server.telemetry import RequestTrace, configure_logging
 from lsp_server.values import TokenDelta
 
@@ -65,7 +66,7 @@ def test_an_exception_is_written_out(stream: io.StringIO) -> None:
 
 def test_a_trace_takes_first_token_and_total() -> None:
     """TTFT is from arrival to the first delta that holds a token."""
-    ticks = iter([0.0, 0.25, 1.0])
+    ticks = iter([0.0, 0.05, 0.25, 1.0])
     trace = RequestTrace(clock=lambda: next(ticks))
     trace.prompt_built(40)
     trace.delta_came(TokenDelta(token_ids=(), num_cached_tokens=32))
@@ -79,6 +80,35 @@ def test_a_trace_takes_first_token_and_total() -> None:
         timings.cached_tokens,
         timings.output_tokens,
     )
+
+
+def test_the_stages_take_the_whole_time() -> None:
+    """Each stage lasts from the end of the one before; the engine says what queued."""
+    ticks = iter([1.0, 1.1, 1.2, 1.6, 1.9, 2.0, 2.0])
+    trace = RequestTrace(arrived_s=0.5, clock=lambda: next(ticks))
+    trace.end(Stage.CONTEXT)
+    trace.prompt_built(40)
+    trace.delta_came(TokenDelta(token_ids=(1,), queued_ms=150.0))
+    trace.delta_came(TokenDelta(token_ids=(2,)))
+    trace.generated()
+    trace.end(Stage.FILTERS)
+    timings = trace.timings()
+    assert list(Stage) == list(timings.stages_ms)
+    assert [500, 100, 100, 150, 250, 300, 100] == [
+        round(each) for each in timings.stages_ms.values()
+    ]
+    assert sum(timings.stages_ms.values()) == pytest.approx(timings.total_ms)
+    assert timings.ttft_ms == pytest.approx(1100)
+
+
+def test_a_request_that_is_broken_off_has_no_later_stages() -> None:
+    """What never came is left out, and no engine queues for longer than it took."""
+    ticks = iter([0.0, 0.1, 0.2, 0.3])
+    trace = RequestTrace(clock=lambda: next(ticks))
+    trace.generated()
+    assert [Stage.WAIT] == list(trace.timings().stages_ms)
+    trace.delta_came(TokenDelta(token_ids=(1,), queued_ms=1e9))
+    assert trace.timings().stages_ms[Stage.PREFILL] == 0
 
 
 def test_a_trace_without_tokens_has_no_first() -> None:

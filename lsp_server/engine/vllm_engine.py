@@ -16,6 +16,7 @@ from lsp_server.config import EngineConfig
 from lsp_server.engine.launch import cpu_time_s, in_daemon_thread
 from lsp_server.engine.vllm_errors import request_errors
 from lsp_server.engine.vllm_launch import RunningVllm, VllmLaunch
+from lsp_server.engine.vllm_stats import queued_ms
 from lsp_server.errors import (
     EngineDeadError,
     GenerationError,
@@ -139,7 +140,7 @@ class VllmEngine:
         """
         self._check_open(request)
         self._check_tokens(request)
-        finished = False
+        finished, is_first = False, True
         self._active.add(request.request_id)
         try:
             with request_errors(request.request_id):
@@ -151,7 +152,9 @@ class VllmEngine:
                 async with contextlib.aclosing(outputs):
                     async for output in outputs:
                         finished = output.finished
-                        yield _delta(output, request)
+                        delta = _delta(output, request, is_first=is_first)
+                        is_first &= not delta.token_ids
+                        yield delta
         finally:
             self._active.discard(request.request_id)
             if not finished:
@@ -259,7 +262,9 @@ def _sampling_params(request: GenerationRequest) -> "SamplingParams":
     )
 
 
-def _delta(output: "RequestOutput", request: GenerationRequest) -> TokenDelta:
+def _delta(
+    output: "RequestOutput", request: GenerationRequest, *, is_first: bool
+) -> TokenDelta:
     """Convert an output of vLLM to a delta.
 
     Raises:
@@ -282,5 +287,6 @@ def _delta(output: "RequestOutput", request: GenerationRequest) -> TokenDelta:
     return TokenDelta(
         token_ids=token_ids,
         num_cached_tokens=output.num_cached_tokens or 0,
+        queued_ms=queued_ms(output) if is_first else None,
         finish_reason=_FINISH_REASONS.get(step.finish_reason or ""),
     )

@@ -11,11 +11,13 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from lsp_server.config import PromptConfig
+from lsp_server.outcomes import Stage
 from lsp_server.prompt.budget import plan_budget
 from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
 from lsp_server.prompt.healing import held_at
 from lsp_server.prompt.selfcheck import resolve_family
 from lsp_server.prompt.tokenizer import Tokenizer
+from lsp_server.telemetry import RequestTrace
 from lsp_server.values import Hold, Prompt, Snapshot, Snippet, Window
 
 __all__ = ["PromptBuilder", "WindowChooser"]
@@ -69,6 +71,7 @@ class PromptBuilder:
         *,
         max_output_tokens: int,
         snippets: Sequence[Snippet] = (),
+        trace: RequestTrace | None = None,
     ) -> Prompt:
         """Build the prompt for the snapshot's cursor.
 
@@ -79,6 +82,7 @@ class PromptBuilder:
             snapshot: The document and the cursor.
             max_output_tokens: The most tokens of the completion.
             snippets: Pieces of other files that may be put in front.
+            trace: Records when the code is chosen.
 
         Raises:
             ConfigError: The limits leave no room for code.
@@ -104,6 +108,8 @@ class PromptBuilder:
             total_tokens=budget.code_tokens - len(snippet_ids),
             suffix_tokens=budget.suffix_tokens,
         )
+        if trace is not None:
+            trace.end(Stage.CONTEXT)
         filling = {
             Slot.PATH: path,
             Slot.SNIPPETS: snippet_ids,

@@ -7,9 +7,10 @@ Source: Language Server Protocol 3.18, "Inline Completion Request".
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lsprotocol import types
 
@@ -45,12 +46,14 @@ class Place:
         snapshot: Its text, version and cursor then, with the selected item in place.
         is_hypothetical: Whether an item is selected in the editor's list, so that the
             snapshot holds text that the document does not.
+        arrived_s: When the request was read, by ``time.perf_counter``.
     """
 
     documents: Documents
     document: Document
     snapshot: Snapshot
     is_hypothetical: bool
+    arrived_s: float = field(default_factory=time.perf_counter)
 
     def typed(self) -> str | None:
         """Return what was typed at the cursor since, with its line ends.

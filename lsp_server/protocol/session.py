@@ -205,7 +205,7 @@ class Session:
         typed = place.typed()
         if typed is None:
             return CompletionResult(reason=reasons.SUPERSEDED)
-        typed_ahead = TypedAhead()
+        typed_ahead = TypedAhead(place.arrived_s)
         typed_ahead.type(with_line_feeds(typed))
         following = self._following[request.uri] = (place, typed_ahead)
         try:

@@ -34,6 +34,8 @@ class Candidate:
     Attributes:
         finish_reason: Why the generation ended; None where it was broken off.
         is_superseded: Whether what was typed meanwhile has made it useless.
+        unspent_tokens: Tokens that were asked for and not generated, because the
+            generation was broken off; 0 once the model has ended it.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Candidate:
         self.request = request
         self.finish_reason: FinishReason | None = None
         self.is_superseded = False
+        self.unspent_tokens = request.max_tokens
         self._decoder = decoder
         self._stop_rule = stop_rule
         self._fits = fits
@@ -98,7 +101,10 @@ class Candidate:
                     if self.request.candidate
                     else delta
                 )
+                self.unspent_tokens -= len(delta.token_ids)
                 can_end = self._add(self._decoder.feed(delta.token_ids))
+                if delta.finish_reason is not None:
+                    self.unspent_tokens = 0
                 if can_end or not self.keeps_hold or not self.still_fits():
                     self.finish_reason = FinishReason.STOP
                     return

@@ -1,26 +1,33 @@
 """Completes a snapshot: choose the scope, build the prompt, generate, post-process."""
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lsp_server.config import CompletionConfig
 from lsp_server.context.cursor import CursorContext
 from lsp_server.engine.base import Engine
-from lsp_server.outcomes import Completion, CompletionResult, Reason, RequestTimings
-from lsp_server.postprocess.pipeline import Outcome, postprocess
+from lsp_server.metrics import Metrics, NoMetrics, Route
+from lsp_server.outcomes import (
+    Completion,
+    CompletionResult,
+    Reason,
+    RequestTimings,
+    Stage,
+)
+from lsp_server.postprocess.pipeline import Outcome
 from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
 from lsp_server.service import reasons
 from lsp_server.service.candidates import Candidate, generate_all
+from lsp_server.service.ranking import best_first, postprocessed, why_nothing
+from lsp_server.service.request_report import RequestReport
 from lsp_server.service.trigger import choose_scope, why_unsuitable
 from lsp_server.service.typed_ahead import TypedAhead, may_begin_with
 from lsp_server.telemetry import RequestTrace
 from lsp_server.values import (
     CompletionScope,
-    FinishReason,
     GenerationRequest,
     Prompt,
     Snapshot,
@@ -44,6 +51,8 @@ class CompletionService:
         tokenizer: The model's tokenizer.
         prompts: Builds prompts for the model.
         config: The limits of a completion.
+        model: The model's name, for metrics.
+        metrics: Takes what each request was and cost.
     """
 
     def __init__(
@@ -53,8 +62,12 @@ class CompletionService:
         tokenizer: Tokenizer,
         prompts: PromptBuilder,
         config: CompletionConfig,
+        model: str = "",
+        metrics: Metrics | None = None,
     ) -> None:
         """Keep the parts."""
+        self._model = model
+        self._metrics = metrics or NoMetrics()
         self._engine = engine
         self._tokenizer = tokenizer
         self._prompts = prompts
@@ -67,22 +80,55 @@ class CompletionService:
         request_id: str,
         trigger: Trigger,
         typed: TypedAhead,
+        route: Route = Route.LSP,
     ) -> CompletionResult:
         """Complete at the snapshot's cursor.
 
         The result holds completions, or the reason why there are none. Cancelling the
-        task aborts the generation in the engine.
+        task aborts the generation in the engine. However it ends, it is reported to
+        the metrics.
 
         Args:
             snapshot: The document and the cursor.
             request_id: The request's id in the log and in the engine.
             trigger: Who asked for the completion.
             typed: What is typed at the cursor during the generation.
+            route: Where the request came in.
 
         Raises:
             EngineError: The engine failed.
         """
-        trace = RequestTrace()
+        report = RequestReport(
+            self._metrics,
+            request_id=request_id,
+            route=route,
+            model=self._model,
+            language=snapshot.language_id,
+            trigger=trigger,
+            trace=RequestTrace(arrived_s=typed.arrived_s),
+        )
+        with report:
+            result = await self._complete(
+                snapshot,
+                request_id=request_id,
+                trigger=trigger,
+                typed=typed,
+                report=report,
+            )
+            report.result = result
+        return replace(result, model=self._model)
+
+    async def _complete(
+        self,
+        snapshot: Snapshot,
+        *,
+        request_id: str,
+        trigger: Trigger,
+        typed: TypedAhead,
+        report: RequestReport,
+    ) -> CompletionResult:
+        """Complete at the snapshot's cursor, and note the stages in the report."""
+        trace = report.trace
         reason = why_unsuitable(snapshot, self._config)
         if reason is not None:
             _log_reason(request_id, reason)
@@ -93,10 +139,10 @@ class CompletionService:
             _log_reason(request_id, reasons.UNWELCOME)
             return CompletionResult(reason=reasons.UNWELCOME)
         prompt = self._prompts.build(
-            snapshot, max_output_tokens=self._max_tokens(scope)
+            snapshot, max_output_tokens=self._max_tokens(scope), trace=trace
         )
         trace.prompt_built(len(prompt.token_ids))
-        candidates = [
+        report.candidates = candidates = [
             Candidate(
                 request,
                 decoder=StreamDecoder(self._tokenizer),
@@ -112,9 +158,11 @@ class CompletionService:
             typed=typed,
             deadline_ms=self._config.deadline_ms,
         )
+        trace.generated()
         if not in_time:
             _log_reason(request_id, reasons.DEADLINE)
-        outcomes = _postprocess(candidates, cursor, scope)
+        outcomes = postprocessed(candidates, cursor, scope)
+        trace.end(Stage.FILTERS)
         timings = trace.timings()
         completions = tuple(
             Completion(
@@ -124,13 +172,13 @@ class CompletionService:
                 end=snapshot.offset,
                 timings=timings,
             )
-            for candidate, text in _best_first(outcomes)
+            for candidate, text in best_first(outcomes)
         )
         first = candidates[0]
         _log_done(request_id, outcomes.get(first), timings, scope, completions)
         return CompletionResult(
             completions=completions,
-            reason=None if completions else _why_nothing(first, outcomes.get(first)),
+            reason=None if completions else why_nothing(first, outcomes.get(first)),
             scope=scope,
             prompt=prompt,
             generated=tuple(each.written for each in candidates),
@@ -175,56 +223,6 @@ class CompletionService:
                 temperature=max(self._config.temperature, _SAMPLING_TEMPERATURE),
                 top_p=_SAMPLING_TOP_P,
             )
-
-
-def _postprocess(
-    candidates: Sequence[Candidate], cursor: CursorContext, scope: CompletionScope
-) -> dict[Candidate, Outcome]:
-    """Post-process the candidates that are complete.
-
-    The first one is also used as far as it had come at the deadline.
-    """
-    first = candidates[0]
-    return {
-        each: postprocess(
-            each.text,
-            cursor,
-            scope,
-            finish_reason=each.finish_reason or FinishReason.LENGTH,
-        )
-        for each in candidates
-        if each.is_whole or (each is first and not each.is_superseded)
-    }
-
-
-def _best_first(outcomes: Mapping[Candidate, Outcome]) -> list[tuple[Candidate, str]]:
-    """Return each different text once, the most frequent first.
-
-    The text of the first candidate, which was not sampled, always stays the first.
-    """
-    counts: Counter[str] = Counter()
-    first_with: dict[str, Candidate] = {}
-    for candidate, outcome in outcomes.items():
-        if outcome.text is not None:
-            counts[outcome.text] += 1
-            first_with.setdefault(outcome.text, candidate)
-    return sorted(
-        ((candidate, text) for text, candidate in first_with.items()),
-        key=lambda found: (found[0].request.candidate > 0, -counts[found[1]]),
-    )
-
-
-def _why_nothing(first: Candidate, outcome: Outcome | None) -> Reason:
-    """Return why no completion came of the first candidate."""
-    if outcome is None or outcome.dropped_by is None:
-        return reasons.SUPERSEDED
-    if first.finish_reason is None:
-        return reasons.DEADLINE
-    if not first.keeps_hold or (first.written and not first.is_whole):
-        return reasons.WORD_NOT_CONTINUED
-    if not first.text:
-        return reasons.ENDED_AT_ONCE
-    return reasons.dropped_by(outcome.dropped_by)
 
 
 def _log_reason(request_id: str, reason: Reason) -> None:

@@ -8,7 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-__all__ = ["Inflight"]
+__all__ = ["SUPERSEDED", "Inflight"]
+
+SUPERSEDED = "superseded"
+"""The message of the cancellation of work that a newer request has superseded."""
 
 T = TypeVar("T")
 
@@ -50,7 +53,7 @@ class Inflight(Generic[T]):
                 return None
             return await task
         finally:
-            task.cancel()
+            task.cancel(SUPERSEDED if superseded.done() else None)
             if self._latest.get(document) is superseded:
                 del self._latest[document]
 

@@ -5,6 +5,7 @@ types anything else has no use for it, so its generation is aborted.
 """
 
 import re
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -17,10 +18,15 @@ _BLANKS_AT_LINE_END = re.compile(r"[ \t]+(?=\n)")
 
 
 class TypedAhead:
-    """The text typed at a request's cursor since the request came in."""
+    """The text typed at a request's cursor since the request came in.
 
-    def __init__(self) -> None:
+    Args:
+        arrived_s: When it came in, by ``time.perf_counter``; now by default.
+    """
+
+    def __init__(self, arrived_s: float | None = None) -> None:
         """Start with nothing typed."""
+        self.arrived_s = time.perf_counter() if arrived_s is None else arrived_s
         self._text = ""
         self._watchers: set[Callable[[], None]] = set()
 

@@ -9,6 +9,7 @@ import pytest
 from lsp_server.config import CompletionConfig, PromptConfig
 from lsp_server.context.window import LineWindows
 from lsp_server.engine.scripted import Script, ScriptedEngine
+from lsp_server.metrics import Metrics
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.tokenizer import FastTokenizer
@@ -38,6 +39,7 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
         token_delay_ms: int = 0,
         die_after_requests: int = 0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        metrics: Metrics | None = None,
     ) -> tuple[CompletionService, ScriptedEngine]:
         engine = ScriptedEngine(
             Script(
@@ -62,6 +64,8 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
                 ),
             ),
             config=config or CompletionConfig(),
+            model="test-model",
+            metrics=metrics,
         )
         return service, engine
 

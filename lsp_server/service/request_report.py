@@ -1,0 +1,110 @@
+"""Reports one request to the metrics when it ends, however it ends."""
+
+import asyncio
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from lsp_server.metrics import Metrics, Outcome, RequestRecord, Route
+from lsp_server.outcomes import CompletionResult, Ending
+from lsp_server.service.inflight import SUPERSEDED
+from lsp_server.telemetry import RequestTrace
+from lsp_server.values import Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lsp_server.service.candidates import Candidate
+
+__all__ = ["RequestReport"]
+
+_OUTCOMES = {
+    Ending.SHOWN: Outcome.COMPLETED,
+    Ending.EMPTY: Outcome.EMPTY,
+    Ending.SUPERSEDED: Outcome.SUPERSEDED,
+    Ending.CANCELLED: Outcome.CANCELLED,
+    Ending.FAILED: Outcome.FAILED,
+}
+
+
+class RequestReport:
+    """Reports a request at the end of a ``with`` block.
+
+    Args:
+        metrics: Takes the report.
+        request_id: The request's id in the log and in the engine.
+        route: Where it came in.
+        model: The name of the model that is asked.
+        language: The document's language id.
+        trigger: Who asked.
+        trace: Measures its times.
+
+    Attributes:
+        trace: The same.
+        candidates: What is generated, once that has begun.
+        result: The result; None where the block ended without one.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        request_id: str,
+        route: Route,
+        model: str,
+        language: str,
+        trigger: Trigger,
+        trace: RequestTrace,
+    ) -> None:
+        """Begin without a result."""
+        self.trace = trace
+        self.candidates: Sequence[Candidate] = ()
+        self.result: CompletionResult | None = None
+        self._metrics = metrics
+        self._request_id = request_id
+        self._route = route
+        self._model = model
+        self._language = language
+        self._trigger = trigger
+
+    def __enter__(self) -> Self:
+        """Return the report."""
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Report the request; an error goes on."""
+        outcome, reason = self._outcome(error)
+        self._metrics.request_done(
+            RequestRecord(
+                request_id=self._request_id,
+                route=self._route,
+                model=self._model,
+                language=self._language,
+                outcome=outcome,
+                reason=reason,
+                trigger=self._trigger,
+                timings=self.trace.timings(),
+                saved_tokens=(
+                    0
+                    if outcome is Outcome.FAILED
+                    else sum(each.unspent_tokens for each in self.candidates)
+                ),
+            )
+        )
+
+    def _outcome(self, error: BaseException | None) -> tuple[Outcome, str]:
+        """Return how the request ended, and the word of the reason if it is empty."""
+        if isinstance(error, asyncio.CancelledError):
+            if SUPERSEDED in error.args:
+                return Outcome.SUPERSEDED, ""
+            return Outcome.CANCELLED, ""
+        if self.result is None:
+            return Outcome.FAILED, ""
+        reason = self.result.reason
+        if reason is None:
+            return Outcome.COMPLETED, ""
+        return _OUTCOMES[reason.ending], reason.word
