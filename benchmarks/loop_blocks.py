@@ -24,7 +24,7 @@ from lsprotocol import converters
 from benchmarks.figures import circumstances, percentile, table, write_result
 from lsp_server.client.news import ServerNews, introduction
 from lsp_server.client.server_process import ServerProcess
-from lsp_server.protocol.convert import PositionEncoding
+from lsp_server.protocol.lines import PositionEncoding
 
 __all__ = ["main"]
 

@@ -9,8 +9,8 @@ from lsprotocol import types
 from lsp_server.client.server_process import Reply
 from lsp_server.errors import AnswerError
 from lsp_server.outcomes import RequestTimings
-from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.protocol.document import Document
+from lsp_server.protocol.lines import PositionEncoding
 
 __all__ = ["Answer", "PendingAnswer", "Suggestion", "read_suggestions"]
 

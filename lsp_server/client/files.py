@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 from lsprotocol import types
 
 from lsp_server.errors import ClientError
-from lsp_server.protocol.convert import PositionEncoding, range_at
+from lsp_server.protocol.convert import range_at
+from lsp_server.protocol.lines import PositionEncoding
 
 __all__ = ["OpenFile", "language_id_of", "read_source"]
 

@@ -18,8 +18,9 @@ from lsp_server.client.files import OpenFile
 from lsp_server.client.news import ServerNews, introduction
 from lsp_server.client.server_process import Reply, ServerProcess
 from lsp_server.errors import ClientError
-from lsp_server.protocol.convert import PositionEncoding, position_at
+from lsp_server.protocol.convert import position_at
 from lsp_server.protocol.extensions import TRACE_METHOD
+from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.values import Trigger
 
 __all__ = ["HeadlessClient", "headless_client"]

@@ -6,8 +6,8 @@ import os
 from lsprotocol import types
 
 from lsp_server.outcomes import RequestTimings
-from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.protocol.extensions import TIMINGS_METHOD
+from lsp_server.protocol.lines import PositionEncoding
 
 __all__ = ["ServerNews", "introduction"]
 

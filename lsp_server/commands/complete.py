@@ -18,7 +18,7 @@ from lsp_server.commands.editing import (
 )
 from lsp_server.commands.terminal import positive, printable
 from lsp_server.errors import AnswerError, ClientError
-from lsp_server.protocol.convert import split_lines, without_line_end
+from lsp_server.protocol.lines import split_lines, without_line_end
 
 __all__ = [
     "add_arguments",

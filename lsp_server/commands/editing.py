@@ -14,7 +14,7 @@ from lsp_server.client.answer import Answer
 from lsp_server.client.files import language_id_of, read_source
 from lsp_server.client.headless import HeadlessClient, headless_client
 from lsp_server.errors import ClientError
-from lsp_server.protocol.convert import split_lines, without_line_end
+from lsp_server.protocol.lines import split_lines, without_line_end
 
 __all__ = [
     "Place",

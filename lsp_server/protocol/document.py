@@ -7,7 +7,6 @@
 """
 
 import logging
-import re
 from collections.abc import Sequence
 
 from lsprotocol import types
@@ -18,11 +17,11 @@ from lsp_server.errors import (
     StaleChangeError,
     UnknownDocumentError,
 )
-from lsp_server.protocol.convert import (
+from lsp_server.protocol.lines import (
+    LineColumn,
     PositionEncoding,
-    column_to_index,
-    split_lines,
-    without_line_end,
+    TextLines,
+    without_surrogates,
 )
 from lsp_server.values import Snapshot
 
@@ -31,7 +30,6 @@ __all__ = ["Document", "Documents", "is_reversed"]
 _log = logging.getLogger(__name__)
 
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
 _REOPEN = "Close and open the document again"
 
 
@@ -50,8 +48,7 @@ class Document:
         self._uri = item.uri
         self._language_id = _name(item.language_id)
         self._version = item.version
-        self._encoding = encoding
-        self._lines = split_lines(_without_surrogates(item.text))
+        self._lines = TextLines(item.text, encoding)
         self._whole = True
 
     @property
@@ -67,7 +64,7 @@ class Document:
     @property
     def text(self) -> str:
         """The whole text, put together anew at each call."""
-        return "".join(self._lines)
+        return self._lines.text
 
     def desynchronise(self) -> None:
         """Note that a change was lost; only a full text makes the document whole."""
@@ -100,14 +97,13 @@ class Document:
                 if self._whole:
                     self._edit(change.range, change.text)
             else:
-                self._lines = split_lines(_without_surrogates(change.text))
+                self._lines.replace_all(change.text)
                 self._whole = True
 
     def snapshot(self, position: types.Position) -> Snapshot:
         """Freeze the document with the cursor at ``position``."""
-        line, index = self._locate(position)
-        before = "".join(self._lines[:line])
-        return self._frozen(before, "".join(self._lines[line:]), len(before) + index)
+        before, after = self._lines.split_at(_line_column(position))
+        return self._frozen(before, after, len(before))
 
     def snapshot_after(self, replaced: types.Range, text: str) -> Snapshot:
         """Freeze the document as it would be with ``text`` in place of a range.
@@ -115,16 +111,9 @@ class Document:
         The cursor stands after ``text``; the document itself does not change. The
         range must not be reversed.
         """
-        start_line, start = self._locate(replaced.start)
-        end_line, end = self._locate(replaced.end)
-        before = "".join(
-            [
-                *self._lines[:start_line],
-                self._lines[start_line][:start],
-                _without_surrogates(text),
-            ]
-        )
-        after = "".join([self._lines[end_line][end:], *self._lines[end_line + 1 :]])
+        before, _ = self._lines.split_at(_line_column(replaced.start))
+        _, after = self._lines.split_at(_line_column(replaced.end))
+        before += without_surrogates(text)
         return self._frozen(before, after, len(before))
 
     def _frozen(self, before: str, after: str, offset: int) -> Snapshot:
@@ -137,13 +126,6 @@ class Document:
             offset=offset,
         )
 
-    def _locate(self, position: types.Position) -> tuple[int, int]:
-        """Turn a position into a line and an index in it, both within the text."""
-        if position.line >= len(self._lines):
-            return len(self._lines) - 1, len(self._lines[-1])
-        line = without_line_end(self._lines[position.line])
-        return position.line, column_to_index(line, position.character, self._encoding)
-
     def _edit(self, edited: types.Range, text: str) -> None:
         """Replace a range by ``text``."""
         if is_reversed(edited):
@@ -151,24 +133,18 @@ class Document:
             raise PositionError(
                 "a range ends before it starts", subject=self._uri, remedy=_REOPEN
             )
-        first, start = self._locate(edited.start)
-        last, end = self._locate(edited.end)
-        head = self._lines[first][:start]
-        # A carriage return before the edit may become one line end with its start.
-        if first and not head and self._lines[first - 1].endswith("\r"):
-            first -= 1
-            head = self._lines[first]
-        merged = split_lines(head + _without_surrogates(text) + self._lines[last][end:])
-        # A line end of the last line's own leaves an empty line, which is the next.
-        if last + 1 < len(self._lines):
-            merged.pop()
-        self._lines[first : last + 1] = merged
+        start, end = _line_column(edited.start), _line_column(edited.end)
+        self._lines.replace(start, end, text)
 
 
 def is_reversed(checked: types.Range) -> bool:
     """Return whether a range ends before it starts."""
-    start, end = checked.start, checked.end
-    return (end.line, end.character) < (start.line, start.character)
+    return _line_column(checked.end) < _line_column(checked.start)
+
+
+def _line_column(position: types.Position) -> LineColumn:
+    """Return a position without LSP's class."""
+    return LineColumn(position.line, position.character)
 
 
 def _name(language_id: types.LanguageKind | str) -> str:
@@ -186,16 +162,6 @@ def _from_last_full_text(
         if not isinstance(changes[index], types.TextDocumentContentChangePartial):
             return changes[index:]
     return changes
-
-
-def _without_surrogates(text: str) -> str:
-    """Replace halves of surrogate pairs, which JSON can carry, by U+FFFD.
-
-    Both take one code unit in UTF-16 and three in UTF-8, so no column moves.
-    """
-    if text.isascii():
-        return text
-    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 class Documents:

@@ -20,11 +20,11 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.protocol.document import Documents
 from lsp_server.protocol.extensions import TRACE_METHOD
 from lsp_server.protocol.framing import SkippedFrame
 from lsp_server.protocol.inline_completion import ARRIVAL_PLACE, place_of
+from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.protocol.messages import (
     Fault,
     Incoming,

@@ -6,7 +6,7 @@ from lsprotocol import converters, types
 from lsp_server.client.answer import Suggestion, read_suggestions
 from lsp_server.client.server_process import Reply
 from lsp_server.errors import ClientError
-from lsp_server.protocol.convert import PositionEncoding
+from lsp_server.protocol.lines import PositionEncoding
 
 ITEM = types.TextDocumentItem(
     uri="file:///a.py", language_id="python", version=1, text="a\n🚀b"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lsp_server.client.files import OpenFile, language_id_of, read_source
 from lsp_server.errors import ClientError
-from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.protocol.document import Document
+from lsp_server.protocol.lines import PositionEncoding
 
 TEXTS = st.text(alphabet="ab\n\f\u2028é😀", max_size=20)
 
@@ -54,7 +54,7 @@ def test_client_and_server_agree_on_every_edit(
     params = file.edit(start, end, new, encoding)
     document.change(params.text_document.version, params.content_changes)
     assert text[:start] + new + text[end:] == file.text
-    assert Document(file.item(), encoding)._lines == document._lines
+    assert Document(file.item(), encoding)._lines.lines == document._lines.lines
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from lsp_server.client.answer import Suggestion
 from lsp_server.client.headless import HeadlessClient, headless_client
 from lsp_server.errors import ClientError
-from lsp_server.protocol.convert import PositionEncoding
+from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.values import Trigger
 
 SERVERS = Path(__file__).parents[1] / "servers"

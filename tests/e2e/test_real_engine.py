@@ -12,7 +12,7 @@ import pytest_asyncio
 from lsp_server.client.headless import HeadlessClient
 from lsp_server.commands.demo import read_cursors
 from lsp_server.commands.editing import ask_at, read_target
-from lsp_server.protocol.convert import PositionEncoding
+from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.values import Trigger
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

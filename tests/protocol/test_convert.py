@@ -7,12 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from lsp_server.protocol.convert import (
+from lsp_server.protocol.convert import position_at, range_at
+from lsp_server.protocol.lines import (
     PositionEncoding,
     code_units,
     column_to_index,
-    position_at,
-    range_at,
     split_lines,
     without_line_end,
 )

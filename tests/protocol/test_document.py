@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from lsp_server.errors import PositionError, StaleChangeError
-from lsp_server.protocol.convert import PositionEncoding
 from lsp_server.protocol.document import Document, Documents
+from lsp_server.protocol.lines import PositionEncoding
 
 ALPHABET = "ab\r\n\f\v\x1c\x85\u2028é漢😀𝄞"
 CODECS = {
@@ -124,7 +124,7 @@ def test_edits_equal_an_independent_oracle(
     at_once.change(2, changes)
     assert text == text_of(at_once)
     # The lines are still those of a document opened with this text.
-    assert opened(text, encoding)._lines == stepwise._lines
+    assert opened(text, encoding)._lines.lines == stepwise._lines.lines
 
 
 @pytest.mark.parametrize(
@@ -252,9 +252,9 @@ def test_an_edit_of_a_long_document_touches_little() -> None:
     lines.
     """
     document = opened("value = 1\n" * 200_000)
-    before = list(document._lines)
+    before = list(document._lines.lines)
     document.change(2, [partial((100_000, 5), (100_000, 5), "x")])
-    after = document._lines
+    after = document._lines.lines
     changed = [i for i, line in enumerate(before) if line is not after[i]]
     assert changed == [100_000]
 
