@@ -1,4 +1,4 @@
-"""One editor's connection: pipes, messages, documents and a session.
+"""One editor's connection: a channel, messages, documents and a session.
 
 A process may hold many; what they share is nothing.
 """
@@ -8,27 +8,20 @@ import itertools
 import logging
 from collections.abc import Callable
 from contextlib import aclosing
-from functools import partial
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
 from lsp_server.outcomes import RequestTimings
+from lsp_server.protocol.channel import Channel
 from lsp_server.protocol.extensions import (
     ACCEPTED_COMMAND,
     TIMINGS_METHOD,
     TRACE_METHOD,
     wants,
 )
-from lsp_server.protocol.framing import (
-    MAX_BODY_BYTES,
-    Frame,
-    FrameDecoder,
-    SkippedFrame,
-    encode_frame,
-)
+from lsp_server.protocol.framing import Frame, SkippedFrame
 from lsp_server.protocol.inline_completion import ARRIVAL_PLACE, request_of
-from lsp_server.protocol.pipes import PipeReader, PipeWriter, Stdio
 from lsp_server.protocol.progress import EditorProgress, EngineReporter, NoProgress
 from lsp_server.protocol.rpc import MidfillServer
 from lsp_server.protocol.session import Configurator, Session
@@ -45,21 +38,26 @@ class EditorConnection:
 
     Args:
         configurator: Makes the backend and takes changed settings.
-        stdio: The editor's pipes; they are not closed here.
-        max_body_bytes: The longest message that is read; longer ones are skipped.
+        channel: Carries the editor's messages; closed at the end.
+        name: What tells this connection from others of the process, in request ids
+            and in the log; empty where there is only one.
+        is_remote: Whether the editor is on another machine, where its process id means
+            nothing.
     """
 
     def __init__(
         self,
         configurator: Configurator,
-        stdio: Stdio,
+        channel: Channel,
         *,
-        max_body_bytes: int = MAX_BODY_BYTES,
+        name: str = "",
+        is_remote: bool = False,
     ) -> None:
         """Register the handlers; ``serve`` reads."""
         self._configurator = configurator
-        self._stdio = stdio
-        self._frames = FrameDecoder(max_body_bytes)
+        self._channel = channel
+        self._name = name
+        self._is_remote = is_remote
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._server = MidfillServer(self)
         self._protocol = self._server.protocol
@@ -80,24 +78,28 @@ class EditorConnection:
         Returns:
             The exit status: 0 only after ``shutdown``.
         """
-        writer = PipeWriter(
-            self._stdio.writer_fd, lost=partial(self.end, "editor does not read")
-        )
-        self._protocol.set_writer(writer)
-        reading = asyncio.create_task(self._read(writer))
+        self._channel.open(self.end)
+        self._protocol.set_writer(_ChannelWriter(self._channel), include_headers=False)
+        reading = asyncio.create_task(self._read())
         reading.add_done_callback(lambda _: self.end("end of input"))
         try:
             reason = await self._ended
             exit_code = self._protocol.lifecycle.exit_code
-            _log.info("server.end", extra={"reason": reason, "exit_code": exit_code})
+            _log.info(
+                "server.end",
+                extra={
+                    "connection": self._name,
+                    "reason": reason,
+                    "exit_code": exit_code,
+                },
+            )
             on_end(exit_code)
             reading.cancel()
             if self._session is not None:
                 self._session.let_go()
                 await self._session.close()
             await self._protocol.answer_all()
-            writer.close()
-            await writer.drained()
+            await self._channel.close()
         finally:
             if self._watch is not None:
                 self._watch.cancel()
@@ -124,7 +126,7 @@ class EditorConnection:
             send_timings=self._send_timings,
             document_off=self._document_off,
         )
-        if params.process_id is not None:
+        if params.process_id is not None and not self._is_remote:
             self._watch = asyncio.create_task(wait_for_end(params.process_id))
             self._watch.add_done_callback(lambda _: self.end("editor has ended"))
 
@@ -149,21 +151,23 @@ class EditorConnection:
             raise RuntimeError("a message came before initialize")
         return self._session
 
-    async def _read(self, writer: PipeWriter) -> None:
+    async def _read(self) -> None:
         """Handle every message, until the input ends or cannot be read."""
-        async with aclosing(PipeReader(self._stdio.reader_fd).chunks()) as chunks:
-            async for chunk in chunks:
-                for event in self._frames.feed(chunk):
-                    if isinstance(event, Frame):
-                        fault = self._protocol.receive(event.body)
-                    elif isinstance(event, SkippedFrame):
-                        fault = self._protocol.skip(event)
-                    else:
-                        _log.warning("stream.unreadable", extra={"why": event.reason})
-                        self.end("unreadable input")
-                        return
-                    if fault is not None:
-                        writer.write(encode_frame(fault.body))
+        async with aclosing(self._channel.events()) as events:
+            async for event in events:
+                if isinstance(event, Frame):
+                    fault = self._protocol.receive(event.body)
+                elif isinstance(event, SkippedFrame):
+                    fault = self._protocol.skip(event)
+                else:
+                    _log.warning(
+                        "stream.unreadable",
+                        extra={"connection": self._name, "why": event.reason},
+                    )
+                    self.end("unreadable input")
+                    return
+                if fault is not None:
+                    self._channel.write(fault.body)
 
     def _register_handlers(self) -> None:
         """Register what may take its time, as coroutines, and what pygls lacks.
@@ -217,10 +221,15 @@ class EditorConnection:
             place=ARRIVAL_PLACE.get(),
             encoding=self._protocol.documents.encoding,
             message_id=message_id,
-            request_id=f"completion-{next(self._request_numbers)}",
+            request_id=self._next_request_id(),
         )
         with self._status.working():
             return await self._opened.complete(request)
+
+    def _next_request_id(self) -> str:
+        """Return an id that no other request of the process has."""
+        number = next(self._request_numbers)
+        return f"{self._name}-{number}" if self._name else f"completion-{number}"
 
     def _restart_engine(self) -> None:
         """Start the engine again, because the user wants it."""
@@ -255,3 +264,17 @@ class EditorConnection:
                     "outputTokens": timings.output_tokens,
                 },
             )
+
+
+class _ChannelWriter:
+    """What pygls writes messages to, one a call."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def write(self, data: bytes) -> None:
+        """Write one message."""
+        self._channel.write(data)
+
+    def close(self) -> None:
+        """Leave the channel open; its owner closes it."""

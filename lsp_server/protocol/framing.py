@@ -83,6 +83,12 @@ class FrameDecoder:
         self._skipped_bytes = 0
         self._skipped_head = b""
 
+    @property
+    def begun_bytes(self) -> int:
+        """How much has come of a message that is not complete; 0 between messages."""
+        come = self._skipped_bytes + len(self._buffer)
+        return come if self._body_bytes is None else max(1, come)
+
     def feed(self, data: bytes) -> Iterator[Frame | SkippedFrame | UnreadableStream]:
         """Take some bytes, and yield the frames that are complete now.
 

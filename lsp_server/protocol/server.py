@@ -8,6 +8,7 @@ from functools import partial
 from typing import NoReturn
 
 from lsp_server.protocol import watchdog
+from lsp_server.protocol.channel import StdioChannel
 from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.pipes import Stdio, claim_stdio
 from lsp_server.protocol.session import Configurator
@@ -33,7 +34,7 @@ def run_stdio(configurator: Configurator) -> NoReturn:
 
 async def _serve_and_leave(stdio: Stdio, configurator: Configurator) -> NoReturn:
     """Serve one editor, and end the process with its exit status."""
-    connection = EditorConnection(configurator, stdio)
+    connection = EditorConnection(configurator, StdioChannel(stdio))
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, connection.end, number.name)

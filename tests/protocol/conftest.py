@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.protocol.channel import StdioChannel
 from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.pipes import Stdio
 
@@ -47,8 +48,10 @@ async def connect() -> AsyncGenerator[Connect]:
         editor = Editor(to_server, server_in, reader, transport)
         connection = EditorConnection(
             configurator or FixedConfigurator(lambda: backend),  # type: ignore[arg-type,return-value]  # tests pass what they need
-            Stdio(reader_fd=server_in, writer_fd=server_out),
-            max_body_bytes=max_body_bytes,
+            StdioChannel(
+                Stdio(reader_fd=server_in, writer_fd=server_out),
+                max_body_bytes=max_body_bytes,
+            ),
         )
         editor.server = asyncio.create_task(connection.serve(editor.ends.append))
         editors.append((editor, [server_in, server_out]))

@@ -27,6 +27,19 @@ async def statuses(editor: Editor) -> list[Json]:
     return editor.told("midfill/status")
 
 
+async def told_state(editor: Editor, state: str) -> Json:
+    """Wait until a state is told, and return what comes with it."""
+    told = await editor.wait(
+        lambda m: (
+            m.get("method") == "midfill/status"
+            and isinstance(m["params"], dict)
+            and m["params"]["state"] == state
+        )
+    )
+    assert isinstance(told["params"], dict)
+    return told["params"]
+
+
 async def test_a_start_a_death_and_a_return(connect: Connect) -> None:
     """Each state has what the editor shows of it, and is sent once."""
     backend = LoadingBackend()
@@ -119,19 +132,12 @@ async def test_switched_off_for_all_documents(connect: Connect) -> None:
     backend.offers = False
     editor = await connect(configurator=FixedConfigurator(lambda: backend))
     await editor.initialize(capabilities=ASKS)
-    off = await editor.wait(
-        lambda m: (
-            m.get("method") == "midfill/status"
-            and isinstance(m["params"], dict)
-            and m["params"]["state"] == "off"
-        )
-    )
-    assert isinstance(off["params"], dict)
-    assert "uri" not in off["params"]
-    assert "completion.enabled" in str(off["params"]["reason"])
+    off = await told_state(editor, "off")
+    assert "uri" not in off
+    assert "completion.enabled" in str(off["reason"])
     backend.offers = True
     editor.notify("workspace/didChangeConfiguration", {"settings": {"a": 1}})
-    assert "ready" == (await statuses(editor))[-1]["state"]
+    assert await told_state(editor, "ready")
 
 
 async def test_a_document_that_is_out_of_step_is_off_alone(connect: Connect) -> None:

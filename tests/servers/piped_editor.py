@@ -61,17 +61,25 @@ class Editor:
                 self.stray = header + await self._reader.read()
                 return
             length = int(matched.group(1))
-            message = json.loads(await self._reader.readexactly(length))
-            creates = message.get("method") == "window/workDoneProgress/create"
-            if creates and self.grants_bars:
-                with suppress(OSError):  # hung up
-                    self.send({"id": message["id"], "result": None})
-            if message.get("method") == "window/showMessageRequest" and self.answers:
-                chosen = {"title": self.chooses} if self.chooses else None
-                self.send({"id": message["id"], "result": chosen})
-            async with self._changed:
-                self.received.append(message)
-                self._changed.notify_all()
+            await self._take(await self._reader.readexactly(length))
+
+    async def _take(self, body: bytes | str) -> None:
+        """Keep a message, and answer it as an editor would."""
+        message = json.loads(body)
+        creates = message.get("method") == "window/workDoneProgress/create"
+        if creates and self.grants_bars:
+            with suppress(OSError):  # hung up
+                self.send({"id": message["id"], "result": None})
+        if message.get("method") == "window/showMessageRequest" and self.answers:
+            chosen = {"title": self.chooses} if self.chooses else None
+            self.send({"id": message["id"], "result": chosen})
+        async with self._changed:
+            self.received.append(message)
+            self._changed.notify_all()
+
+    def send_body(self, body: bytes) -> None:
+        """Send a message's body, whatever it holds."""
+        self.send_bytes(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
 
     def send_bytes(self, data: bytes) -> None:
         rest = memoryview(data)
