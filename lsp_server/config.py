@@ -11,6 +11,8 @@ from typing import Annotated
 from pydantic import Field, StrictBool, StrictStr
 
 __all__ = [
+    "PROCESS_SECTIONS",
+    "AccessConfig",
     "CompletionConfig",
     "Config",
     "Device",
@@ -34,6 +36,10 @@ _MOST_BYTES = 1_000_000_000_000_000
 Count = Annotated[int, Field(strict=True, ge=0, le=_MOST)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
 Bytes = Annotated[int, Field(strict=True, ge=0, le=_MOST_BYTES)]
+
+
+PROCESS_SECTIONS = frozenset({"access"})
+"""Sections of a process that many editors share: no editor offers or changes them."""
 
 
 class Device(enum.Enum):
@@ -226,6 +232,29 @@ class RegistryConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessConfig:
+    """Who may use a server that listens, and what is recorded of it.
+
+    Attributes:
+        keys_file: The file of API keys; empty for ``midfill/keys.jsonl`` in the user's
+            XDG configuration folder.
+        log: The access log: a file, ``stderr``, or empty for none.
+        hosts: Names that clients may call the server by, separated by spaces, beside
+            ``localhost`` and IP addresses.
+        origins: Origins of web pages that may use the server, such as
+            ``https://ide.example``, separated by spaces.
+        insecure_listen: Whether to listen on an address that others reach even
+            without TLS or without API keys.
+    """
+
+    keys_file: StrictStr = ""
+    log: StrictStr = "stderr"
+    hosts: StrictStr = ""
+    origins: StrictStr = ""
+    insecure_listen: StrictBool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting of a server."""
 
@@ -236,3 +265,4 @@ class Config:
     scripted: ScriptConfig = field(default_factory=ScriptConfig)
     log: LogConfig = field(default_factory=LogConfig)
     registry: RegistryConfig = field(default_factory=RegistryConfig)
+    access: AccessConfig = field(default_factory=AccessConfig)

@@ -19,6 +19,11 @@
     │   ├── UnknownDocumentError    the editor never opened it
     │   ├── PositionError           a reversed or impossible range
     │   └── StaleChangeError        a change with an old version
+    ├── AccessError                 a client may not do what it asks for
+    │   ├── NotAuthenticatedError   no key was sent, or one that does not hold
+    │   ├── NotAllowedError         this key, host or origin may not do this
+    │   └── QuotaError              a limit of the key is reached for now
+    ├── KeyFileError                the file of keys cannot be used
     ├── QuantizeError               a checkpoint cannot be quantised
     ├── RegistryError               the registry is wrong, or lacks a model
     ├── PullError                   a model cannot be fetched
@@ -34,6 +39,7 @@ superseded request is not an error and has no class here.
 """
 
 __all__ = [
+    "AccessError",
     "AnswerError",
     "BrokenOffError",
     "ClientError",
@@ -45,13 +51,17 @@ __all__ = [
     "EngineStartError",
     "EvaluationError",
     "GenerationError",
+    "KeyFileError",
     "MidfillError",
     "ModelError",
     "ModelIntegrityError",
     "ModelNotFoundError",
+    "NotAllowedError",
+    "NotAuthenticatedError",
     "PositionError",
     "PullError",
     "QuantizeError",
+    "QuotaError",
     "RegistryError",
     "RequestRejectedError",
     "StaleChangeError",
@@ -159,6 +169,39 @@ class PositionError(DocumentError):
 
 class StaleChangeError(DocumentError):
     """A change has a version that is not newer than the server's."""
+
+
+class AccessError(MidfillError):
+    """A client may not do what it asks for; others are not affected."""
+
+
+class NotAuthenticatedError(AccessError):
+    """The client sent no API key, or one that does not exist or was revoked."""
+
+
+class NotAllowedError(AccessError):
+    """The client's key, host or origin is not allowed to do this."""
+
+
+class QuotaError(AccessError):
+    """A limit of the client's key is reached; later it is not.
+
+    Args:
+        what: What happened, as a clause without a full stop.
+        subject: The key's id.
+        remedy: What the reader can do about it, as a clause without a full stop.
+        retry_after_s: After how many seconds the same request may pass.
+    """
+
+    def __init__(
+        self, what: str, *, subject: str, remedy: str, retry_after_s: float
+    ) -> None:
+        super().__init__(what, subject=subject, remedy=remedy)
+        self.retry_after_s = retry_after_s
+
+
+class KeyFileError(MidfillError):
+    """The file of API keys cannot be read, written, or trusted."""
 
 
 class QuantizeError(MidfillError):

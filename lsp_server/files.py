@@ -38,18 +38,20 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Open a file that takes the place of ``path`` when the block succeeds.
 
     Whoever reads ``path``, also after a crash, finds the old content or all of the new
-    one. If the block raises, the old file stays and nothing is left beside it.
+    one. If the block raises, the old file stays and nothing is left beside it. The new
+    file gets the permissions ``mode``, less the process's umask.
 
     Raises:
         OSError: The file cannot be written.
     """
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with unfinished.open("xb") as file:
+        created = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(created, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

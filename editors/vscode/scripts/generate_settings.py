@@ -18,7 +18,7 @@ from typing import get_type_hints
 
 from pydantic import TypeAdapter
 
-from lsp_server.config import Config
+from lsp_server.config import PROCESS_SECTIONS, Config
 
 PACKAGE = Path(__file__).resolve().parents[1] / "package.json"
 
@@ -115,11 +115,12 @@ def section_properties(name: str, section: type) -> dict[str, Json]:
 
 
 def generated() -> list[Json]:
-    """Describe every section of the configuration."""
+    """Describe every section of the configuration that is an editor's business."""
     hints = get_type_hints(Config)
     return [
         {"title": TITLES[name], "properties": section_properties(name, hints[name])}
         for name in (field.name for field in dataclasses.fields(Config))
+        if name not in PROCESS_SECTIONS
     ]
 
 
