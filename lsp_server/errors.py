@@ -237,7 +237,19 @@ class ClientError(MidfillError):
 
 
 class AnswerError(ClientError):
-    """The server answered one request with an error; the next one may pass."""
+    """The server answered one request with an error; the next one may pass.
+
+    Args:
+        what: As for every error.
+        subject: As for every error.
+        remedy: As for every error.
+        code: JSON-RPC's code of the error.
+    """
+
+    def __init__(self, what: str, *, subject: str, remedy: str, code: int) -> None:
+        """Keep the code beside the three parts."""
+        super().__init__(what, subject=subject, remedy=remedy)
+        self.code = code
 
 
 def _without_full_stop(text: str) -> str:

@@ -1,20 +1,16 @@
 """What a headless client gets back for a request."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cattrs import Converter
 from lsprotocol import types
 
-from lsp_server.client.server_process import Reply
-from lsp_server.errors import AnswerError
 from lsp_server.outcomes import RequestTimings
 from lsp_server.protocol.document import Document
 from lsp_server.protocol.lines import PositionEncoding
 
 __all__ = ["Answer", "PendingAnswer", "Suggestion", "read_suggestions"]
-
-_CANCELLED: int = types.LSPErrorCodes.RequestCancelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,43 +61,29 @@ class PendingAnswer:
 
 
 def read_suggestions(
-    reply: Reply,
+    result: object,
     item: types.TextDocumentItem,
     offset: int,
     *,
     encoding: PositionEncoding,
-    converter: Converter,
-) -> tuple[Suggestion, ...] | None:
-    """Turn a reply into suggestions; None if the request was cancelled.
+) -> tuple[Suggestion, ...]:
+    """Turn the result of ``textDocument/inlineCompletion`` into suggestions.
 
     Args:
-        reply: The server's reply.
+        result: The server's: a list, items, or None.
         item: The document as it was when the request was sent.
         offset: The cursor then, in code points.
-        encoding: What the reply's columns count.
-        converter: lsprotocol's.
-
-    Raises:
-        AnswerError: The reply is another error.
+        encoding: What the result's columns count.
     """
-    if reply.error_code == _CANCELLED:
-        return None
-    if reply.error_code is not None:
-        raise AnswerError(
-            f"the server answered with error {reply.error_code}, "
-            f"{reply.error_message!r}",
-            subject=types.TEXT_DOCUMENT_INLINE_COMPLETION,
-            remedy="See the server's log",
-        )
-    raw = reply.result if isinstance(reply.result, list) else []
-    if not raw:
+    if isinstance(result, types.InlineCompletionList):
+        result = result.items
+    if not isinstance(result, Sequence) or not result:
         return ()
     document = Document(item, encoding)
     return tuple(
-        _suggestion(
-            converter.structure(value, types.InlineCompletionItem), document, offset
-        )
-        for value in raw
+        _suggestion(value, document, offset)
+        for value in result
+        if isinstance(value, types.InlineCompletionItem)
     )
 
 

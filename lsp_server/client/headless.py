@@ -6,24 +6,26 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from lsprotocol import converters, types
+from lsprotocol import types
 
 from lsp_server.client.answer import (
     Answer,
     PendingAnswer,
-    Suggestion,
     read_suggestions,
 )
 from lsp_server.client.files import OpenFile
 from lsp_server.client.news import ServerNews, introduction
-from lsp_server.client.server_process import Reply, ServerProcess
-from lsp_server.errors import ClientError
+from lsp_server.client.server_process import ServerProcess
+from lsp_server.errors import AnswerError, ClientError
 from lsp_server.protocol.convert import position_at
 from lsp_server.protocol.extensions import TRACE_METHOD
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.values import Trigger
 
 __all__ = ["HeadlessClient", "headless_client"]
+
+_ANSWER_TIMEOUT_S = 60.0
+"""For what a server answers at once; a cold disk may take most of it."""
 
 
 @asynccontextmanager
@@ -68,7 +70,6 @@ class HeadlessClient:
     def __init__(self, encoding: PositionEncoding) -> None:
         """Prepare; ``start`` connects."""
         self._encoding = encoding
-        self._converter = converters.get_converter()
         self._files: dict[str, OpenFile] = {}
         self._news = ServerNews()
         self._connection: ServerProcess | None = None
@@ -90,7 +91,7 @@ class HeadlessClient:
             command,
             stderr_path=stderr_path,
             environment=environment,
-            on_notification=self._news.receive,
+            news=self._news,
         )
 
     @property
@@ -107,14 +108,17 @@ class HeadlessClient:
         """Introduce ourselves, and let the server begin.
 
         Raises:
-            ClientError: The server is gone or refuses.
+            ClientError: The server is gone, refuses, or does not answer.
         """
-        params = introduction(self._encoding, options)
         result = await self._connected.request(
-            types.INITIALIZE, self._converter.unstructure(params)
+            types.INITIALIZE,
+            introduction(self._encoding, options),
+            timeout_s=_ANSWER_TIMEOUT_S,
         )
-        self._connected.notify(types.INITIALIZED, {})
-        return self._converter.structure(result, types.InitializeResult)
+        self._connected.notify(types.INITIALIZED, types.InitializedParams())
+        if not isinstance(result, types.InitializeResult):
+            raise self._connected.error("the answer to 'initialize' is none")
+        return result
 
     async def wait_until_ready(self, timeout_s: float) -> None:
         """Wait until the server's engine has loaded.
@@ -141,7 +145,7 @@ class HeadlessClient:
 
     async def trace(self) -> dict[str, object]:
         """Ask what the last request was and what came of it; empty before one."""
-        result = await self._connected.request(TRACE_METHOD, {})
+        result = await self._connected.request(TRACE_METHOD, None)
         return result if isinstance(result, dict) else {}
 
     def open_text(self, uri: str, text: str, *, language_id: str = "python") -> None:
@@ -195,23 +199,31 @@ class HeadlessClient:
             context=types.InlineCompletionContext(trigger_kind=kind),
         )
         started = time.perf_counter()
-        request_id, reply = self._connected.send_request(
-            types.TEXT_DOCUMENT_INLINE_COMPLETION, self._converter.unstructure(params)
-        )
+        connected = self._connected
+        sent = connected.send_request(types.TEXT_DOCUMENT_INLINE_COMPLETION, params)
 
         async def answer() -> Answer:
-            suggestions, round_trip_ms = await self._wait(reply, item, offset, started)
+            result, cancelled = None, False
+            try:
+                result = await connected.result(sent)
+            except AnswerError as error:
+                if error.code != types.LSPErrorCodes.RequestCancelled:
+                    raise
+                cancelled = True
+            round_trip_ms = (time.perf_counter() - started) * 1e3
             return Answer(
-                suggestions=suggestions or (),
-                timings=self._news.take_timings(request_id),
-                cancelled=suggestions is None,
+                suggestions=read_suggestions(
+                    result, item, offset, encoding=self._encoding
+                ),
+                timings=self._news.take_timings(sent.request_id),
+                cancelled=cancelled,
                 round_trip_ms=round_trip_ms,
             )
 
         task = asyncio.create_task(answer())
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
-        return PendingAnswer(request_id=request_id, answer=task)
+        return PendingAnswer(request_id=sent.request_id, answer=task)
 
     def cancel(self, pending: PendingAnswer) -> None:
         """Tell the server that an answer is not wanted any more; one still comes."""
@@ -223,7 +235,7 @@ class HeadlessClient:
         Raises:
             ClientError: It is gone already, or wrote stray bytes.
         """
-        await self._connected.request(types.SHUTDOWN, None)
+        await self._connected.request(types.SHUTDOWN, None, timeout_s=_ANSWER_TIMEOUT_S)
         self._connected.notify(types.EXIT, None)
         return await self._connected.wait_exit()
 
@@ -270,21 +282,6 @@ class HeadlessClient:
                 remedy="See the server's log",
             )
 
-    async def _wait(
-        self,
-        waiting: asyncio.Future[Reply],
-        item: types.TextDocumentItem,
-        offset: int,
-        started: float,
-    ) -> tuple[tuple[Suggestion, ...] | None, float]:
-        """Wait for a reply; None in place of suggestions if it was cancelled."""
-        reply = await waiting
-        round_trip_ms = (time.perf_counter() - started) * 1e3
-        suggestions = read_suggestions(
-            reply, item, offset, encoding=self._encoding, converter=self._converter
-        )
-        return suggestions, round_trip_ms
-
     def _notify(self, method: str, params: object) -> None:
         """Send a notification with lsprotocol's parameters."""
-        self._connected.notify(method, self._converter.unstructure(params))
+        self._connected.notify(method, params)

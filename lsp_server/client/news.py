@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+from collections.abc import Callable
+from typing import Any
 
 from lsprotocol import types
+from pygls.lsp.client import LanguageClient
 
 from lsp_server.outcomes import RequestTimings
 from lsp_server.protocol.extensions import TIMINGS_METHOD
@@ -11,9 +14,12 @@ from lsp_server.protocol.lines import PositionEncoding
 
 __all__ = ["ServerNews", "introduction"]
 
+_Handler = Callable[[Any], None]
+_Message = types.ShowMessageParams | types.ShowMessageRequestParams
+
 
 class ServerNews:
-    """Keeps a server's messages, and follows its engine by the progress bar.
+    """Keeps a server's messages and times, and follows its engine by the progress bar.
 
     Attributes:
         loading: Set while the engine loads, at first or again after it died.
@@ -30,35 +36,50 @@ class ServerNews:
         self.failure = ""
         self._timings: dict[object, RequestTimings] = {}
 
-    def receive(self, method: str, params: object) -> None:
-        """Take a notification; one that means nothing here is dropped."""
-        values = params if isinstance(params, dict) else {}
-        if method == TIMINGS_METHOD:
-            self._timings[values["id"]] = RequestTimings(
-                ttft_ms=values["ttftMs"],
-                total_ms=values["totalMs"],
-                prompt_tokens=values["promptTokens"],
-                cached_tokens=values["cachedTokens"],
-                output_tokens=values["outputTokens"],
-            )
-        elif method == types.PROGRESS:
-            value = values.get("value")
-            self._progress(value.get("kind") if isinstance(value, dict) else None)
-        elif method in {
-            types.WINDOW_SHOW_MESSAGE,
-            types.WINDOW_SHOW_MESSAGE_REQUEST,
-        }:
-            self.messages.append(str(values.get("message")))
-            if values.get("type") == types.MessageType.Error.value:
-                self.failure = self.messages[-1]
+    def follow(self, client: LanguageClient) -> None:
+        """Register with a client, before it reads: what a server may say or ask."""
+        handles: Callable[[str], Callable[[_Handler], _Handler]] = client.feature
+
+        def take_message(params: _Message) -> None:
+            self.messages.append(params.message)
+            if params.type == types.MessageType.Error:
+                self.failure = params.message
                 self.ready.set()
+
+        @handles(types.PROGRESS)
+        def progress(params: types.ProgressParams) -> None:
+            self._progress(params.value)
+
+        @handles(types.WINDOW_SHOW_MESSAGE)
+        def show_message(params: types.ShowMessageParams) -> None:
+            take_message(params)
+
+        # No button of a message is chosen, and a progress bar is granted.
+        @handles(types.WINDOW_SHOW_MESSAGE_REQUEST)
+        def show_message_request(params: types.ShowMessageRequestParams) -> None:
+            take_message(params)
+
+        @handles(types.WINDOW_WORK_DONE_PROGRESS_CREATE)
+        def create_progress(_params: types.WorkDoneProgressCreateParams) -> None:
+            return None
+
+        @handles(TIMINGS_METHOD)
+        def timings(params: dict[str, Any]) -> None:
+            self._timings[params["id"]] = RequestTimings(
+                ttft_ms=params["ttftMs"],
+                total_ms=params["totalMs"],
+                prompt_tokens=params["promptTokens"],
+                cached_tokens=params["cachedTokens"],
+                output_tokens=params["outputTokens"],
+            )
 
     def take_timings(self, request_id: int) -> RequestTimings | None:
         """Return a request's times, once; None where the server sent none."""
         return self._timings.pop(request_id, None)
 
-    def _progress(self, kind: object) -> None:
+    def _progress(self, value: object) -> None:
         """Follow the only progress bar, that of the engine's start."""
+        kind = value.get("kind") if isinstance(value, dict) else None
         if kind == "begin":
             self.loading.set()
             self.ready.clear()

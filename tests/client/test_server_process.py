@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.client.news import ServerNews
 from lsp_server.client.server_process import ServerProcess
-from lsp_server.errors import ClientError
+from lsp_server.errors import AnswerError, ClientError
 from lsp_server.protocol.framing import encode_frame
 
 RUDE = Path(__file__).parents[1] / "servers" / "rude_server.py"
@@ -16,25 +17,17 @@ Open = Callable[..., Awaitable[ServerProcess]]
 
 
 @pytest.fixture
-async def told() -> list[tuple[str, object]]:
-    """Keep the notifications."""
-    return []
-
-
-@pytest.fixture
-async def connected(
-    tmp_path: Path, told: list[tuple[str, object]]
-) -> AsyncGenerator[Open]:
-    """Open connections to servers that say what they are told to say."""
+async def connected(tmp_path: Path) -> AsyncGenerator[Open]:
+    """Open connections to servers that say what their arguments say."""
     opened: list[ServerProcess] = []
 
-    async def connect(*answers: bytes) -> ServerProcess:
+    async def connect(*answers: bytes, news: ServerNews | None = None) -> ServerProcess:
         said = [repr(answer)[2:-1].replace("'", "\\'") for answer in answers]
         connection = await ServerProcess.open(
             [sys.executable, str(RUDE), *said],
             stderr_path=tmp_path / "log",
             environment=None,
-            on_notification=lambda *heard: told.append(heard),
+            news=news or ServerNews(),
         )
         opened.append(connection)
         return connection
@@ -42,18 +35,6 @@ async def connected(
     yield connect
     for connection in opened:
         await connection.kill()
-
-
-async def lost(connection: ServerProcess) -> ClientError:
-    """Ask, and wait until the server is lost."""
-    reply = connection.send_request("m", None)[1]
-    async with asyncio.timeout(20):
-        error = await connection.wait_lost()
-        with pytest.raises(ClientError):
-            await reply
-    with pytest.raises(ClientError):
-        connection.notify("m", None)
-    return error
 
 
 @pytest.mark.parametrize(
@@ -65,46 +46,61 @@ async def lost(connection: ServerProcess) -> ClientError:
         encode_frame(b"{}").replace(b"\r", b""),
         encode_frame(b"[]"),
         encode_frame(b"{not JSON"),
-        encode_frame(b'{"jsonrpc":"2.0","id":99,"result":null}'),
-        encode_frame(b'{"jsonrpc":"2.0","id":null,"error":{}}'),
         b"x" * 100_000,
     ],
 )
 async def test_stray_bytes_lose_the_server(connected: Open, answer: bytes) -> None:
-    """One byte that is no message is one too many, as it is for an editor."""
+    """Bytes that are no message end the connection, as they do for an editor."""
     connection = await connected(answer)
-    if answer.startswith(b"x") or b"\r" not in answer:
-        # No end of a header comes: the end of the stream shows that it was none.
-        reply = connection.send_request("m", None)[1]
-        await connection.kill()
+    sent = connection.send_request("m", None)
+    async with asyncio.timeout(20):
+        error = await connection.wait_lost()
         with pytest.raises(ClientError):
-            await reply
-        return
-    error = await lost(connection)
+            await connection.result(sent)
+    with pytest.raises(ClientError):
+        connection.notify("m", None)
     assert "stray bytes" in error.what
     with pytest.raises(ClientError, match="stray"):
         await connection.wait_exit()
 
 
-async def test_messages_of_every_kind_are_taken(
-    connected: Open, told: list[tuple[str, object]]
-) -> None:
+async def test_messages_of_every_kind_are_taken(connected: Open) -> None:
     """Replies, errors, notifications, and requests, which are granted."""
+    news = ServerNews()
     connection = await connected(
-        encode_frame(b'{"jsonrpc":"2.0","method":"news","params":[1]}'),
-        encode_frame(b'{"jsonrpc":"2.0","id":"w","method":"create","params":{}}'),
-        encode_frame(b'{"jsonrpc":"2.0","id":1,"result":7}'),
+        encode_frame(
+            b'{"jsonrpc":"2.0","method":"window/showMessage",'
+            b'"params":{"type":3,"message":"hello"}}'
+        ),
+        encode_frame(
+            b'{"jsonrpc":"2.0","id":"w","method":"window/showMessageRequest",'
+            b'"params":{"type":1,"message":"no model"}}'
+        ),
+        encode_frame(b'{"jsonrpc":"2.0","method":"somebody/elses","params":[1]}'),
+        encode_frame(b'{"jsonrpc":"2.0","id":99,"result":"to no request"}'),
+        encode_frame(b'{"jsonrpc":"2.0","id":1,"result":{"a":[{"b":7}]}}'),
         encode_frame(b'{"jsonrpc":"2.0","id":2,"error":{"code":-1,"message":"no"}}'),
+        news=news,
     )
-    first = connection.send_request("m", None)[1]
-    with pytest.raises(ClientError, match="error -1, 'no'"):
+    first = connection.send_request("m", None)
+    with pytest.raises(AnswerError, match="error -1, 'no'") as caught:
         await connection.request("m", None)
-    assert 7 == (await first).result
-    assert [("news", [1]), ("create", {})] == told
+    assert -1 == caught.value.code
+    assert {"a": [{"b": 7}]} == await connection.result(first)
+    assert ["hello", "no model"] == news.messages
+    assert "no model" == news.failure
 
 
-async def test_a_server_that_ends_is_told_with_its_last_words(connected: Open) -> None:
-    """The error holds the end of its log, and where the rest is."""
+async def test_a_silent_server_is_an_error(connected: Open) -> None:
+    """Waiting for an answer has an end, and the error shows the log's."""
+    connection = await connected()
+    with pytest.raises(ClientError, match=r"no answer to 'm' within 0\.5 s") as caught:
+        await connection.request("m", None, timeout_s=0.5)
+    assert "last words" in caught.value.remedy
+
+
+async def test_the_error_of_a_server_that_ended_shows_its_log(connected: Open) -> None:
+    """The error holds the end of the log, and where the rest is."""
     connection = await connected(encode_frame(b'{"jsonrpc":"2.0","id":1,"result":7}'))
     assert 7 == await connection.request("m", None)
     await connection.kill()
@@ -120,12 +116,12 @@ async def test_a_server_that_does_not_exist(tmp_path: Path) -> None:
             ["/no-such-program"],
             stderr_path=tmp_path / "log",
             environment=None,
-            on_notification=lambda *_: None,
+            news=ServerNews(),
         )
 
 
 async def test_a_log_that_is_gone_does_no_harm(connected: Open, tmp_path: Path) -> None:
-    """The error is told without it."""
+    """The error comes without it."""
     connection = await connected()
     (tmp_path / "log").unlink()
     await connection.kill()
