@@ -24,6 +24,8 @@
     │   ├── NotAllowedError         this key, host or origin may not do this
     │   └── QuotaError              a limit of the key is reached for now
     ├── KeyFileError                the file of keys cannot be used
+    ├── PromptError                 a prompt cannot be taken as it is
+    │   └── PromptTooLongError      it does not fit into the model
     ├── QuantizeError               a checkpoint cannot be quantised
     ├── RegistryError               the registry is wrong, or lacks a model
     ├── PullError                   a model cannot be fetched
@@ -59,6 +61,8 @@ __all__ = [
     "NotAllowedError",
     "NotAuthenticatedError",
     "PositionError",
+    "PromptError",
+    "PromptTooLongError",
     "PullError",
     "QuantizeError",
     "QuotaError",
@@ -202,6 +206,14 @@ class QuotaError(AccessError):
 
 class KeyFileError(MidfillError):
     """The file of API keys cannot be read, written, or trusted."""
+
+
+class PromptError(MidfillError):
+    """A prompt cannot be taken as the client sent it."""
+
+
+class PromptTooLongError(PromptError):
+    """A prompt, or prompt and output together, do not fit into the model."""
 
 
 class QuantizeError(MidfillError):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from lsp_server.text import count_line_ends, line_starts, with_line_feeds
 from lsp_server.values import Snapshot, Window
 
-__all__ = ["LineWindows"]
+__all__ = ["Encode", "LineWindows"]
 
 _MAX_CHARS_PER_TOKEN = 16
 """The text considered has this many characters per token; code has three to five."""

@@ -52,6 +52,12 @@ class Literal:
 Part: TypeAlias = Sentinel | Literal | Slot
 
 
+_BEGIN_TOKENS = frozenset(
+    {"<|endoftext|>", "<s>", "<bos>", "<\uff5cbegin\u2581of\u2581sentence\uff5c>"}
+)
+"""The tokens that stand in front of every text of a model which was trained so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FimFamily:
     """The prompt format of one family of models.
@@ -77,6 +83,14 @@ class FimFamily:
     def sentinels(self) -> tuple[str, ...]:
         """The name of every control token of the format and every stop token, once."""
         return tuple(dict.fromkeys((*self._prompt_sentinels(), *self.stop_tokens)))
+
+    @property
+    def begin_token(self) -> str:
+        """The token in front of every text; empty where the models have none."""
+        match self.order[:1]:
+            case (Sentinel(token=token),) if token in _BEGIN_TOKENS:
+                return token
+        return ""
 
     def _prompt_sentinels(self) -> Iterator[str]:
         for parts in (
