@@ -31,10 +31,17 @@ _LEAST_PROMPT_TOKENS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """A configuration that can be used, and what was wrong on the way to it."""
+    """A configuration that can be used, and what was wrong on the way to it.
+
+    Attributes:
+        config: Every setting.
+        problems: What was left out, and why.
+        stated: Section and key of each setting that a layer has an accepted value for.
+    """
 
     config: Config
     problems: tuple[ConfigError, ...]
+    stated: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +62,13 @@ class _Conflict:
 def resolve(layers: Sequence[Layer]) -> Resolved:
     """Lay the layers over the defaults, and collect every problem."""
     config = Config()
+    stated: set[tuple[str, str]] = set()
     for layer in layers:
         for section, entries in layer.values.items():
             if section in SECTIONS and isinstance(entries, Mapping):
                 held = getattr(config, section)
                 good = _good_entries(section, entries)
+                stated |= {(section, key) for key in good}
                 changed = dataclasses.replace(held, **good)
                 config = dataclasses.replace(config, **{section: changed})
     problems = [
@@ -67,7 +76,7 @@ def resolve(layers: Sequence[Layer]) -> Resolved:
         for layer in layers
         for problem in (*layer.problems, *_problems(layer, config))
     ]
-    return Resolved(config=config, problems=tuple(problems))
+    return Resolved(config=config, problems=tuple(problems), stated=frozenset(stated))
 
 
 def settle(

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from lsp_server.protocol.server import run_stdio
@@ -34,5 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve one editor, and return the exit status."""
     layers = server_layers(arguments.config, arguments.model)
-    configure_logging(resolve(layers).config.log.level, sys.stderr)
-    return run_stdio(LayeredConfigurator(layers))
+    log_to_stderr = partial(configure_logging, stream=sys.stderr)
+    log_to_stderr(resolve(layers).config.log.level)
+    return run_stdio(LayeredConfigurator(layers, set_log_level=log_to_stderr))

@@ -25,8 +25,8 @@ from lsp_server.engine.vllm_build import build_device, installed_vllm
 from lsp_server.errors import ConfigError, ModelError
 from lsp_server.hardware import driver_cuda, read_cpu
 from lsp_server.modelstore.locate import pulled_models_folder
+from lsp_server.service.engine_start import starter_of
 from lsp_server.service.loaded_model import LoadedModel
-from lsp_server.service.local_backend import starter_of
 
 __all__ = ["check_offered", "check_settings", "examine"]
 

@@ -1,8 +1,10 @@
 """Completes a snapshot: choose the scope, build the prompt, generate, post-process."""
 
+import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from lsp_server.config import CompletionConfig
 from lsp_server.context.cursor import CursorContext
@@ -29,6 +31,7 @@ from lsp_server.telemetry import RequestTrace
 from lsp_server.values import (
     CompletionScope,
     GenerationRequest,
+    Priority,
     Prompt,
     Snapshot,
     Trigger,
@@ -37,6 +40,10 @@ from lsp_server.values import (
 __all__ = ["CompletionService"]
 
 _log = logging.getLogger(__name__)
+
+_PRIORITIES = MappingProxyType(
+    {Trigger.INVOKED: Priority.EXPLICIT, Trigger.AUTOMATIC: Priority.AUTOMATIC}
+)
 
 _SAMPLING_TEMPERATURE = 0.8
 _SAMPLING_TOP_P = 0.95
@@ -53,6 +60,8 @@ class CompletionService:
         config: The limits of a completion.
         model: The model's name, for metrics.
         metrics: Takes what each request was and cost.
+        user: Whose requests these are, for fairness between users.
+        cache_salt: Only requests of the same salt share the engine's prefix cache.
     """
 
     def __init__(
@@ -64,10 +73,14 @@ class CompletionService:
         config: CompletionConfig,
         model: str = "",
         metrics: Metrics | None = None,
+        user: str = "",
+        cache_salt: str = "",
     ) -> None:
         """Keep the parts."""
         self._model = model
         self._metrics = metrics or NoMetrics()
+        self._user = user
+        self._cache_salt = cache_salt
         self._engine = engine
         self._tokenizer = tokenizer
         self._prompts = prompts
@@ -196,6 +209,12 @@ class CompletionService:
             return self._config.max_line_tokens
         return self._config.max_block_tokens
 
+    def _deadline_s(self) -> float | None:
+        """Return when a request that arrives now is of no use, by the loop's clock."""
+        if not self._config.deadline_ms:
+            return None
+        return asyncio.get_running_loop().time() + self._config.deadline_ms / 1e3
+
     def _requests(
         self,
         prompt: Prompt,
@@ -212,6 +231,10 @@ class CompletionService:
             stop_token_ids=prompt.stop_token_ids,
             temperature=self._config.temperature,
             hold=prompt.hold,
+            user=self._user,
+            priority=_PRIORITIES[trigger],
+            deadline_s=self._deadline_s(),
+            cache_salt=self._cache_salt,
         )
         yield first
         count = self._config.candidates if trigger is Trigger.INVOKED else 1

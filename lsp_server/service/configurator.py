@@ -1,34 +1,54 @@
-"""Makes and changes the configuration of one editor's server."""
+"""Makes and changes the configuration of one editor's connection."""
 
-import dataclasses
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from lsp_server.config import Config
+from lsp_server.config import Config, LogLevel
 from lsp_server.errors import ConfigError, ModelError
 from lsp_server.modelstore.locate import locate, pulled_models_folder
 from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.service.backend import Backend
-from lsp_server.service.local_backend import LocalBackend, starter_of
+from lsp_server.service.engine_host import ENGINE_SECTIONS, on_engine
+from lsp_server.service.engine_pool import EnginePool, Lease
+from lsp_server.service.engine_start import EngineStarter, starter_of
+from lsp_server.service.local_backend import LocalBackend
 from lsp_server.setting_layers import Layer, changed_layer, editor_layer
 from lsp_server.settings import resolve, settle
-from lsp_server.telemetry import configure_logging
 
 __all__ = ["LayeredConfigurator", "context_tokens_of"]
 
-_NEEDS_RESTART = ("model", "engine", "scripted")
+
+def _keep_log_level(_level: LogLevel) -> None:
+    """Leave the process's log as it is."""
 
 
 class LayeredConfigurator:
-    """Makes and changes a server's configuration, the editor's layer on top.
+    """Makes and changes a connection's configuration, the editor's layer on top.
 
     Args:
         layers: What is configured without the editor, the strongest last.
+        pool: The engines that the process shares between its connections; None for an
+            engine of the connection's own.
+        user: Whose requests these are, for fairness between users.
+        cache_salt: Only requests of the same salt share the engine's prefix cache.
+        set_log_level: Called with the level that the settings ask for, by a process
+            that serves this one editor.
     """
 
-    def __init__(self, layers: list[Layer]) -> None:
+    def __init__(
+        self,
+        layers: list[Layer],
+        *,
+        pool: EnginePool | None = None,
+        user: str = "",
+        cache_salt: str = "",
+        set_log_level: Callable[[LogLevel], None] = _keep_log_level,
+    ) -> None:
         """Start without an editor."""
         self._layers = layers
+        self._pool = pool
+        self._user = user
+        self._cache_salt = cache_salt
+        self._set_log_level = set_log_level
         self._backend: LocalBackend | None = None
         self._running = Config()
         self._wanted = Config()
@@ -40,6 +60,9 @@ class LayeredConfigurator:
 
         Returns:
             The backend, and messages for the user.
+
+        Raises:
+            EngineDeadError: The pool of engines was closed.
         """
         self._layers = [*self._layers, editor_layer(options)]
         resolved = resolve(self._layers)
@@ -47,10 +70,21 @@ class LayeredConfigurator:
         config, conflicts = settle(
             resolved.config, Config(), model_tokens=self._model_tokens
         )
-        configure_logging(config.log.level, sys.stderr)
+        self._set_log_level(config.log.level)
         self._running = self._wanted = config
-        self._backend = LocalBackend(config, starter_of(config.engine.kind))
-        return self._backend, self._new_problems([*resolved.problems, *conflicts])
+        problems = [*resolved.problems, *conflicts]
+        if self._pool is None:
+            self._backend = self._backend_on(starter_of(config.engine.kind))
+            return self._backend, self._new_problems(problems)
+        lease = self._pool.acquire(config, stated=resolved.stated)
+        running = lease.host.config
+        self._model_tokens = context_tokens_of(running)
+        self._running, more = settle(
+            on_engine(config, running), running, model_tokens=self._model_tokens
+        )
+        self._backend = self._backend_on(lease)
+        messages = self._new_problems([*problems, *more])
+        return self._backend, [*messages, *([lease.refused] if lease.refused else [])]
 
     def change(self, options: object) -> list[str]:
         """Apply the editor's new settings, but for those that need a restart.
@@ -68,15 +102,17 @@ class LayeredConfigurator:
             resolved.config, self._wanted, model_tokens=self._tokens(resolved.config)
         )
         running, more = settle(
-            _kept(wanted, self._running), self._running, model_tokens=self._model_tokens
+            on_engine(wanted, self._running),
+            self._running,
+            model_tokens=self._model_tokens,
         )
         waiting = [
             section
-            for section in _NEEDS_RESTART
+            for section in ENGINE_SECTIONS
             if getattr(self._wanted, section) != getattr(wanted, section)
         ]
         self._wanted, self._running = wanted, running
-        configure_logging(running.log.level, sys.stderr)
+        self._set_log_level(running.log.level)
         if self._backend is not None:
             self._backend.configure(running)
         # What is right only after the restart is no problem; one message says enough.
@@ -88,6 +124,12 @@ class LayeredConfigurator:
                 "when the server is restarted."
             )
         return messages
+
+    def _backend_on(self, source: Lease | EngineStarter) -> LocalBackend:
+        """Make the backend on a shared engine, or on one of its own."""
+        return LocalBackend(
+            self._running, source, user=self._user, cache_salt=self._cache_salt
+        )
 
     def _tokens(self, config: Config) -> int | None:
         """Return the context length of the model that a configuration names."""
@@ -117,9 +159,3 @@ def context_tokens_of(config: Config) -> int | None:
         return load_manifest(folder).context_length
     except ModelError:
         return None
-
-
-def _kept(wanted: Config, running: Config) -> Config:
-    """Return ``wanted`` with what needs a restart as it runs."""
-    kept = {section: getattr(running, section) for section in _NEEDS_RESTART}
-    return dataclasses.replace(wanted, **kept)

@@ -15,7 +15,8 @@ from lsp_server.config import (
     EngineKind,
     ScriptConfig,
 )
-from lsp_server.service.local_backend import LocalBackend, starter_of
+from lsp_server.service.engine_start import starter_of
+from lsp_server.service.local_backend import LocalBackend
 
 EXECUTE = "workspace/executeCommand"
 COMMAND = "midfill.accepted"

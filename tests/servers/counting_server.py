@@ -29,8 +29,7 @@ class CountingConfigurator(LayeredConfigurator):
     def change(self, options: object) -> list[str]:
         super().change(options)
         assert self._made is not None
-        assert self._made._engine is not None
-        running = self._made._engine._in_flight
+        running = self._made.host._supervisor._in_flight
         # No two messages are equal, so each of them is shown.
         number = next(self._numbers)
         return [f"{number}: {len(asyncio.all_tasks())} tasks, {running} requests"]

@@ -1,6 +1,7 @@
 """A service on the scripted engine and the shipped model's real tokenizer."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from lsp_server.prompt.families import find_family
 from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.service.completion import CompletionService
 from lsp_server.values import Snapshot
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from news_listener import Listener
 
 from lsp_server.config import (
     CompletionConfig,
@@ -19,10 +20,11 @@ from lsp_server.config import (
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.outcomes import Completion
+from lsp_server.service.engine_start import starter_of
 from lsp_server.service.loaded_model import LoadedModel
-from lsp_server.service.local_backend import LocalBackend, starter_of
+from lsp_server.service.local_backend import LocalBackend
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import EngineNews, EngineState, Snapshot, Trigger
+from lsp_server.values import EngineState, Snapshot, Trigger
 
 CONFIG = Config(
     engine=EngineConfig(kind=EngineKind.SCRIPTED), scripted=ScriptConfig(text="1\n")
@@ -31,31 +33,6 @@ START = starter_of(EngineKind.SCRIPTED)
 SNAPSHOT = Snapshot(
     uri="file:///a.py", language_id="python", version=1, text="x = \n", offset=4
 )
-
-
-class Listener:
-    """Keeps what it hears, and lets a test wait for a state."""
-
-    def __init__(self) -> None:
-        self.heard: list[EngineNews] = []
-        self._news = asyncio.Condition()
-
-    def engine_changed(self, news: EngineNews) -> None:
-        self.heard.append(news)
-        task = asyncio.ensure_future(self._notify())
-        task.add_done_callback(lambda done: done.result())
-
-    async def until(self, *states: EngineState) -> EngineNews:
-        """Wait until one of the states is the latest, and give its news."""
-        async with asyncio.timeout(60), self._news:
-            await self._news.wait_for(
-                lambda: bool(self.heard) and self.heard[-1].state in states
-            )
-        return self.heard[-1]
-
-    async def _notify(self) -> None:
-        async with self._news:
-            self._news.notify_all()
 
 
 async def ask(backend: LocalBackend) -> tuple[Completion, ...]:
@@ -71,14 +48,14 @@ async def test_it_starts_completes_and_ends() -> None:
     backend, listener = LocalBackend(CONFIG, START), Listener()
     assert () == await ask(backend)
     await backend.start(listener)
-    assert EngineState.STARTING is listener.heard[0].state
+    assert EngineState.STARTING is listener.received[0].state
     await listener.until(EngineState.READY)
     (completion,) = await ask(backend)
     assert "1" == completion.text
     await backend.close()
     await backend.close()
     assert () == await ask(backend)
-    assert EngineState.CLOSED is listener.heard[-1].state
+    assert EngineState.CLOSED is listener.received[-1].state
 
 
 async def test_changed_settings_hold_for_the_next_request() -> None:
@@ -150,7 +127,7 @@ async def test_an_unforeseen_error_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     def broken(*_: object, **_options: object) -> LoadedModel:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("lsp_server.service.local_backend.load_model", broken)
+    monkeypatch.setattr("lsp_server.service.engine_host.load_model", broken)
     backend, listener = LocalBackend(CONFIG, START), Listener()
     await backend.start(listener)
     assert "log" in (await listener.until(EngineState.RESTARTING)).remedy
@@ -172,7 +149,7 @@ async def test_it_can_be_closed_while_it_loads() -> None:
     await backend.start(listener)
     await begun.wait()
     await backend.close()
-    assert EngineState.CLOSED is listener.heard[-1].state
+    assert EngineState.CLOSED is listener.received[-1].state
 
 
 async def test_it_can_be_closed_before_it_starts() -> None:

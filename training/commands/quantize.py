@@ -17,8 +17,8 @@ from lsp_server.engine.vllm_build import choose_device, installed_vllm
 from lsp_server.errors import QuantizeError
 from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.prompt.families import FAMILIES
+from lsp_server.service.engine_start import starter_of
 from lsp_server.service.loaded_model import load_model
-from lsp_server.service.local_backend import starter_of
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from training.progress import Progress, progress_on

@@ -15,7 +15,7 @@ from lsp_server.__main__ import main
 from lsp_server.config import EngineKind
 from lsp_server.errors import ModelNotFoundError, QuantizeError
 from lsp_server.modelstore.locate import shipped_models
-from lsp_server.service.local_backend import starter_of
+from lsp_server.service.engine_start import starter_of
 from training.commands.quantize import _complete_a_line
 
 Raw: TypeAlias = dict[str, object]

@@ -1,0 +1,254 @@
+"""The engines of one process: how many there are, and which connection gets which."""
+
+import asyncio
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from lsp_server.config import Config, Device, EngineKind
+from lsp_server.engine.base import Engine
+from lsp_server.engine.start_progress import StartProgress
+from lsp_server.engine.vllm_build import build_device, installed_vllm
+from lsp_server.errors import ConfigError, EngineDeadError, ModelNotFoundError
+from lsp_server.metrics import Metrics
+from lsp_server.modelstore.locate import locate, pulled_models_folder
+from lsp_server.service.engine_host import ENGINE_SECTIONS, EngineHost
+from lsp_server.service.engine_start import EngineStarter
+from lsp_server.service.loaded_model import LoadedModel
+from lsp_server.values import EngineState
+
+__all__ = ["EnginePool", "Lease", "Setting"]
+
+Setting = tuple[str, str]
+"""A section and a key."""
+
+_HOLDING = frozenset({EngineState.STARTING, EngineState.READY, EngineState.RESTARTING})
+"""The states in which an engine has, or is about to take, the memory of its model."""
+
+_MOST_SHOWN = 3
+"""A refusal lists no more settings than these."""
+
+
+class Lease:
+    """The use of a host by one connection, until it is released."""
+
+    def __init__(
+        self, host: EngineHost, *, refused: str, on_release: Callable[[], None]
+    ) -> None:
+        """Keep the parts; `EnginePool.acquire` makes leases."""
+        self._host = host
+        self._refused = refused
+        self._on_release = on_release
+        self._released = False
+
+    @property
+    def host(self) -> EngineHost:
+        """The host, which is loading or has loaded."""
+        return self._host
+
+    @property
+    def refused(self) -> str:
+        """Which settings this host does not run with, for the user; empty if none."""
+        return self._refused
+
+    def release(self) -> None:
+        """Give the host back, which goes on running; a second call does nothing."""
+        if not self._released:
+            self._released = True
+            self._on_release()
+
+
+class EnginePool:
+    """The hosts of a process; needs a running event loop.
+
+    Args:
+        start_engine_of: Returns what starts an engine of a kind; usually `starter_of`.
+        max_engines: The most engines that may be loaded at the same time, from 1.
+        metrics: Takes what is measured of the hosts and of their users' requests.
+    """
+
+    def __init__(
+        self,
+        start_engine_of: Callable[[EngineKind], EngineStarter],
+        *,
+        max_engines: int,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """Begin without an engine."""
+        self._metrics = metrics
+        self._start_engine_of = start_engine_of
+        self._max_engines = max_engines
+        self._hosts: list[EngineHost] = []
+        self._leases: Counter[EngineHost] = Counter()
+        self._endings: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def hosts(self) -> tuple[EngineHost, ...]:
+        """The hosts, the oldest first; a replaced one is none of them."""
+        return tuple(self._hosts)
+
+    def leases_of(self, host: EngineHost) -> int:
+        """Return how many connections use a host."""
+        return self._leases[host]
+
+    def acquire(
+        self, config: Config, *, stated: Collection[Setting] | None = None
+    ) -> Lease:
+        """Return the use of a host that runs with these settings, as far as possible.
+
+        In this order: a host that runs with them; a new one if there is room; a new one
+        in place of one that nobody uses; the running one that differs least, with
+        `Lease.refused` set. A host that was given up takes no room, and is started
+        again if nobody used it until now.
+
+        Args:
+            config: What is asked for.
+            stated: The settings that the user has made, so that they matter; None if
+                all of them do.
+
+        Raises:
+            EngineDeadError: The pool was closed.
+        """
+        if self._closed:
+            raise EngineDeadError(
+                "the engines were shut down",
+                subject="engine",
+                remedy="start the server again",
+            )
+        differing = {
+            host: _differences(config, host.config, stated) for host in self._hosts
+        }
+        fitting = [host for host in self._hosts if not differing[host]]
+        if fitting:
+            host = next(filter(_holds_memory, fitting), fitting[0])
+            if not _holds_memory(host) and not self._leases[host]:
+                host.restart()
+            return self._lease(host)
+        unused = [host for host in self._hosts if not self._leases[host]]
+        given_up = [host for host in unused if not _holds_memory(host)]
+        for host in given_up:
+            self._drop(host)
+        replaceable = [host for host in unused if _holds_memory(host)]
+        if self._is_full() and replaceable:
+            self._drop(replaceable[0])
+        if self._is_full():
+            host = min(
+                filter(_holds_memory, self._hosts), key=lambda h: len(differing[h])
+            )
+            refused = _refusal(config, host.config, differing[host])
+            return self._lease(host, refused=refused)
+        starter = self._in_turn(self._start_engine_of(config.engine.kind))
+        host = EngineHost(config, starter, metrics=self._metrics)
+        self._hosts.append(host)
+        host.begin()
+        return self._lease(host)
+
+    async def close(self) -> None:
+        """End every engine, and lease none any more. May be called twice."""
+        self._closed = True
+        while self._hosts:
+            self._drop(self._hosts[-1])
+        if self._endings:
+            await asyncio.wait(set(self._endings))
+
+    def _is_full(self) -> bool:
+        """Return whether as many hosts hold memory as may."""
+        return sum(map(_holds_memory, self._hosts)) >= self._max_engines
+
+    def _lease(self, host: EngineHost, *, refused: str = "") -> Lease:
+        self._leases[host] += 1
+
+        def on_release() -> None:
+            self._leases[host] -= 1
+
+        return Lease(host, refused=refused, on_release=on_release)
+
+    def _drop(self, host: EngineHost) -> None:
+        """End a host in the background; later starts wait for its end."""
+        self._hosts.remove(host)
+        ending = asyncio.create_task(host.close(), name="engine-replaced")
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+
+    def _in_turn(self, start_engine: EngineStarter) -> EngineStarter:
+        """Return a starter that waits for the memory of engines that end."""
+
+        async def start(
+            config: Config, model: LoadedModel, progress: StartProgress
+        ) -> Engine:
+            if self._endings:
+                await asyncio.wait(set(self._endings))
+            # One that was given up may be started again when others run meanwhile.
+            if sum(map(_holds_memory, self._hosts)) > self._max_engines:
+                raise ConfigError(
+                    "as many other engines run as may",
+                    subject=f"model {model.folder.name}",
+                    remedy="close the windows that use them, or raise "
+                    "daemon.max_engines",
+                )
+            return await start_engine(config, model, progress)
+
+        return start
+
+
+def _holds_memory(host: EngineHost) -> bool:
+    """Return whether a host has an engine, or is about to."""
+    return host.news.state in _HOLDING
+
+
+def _differences(
+    wanted: Config, running: Config, stated: Collection[Setting] | None
+) -> list[Setting]:
+    """Return the stated settings with which an engine does not run."""
+    found: list[Setting] = []
+    for section in ENGINE_SECTIONS:
+        if section == "scripted" and running.engine.kind is not EngineKind.SCRIPTED:
+            continue
+        for entry in dataclasses.fields(getattr(wanted, section)):
+            setting = (section, entry.name)
+            if stated is not None and setting not in stated:
+                continue
+            if _effect(wanted, setting) != _effect(running, setting):
+                found.append(setting)
+    return found
+
+
+def _effect(config: Config, setting: Setting) -> object:
+    """Return what a setting comes to: names and ``auto`` are resolved."""
+    value: object = getattr(getattr(config, setting[0]), setting[1])
+    if setting == ("model", "path"):
+        return _model_folder(config)
+    if value is Device.AUTO:
+        return build_device(installed_vllm())
+    return value
+
+
+def _model_folder(config: Config) -> Path | str:
+    """Return the folder of the configured model; its name where there is none."""
+    pulled = pulled_models_folder(config.registry.folder)
+    try:
+        return locate(config.model.path, pulled=pulled)
+    except ModelNotFoundError:
+        return config.model.path
+
+
+def _refusal(wanted: Config, running: Config, settings: Collection[Setting]) -> str:
+    """Return the sentence that names the settings an engine does not run with."""
+
+    def value(config: Config, setting: Setting) -> str:
+        held: object = getattr(getattr(config, setting[0]), setting[1])
+        return str(getattr(held, "value", held))
+
+    listed = [
+        f"{'.'.join(each)} is {value(running, each)!r}, not {value(wanted, each)!r}"
+        for each in list(settings)[:_MOST_SHOWN]
+    ]
+    more = len(settings) - len(listed)
+    listed += [f"{more} more settings differ"] if more else []
+    return (
+        "Midfill: other windows use the running engine, so this one shares it with its "
+        f"settings: {'; '.join(listed)}. Close the other windows and restart the "
+        "server here, or raise daemon.max_engines."
+    )

@@ -1,0 +1,30 @@
+"""A listener to an engine's news, for tests."""
+
+import asyncio
+
+from lsp_server.values import EngineNews, EngineState
+
+
+class Listener:
+    """Keeps an engine's news, and lets a test wait for a state."""
+
+    def __init__(self) -> None:
+        self.received: list[EngineNews] = []
+        self._news = asyncio.Condition()
+
+    def engine_changed(self, news: EngineNews) -> None:
+        self.received.append(news)
+        task = asyncio.ensure_future(self._notify())
+        task.add_done_callback(lambda done: done.result())
+
+    async def until(self, *states: EngineState) -> EngineNews:
+        """Wait until one of the states is the latest, and return its news."""
+        async with asyncio.timeout(60), self._news:
+            await self._news.wait_for(
+                lambda: bool(self.received) and self.received[-1].state in states
+            )
+        return self.received[-1]
+
+    async def _notify(self) -> None:
+        async with self._news:
+            self._news.notify_all()
