@@ -4,6 +4,7 @@ Lines are written by a thread, so that a slow disk holds no request up. A line t
 cannot be written is lost, which is reported once until writing works again.
 """
 
+import errno
 import json
 import logging
 import os
@@ -81,8 +82,8 @@ class AccessLog:
         most_waiting: int = _MOST_WAITING,
     ) -> None:
         self._now = now
+        self._counting = threading.Lock()
         self._lost = 0
-        self._failing = False
         self._waiting: queue.Queue[bytes | None] = queue.Queue(most_waiting)
         self._thread: threading.Thread | None = None
         if target:
@@ -131,24 +132,30 @@ class AccessLog:
         while (line := self._waiting.get()) is not None:
             try:
                 sink.write(line)
-            except OSError as error:
-                self._count_lost(error.strerror or "it cannot be written")
+            # A closed stream raises ValueError.
+            except (OSError, ValueError) as error:
+                self._count_lost(os.strerror(getattr(error, "errno", 0) or errno.EIO))
             else:
                 self._report_recovery()
+            finally:
+                self._waiting.task_done()
         sink.close()
 
     def _count_lost(self, what: str) -> None:
         """Count a lost line, and report the first of a row."""
-        self._lost += 1
-        if not self._failing:
-            self._failing = True
+        with self._counting:
+            self._lost += 1
+            is_first = self._lost == 1
+        if is_first:
             _log.error("access.log_failed", extra={"what": what})
 
     def _report_recovery(self) -> None:
-        """Report how many lines were lost, once lines are written again."""
-        if self._failing:
-            lost, self._lost, self._failing = self._lost, 0, False
-            _log.warning("access.log_resumed", extra={"lost_lines": lost})
+        """Report how many lines were lost, once lines are written and few wait."""
+        if not self._lost or self._waiting.qsize() > self._waiting.maxsize // 2:
+            return
+        with self._counting:
+            lost, self._lost = self._lost, 0
+        _log.warning("access.log_resumed", extra={"lost_lines": lost})
 
 
 class _Stderr:

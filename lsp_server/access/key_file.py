@@ -143,10 +143,18 @@ def change(path: Path, edit: Callable[[KeyLines], Sequence[StoredKey]]) -> None:
                 text = ""
             held = parse_lines(text, place=str(path))
             edited = {stored.id: stored for stored in edit(held)}
-            lines = [_edited_line(line, edited) for line in text.splitlines()]
+            old = text.removesuffix("\n").split("\n") if text else []
+            lines = [_edited_line(line, edited) for line in old]
             lines += [stored.line for stored in edited.values()]
+            content = "".join(f"{line}\n" for line in lines).encode()
+            if len(content) > _MOST_BYTES:
+                raise KeyFileError(
+                    f"it would be larger than {_MOST_BYTES:,} bytes",
+                    subject=str(path),
+                    remedy="Remove lines of revoked keys",
+                )
             with atomic_write(path, mode=_PRIVATE) as file:
-                file.write("".join(f"{line}\n" for line in lines).encode())
+                file.write(content)
     except OSError as error:
         raise KeyFileError(
             f"it cannot be written ({error.strerror})",

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lsp_server.commands.terminal import make_streams_lenient, printable
-from lsp_server.errors import MidfillError, UnavailableError
+from lsp_server.errors import ConfigError, MidfillError, UnavailableError
 
 __all__ = ["main"]
 
@@ -23,6 +23,7 @@ _COMMANDS = {
     "demo": "complete at the marked cursors of the example files",
     "doctor": "check whether completion can work on this machine",
     "models": "list, compare, check and fetch models",
+    "keys": "make, list and revoke API keys of a server for many",
     "quantize": "make a 4-bit model folder of a 16-bit checkpoint",
     "eval": "measure how good a model is, beside others",
 }
@@ -31,6 +32,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 _OF_TRAINING = frozenset({"quantize", "eval"})
 """Commands of ``training/``, which only the repository holds."""
+
+_SERVING = frozenset({"serve", "daemon", "complete", "demo"})
+"""Commands that take requests, or start a server that does."""
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that by default end a process before it can remove temporary files."""
@@ -74,6 +78,8 @@ def _run(words: list[str], chosen: str) -> int:
     try:
         with _ended_by_ctrl_c():
             options = _parser(chosen).parse_args(words)
+            if options.command in _SERVING:
+                _require_assertions()
             command = _module_of(options.command)
         # The server handles signals itself.
         ending = _ENDING if options.command != "serve" else ()
@@ -81,6 +87,22 @@ def _run(words: list[str], chosen: str) -> int:
             return int(command.run(options))
     finally:
         sys.stdout.flush()
+
+
+def _require_assertions() -> None:
+    """Check that ``assert`` is executed, by which vLLM checks what it is sent.
+
+    Source: CVE-2026-41523.
+
+    Raises:
+        ConfigError: Python leaves assertions out.
+    """
+    if sys.flags.optimize:
+        raise ConfigError(
+            "Python runs without assertions, on which the engine's safety depends",
+            subject="python -O",
+            remedy="Start it without -O, and unset PYTHONOPTIMIZE",
+        )
 
 
 @contextlib.contextmanager

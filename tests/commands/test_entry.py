@@ -66,7 +66,25 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", ["doctor", "models", "quantize", "eval"])
+@pytest.mark.parametrize("command", ["serve --stdio", "complete x.py:1:1", "demo"])
+@pytest.mark.parametrize(("option", "variable"), [("-O", ""), ("-OO", ""), ("-B", "1")])
+def test_no_server_runs_without_assertions(
+    command: str, option: str, variable: str
+) -> None:
+    """vLLM checks by `assert` what it is sent: `python -O` is refused (fault 33)."""
+    done = subprocess.run(
+        [sys.executable, option, "-m", "lsp_server", *command.split()],
+        env=os.environ | SLOW | {"PYTHONOPTIMIZE": variable},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "without -O, and unset PYTHONOPTIMIZE" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["doctor", "models", "keys", "quantize", "eval"])
 def test_only_commands_with_an_editor_import_the_protocol(command: str) -> None:
     """The others start sooner without pygls; serve, complete and demo need it."""
     program = (
