@@ -55,7 +55,11 @@ def _prompt(arguments: argparse.Namespace) -> dict[str, int]:
 
 async def _run(arguments: argparse.Namespace) -> None:
     began = circumstances()
-    options = {"model": {"path": arguments.model}, "prompt": _prompt(arguments)}
+    options = {
+        "model": {"path": arguments.model},
+        "prompt": _prompt(arguments),
+        "daemon": {"mode": "never"},
+    }
     async with headless_client(
         _SERVE, stderr_path=arguments.log, options=options
     ) as client:

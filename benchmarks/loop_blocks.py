@@ -91,7 +91,7 @@ async def _one_start(log: Path) -> Start:
         news=news,
     )
     try:
-        params = introduction(PositionEncoding.UTF16, None)
+        params = introduction(PositionEncoding.UTF16, {"daemon": {"mode": "never"}})
         await connection.request(types.INITIALIZE, params)
         began_at = time.perf_counter()
         connection.notify(types.INITIALIZED, types.InitializedParams())

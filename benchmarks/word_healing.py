@@ -109,6 +109,7 @@ async def _run(arguments: argparse.Namespace) -> None:
         "model": {"path": arguments.model},
         "prompt": {"maxPromptTokens": arguments.prompt_tokens},
         "log": {"level": "warning"},
+        "daemon": {"mode": "never"},
     }
     began_s = time.monotonic()
     async with headless_client(

@@ -10,11 +10,15 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictStr
 
+from lsp_server.raw_settings import DaemonMode
+
 __all__ = [
     "PROCESS_SECTIONS",
     "AccessConfig",
     "CompletionConfig",
     "Config",
+    "DaemonConfig",
+    "DaemonTransport",
     "Device",
     "Dtype",
     "EngineConfig",
@@ -61,6 +65,13 @@ class Dtype(enum.Enum):
     BFLOAT16 = "bfloat16"
     FLOAT16 = "float16"
     FLOAT32 = "float32"
+
+
+class DaemonTransport(enum.Enum):
+    """How processes of this machine reach the daemon."""
+
+    UNIX = "unix"
+    TCP = "tcp"
 
 
 class EngineKind(enum.Enum):
@@ -255,6 +266,24 @@ class AccessConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonConfig:
+    """The process that holds one engine for every editor.
+
+    Attributes:
+        mode: ``auto`` attaches to the daemon and starts it if there is none, ``never``
+            loads an engine for this editor alone, ``require`` fails without a daemon.
+        transport: A Unix socket, or a port of the loopback interface with a token.
+        idle_exit_s: The daemon ends after this many seconds without an editor; 0 never.
+        max_engines: Most engines side by side, where editors ask for different models.
+    """
+
+    mode: DaemonMode = DaemonMode.AUTO
+    transport: DaemonTransport = DaemonTransport.UNIX
+    idle_exit_s: Count = 900
+    max_engines: Positive = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting of a server."""
 
@@ -266,3 +295,4 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     registry: RegistryConfig = field(default_factory=RegistryConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
+    daemon: DaemonConfig = field(default_factory=DaemonConfig)

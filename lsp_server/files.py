@@ -1,4 +1,4 @@
-"""Whole files and folders, gzipped JSON lines, and the user's folders of Midfill.
+"""Whole files and folders, and gzipped JSON lines.
 
 What is written here appears whole or not at all, also after a crash.
 """
@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Self
-
-from platformdirs.unix import Unix
+from typing import BinaryIO, Self
 
 from lsp_server.errors import MidfillError
 
@@ -31,7 +29,6 @@ __all__ = [
     "atomic_write_text",
     "read_json_lines",
     "read_lines",
-    "user_folder",
 ]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -275,20 +272,3 @@ def read_json_lines(
     # JSON's depth has no limit but the stack.
     except (ValueError, RecursionError) as exc:
         raise damaged(f"line {number} is not JSON") from exc
-
-
-def user_folder(kind: Literal["cache", "config", "data"]) -> Path | None:
-    """Return Midfill's folder of a kind, as the XDG variables and ``HOME`` place it.
-
-    The folder need not exist. An XDG variable with a relative path is ignored.
-
-    Returns:
-        The folder; None for a user without a home.
-
-    Source: XDG Base Directory Specification.
-    """
-    try:
-        folder = Path(str(getattr(Unix("midfill"), f"user_{kind}_dir")))
-    except RuntimeError:
-        return None
-    return folder if folder.is_absolute() else None

@@ -17,13 +17,19 @@ from pathlib import Path
 
 from lsp_server.config import Config
 from lsp_server.errors import ConfigError
-from lsp_server.files import user_folder
+from lsp_server.raw_settings import (
+    VARIABLE_PREFIX,
+    config_path,
+    editor_values,
+    snake_case,
+    toml_values,
+    without_dots,
+)
 
 __all__ = [
     "SECTIONS",
     "Layer",
     "changed_layer",
-    "config_path",
     "editor_layer",
     "environment_layer",
     "file_layer",
@@ -37,14 +43,12 @@ SECTIONS = frozenset(field.name for field in dataclasses.fields(Config))
 
 _EDITOR = "editor"
 _ENVIRONMENT = "environment"
-_PREFIX = "MIDFILL_"
 _NOT_SETTINGS = ("MIDFILL_CONFIG", "MIDFILL_KEYS", "MIDFILL_VSCODE_")
 _SHORT_NAMES = {"MIDFILL_DEVICE": ("engine", "device")}
 
 _OF_THE_CLIENT = frozenset({"enable", "languages", "server", "hint", "trace"})
 """Settings of editor extensions, which send all that is called ``midfill``."""
 
-_MOST_FILE_BYTES = 1 << 20
 _SHOWN_CHARS = 60
 _TOO_LARGE = "a value too large to show"
 
@@ -77,49 +81,12 @@ def server_layers(config_file: Path | None, model: str | None = None) -> list[La
     return [*files, environment_layer(os.environ), *named]
 
 
-def config_path() -> Path | None:
-    """Find the user's TOML file: ``MIDFILL_CONFIG``, else the XDG folder's, else none.
-
-    A file that ``MIDFILL_CONFIG`` names is returned even if it does not exist, and so
-    is one in a folder that may not be read: reading it reports that to the user.
-    """
-    named = os.environ.get("MIDFILL_CONFIG")
-    if named:
-        return Path(named)
-    folder = user_folder("config")
-    if folder is None:
-        return None
-    default = folder / "config.toml"
-    try:
-        return default if default.is_file() else None
-    except OSError:
-        return default
-
-
 def file_layer(path: Path) -> Layer:
     """Read a TOML file; an unreadable one is an empty layer with a problem."""
-    place = str(path)
-    correct = "Correct it there; until then the whole file is ignored"
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_FILE_BYTES + 1)
-        if len(content) <= _MOST_FILE_BYTES:
-            # Editors on Windows begin a file with a byte order mark.
-            values = tomllib.loads(content.decode("utf-8-sig"))
-            return Layer(place=place, values=values)
-        what = f"the configuration file is larger than {_MOST_FILE_BYTES:,} bytes"
-    except OSError as error:
-        what = f"the configuration file cannot be read ({error.strerror})"
-        correct = "Create it or its permissions anew, or name another file"
-    except UnicodeDecodeError as error:
-        what = f"the configuration file is not UTF-8 (byte {error.start})"
-    # A number of thousands of digits is a ValueError, too.
-    except ValueError as error:
-        what = f"the configuration file is not TOML ({error})"
-    except RecursionError:
-        what = "the configuration file is nested too deeply"
-    problem = ConfigError(what, subject=place, remedy=correct)
-    return Layer(place=place, values={}, problems=(problem,))
+        return Layer(place=str(path), values=toml_values(path))
+    except ConfigError as problem:
+        return Layer(place=str(path), values={}, problems=(problem,))
 
 
 def environment_layer(environment: Mapping[str, str]) -> Layer:
@@ -130,9 +97,9 @@ def environment_layer(environment: Mapping[str, str]) -> Layer:
     values: dict[str, dict[str, object]] = {}
     problems: list[ConfigError] = []
     for name, text in sorted(environment.items()):
-        if not name.startswith(_PREFIX) or name.startswith(_NOT_SETTINGS):
+        if not name.startswith(VARIABLE_PREFIX) or name.startswith(_NOT_SETTINGS):
             continue
-        section, _, key = name.removeprefix(_PREFIX).lower().partition("_")
+        section, _, key = name.removeprefix(VARIABLE_PREFIX).lower().partition("_")
         if name in _SHORT_NAMES:
             section, key = _SHORT_NAMES[name]
         if section not in SECTIONS:
@@ -149,9 +116,7 @@ def editor_layer(options: object) -> Layer:
     Keys are in camel case, and may be joined by dots. Null means nothing, and so does
     an empty list, which some editors send for an empty object.
     """
-    if isinstance(options, Mapping):
-        options = _without_dots(options)
-        options = options.get("midfill", options)
+    options = editor_values(options)
     if options is None or options == []:
         return Layer(place=_EDITOR, values={})
     if not isinstance(options, Mapping):
@@ -163,7 +128,7 @@ def editor_layer(options: object) -> Layer:
         return Layer(place=_EDITOR, values={}, problems=(problem,))
     values = {
         section: _snake_keys(entries) if isinstance(entries, Mapping) else entries
-        for section, entries in _snake_keys(_without_dots(options)).items()
+        for section, entries in _snake_keys(options).items()
         if section not in _OF_THE_CLIENT and entries is not None and entries != []
     }
     return Layer(place=_EDITOR, values=values)
@@ -177,7 +142,7 @@ def changed_layer(settings: object) -> Layer | None:
     """
     if not isinstance(settings, Mapping):
         return None
-    settings = _without_dots(settings)
+    settings = without_dots(settings)
     if "midfill" in settings:
         return None if settings["midfill"] is None else editor_layer(settings)
     ours = {key: value for key, value in settings.items() if _is_section(str(key))}
@@ -201,7 +166,7 @@ def shown(value: object) -> str:
 def spelt(name: str, place: str) -> str:
     """Return a name, such as ``engine.max_num_seqs``, as its place writes it."""
     if place == _ENVIRONMENT:
-        return _PREFIX + name.replace(".", "_").upper()
+        return VARIABLE_PREFIX + name.replace(".", "_").upper()
     if place == _EDITOR:
         first, *rest = name.split("_")
         return "".join([first, *(word.capitalize() for word in rest)])
@@ -250,31 +215,9 @@ def _without_json(value: object) -> str:
 
 def _is_section(key: str) -> bool:
     """Return whether a key is one of our sections, or nearly."""
-    return bool(difflib.get_close_matches(_snake(key), SECTIONS, n=1, cutoff=0.8))
-
-
-def _snake(name: str) -> str:
-    """Turn a name in camel case into snake case."""
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+    return bool(difflib.get_close_matches(snake_case(key), SECTIONS, n=1, cutoff=0.8))
 
 
 def _snake_keys(values: Mapping[str, object]) -> dict[str, object]:
     """Turn keys in camel case into snake case, one level deep."""
-    return {_snake(str(key)): value for key, value in values.items()}
-
-
-def _without_dots(values: Mapping[str, object]) -> dict[str, object]:
-    """Turn ``{"log.level": x}`` into ``{"log": {"level": x}}``.
-
-    Where a section is there in both ways, its keys are joined, the later over the
-    earlier.
-    """
-    result: dict[str, object] = {}
-    for key, value in values.items():
-        first, dot, rest = str(key).partition(".")
-        added = _without_dots({rest: value}) if dot else value
-        held = result.get(first)
-        if isinstance(held, Mapping) and isinstance(added, Mapping):
-            added = {**held, **added}
-        result[first] = added
-    return result
+    return {snake_case(str(key)): value for key, value in values.items()}

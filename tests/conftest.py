@@ -1,6 +1,7 @@
 """What holds for every test, and fixtures that make small real model folders."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -15,6 +16,10 @@ from lsp_server.modelstore.manifest import (
     write_manifest,
 )
 from lsp_server.modelstore.verify import describe_files
+
+# Every test has the servers that it starts: none attaches to a daemon of the user's,
+# or leaves one behind. What is about the daemon says so itself.
+os.environ["MIDFILL_DAEMON_MODE"] = "never"
 
 # A busy machine is slow now and then, and that is no failure of what is tested.
 settings.register_profile(

@@ -16,6 +16,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
+from lsp_server import __version__
+
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 PYPROJECT: Mapping[str, Any] = tomllib.loads(
@@ -257,3 +259,8 @@ def test_entry_point_is_installed() -> None:
     )
     assert 0 == finished.returncode, finished.stderr
     assert "doctor" in finished.stdout
+
+
+def test_the_package_has_the_projects_version() -> None:
+    """``__version__``, which needs no metadata, is the one in pyproject.toml."""
+    assert PROJECT["version"] == __version__ == metadata.version("midfill")

@@ -15,8 +15,8 @@ from lsp_server.files import (
     atomic_write_text,
     read_json_lines,
     read_lines,
-    user_folder,
 )
+from lsp_server.user_folders import user_folder
 
 
 @pytest.fixture

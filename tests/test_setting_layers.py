@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lsp_server.config import Config, Device
+from lsp_server.raw_settings import config_path
 from lsp_server.setting_layers import (
     changed_layer,
-    config_path,
     editor_layer,
     environment_layer,
     file_layer,

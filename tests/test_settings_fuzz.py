@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 
 from lsp_server.config import Config
 from lsp_server.modelstore.locate import pulled_models_folder
+from lsp_server.raw_settings import config_path
 from lsp_server.setting_layers import (
     Layer,
     changed_layer,
-    config_path,
     editor_layer,
     environment_layer,
     file_layer,

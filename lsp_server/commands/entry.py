@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import importlib
-import importlib.metadata
 import os
 import signal
 import sys
@@ -12,6 +11,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from lsp_server import __version__
 from lsp_server.commands.terminal import make_streams_lenient, printable
 from lsp_server.errors import ConfigError, MidfillError, UnavailableError
 
@@ -155,8 +155,7 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="midfill", description="Code completion from a model of your own."
     )
-    version = importlib.metadata.version("midfill")
-    parser.add_argument("--version", action="version", version=f"midfill {version}")
+    parser.add_argument("--version", action="version", version=f"midfill {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, about in _COMMANDS.items():
         command = commands.add_parser(name, help=about, description=about)

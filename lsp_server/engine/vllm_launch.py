@@ -28,7 +28,7 @@ from lsp_server.engine.vllm_options import (
     prepare_environment,
     require_memory,
 )
-from lsp_server.files import user_folder
+from lsp_server.user_folders import user_folder
 from lsp_server.values import EngineInfo, StartStage
 
 if TYPE_CHECKING:

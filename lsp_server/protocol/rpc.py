@@ -8,7 +8,6 @@
 
 import asyncio
 import contextvars
-import importlib.metadata
 import logging
 import traceback
 from collections.abc import Generator
@@ -20,6 +19,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
+from lsp_server import __version__
 from lsp_server.protocol.document import Documents
 from lsp_server.protocol.extensions import TRACE_METHOD
 from lsp_server.protocol.framing import SkippedFrame
@@ -273,7 +273,7 @@ class MidfillServer(LanguageServer):
         silence_pygls()
         super().__init__(
             "midfill",
-            importlib.metadata.version("midfill"),
+            __version__,
             protocol_cls=MidfillProtocol,
         )
         self.protocol.connection = connection

@@ -17,12 +17,12 @@ from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.start_progress import StartProgress, StartTimes
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_build import choose_device
-from lsp_server.files import user_folder
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.service.backend import EngineListener
 from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.loaded_model import LoadedModel, load_model
+from lsp_server.user_folders import user_folder
 from lsp_server.values import EngineNews, EngineState, StartStage
 
 __all__ = ["ENGINE_SECTIONS", "Detach", "EngineHost", "on_engine"]

@@ -37,7 +37,11 @@ pytestmark = pytest.mark.skipif(
 def test_commands_work_without_a_home(tmp_path: Path, arguments: list[str]) -> None:
     """The settings are the defaults, and nothing has a traceback."""
     (tmp_path / "a.py").write_text("x = \n")
-    kept = {"PATH": os.environ["PATH"], "MIDFILL_ENGINE_KIND": "scripted"}
+    kept = {
+        "PATH": os.environ["PATH"],
+        "MIDFILL_ENGINE_KIND": "scripted",
+        "MIDFILL_DAEMON_MODE": "never",
+    }
     done = subprocess.run(
         [*NOBODY, sys.executable, "-m", "lsp_server", *arguments],
         env=kept,

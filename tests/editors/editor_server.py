@@ -170,7 +170,8 @@ def write_server(
     Args:
         folder: A folder of this server's own.
         settings: Settings as in the environment, without ``MIDFILL_``:
-            ``{"SCRIPTED_TEXT": "42"}``. Without ``ENGINE_KIND`` it is scripted.
+            ``{"SCRIPTED_TEXT": "42"}``. Without ``ENGINE_KIND`` it is scripted, and
+            without ``DAEMON_MODE`` it has an engine of its own.
         fault: What is wrong with it.
         gate: Where a named pipe is made that the server reads a line of before it
             reads anything else.
@@ -182,7 +183,7 @@ def write_server(
         mark=uuid.uuid4().hex,
         notes=folder / "pids",
     )
-    given = {"ENGINE_KIND": "scripted"} | dict(settings)
+    given = {"ENGINE_KIND": "scripted", "DAEMON_MODE": "never"} | dict(settings)
     exports = {MARK: server.mark} | {f"MIDFILL_{k}": v for k, v in given.items()}
     started: Sequence[object] = ["-m", "lsp_server"]
     if fault:

@@ -30,7 +30,13 @@ TITLES = {
     "scripted": "Scripted Engine",
     "log": "Log",
     "registry": "Registry",
+    "daemon": "Daemon",
 }
+
+# Settings of a process that serves many editors: none of them decides these.
+OF_THE_PROCESS = frozenset(
+    {"daemon.transport", "daemon.idle_exit_s", "daemon.max_engines"}
+)
 
 # Where a setting may be set. A registry is an address that models come from: only
 # the user says that, never a workspace. The rest of these runs or loads something on
@@ -40,10 +46,11 @@ SCOPES = {
     "engine": "machine-overridable",
     "scripted": "machine-overridable",
     "registry": "machine",
+    "daemon": "machine",
 }
 
 # Settings that an untrusted workspace cannot set, beside the extension's own.
-RESTRICTED_SECTIONS = ("model", "engine", "scripted", "registry")
+RESTRICTED_SECTIONS = ("model", "engine", "scripted", "registry", "daemon")
 RESTRICTED_OWN = (
     "midfill.server.path",
     "midfill.server.arguments",
@@ -102,6 +109,8 @@ def section_properties(name: str, section: type) -> dict[str, Json]:
     hints = get_type_hints(section, include_extras=True)
     properties: dict[str, Json] = {}
     for order, field in enumerate(dataclasses.fields(section)):
+        if f"{name}.{field.name}" in OF_THE_PROCESS:
+            continue
         hint = hints[field.name]
         default = field.default
         properties[f"midfill.{name}.{camel(field.name)}"] = {
