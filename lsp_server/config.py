@@ -15,6 +15,7 @@ from lsp_server.raw_settings import DaemonMode
 __all__ = [
     "PROCESS_SECTIONS",
     "AccessConfig",
+    "AdmissionConfig",
     "CompletionConfig",
     "Config",
     "DaemonConfig",
@@ -42,7 +43,7 @@ Positive = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
 Bytes = Annotated[int, Field(strict=True, ge=0, le=_MOST_BYTES)]
 
 
-PROCESS_SECTIONS = frozenset({"access"})
+PROCESS_SECTIONS = frozenset({"access", "admission"})
 """Sections of a process that many editors share: no editor offers or changes them."""
 
 
@@ -140,6 +141,30 @@ class EngineConfig:
     seed: Count = 0
     start_timeout_s: Positive = 600
     max_restarts: Count = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionConfig:
+    """How many requests the engine is given, and how many may wait for it.
+
+    Attributes:
+        running_limit: Most requests in the engine at a time; 0 takes
+            ``engine.max_num_seqs``.
+        queue_length: Most requests that wait; then the newest of whoever has the most
+            waiting is refused.
+        per_user: Most requests of one user, that is of one editor or API key, that
+            wait.
+        max_wait_ms: Most time that a request which nobody asked for by hand may wait;
+            it is refused at once where that is not to be kept. 0 is without a limit.
+        drain_ms: When the server is asked to end, most time that requests have to be
+            completed; then they are aborted.
+    """
+
+    running_limit: Count = 0
+    queue_length: Positive = 256
+    per_user: Positive = 32
+    max_wait_ms: Count = 500
+    drain_ms: Count = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +314,7 @@ class Config:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    admission: AdmissionConfig = field(default_factory=AdmissionConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     completion: CompletionConfig = field(default_factory=CompletionConfig)
     scripted: ScriptConfig = field(default_factory=ScriptConfig)

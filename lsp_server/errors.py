@@ -14,7 +14,10 @@
     │   ├── EngineStartError        the engine cannot start: memory, device, kernel
     │   ├── RequestRejectedError    the engine refused this request; the next may pass
     │   ├── GenerationError         this generation failed; the engine lives
-    │   └── EngineDeadError         the engine process is gone
+    │   ├── EngineDeadError         the engine process is gone
+    │   └── OverloadedError         too much is asked for: it was not scheduled
+    │       ├── UserOverloadedError     too much of it by this one user
+    │       └── DeadlinePassedError     it waited until its time was over
     ├── DocumentError
     │   ├── UnknownDocumentError    the editor never opened it
     │   ├── PositionError           a reversed or impossible range
@@ -47,6 +50,7 @@ __all__ = [
     "ClientError",
     "ConfigError",
     "CorpusError",
+    "DeadlinePassedError",
     "DocumentError",
     "EngineDeadError",
     "EngineError",
@@ -60,6 +64,7 @@ __all__ = [
     "ModelNotFoundError",
     "NotAllowedError",
     "NotAuthenticatedError",
+    "OverloadedError",
     "PositionError",
     "PromptError",
     "PromptTooLongError",
@@ -74,6 +79,7 @@ __all__ = [
     "UnknownDocumentError",
     "UnsafeModelError",
     "UnsupportedModelError",
+    "UserOverloadedError",
 ]
 
 
@@ -157,6 +163,31 @@ class GenerationError(EngineError):
 
 class EngineDeadError(EngineError):
     """The engine process is gone; nothing works until it is started again."""
+
+
+class OverloadedError(EngineError):
+    """A request was not scheduled, because too much is asked for or the server ends.
+
+    Args:
+        what: What happened, as a clause without a full stop.
+        subject: The request.
+        remedy: What the reader can do about it, as a clause without a full stop.
+        retry_after_s: When another attempt is worth while, in seconds from now.
+    """
+
+    def __init__(
+        self, what: str, *, subject: str, remedy: str, retry_after_s: float
+    ) -> None:
+        super().__init__(what, subject=subject, remedy=remedy)
+        self.retry_after_s = retry_after_s
+
+
+class UserOverloadedError(OverloadedError):
+    """A request was not scheduled, because its user has too many waiting already."""
+
+
+class DeadlinePassedError(OverloadedError):
+    """A request was not scheduled, because its time was over before its turn."""
 
 
 class DocumentError(MidfillError):

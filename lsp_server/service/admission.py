@@ -1,0 +1,180 @@
+"""An engine that is given no more than it can do.
+
+`Admission` is an `Engine` round an engine. Only as many requests as the engine computes
+side by side are in it; which one goes next, which ones wait and which are refused is
+decided by `turns`. How far the load is being shed is its `step`.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Callable
+
+from lsp_server.config import AdmissionConfig
+from lsp_server.engine.base import Engine
+from lsp_server.errors import EngineError
+from lsp_server.metrics import Metrics, NoMetrics
+from lsp_server.outcomes import OverloadStep
+from lsp_server.service.turns import Turns
+from lsp_server.values import (
+    EngineHealth,
+    EngineInfo,
+    FinishReason,
+    GenerationRequest,
+    Priority,
+    TokenDelta,
+)
+
+__all__ = ["Admission"]
+
+_log = logging.getLogger(__name__)
+
+_ABORT_LIMIT_S = 2.0
+"""How long aborted requests have to leave the engine before a drain gives them up."""
+
+
+class Admission:
+    """An `Engine` that orders, limits and refuses requests to another; also a `Gate`.
+
+    Args:
+        engine: Generates.
+        config: The limits.
+        running_limit: How many requests ``engine`` computes side by side; a
+            configuration with a limit of its own goes first.
+        model: The model's name in metrics.
+        metrics: Receives load and step when they change.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: AdmissionConfig,
+        *,
+        running_limit: int,
+        model: str = "",
+        metrics: Metrics | None = None,
+    ) -> None:
+        """Begin with nothing running and nothing waiting."""
+        self._engine = engine
+        self._turns = Turns(
+            config,
+            running_limit=config.running_limit or running_limit,
+            model=model,
+            metrics=metrics or NoMetrics(),
+        )
+
+    @property
+    def info(self) -> EngineInfo:
+        """Name, version and device of the engine.
+
+        Raises:
+            EngineDeadError: There is no engine at the moment.
+        """
+        return self._engine.info
+
+    @property
+    def step(self) -> OverloadStep:
+        """How far the load is being shed, for users who have nothing waiting."""
+        return self._turns.reporter.step
+
+    @property
+    def running(self) -> int:
+        """How many requests are in the engine."""
+        return len(self._turns.running)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return self._turns.waiting
+
+    @property
+    def draining(self) -> bool:
+        """Whether new requests are refused because the server ends."""
+        return self._turns.is_closed
+
+    def step_for(self, user: str) -> OverloadStep:
+        """Return what a request of this user has to do without.
+
+        What one user has waiting takes nothing away from the others.
+        """
+        return self._turns.step_for(user)
+
+    def watch(self, watcher: Callable[[OverloadStep], None]) -> Callable[[], None]:
+        """Call ``watcher`` whenever the step changes; return what ends that."""
+        return self._turns.reporter.watch(watcher)
+
+    def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
+        """Refuse a request that would not be scheduled, before it is made.
+
+        Raises:
+            OverloadedError: It would not be scheduled, with the reason.
+        """
+        latest_s = self._turns.latest_s(priority, deadline_s)
+        self._turns.require_room(
+            "a request", user=user, priority=priority, latest_s=latest_s
+        )
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
+        """Wait for the request's turn, then generate, one delta after the other.
+
+        Closing the generator takes the request out of the queue or the engine.
+
+        Raises:
+            OverloadedError: The request was not scheduled.
+            EngineError: As the engine's own.
+        """
+        ticket = await self._turns.take(request)
+        if ticket is None:
+            yield TokenDelta(token_ids=(), finish_reason=FinishReason.ABORT)
+            return
+        clock = asyncio.get_running_loop().time
+        began_s: float | None = clock()
+        try:
+            async with contextlib.aclosing(self._engine.generate(request)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except EngineError:
+            began_s = None  # an engine that fails at once says nothing of the next
+            raise
+        finally:
+            taken_s = None if began_s is None else clock() - began_s
+            self._turns.give_back(ticket, taken_s)
+
+    async def abort(self, request_id: str) -> None:
+        """End a request, waiting or running; an unknown or finished one is ignored."""
+        if not self._turns.abort(request_id):
+            await self._engine.abort(request_id)
+
+    async def health(self) -> EngineHealth:
+        """Return the engine's state; never raises."""
+        return await self._engine.health()
+
+    async def drain(self, limit_s: float) -> int:
+        """Refuse new requests, let those there are end, and abort them at the limit.
+
+        It cannot be taken back. A second call may run beside the first.
+
+        Args:
+            limit_s: How long running and waiting requests have, in seconds.
+
+        Returns:
+            How many requests were aborted.
+        """
+        self._turns.is_closed = True
+        load = {"running": self.running, "waiting": self.waiting}
+        _log.info("admission.drain", extra=load)
+        await self._turns.wait_until_idle(limit_s)
+        aborted = self.running + self.waiting
+        self._turns.refuse_waiting()
+        for request_id in self._turns.running:
+            await self._engine.abort(request_id)
+        await self._turns.wait_until_idle(_ABORT_LIMIT_S)
+        _log.info("admission.drained", extra={"aborted": aborted})
+        return aborted
+
+    async def close(self) -> None:
+        """Refuse what waits, and end the engine. May be called twice."""
+        self._turns.is_closed = True
+        self._turns.refuse_waiting()
+        self._turns.reporter.close()
+        await self._engine.close()

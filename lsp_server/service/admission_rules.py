@@ -1,0 +1,98 @@
+"""The rules by which a request may wait for an engine, or is refused when it comes."""
+
+import asyncio
+
+from lsp_server.config import AdmissionConfig
+from lsp_server.service.fair_queue import FairQueue, Ticket
+from lsp_server.service.gate import full_error, user_full_error
+from lsp_server.service.overload import LoadMeter
+from lsp_server.values import Priority
+
+__all__ = ["AdmissionRules"]
+
+
+class AdmissionRules:
+    """What may wait in a queue, and for how long.
+
+    Args:
+        config: The limits.
+        queue: What waits already.
+        meter: How long requests take.
+    """
+
+    def __init__(
+        self, config: AdmissionConfig, queue: FairQueue, meter: LoadMeter
+    ) -> None:
+        """Keep the parts."""
+        self._config = config
+        self._queue = queue
+        self._meter = meter
+
+    def pressure(self) -> float:
+        """Return how loaded the engine is for a user who has nothing waiting."""
+        return self._meter.pressure(
+            users=self._queue.users_waiting(Priority.AUTOMATIC),
+            waiting=len(self._queue),
+            now_s=asyncio.get_running_loop().time(),
+        )
+
+    def latest_s(self, priority: Priority, deadline_s: float | None) -> float | None:
+        """Return when a request that comes now must not be scheduled any more.
+
+        Args:
+            priority: How urgent it is; one that was asked for by hand has its own
+                deadline only.
+            deadline_s: Its own deadline.
+
+        Returns:
+            The moment by the loop's clock; None if it may wait without end.
+        """
+        if priority < Priority.AUTOMATIC or not self._config.max_wait_ms:
+            return deadline_s
+        now_s = asyncio.get_running_loop().time()
+        latest_s = now_s + self._config.max_wait_ms / 1e3
+        return latest_s if deadline_s is None else min(latest_s, deadline_s)
+
+    def place_for(
+        self,
+        subject: str,
+        *,
+        user: str,
+        priority: Priority,
+        left_s: float,
+        spare_only: bool,
+    ) -> Ticket | None:
+        """Find a place in the queue while the engine is full.
+
+        Args:
+            subject: The request.
+            user: Whose it is.
+            priority: How urgent it is.
+            left_s: How long it may wait, in seconds.
+            spare_only: Whether requests that nobody waits for are refused.
+
+        Returns:
+            Who has to give way; None if there is room.
+
+        Raises:
+            OverloadedError: The engine has no time for it.
+            UserOverloadedError: It would have, but for this user's other requests.
+        """
+        queue, meter = self._queue, self._meter
+        ahead = queue.ahead_of(user, priority)
+        wait_s = meter.wait_s(ahead + 1)
+        if queue.waiting_of(user) >= self._config.per_user:
+            raise user_full_error(subject, wait_s)
+        if spare_only and priority >= Priority.SPECULATIVE:
+            raise full_error(subject, wait_s)
+        # Whoever is next may wait, however long a request takes.
+        if ahead and wait_s > left_s:
+            first_s = meter.wait_s(queue.ahead_of_newcomer(priority) + 1)
+            is_own_doing = first_s <= left_s
+            raise (user_full_error if is_own_doing else full_error)(subject, wait_s)
+        if len(queue) < self._config.queue_length:
+            return None
+        victim = queue.to_displace(user, priority)
+        if victim is None:
+            raise full_error(subject, wait_s)
+        return victim

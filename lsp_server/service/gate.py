@@ -1,0 +1,105 @@
+"""What an engine's load says of a request, before any work is done for it.
+
+An engine with an `Admission` round it refuses a request when it comes. Whoever builds a
+prompt first asks the gate: tokenising for a request that is refused would be the work
+that an overloaded server has no time for.
+"""
+
+from typing import Protocol
+
+from lsp_server.errors import (
+    DeadlinePassedError,
+    OverloadedError,
+    UserOverloadedError,
+)
+from lsp_server.outcomes import OverloadStep
+from lsp_server.values import Priority
+
+__all__ = [
+    "Gate",
+    "OpenGate",
+    "ending_error",
+    "full_error",
+    "late_error",
+    "user_full_error",
+]
+
+_LEAST_RETRY_S = 1.0
+"""HTTP's Retry-After counts whole seconds."""
+
+
+class Gate(Protocol):
+    """Says what an engine's load allows."""
+
+    def step_for(self, user: str) -> OverloadStep:
+        """Return what a request of this user has to do without."""
+        ...
+
+    def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
+        """Refuse a request that would not be scheduled.
+
+        Args:
+            user: Whose request it is.
+            priority: How urgent it is.
+            deadline_s: When it must not be scheduled any more, by the loop's clock.
+
+        Raises:
+            OverloadedError: It would not be scheduled, with the reason.
+        """
+        ...
+
+
+class OpenGate:
+    """The gate of an engine that takes whatever comes."""
+
+    def step_for(self, user: str) -> OverloadStep:  # noqa: ARG002 - all are the same
+        """Return that nothing has to be done without."""
+        return OverloadStep.NORMAL
+
+    def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
+        """Refuse nothing."""
+
+
+def full_error(subject: str, wait_s: float) -> OverloadedError:
+    """Make the error of a request for which the server has no time.
+
+    Args:
+        subject: The request.
+        wait_s: How long the wait would be, in seconds.
+    """
+    return OverloadedError(
+        "the server is busy",
+        subject=subject,
+        remedy="try again later",
+        retry_after_s=max(wait_s, _LEAST_RETRY_S),
+    )
+
+
+def user_full_error(subject: str, wait_s: float) -> UserOverloadedError:
+    """Make the error of a request whose user has enough waiting already."""
+    return UserOverloadedError(
+        "too many requests of this user are waiting",
+        subject=subject,
+        remedy="wait for their answers before sending more",
+        retry_after_s=max(wait_s, _LEAST_RETRY_S),
+    )
+
+
+def late_error(subject: str, wait_s: float) -> DeadlinePassedError:
+    """Make the error of a request whose time is over before its turn."""
+    return DeadlinePassedError(
+        "its time was over before its turn came",
+        subject=subject,
+        remedy="try again later, or allow it more time",
+        retry_after_s=max(wait_s, _LEAST_RETRY_S),
+    )
+
+
+def ending_error(subject: str) -> OverloadedError:
+    """Make the error of a request to a server that ends."""
+    return OverloadedError(
+        "the server is shutting down",
+        subject=subject,
+        remedy="try again when it has been started again",
+        retry_after_s=_LEAST_RETRY_S,
+    )
