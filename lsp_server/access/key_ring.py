@@ -4,7 +4,6 @@ import hmac
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -30,14 +29,6 @@ _log = logging.getLogger(__name__)
 Clock = Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
-    """What a key is compared with; ``key`` is None once it is revoked."""
-
-    digest: bytes
-    key: Key | None
-
-
 class KeyRing:
     """The API keys of a server; `load` makes one.
 
@@ -56,7 +47,9 @@ class KeyRing:
         self._clock = clock
         self._checked_s = clock()
         self._stamp: Stamp | None = None
-        self._entries: tuple[_Entry, ...] = ()
+        self._digests: tuple[bytes, ...] = ()
+        # One more than the digests: the first stands for a key that is nobody's.
+        self._keys: tuple[Key | None, ...] = (None,)
         self._problems: tuple[KeyFileError, ...] = ()
         self._required = False
 
@@ -108,11 +101,10 @@ class KeyRing:
         """
         self._refresh()
         digest = digest_of(presented)
-        entries = self._entries
         found = 0
-        for number, entry in enumerate(entries, 1):
-            found |= -hmac.compare_digest(entry.digest, digest) & number
-        return entries[found - 1].key if found else None
+        for number, known in enumerate(self._digests, 1):
+            found |= -hmac.compare_digest(known, digest) & number
+        return self._keys[found]
 
     def _refresh(self) -> None:
         """Read the file again if a second has passed and it is another."""
@@ -133,7 +125,7 @@ class KeyRing:
             self._problems = (error,)
             self._log_problems()
         else:
-            _log.info("access.keys_reloaded", extra={"keys": len(self._entries)})
+            _log.info("access.keys_reloaded", extra={"keys": len(self._digests)})
 
     def _read(self) -> None:
         """Take the file's keys.
@@ -153,10 +145,9 @@ class KeyRing:
 
     def _take(self, lines: KeyLines) -> None:
         """Let these keys hold from now on."""
-        self._entries = tuple(
-            _Entry(digest=stored.digest, key=None if stored.revoked else stored.key)
-            for stored in lines.keys
-        )
+        self._digests = tuple(stored.digest for stored in lines.keys)
+        held = [None if stored.revoked else stored.key for stored in lines.keys]
+        self._keys = (None, *held)
         self._problems = lines.problems
         self._required |= bool(lines.keys or lines.problems)
         self._log_problems()
