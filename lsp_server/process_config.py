@@ -1,0 +1,132 @@
+"""The settings of a process that many editors and clients share.
+
+No editor offers or changes them: they hold for everybody on the process. `config` puts
+them beside the sections of a single editor.
+"""
+
+import enum
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, StrictBool, StrictStr
+
+from lsp_server.raw_settings import DaemonMode
+
+__all__ = [
+    "MOST",
+    "PROCESS_SECTIONS",
+    "AccessConfig",
+    "AdmissionConfig",
+    "Bytes",
+    "Count",
+    "DaemonConfig",
+    "DaemonTransport",
+    "Positive",
+    "RestConfig",
+]
+
+MOST = 1_000_000_000
+"""No count or duration needs more, and larger ones overflow in libraries."""
+
+_MOST_BYTES = 1_000_000_000_000_000
+
+Count = Annotated[int, Field(strict=True, ge=0, le=MOST)]
+Positive = Annotated[int, Field(strict=True, ge=1, le=MOST)]
+Bytes = Annotated[int, Field(strict=True, ge=0, le=_MOST_BYTES)]
+
+PROCESS_SECTIONS = frozenset({"access", "admission", "rest"})
+"""The names of these sections that editors do not offer."""
+
+
+class DaemonTransport(enum.Enum):
+    """How processes of this machine reach the daemon."""
+
+    UNIX = "unix"
+    TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionConfig:
+    """How many requests the engine is given, and how many may wait for it.
+
+    Attributes:
+        running_limit: Most requests in the engine at a time; 0 takes
+            ``engine.max_num_seqs``.
+        queue_length: Most requests that wait; then the newest of whoever has the most
+            waiting is refused.
+        per_user: Most requests of one user, that is of one editor or API key, that
+            wait.
+        max_wait_ms: Most time that a request which nobody asked for by hand may wait;
+            it is refused at once where that is not to be kept. 0 is without a limit.
+        drain_ms: When the server is asked to end, most time that requests have to be
+            completed; then they are aborted.
+    """
+
+    running_limit: Count = 0
+    queue_length: Positive = 256
+    per_user: Positive = 32
+    max_wait_ms: Count = 500
+    drain_ms: Count = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessConfig:
+    """Who may use a server that listens, and what is recorded of it.
+
+    Attributes:
+        keys_file: The file of API keys; empty for ``midfill/keys.jsonl`` in the user's
+            XDG configuration folder.
+        log: The access log: a file, ``stderr``, or empty for none.
+        hosts: Names that clients may call the server by, separated by spaces, beside
+            ``localhost`` and IP addresses.
+        origins: Origins of web pages that may use the server, such as
+            ``https://ide.example``, separated by spaces.
+        insecure_listen: Whether to listen on an address that others reach even
+            without TLS or without API keys.
+    """
+
+    keys_file: StrictStr = ""
+    log: StrictStr = "stderr"
+    hosts: StrictStr = ""
+    origins: StrictStr = ""
+    insecure_listen: StrictBool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonConfig:
+    """The process that holds one engine for every editor.
+
+    Attributes:
+        mode: ``auto`` attaches to the daemon and starts it if there is none, ``never``
+            loads an engine for this editor alone, ``require`` fails without a daemon.
+        transport: A Unix socket, or a port of the loopback interface with a token.
+        idle_exit_s: The daemon ends after this many seconds without an editor; 0 never.
+        max_engines: Most engines side by side, where editors ask for different models.
+    """
+
+    mode: DaemonMode = DaemonMode.AUTO
+    transport: DaemonTransport = DaemonTransport.UNIX
+    idle_exit_s: Count = 900
+    max_engines: Positive = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestConfig:
+    """The REST API.
+
+    Attributes:
+        listen: Where it listens, as ``HOST:PORT``; empty for nowhere.
+        aliases: Names that mean the first model as well, separated by spaces, for
+            clients that cannot leave a model's name out; ``*`` is any name.
+        max_tokens: Most tokens that one answer may have.
+        max_body_bytes: The largest request.
+        chat_template: The chat template of an instruct model: ``chatml``, or a file;
+            empty where the model is not for chats. A template that comes with a model
+            is never run.
+    """
+
+    listen: StrictStr = ""
+    aliases: StrictStr = ""
+    max_tokens: Positive = 4096
+    max_body_bytes: Annotated[int, Field(strict=True, ge=1024, le=1 << 30)] = 4_194_304
+    chat_template: StrictStr = ""
