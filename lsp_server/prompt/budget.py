@@ -35,14 +35,21 @@ def plan_budget(
     max_model_len: int,
     max_output_tokens: int,
     frame_tokens: int,
+    is_reduced: bool = False,
+    is_suffix_first: bool = False,
 ) -> Budget:
     """Divide what the model can read next to its output and the format's own tokens.
+
+    A reduced prompt has half of the code. A suffix that stands in front of the prefix
+    keeps its budget: the engine's cache has it, up to the first token that differs.
 
     Args:
         config: The user's limits.
         max_model_len: The most tokens of prompt and output together.
         max_output_tokens: Tokens reserved for the output.
         frame_tokens: Tokens of the format itself: sentinels and fixed text.
+        is_reduced: Whether there shall be less to read.
+        is_suffix_first: Whether the format has the suffix in front of the prefix.
 
     Raises:
         ConfigError: Nothing is left for code.
@@ -56,8 +63,17 @@ def plan_budget(
             subject="prompt.max_prompt_tokens and engine.max_model_len",
             remedy="raise them, or lower the completion's token limits",
         )
+    suffix_tokens = int(code_tokens * config.suffix_share)
+    if is_reduced:
+        code_tokens = max(1, code_tokens // 2)
+        halved = int(code_tokens * config.suffix_share)
+        suffix_tokens = (
+            max(halved, min(suffix_tokens, code_tokens // 2))
+            if is_suffix_first
+            else halved
+        )
     return Budget(
         code_tokens=code_tokens,
         snippet_tokens=int(code_tokens * _SNIPPET_SHARE),
-        suffix_tokens=int(code_tokens * config.suffix_share),
+        suffix_tokens=suffix_tokens,
     )

@@ -71,6 +71,7 @@ class PromptBuilder:
         *,
         max_output_tokens: int,
         snippets: Sequence[Snippet] = (),
+        is_reduced: bool = False,
         trace: RequestTrace | None = None,
     ) -> Prompt:
         """Build the prompt for the snapshot's cursor.
@@ -82,6 +83,7 @@ class PromptBuilder:
             snapshot: The document and the cursor.
             max_output_tokens: The most tokens of the completion.
             snippets: Pieces of other files that may be put in front.
+            is_reduced: Whether there shall be half as much code, to spare the engine.
             trace: Records when the code is chosen.
 
         Raises:
@@ -99,6 +101,10 @@ class PromptBuilder:
             max_model_len=self._max_model_len,
             max_output_tokens=max_output_tokens,
             frame_tokens=len(frame),
+            is_reduced=is_reduced,
+            is_suffix_first=(
+                family.order.index(Slot.SUFFIX) < family.order.index(Slot.PREFIX)
+            ),
         )
         snippet_ids = self._render_snippets(
             snippets, path=path, max_tokens=budget.snippet_tokens

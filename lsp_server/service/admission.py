@@ -7,6 +7,7 @@ decided by `turns`. How far the load is being shed is its `step`.
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import AsyncGenerator, Callable
 
@@ -41,7 +42,7 @@ class Admission:
         config: The limits.
         running_limit: How many requests ``engine`` computes side by side; a
             configuration with a limit of its own goes first.
-        model: The model's name in metrics.
+        model: Returns the model's name in metrics.
         metrics: Receives load and step when they change.
     """
 
@@ -51,7 +52,7 @@ class Admission:
         config: AdmissionConfig,
         *,
         running_limit: int,
-        model: str = "",
+        model: Callable[[], str] = str,
         metrics: Metrics | None = None,
     ) -> None:
         """Begin with nothing running and nothing waiting."""
@@ -123,16 +124,19 @@ class Admission:
             OverloadedError: The request was not scheduled.
             EngineError: As the engine's own.
         """
+        clock = asyncio.get_running_loop().time
+        asked_s = clock()
         ticket = await self._turns.take(request)
         if ticket is None:
             yield TokenDelta(token_ids=(), finish_reason=FinishReason.ABORT)
             return
-        clock = asyncio.get_running_loop().time
         began_s: float | None = clock()
+        waited_ms = (clock() - asked_s) * 1e3 if ticket.turn.done() else 0.0
         try:
             async with contextlib.aclosing(self._engine.generate(request)) as deltas:
                 async for delta in deltas:
-                    yield delta
+                    yield _after_wait(delta, waited_ms) if waited_ms else delta
+                    waited_ms = 0.0
         except EngineError:
             began_s = None  # an engine that fails at once says nothing of the next
             raise
@@ -178,3 +182,9 @@ class Admission:
         self._turns.refuse_waiting()
         self._turns.reporter.close()
         await self._engine.close()
+
+
+def _after_wait(delta: TokenDelta, waited_ms: float) -> TokenDelta:
+    """Return a request's first delta with the time that it waited for its turn."""
+    queued_ms = waited_ms + (delta.queued_ms or 0.0)
+    return dataclasses.replace(delta, queued_ms=queued_ms)

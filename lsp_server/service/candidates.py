@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from lsp_server.engine.base import Engine
+from lsp_server.errors import OverloadedError
 from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.tokenizer import StreamDecoder
 from lsp_server.service.typed_ahead import TypedAhead
@@ -88,11 +89,20 @@ class Candidate:
     async def generate(self, engine: Engine, trace: RequestTrace) -> None:
         """Generate until the model or the stop rule ends it.
 
-        Leaving the stream early aborts the request in the engine.
+        Leaving the stream early aborts the request in the engine. An overloaded engine
+        costs the first candidate alone an error: the others are left out.
 
         Raises:
             EngineError: The engine failed.
         """
+        try:
+            await self._generate(engine, trace)
+        except OverloadedError:
+            if not self.request.candidate:
+                raise
+
+    async def _generate(self, engine: Engine, trace: RequestTrace) -> None:
+        """Generate, as ``generate`` does."""
         async with aclosing(engine.generate(self.request)) as deltas:
             async for delta in deltas:
                 # Tokens that the first candidate cached a moment ago are no cache hit.

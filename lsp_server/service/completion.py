@@ -1,30 +1,29 @@
 """Completes a snapshot: choose the scope, build the prompt, generate, post-process."""
 
 import asyncio
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
 from lsp_server.config import CompletionConfig
 from lsp_server.context.cursor import CursorContext
 from lsp_server.engine.base import Engine
-from lsp_server.metrics import Metrics, NoMetrics, Route
+from lsp_server.errors import DeadlinePassedError, OverloadedError
+from lsp_server.metrics import Metrics, NoMetrics, Refusal, Route
 from lsp_server.outcomes import (
     Completion,
     CompletionResult,
-    Reason,
-    RequestTimings,
+    OverloadStep,
     Stage,
 )
-from lsp_server.postprocess.pipeline import Outcome
 from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
 from lsp_server.service import reasons
 from lsp_server.service.candidates import Candidate, generate_all
+from lsp_server.service.gate import Gate, OpenGate
 from lsp_server.service.ranking import best_first, postprocessed, why_nothing
-from lsp_server.service.request_report import RequestReport
+from lsp_server.service.request_report import RequestReport, log_done, log_reason
 from lsp_server.service.trigger import choose_scope, why_unsuitable
 from lsp_server.service.typed_ahead import TypedAhead, may_begin_with
 from lsp_server.telemetry import RequestTrace
@@ -38,8 +37,6 @@ from lsp_server.values import (
 )
 
 __all__ = ["CompletionService"]
-
-_log = logging.getLogger(__name__)
 
 _PRIORITIES = MappingProxyType(
     {Trigger.INVOKED: Priority.EXPLICIT, Trigger.AUTOMATIC: Priority.AUTOMATIC}
@@ -58,6 +55,7 @@ class CompletionService:
         tokenizer: The model's tokenizer.
         prompts: Builds prompts for the model.
         config: The limits of a completion.
+        gate: Says how loaded the engine is; None if it takes whatever comes.
         model: The model's name, for metrics.
         metrics: Takes what each request was and cost.
         user: Whose requests these are, for fairness between users.
@@ -71,6 +69,7 @@ class CompletionService:
         tokenizer: Tokenizer,
         prompts: PromptBuilder,
         config: CompletionConfig,
+        gate: Gate | None = None,
         model: str = "",
         metrics: Metrics | None = None,
         user: str = "",
@@ -85,6 +84,7 @@ class CompletionService:
         self._tokenizer = tokenizer
         self._prompts = prompts
         self._config = config
+        self._gate = gate or OpenGate()
 
     async def complete(
         self,
@@ -121,13 +121,20 @@ class CompletionService:
             trace=RequestTrace(arrived_s=typed.arrived_s),
         )
         with report:
-            result = await self._complete(
-                snapshot,
-                request_id=request_id,
-                trigger=trigger,
-                typed=typed,
-                report=report,
-            )
+            try:
+                result = await self._complete(
+                    snapshot,
+                    request_id=request_id,
+                    trigger=trigger,
+                    typed=typed,
+                    report=report,
+                )
+            except OverloadedError as error:
+                is_late = isinstance(error, DeadlinePassedError)
+                refusal = Refusal.LATE if is_late else Refusal.OVERLOADED
+                self._metrics.request_refused(route, refusal)
+                log_reason(request_id, reasons.BUSY)
+                result = CompletionResult(reason=reasons.BUSY)
             report.result = result
         return replace(result, model=self._model)
 
@@ -144,16 +151,27 @@ class CompletionService:
         trace = report.trace
         reason = why_unsuitable(snapshot, self._config)
         if reason is not None:
-            _log_reason(request_id, reason)
+            log_reason(request_id, reason)
             return CompletionResult(reason=reason)
         cursor = CursorContext.of(snapshot)
         scope = choose_scope(cursor, trigger)
         if scope is None:
-            _log_reason(request_id, reasons.UNWELCOME)
+            log_reason(request_id, reasons.UNWELCOME)
             return CompletionResult(reason=reasons.UNWELCOME)
+        # Before the prompt is built, which is most of the work outside of the engine.
+        priority, deadline_s = _PRIORITIES[trigger], self._deadline_s()
+        self._gate.check(user=self._user, priority=priority, deadline_s=deadline_s)
+        step = self._gate.step_for(self._user)
         prompt = self._prompts.build(
-            snapshot, max_output_tokens=self._max_tokens(scope), trace=trace
+            snapshot,
+            max_output_tokens=self._max_tokens(scope),
+            is_reduced=step >= OverloadStep.LESS_CONTEXT,
+            trace=trace,
         )
+        first = self._first_request(prompt, scope, request_id, priority, deadline_s)
+        count = self._config.candidates if trigger is Trigger.INVOKED else 1
+        if step >= OverloadStep.ONE_CANDIDATE:
+            count = 1
         trace.prompt_built(len(prompt.token_ids))
         report.candidates = candidates = [
             Candidate(
@@ -162,7 +180,7 @@ class CompletionService:
                 stop_rule=StopRule(cursor, scope),
                 fits=lambda written: may_begin_with(written, typed.text, cursor),
             )
-            for request in self._requests(prompt, scope, trigger, request_id)
+            for request in (first, *self._sampled(first, count - 1))
         ]
         in_time = await generate_all(
             candidates,
@@ -173,7 +191,7 @@ class CompletionService:
         )
         trace.generated()
         if not in_time:
-            _log_reason(request_id, reasons.DEADLINE)
+            log_reason(request_id, reasons.DEADLINE)
         outcomes = postprocessed(candidates, cursor, scope)
         trace.end(Stage.FILTERS)
         timings = trace.timings()
@@ -187,11 +205,11 @@ class CompletionService:
             )
             for candidate, text in best_first(outcomes)
         )
-        first = candidates[0]
-        _log_done(request_id, outcomes.get(first), timings, scope, completions)
+        best = candidates[0]
+        log_done(request_id, outcomes.get(best), timings, scope, completions)
         return CompletionResult(
             completions=completions,
-            reason=None if completions else why_nothing(first, outcomes.get(first)),
+            reason=None if completions else why_nothing(best, outcomes.get(best)),
             scope=scope,
             prompt=prompt,
             generated=tuple(each.written for each in candidates),
@@ -215,16 +233,17 @@ class CompletionService:
             return None
         return asyncio.get_running_loop().time() + self._config.deadline_ms / 1e3
 
-    def _requests(
+    def _first_request(
         self,
         prompt: Prompt,
         scope: CompletionScope,
-        trigger: Trigger,
         request_id: str,
-    ) -> Iterator[GenerationRequest]:
-        """Yield a request for the best guess, then those for sampled candidates."""
+        priority: Priority,
+        deadline_s: float | None,
+    ) -> GenerationRequest:
+        """Return the request for the model's best guess."""
         held_tokens = len(prompt.hold.typed_ids) if prompt.hold else 0
-        first = GenerationRequest(
+        return GenerationRequest(
             request_id=request_id,
             token_ids=prompt.token_ids,
             max_tokens=self._max_tokens(scope) + held_tokens,
@@ -232,50 +251,20 @@ class CompletionService:
             temperature=self._config.temperature,
             hold=prompt.hold,
             user=self._user,
-            priority=_PRIORITIES[trigger],
-            deadline_s=self._deadline_s(),
+            priority=priority,
+            deadline_s=deadline_s,
             cache_salt=self._cache_salt,
         )
-        yield first
-        count = self._config.candidates if trigger is Trigger.INVOKED else 1
-        for number in range(1, count):
+
+    def _sampled(
+        self, first: GenerationRequest, count: int
+    ) -> Iterator[GenerationRequest]:
+        """Yield the requests for so many sampled candidates."""
+        for number in range(1, count + 1):
             yield replace(
                 first,
-                request_id=f"{request_id}.{number}",
+                request_id=f"{first.request_id}.{number}",
                 candidate=number,
                 temperature=max(self._config.temperature, _SAMPLING_TEMPERATURE),
                 top_p=_SAMPLING_TOP_P,
             )
-
-
-def _log_reason(request_id: str, reason: Reason) -> None:
-    """Log why nothing is generated, or why a generation was broken off."""
-    _log.debug(
-        "completion.note", extra={"request_id": request_id, "reason": reason.word}
-    )
-
-
-def _log_done(
-    request_id: str,
-    outcome: Outcome | None,
-    timings: RequestTimings,
-    scope: CompletionScope,
-    completions: Sequence[Completion],
-) -> None:
-    """Log the result in counts and times, never the text."""
-    _log.info(
-        "completion.done",
-        extra={
-            "request_id": request_id,
-            "scope": scope.value,
-            "candidates": len(completions),
-            "chars": len(completions[0].text) if completions else 0,
-            "dropped_by": outcome.dropped_by if outcome else "superseded",
-            "changed_by": ",".join(outcome.changed_by) if outcome else "",
-            "ttft_ms": None if timings.ttft_ms is None else round(timings.ttft_ms, 1),
-            "total_ms": round(timings.total_ms, 1),
-            "prompt_tokens": timings.prompt_tokens,
-            "cached_tokens": timings.cached_tokens,
-            "output_tokens": timings.output_tokens,
-        },
-    )

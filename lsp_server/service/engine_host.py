@@ -19,6 +19,7 @@ from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_build import choose_device
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.modelstore.locate import pulled_models_folder
+from lsp_server.service.admission import Admission
 from lsp_server.service.backend import EngineListener
 from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.loaded_model import LoadedModel, load_model
@@ -53,8 +54,8 @@ class EngineHost:
     """One model and its supervised engine; needs a running event loop.
 
     Args:
-        config: The settings; those of `ENGINE_SECTIONS` and the folder of pulled models
-            are what the host runs with.
+        config: The settings; those of `ENGINE_SECTIONS` and ``admission``, and the
+            folder of pulled models, are what the host runs with.
         start_engine: Starts an engine for a model; `starter_of` returns the usual one.
         metrics: Takes what is measured of the host and of its users' requests.
     """
@@ -80,6 +81,13 @@ class EngineHost:
             self._start,
             listener=self._changed,
             policy=RestartPolicy.from_config(config.engine),
+        )
+        self._admission = Admission(
+            self._supervisor,
+            config.admission,
+            running_limit=config.engine.max_num_seqs,
+            model=lambda: self.model_name,
+            metrics=self._metrics,
         )
         cache = user_folder("cache")
         self._times = StartTimes(cache / "start-times.json" if cache else None)
@@ -107,17 +115,17 @@ class EngineHost:
         return Path(self._config.model.path).name
 
     @property
-    def engine(self) -> Engine:
-        """The engine, across its restarts.
+    def engine(self) -> Admission:
+        """The engine, across its restarts, with its queue.
 
-        While `ready` is false, ``info`` and ``generate`` raise `EngineDeadError`.
+        While there is none, ``info`` and ``generate`` raise `EngineDeadError`.
         """
-        return self._supervisor
+        return self._admission
 
     @property
     def ready(self) -> bool:
-        """Whether there is an engine that takes requests."""
-        return self._supervisor.ready
+        """Whether there is an engine that takes requests; false from a drain on."""
+        return self._supervisor.ready and not self._admission.draining
 
     @property
     def news(self) -> EngineNews:
@@ -147,9 +155,17 @@ class EngineHost:
         _send(listener, self._news)
         return detach
 
+    async def drain(self, limit_s: float) -> int:
+        """Take no new requests, and wait for those there are, at most so long.
+
+        Returns:
+            How many did not end by themselves, and were aborted.
+        """
+        return await self._admission.drain(limit_s)
+
     async def close(self) -> None:
         """End the engine and every process of it. May be called twice."""
-        await self._supervisor.close()
+        await self._admission.close()
 
     def _changed(self, news: EngineNews) -> None:
         """Send news of the engine to every listener, with the name of its model."""

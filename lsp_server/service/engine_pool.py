@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from lsp_server.config import Config, Device, EngineKind
+from lsp_server.config import AdmissionConfig, Config, Device, EngineKind
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine.vllm_build import build_device, installed_vllm
@@ -66,6 +66,8 @@ class EnginePool:
         start_engine_of: Returns what starts an engine of a kind; usually `starter_of`.
         max_engines: The most engines that may be loaded at the same time, from 1.
         metrics: Takes what is measured of the hosts and of their users' requests.
+        admission: How many requests each engine is given, and how many may wait; no
+            connection's settings change that for the others.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class EnginePool:
         *,
         max_engines: int,
         metrics: Metrics | None = None,
+        admission: AdmissionConfig | None = None,
     ) -> None:
         """Begin without an engine."""
+        self._admission = admission or AdmissionConfig()
         self._metrics = metrics
         self._start_engine_of = start_engine_of
         self._max_engines = max_engines
@@ -140,10 +144,21 @@ class EnginePool:
             refused = _refusal(config, host.config, differing[host])
             return self._lease(host, refused=refused)
         starter = self._in_turn(self._start_engine_of(config.engine.kind))
-        host = EngineHost(config, starter, metrics=self._metrics)
+        held = dataclasses.replace(config, admission=self._admission)
+        host = EngineHost(held, starter, metrics=self._metrics)
         self._hosts.append(host)
         host.begin()
         return self._lease(host)
+
+    async def drain(self, limit_s: float) -> int:
+        """Take no new requests, and wait for those there are, at most so long.
+
+        Returns:
+            How many did not end by themselves, and were aborted.
+        """
+        async with asyncio.TaskGroup() as group:
+            drains = [group.create_task(host.drain(limit_s)) for host in self._hosts]
+        return sum(drain.result() for drain in drains)
 
     async def close(self) -> None:
         """End every engine, and lease none any more. May be called twice."""

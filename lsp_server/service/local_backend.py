@@ -15,6 +15,7 @@ from lsp_server.service.completion import CompletionService
 from lsp_server.service.engine_host import Detach, EngineHost, on_engine
 from lsp_server.service.engine_pool import Lease
 from lsp_server.service.engine_start import EngineStarter
+from lsp_server.service.gate import Gate
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import Prompt, Snapshot, Trigger
@@ -130,6 +131,7 @@ class LocalBackend:
                 model,
                 self._host.engine,
                 on_engine(self._config, self._host.config),
+                gate=self._host.engine,
                 metrics=self._host.metrics,
                 user=self._user,
                 cache_salt=self._cache_salt,
@@ -142,6 +144,7 @@ def service_of(
     engine: Engine,
     config: Config,
     *,
+    gate: Gate | None = None,
     metrics: Metrics | None = None,
     user: str = "",
     cache_salt: str = "",
@@ -167,6 +170,7 @@ def service_of(
             ),
         ),
         config=config.completion,
+        gate=gate,
         model=model.folder.name,
         metrics=metrics,
         user=user,

@@ -152,12 +152,14 @@ class LoadReporter:
     """Keeps the step of an engine's load, and reports what changes.
 
     Args:
-        model: The model's name in metrics.
+        model: Returns the model's name in metrics.
         metrics: Receives load and step.
         look: Looks at the load again: calls ``note`` with what it is.
     """
 
-    def __init__(self, model: str, metrics: Metrics, look: Callable[[], None]) -> None:
+    def __init__(
+        self, model: Callable[[], str], metrics: Metrics, look: Callable[[], None]
+    ) -> None:
         """Begin without load."""
         self._model = model
         self._metrics = metrics
@@ -179,13 +181,13 @@ class LoadReporter:
     def note(self, pressure: float, *, running: int, waiting: int) -> None:
         """Report the load of this moment, and the step if it changes."""
         loop = asyncio.get_running_loop()
-        self._metrics.load_changed(self._model, running=running, waiting=waiting)
+        self._metrics.load_changed(self._model(), running=running, waiting=waiting)
         if self._ladder.update(pressure, loop.time()):
             _log.info(
                 "overload.step",
                 extra={"step": self.step.name, "running": running, "waiting": waiting},
             )
-            self._metrics.overload_changed(self._model, self.step)
+            self._metrics.overload_changed(self._model(), self.step)
             for watcher in tuple(self._watchers):
                 watcher(self.step)
         if self.step > OverloadStep.NORMAL and self._timer is None:

@@ -7,6 +7,7 @@ from lsp_server.outcomes import Ending, Reason
 
 __all__ = [
     "BINARY",
+    "BUSY",
     "CANCELLED",
     "CRASHED",
     "DEADLINE",
@@ -59,6 +60,11 @@ UNWELCOME = Reason(
 )
 NOT_READY = Reason(
     word="not-ready", sentence="The engine is not ready: it is loading, or has failed."
+)
+BUSY = Reason(
+    word="busy",
+    sentence="The server has more to do than it can: it had no time for this request. "
+    "It will have for later ones.",
 )
 OUT_OF_STEP = Reason(
     word="out-of-step",

@@ -1,21 +1,30 @@
-"""Reports one request to the metrics when it ends, however it ends."""
+"""Reports one request to the metrics and the log when it ends, however it ends."""
 
 import asyncio
+import logging
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lsp_server.metrics import Metrics, Outcome, RequestRecord, Route
-from lsp_server.outcomes import CompletionResult, Ending
+from lsp_server.outcomes import (
+    Completion,
+    CompletionResult,
+    Ending,
+    Reason,
+    RequestTimings,
+)
+from lsp_server.postprocess.pipeline import Outcome as TextOutcome
 from lsp_server.service.inflight import SUPERSEDED
 from lsp_server.telemetry import RequestTrace
-from lsp_server.values import Trigger
+from lsp_server.values import CompletionScope, Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lsp_server.service.candidates import Candidate
 
-__all__ = ["RequestReport"]
+__all__ = ["RequestReport", "log_done", "log_reason"]
+
+_log = logging.getLogger(__name__)
 
 _OUTCOMES = {
     Ending.SHOWN: Outcome.COMPLETED,
@@ -108,3 +117,36 @@ class RequestReport:
         if reason is None:
             return Outcome.COMPLETED, ""
         return _OUTCOMES[reason.ending], reason.word
+
+
+def log_reason(request_id: str, reason: Reason) -> None:
+    """Log why nothing is generated, or why a generation was broken off."""
+    _log.debug(
+        "completion.note", extra={"request_id": request_id, "reason": reason.word}
+    )
+
+
+def log_done(
+    request_id: str,
+    text_outcome: TextOutcome | None,
+    timings: RequestTimings,
+    scope: CompletionScope,
+    completions: Sequence[Completion],
+) -> None:
+    """Log the result in counts and times, never the text."""
+    _log.info(
+        "completion.done",
+        extra={
+            "request_id": request_id,
+            "scope": scope.value,
+            "candidates": len(completions),
+            "chars": len(completions[0].text) if completions else 0,
+            "dropped_by": text_outcome.dropped_by if text_outcome else "superseded",
+            "changed_by": ",".join(text_outcome.changed_by) if text_outcome else "",
+            "ttft_ms": None if timings.ttft_ms is None else round(timings.ttft_ms, 1),
+            "total_ms": round(timings.total_ms, 1),
+            "prompt_tokens": timings.prompt_tokens,
+            "cached_tokens": timings.cached_tokens,
+            "output_tokens": timings.output_tokens,
+        },
+    )

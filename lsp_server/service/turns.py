@@ -8,6 +8,7 @@ would be (`admission_rules`).
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 
 from lsp_server.config import AdmissionConfig
 from lsp_server.errors import OverloadedError, UserOverloadedError
@@ -28,7 +29,7 @@ class Turns:
     Args:
         config: The limits.
         running_limit: How many run at a time.
-        model: The model's name in metrics.
+        model: Returns the model's name in metrics.
         metrics: Receives load and step when they change.
     """
 
@@ -37,7 +38,7 @@ class Turns:
         config: AdmissionConfig,
         *,
         running_limit: int,
-        model: str,
+        model: Callable[[], str],
         metrics: Metrics,
     ) -> None:
         """Begin with nothing running and nothing waiting."""

@@ -15,9 +15,14 @@ from lsp_server.prompt.budget import plan_budget
     share=st.floats(0, 0.9),
     model_len=st.integers(128, 8192),
     output=st.integers(1, 64),
+    reduced=st.tuples(st.booleans(), st.booleans()),
 )
 def test_the_parts_fit_the_whole(
-    max_prompt: int, share: float, model_len: int, output: int
+    max_prompt: int,
+    share: float,
+    model_len: int,
+    output: int,
+    reduced: tuple[bool, bool],
 ) -> None:
     """Frame, code and output never exceed what the model or the user allows."""
     budget = plan_budget(
@@ -25,6 +30,8 @@ def test_the_parts_fit_the_whole(
         max_model_len=model_len,
         max_output_tokens=output,
         frame_tokens=4,
+        is_reduced=reduced[0],
+        is_suffix_first=reduced[1],
     )
     assert budget.code_tokens + 4 <= max_prompt
     assert budget.code_tokens + 4 + output <= model_len
@@ -41,3 +48,21 @@ def test_no_room_for_code_is_told() -> None:
             max_output_tokens=96,
             frame_tokens=4,
         )
+
+
+@pytest.mark.parametrize(
+    ("is_suffix_first", "suffix_tokens"), [(True, 250), (False, 125)]
+)
+def test_a_reduced_prompt_keeps_a_suffix_that_stands_in_front(
+    *, is_suffix_first: bool, suffix_tokens: int
+) -> None:
+    """Half of the code is left, and what the engine has cached of it stays the same."""
+    budget = plan_budget(
+        PromptConfig(max_prompt_tokens=1004),
+        max_model_len=2048,
+        max_output_tokens=48,
+        frame_tokens=4,
+        is_reduced=True,
+        is_suffix_first=is_suffix_first,
+    )
+    assert (500, suffix_tokens) == (budget.code_tokens, budget.suffix_tokens)

@@ -158,6 +158,22 @@ def test_typing_keeps_the_prompt(
     assert sum(steady) / len(steady) >= least
 
 
+def test_a_reduced_prompt_begins_as_the_full_one(
+    starter_tokenizer: FastTokenizer,
+) -> None:
+    """Where the suffix stands in front, the engine's cache has half of it already."""
+    prompts = builder(starter_tokenizer)
+    at = SOURCE.index("\n", 40_000) + 1
+    full, reduced = (
+        prompts.build(
+            snapshot(SOURCE, at), max_output_tokens=48, is_reduced=is_reduced
+        ).token_ids
+        for is_reduced in (False, True)
+    )
+    assert len(reduced) <= len(full) * 0.6
+    assert shared_blocks(full, reduced) > 0.4
+
+
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
 def test_every_family_renders_its_order(
     byte_level_tokenizer: MakeTokenizer, family: FimFamily

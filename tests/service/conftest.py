@@ -15,6 +15,7 @@ from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.service.completion import CompletionService
+from lsp_server.service.gate import Gate
 from lsp_server.values import Snapshot
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
@@ -43,6 +44,7 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
         die_after_requests: int = 0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         metrics: Metrics | None = None,
+        gate: Gate | None = None,
     ) -> tuple[CompletionService, ScriptedEngine]:
         engine = ScriptedEngine(
             Script(
@@ -69,6 +71,7 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
             config=config or CompletionConfig(),
             model="test-model",
             metrics=metrics,
+            gate=gate,
         )
         return service, engine
 

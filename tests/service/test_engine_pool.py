@@ -8,6 +8,7 @@ import pytest
 from news_listener import Listener
 
 from lsp_server.config import (
+    AdmissionConfig,
     CompletionConfig,
     Config,
     Device,
@@ -335,3 +336,23 @@ async def test_a_closed_pool_leases_nothing(pool: EnginePool) -> None:
     assert () == pool.hosts
     with pytest.raises(EngineDeadError, match="shut down"):
         pool.acquire(CONFIG)
+
+
+async def test_a_pool_is_drained_host_by_host_at_the_same_time() -> None:
+    """From then on no host is ready, and none takes a request."""
+    pool = EnginePool(
+        starter_of, max_engines=2, admission=AdmissionConfig(queue_length=7)
+    )
+    try:
+        leases = [pool.acquire(CONFIG), pool.acquire(OTHER)]
+        backends = [
+            (await connected(lease, config))[0]
+            for lease, config in zip(leases, (CONFIG, OTHER), strict=True)
+        ]
+        assert [7, 7] == [host.config.admission.queue_length for host in pool.hosts]
+        assert "1" == await answer(backends[0])
+        assert 0 == await pool.drain(20)
+        assert [False, False] == [host.ready for host in pool.hosts]
+        assert ["", ""] == [await answer(backend) for backend in backends]
+    finally:
+        await pool.close()
