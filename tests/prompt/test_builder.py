@@ -170,7 +170,7 @@ def test_a_reduced_prompt_begins_as_the_full_one(
         ).token_ids
         for is_reduced in (False, True)
     )
-    assert len(reduced) <= len(full) * 0.6
+    assert len(reduced) <= 520 < len(full) <= 1024
     assert shared_blocks(full, reduced) > 0.4
 
 
