@@ -36,6 +36,7 @@
     ├── CorpusError                 a training corpus cannot be built
     ├── TrainingError               a model cannot be trained
     ├── EvaluationError             a model cannot be measured
+    ├── DaemonError                 the daemon cannot be reached, started or trusted
     └── ClientError                 the headless client lost its server
         └── AnswerError             one request failed; the next may pass
 
@@ -50,6 +51,7 @@ __all__ = [
     "ClientError",
     "ConfigError",
     "CorpusError",
+    "DaemonError",
     "DeadlinePassedError",
     "DocumentError",
     "EngineDeadError",
@@ -273,6 +275,10 @@ class TrainingError(MidfillError):
 
 class EvaluationError(MidfillError):
     """A model cannot be measured: data, options or sandbox are wrong."""
+
+
+class DaemonError(MidfillError):
+    """The daemon cannot be reached, started or trusted."""
 
 
 class ClientError(MidfillError):

@@ -14,6 +14,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 
 from lsp_server.outcomes import RequestTimings
 from lsp_server.protocol.channel import Channel
+from lsp_server.protocol.connection_facts import ConnectionFacts, RequestCounts
 from lsp_server.protocol.extensions import (
     ACCEPTED_COMMAND,
     TIMINGS_METHOD,
@@ -66,6 +67,7 @@ class EditorConnection:
         self._status = Status(None)
         self._wants_timings = False
         self._options: object = None
+        self._client: types.ClientInfo | None = None
         self._watch: asyncio.Task[None] | None = None
         self._register_handlers()
 
@@ -108,6 +110,7 @@ class EditorConnection:
     def opened(self, params: types.InitializeParams) -> None:
         """Prepare the session of an editor that has just introduced itself."""
         self._options = params.initialization_options
+        self._client = params.client_info
         self._wants_timings = wants(params, "timings")
         self._status = Status(self._send_status if wants(params, "status") else None)
         window = params.capabilities.window
@@ -143,6 +146,19 @@ class EditorConnection:
         """End the connection; the first reason counts."""
         if not self._ended.done():
             self._ended.set_result(reason)
+
+    @property
+    def facts(self) -> ConnectionFacts:
+        """The connection as it is now."""
+        counts = self._session.counts if self._session else RequestCounts()
+        return ConnectionFacts(
+            editor=self._client.name if self._client else "",
+            version=(self._client.version or "") if self._client else "",
+            documents=len(self._protocol.documents.uris),
+            requests=counts.requests,
+            prompt_tokens=counts.prompt_tokens,
+            cached_tokens=counts.cached_tokens,
+        )
 
     @property
     def _opened(self) -> Session:

@@ -11,6 +11,7 @@ from pygls.exceptions import JsonRpcInternalError
 
 from lsp_server.errors import MidfillError
 from lsp_server.outcomes import CompletionResult, Reason, RequestTimings
+from lsp_server.protocol.connection_facts import RequestCounts
 from lsp_server.protocol.extensions import Acceptances, TracedRequest, trace_values
 from lsp_server.protocol.inline_completion import (
     CompletionRequest,
@@ -84,6 +85,7 @@ class Session:
         self._warn = warn
         self._send_timings = send_timings
         self._document_off = document_off
+        self.counts = RequestCounts()
         self._backend: Backend | None = None
         self._inflight: Inflight[CompletionResult] = Inflight()
         self._following: dict[str, tuple[Place, TypedAhead]] = {}
@@ -151,6 +153,7 @@ class Session:
             reason = reasons.CRASHED
             raise
         finally:
+            self.counts.count(result)
             shown = tuple(str(item.insert_text) for item in made)
             self._last = TracedRequest(
                 request=request, result=result, shown=shown, reason=reason

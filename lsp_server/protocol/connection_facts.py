@@ -1,0 +1,45 @@
+"""What is known of an editor's connection, for whoever looks after the process."""
+
+from dataclasses import dataclass
+
+from lsp_server.outcomes import CompletionResult
+
+__all__ = ["ConnectionFacts", "RequestCounts"]
+
+
+class RequestCounts:
+    """Counts a connection's requests, and the tokens of their prompts."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.requests = 0
+        self.prompt_tokens = 0
+        self.cached_tokens = 0
+
+    def count(self, result: CompletionResult | None) -> None:
+        """Count a request; None if it ended before it had a result."""
+        self.requests += 1
+        if result is not None and result.timings is not None:
+            self.prompt_tokens += result.timings.prompt_tokens
+            self.cached_tokens += result.timings.cached_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionFacts:
+    """A connection at one moment.
+
+    Attributes:
+        editor: The editor's name for itself; empty before it introduces itself.
+        version: The editor's version; empty where it does not say.
+        documents: Open documents.
+        requests: Requests for a completion until now.
+        prompt_tokens: Tokens of their prompts.
+        cached_tokens: How many of these the engine found in its prefix cache.
+    """
+
+    editor: str
+    version: str
+    documents: int
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
