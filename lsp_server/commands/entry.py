@@ -19,6 +19,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "serve": "serve an editor: the language server",
+    "daemon": "start, stop and watch the process that editors share an engine in",
     "complete": "complete at a place in a file, and print it",
     "demo": "complete at the marked cursors of the example files",
     "doctor": "check whether completion can work on this machine",

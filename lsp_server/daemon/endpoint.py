@@ -18,10 +18,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from lsp_server import __version__
 from lsp_server.errors import DaemonError
+
+if TYPE_CHECKING:
+    from asyncio.trsock import TransportSocket
 
 __all__ = ["Endpoint", "TcpAddress", "check_peer", "find_endpoint"]
 
@@ -116,7 +119,7 @@ def find_endpoint() -> Endpoint:
     return Endpoint(folder=_private_folder(), name=f"{__version__}-{_installation()}")
 
 
-def check_peer(connection: socket.socket) -> None:
+def check_peer(connection: "socket.socket | TransportSocket") -> None:
     """Check that the other end of a Unix socket is a process of this user.
 
     Raises:

@@ -11,6 +11,7 @@ __all__ = [
     "MODEL_NAME",
     "is_model_name",
     "locate",
+    "models_in",
     "pulled_models_folder",
     "shipped_models",
 ]
@@ -45,7 +46,7 @@ def locate(path_or_name: str, *, pulled: Path | None = None) -> Path:
         ModelNotFoundError: There is no such model or folder; the message lists the
             models that there are.
     """
-    known = _models_in(pulled) | shipped_models()
+    known = models_in(pulled) | shipped_models()
     if path_or_name in known:
         return known[path_or_name]
     what = "there is neither a shipped or pulled model nor a folder of this name"
@@ -70,7 +71,7 @@ def locate(path_or_name: str, *, pulled: Path | None = None) -> Path:
 
 def shipped_models() -> dict[str, Path]:
     """Return the folders of the models that are part of this installation, by name."""
-    return _models_in(DATA_FOLDER)
+    return models_in(DATA_FOLDER)
 
 
 def pulled_models_folder(setting: str) -> Path | None:
@@ -96,7 +97,7 @@ def is_model_name(name: str) -> bool:
     return re.fullmatch(MODEL_NAME, name) is not None
 
 
-def _models_in(folder: Path | None) -> dict[str, Path]:
+def models_in(folder: Path | None) -> dict[str, Path]:
     """Return the model folders in a folder, by name."""
     if folder is None:
         return {}

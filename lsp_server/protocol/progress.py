@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
+from lsp_server.errors import MidfillError
 from lsp_server.protocol.status import Status
 from lsp_server.values import EngineNews, EngineState
 
@@ -19,6 +20,7 @@ __all__ = [
     "EngineReporter",
     "NoProgress",
     "ProgressBar",
+    "failure_news",
 ]
 
 _log = logging.getLogger(__name__)
@@ -252,6 +254,15 @@ def failure_text(news: EngineNews) -> str:
     """Return the message for an engine that was given up, with what to do."""
     text = f"Midfill offers no completions: {news.what}."
     return f"{text} {sentence(news.remedy)}" if news.remedy else text
+
+
+def failure_news(error: Exception) -> EngineNews:
+    """Return the news of a backend that could not be made."""
+    if isinstance(error, MidfillError):
+        what, remedy = f"{error.subject}: {error.what}", error.remedy
+    else:
+        what, remedy = "an internal error", "see the server's log"
+    return EngineNews(state=EngineState.FAILED, what=what, remedy=remedy)
 
 
 def sentence(clause: str) -> str:

@@ -18,13 +18,12 @@ from lsp_server.protocol.inline_completion import (
     Place,
     items,
 )
-from lsp_server.protocol.progress import EngineReporter
+from lsp_server.protocol.progress import EngineReporter, failure_news
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend
 from lsp_server.service.inflight import Inflight
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.text import with_line_feeds
-from lsp_server.values import EngineNews, EngineState
 
 __all__ = ["Configurator", "DocumentSink", "Session", "TimingsSink"]
 
@@ -110,7 +109,7 @@ class Session:
             await self._backend.start(self._reporter)
         except Exception as error:  # noqa: BLE001 - the one guard of a session's start
             _log.exception("session.start_failed")
-            self._reporter.engine_changed(_failure(error))
+            self._reporter.engine_changed(failure_news(error))
 
     @property
     def enabled(self) -> bool:
@@ -154,9 +153,11 @@ class Session:
             raise
         finally:
             self.counts.count(result)
-            shown = tuple(str(item.insert_text) for item in made)
             self._last = TracedRequest(
-                request=request, result=result, shown=shown, reason=reason
+                request=request,
+                result=result,
+                shown=tuple(str(item.insert_text) for item in made),
+                reason=reason,
             )
         if made:
             for completion in result.completions[:1]:
@@ -249,15 +250,6 @@ class Session:
             if message not in self._warned:
                 self._warned.add(message)
                 self._warn(message)
-
-
-def _failure(error: Exception) -> EngineNews:
-    """Return the news of a backend that could not be made."""
-    if isinstance(error, MidfillError):
-        what, remedy = f"{error.subject}: {error.what}", error.remedy
-    else:
-        what, remedy = "an internal error", "see the server's log"
-    return EngineNews(state=EngineState.FAILED, what=what, remedy=remedy)
 
 
 async def _complete(

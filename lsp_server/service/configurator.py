@@ -1,10 +1,17 @@
 """Makes and changes the configuration of one editor's connection."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from lsp_server.config import Config, LogLevel
 from lsp_server.errors import ConfigError, ModelError
-from lsp_server.modelstore.locate import locate, pulled_models_folder
+from lsp_server.modelstore.locate import (
+    locate,
+    models_in,
+    pulled_models_folder,
+    shipped_models,
+)
 from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.service.backend import Backend
 from lsp_server.service.engine_host import ENGINE_SECTIONS, on_engine
@@ -12,9 +19,9 @@ from lsp_server.service.engine_pool import EnginePool, Lease
 from lsp_server.service.engine_start import EngineStarter, starter_of
 from lsp_server.service.local_backend import LocalBackend
 from lsp_server.setting_layers import Layer, changed_layer, editor_layer
-from lsp_server.settings import resolve, settle
+from lsp_server.settings import Resolved, resolve, settle
 
-__all__ = ["LayeredConfigurator", "context_tokens_of"]
+__all__ = ["LayeredConfigurator", "anchored", "context_tokens_of"]
 
 
 def _keep_log_level(_level: LogLevel) -> None:
@@ -30,6 +37,8 @@ class LayeredConfigurator:
             engine of the connection's own.
         user: Whose requests these are, for fairness between users.
         cache_salt: Only requests of the same salt share the engine's prefix cache.
+        folder: What relative paths in settings start from; None for this process's
+            working folder.
         set_log_level: Called with the level that the settings ask for, by a process
             that serves this one editor.
     """
@@ -41,6 +50,7 @@ class LayeredConfigurator:
         pool: EnginePool | None = None,
         user: str = "",
         cache_salt: str = "",
+        folder: Path | None = None,
         set_log_level: Callable[[LogLevel], None] = _keep_log_level,
     ) -> None:
         """Start without an editor."""
@@ -48,6 +58,7 @@ class LayeredConfigurator:
         self._pool = pool
         self._user = user
         self._cache_salt = cache_salt
+        self._folder = folder
         self._set_log_level = set_log_level
         self._backend: LocalBackend | None = None
         self._running = Config()
@@ -65,7 +76,7 @@ class LayeredConfigurator:
             EngineDeadError: The pool of engines was closed.
         """
         self._layers = [*self._layers, editor_layer(options)]
-        resolved = resolve(self._layers)
+        resolved = anchored(resolve(self._layers), self._folder)
         self._model_tokens = context_tokens_of(resolved.config)
         config, conflicts = settle(
             resolved.config, Config(), model_tokens=self._model_tokens
@@ -97,7 +108,7 @@ class LayeredConfigurator:
         layer = changed_layer(options)
         if layer is None:
             return []
-        resolved = resolve([*self._layers, layer])
+        resolved = anchored(resolve([*self._layers, layer]), self._folder)
         wanted, conflicts = settle(
             resolved.config, self._wanted, model_tokens=self._tokens(resolved.config)
         )
@@ -159,3 +170,29 @@ def context_tokens_of(config: Config) -> int | None:
         return load_manifest(folder).context_length
     except ModelError:
         return None
+
+
+def anchored(resolved: Resolved, folder: Path | None) -> Resolved:
+    """Return settings whose relative paths start from a folder.
+
+    A model's name stays one, as `locate` would read it there.
+
+    Args:
+        resolved: The settings.
+        folder: The folder; None to leave them as they are.
+    """
+    if folder is None:
+        return resolved
+    config = resolved.config
+    registry = config.registry
+    if registry.folder and not registry.folder.startswith("~"):
+        pulled = str(folder / registry.folder)
+        registry = dataclasses.replace(registry, folder=pulled)
+    model = config.model
+    path = folder / model.path
+    known = {**shipped_models(), **models_in(pulled_models_folder(registry.folder))}
+    is_folder = not model.path.startswith("~") and (path / "manifest.json").exists()
+    if model.path and model.path not in known and is_folder:
+        model = dataclasses.replace(model, path=str(path))
+    config = dataclasses.replace(config, registry=registry, model=model)
+    return dataclasses.replace(resolved, config=config)

@@ -1,0 +1,292 @@
+"""``midfill daemon``: start, stop, watch and read the log of the shared process."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from lsp_server.commands.terminal import positive, printable
+from lsp_server.daemon.dial import (
+    LOOK_EVERY_S,
+    Dialled,
+    Starting,
+    ask,
+    connect,
+    log_path,
+)
+from lsp_server.daemon.endpoint import Endpoint, find_endpoint
+from lsp_server.daemon.hello import Hello, Purpose
+from lsp_server.daemon.lock import DaemonLock, holder
+from lsp_server.daemon.status import DaemonStatus
+from lsp_server.errors import DaemonError
+
+__all__ = ["add_arguments", "run", "status_lines"]
+
+_STOP_TIMEOUT_S = 20.0
+_FOLLOW_EVERY_S = 0.2
+_MIB = 1 << 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    start = actions.add_parser("start", help="start the daemon, and load its engine")
+    start.add_argument(
+        "--foreground",
+        action="store_true",
+        help="be the daemon, and log to stderr: for containers and systemd",
+    )
+    start.add_argument(
+        "--log-file",
+        type=Path,
+        metavar="FILE",
+        help="with --foreground: log to a file, which is rotated",
+    )
+    # What `serve` starts has the lock already, and loads what its editor wants.
+    start.add_argument("--lock-fd", type=int, help=argparse.SUPPRESS)
+    start.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
+    actions.add_parser("stop", help="end the daemon and its engines")
+    restart = actions.add_parser("restart", help="stop it, and start it again")
+    for action in (start, restart):
+        action.add_argument(
+            "--config", type=Path, metavar="FILE", help="a TOML file with settings"
+        )
+    status = actions.add_parser("status", help="show engines, memory and editors")
+    status.add_argument("--json", action="store_true", help="print one JSON object")
+    logs = actions.add_parser("logs", help="show the log of a daemon in the background")
+    logs.add_argument(
+        *("-f", "--follow"), action="store_true", help="go on with what is added"
+    )
+    logs.add_argument(
+        *("-n", "--lines"),
+        type=positive,
+        default=50,
+        metavar="N",
+        help="show the last N lines (50)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is asked, and return the exit status."""
+    actions: Mapping[str, Callable[[argparse.Namespace], int]] = {
+        "start": _start,
+        "stop": _stop,
+        "restart": _restart,
+        "status": _status,
+        "logs": _logs,
+    }
+    return actions[arguments.action](arguments)
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    """Start the daemon, here or in the background."""
+    if not arguments.foreground:
+        return _start_in_background(find_endpoint(), arguments.config)
+    return _start_here(arguments)
+
+
+def _start_here(arguments: argparse.Namespace) -> NoReturn:
+    """Be the daemon."""
+    # Seconds of imports that no other action needs.
+    from lsp_server.daemon.run import run_daemon  # noqa: PLC0415
+
+    is_handed_on = arguments.lock_fd is not None
+    run_daemon(
+        config_file=arguments.config,
+        log_path=arguments.log_file,
+        lock_fd=arguments.lock_fd,
+        loads=arguments.load or not is_handed_on,
+    )
+
+
+def _start_in_background(endpoint: Endpoint, config_file: Path | None) -> int:
+    """Start a daemon, and wait until it listens."""
+    starting = Starting(endpoint, config_file=config_file, loads=True)
+    status = _status_of(starting.wait)
+    word = "started" if starting.has_started else "running already"
+    print(f"Midfill's daemon is {word}: process {status.process_id}.")
+    return 0
+
+
+def _stop(_arguments: argparse.Namespace) -> int:
+    """End the daemon."""
+    stopped = _end(find_endpoint(), Purpose.STOP)
+    print("Midfill's daemon is stopped." if stopped else "No daemon is running.")
+    return 0
+
+
+def _restart(arguments: argparse.Namespace) -> int:
+    """End the daemon if there is one, and start it."""
+    endpoint = find_endpoint()
+    _end(endpoint, Purpose.RESTART)
+    return _start_in_background(endpoint, arguments.config)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    """Show what the daemon says of itself."""
+    endpoint = find_endpoint()
+    dialled = connect(endpoint)
+    if dialled is None:
+        if arguments.json:
+            print(json.dumps({"running": False}))
+        else:
+            print("No daemon is running.")
+        return 1
+    status = _status_of(lambda: dialled)
+    if arguments.json:
+        print(json.dumps({"running": True, **status.values()}, indent=2))
+    else:
+        print(printable("\n".join(status_lines(status))))
+    return 0
+
+
+def status_lines(status: DaemonStatus) -> list[str]:
+    """Return the lines that show a daemon."""
+    lines = [
+        f"Midfill's daemon {status.version}: process {status.process_id}",
+        f"  up {_duration(status.uptime_s)}",
+        f"  listens on {status.address}",
+        f"  logs to {status.log or 'stderr'}",
+    ]
+    for engine in status.engines:
+        where = f" on {engine.device}" if engine.device else ""
+        what = f": {engine.what}" if engine.what else ""
+        lines.append(
+            f"  engine {engine.model}{where}: {engine.state}{what}, "
+            f"{_counted(engine.restarts, 'restart')}, "
+            f"{_counted(engine.connections, 'editor')}"
+        )
+    lines += [
+        f"  memory of {each.name} (process {each.process_id}): "
+        f"{each.memory_bytes / _MIB:.0f} MiB"
+        for each in status.processes
+    ]
+    for each in status.connections:
+        rate = each.cached_tokens / each.prompt_tokens if each.prompt_tokens else 0
+        editor = f"{each.editor or 'unknown editor'} {each.version}".rstrip()
+        lines.append(
+            f"  {each.name}: {editor}, {_counted(each.documents, 'document')}, "
+            f"{_counted(each.requests, 'request')}, {rate:.0%} of prompts cached, "
+            f"since {_duration(each.connected_s)}"
+        )
+    return lines
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    """Show the end of the log, and what is added to it."""
+    path = log_path(find_endpoint())
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        raise DaemonError(
+            "there is no log",
+            subject=str(path),
+            remedy="A daemon in the foreground logs to its stderr; another one has "
+            "not run yet",
+        ) from None
+    for line in lines[-arguments.lines :]:
+        print(printable(line))
+    if arguments.follow:
+        sys.stdout.flush()
+        for text in _added(path):
+            sys.stdout.write(printable(text))
+            sys.stdout.flush()
+    return 0
+
+
+def _added(path: Path) -> Iterator[str]:
+    """Yield what is added to a log, and to the one that takes its place; no end."""
+    while True:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            opened = os.fstat(file.fileno()).st_ino
+            file.seek(0, os.SEEK_END)
+            while True:
+                if text := file.read():
+                    yield text
+                    continue
+                time.sleep(_FOLLOW_EVERY_S)
+                if path.exists() and path.stat().st_ino != opened:
+                    break
+
+
+def _status_of(dial: Callable[[], Dialled]) -> DaemonStatus:
+    """Ask the daemon for its status.
+
+    Raises:
+        DaemonError: It cannot be reached, or answers something else.
+    """
+    answer = ask(dial(), lambda token: Hello(purpose=Purpose.STATUS, token=token))
+    try:
+        return DaemonStatus.from_values(answer.values)
+    except (TypeError, KeyError) as error:
+        raise DaemonError(
+            f"its status cannot be understood ({error})",
+            subject="the daemon",
+            remedy="Start it again with `midfill daemon restart`",
+        ) from error
+
+
+def _end(endpoint: Endpoint, purpose: Purpose) -> bool:
+    """End the daemon, by force if it does not answer; return whether there was one.
+
+    Raises:
+        DaemonError: It does not end.
+    """
+    process_id = holder(endpoint.lock_path)
+    dialled = connect(endpoint)
+    if dialled is not None:
+        try:
+            ask(dialled, lambda token: Hello(purpose=purpose, token=token))
+        except DaemonError:
+            _signal(process_id, signal.SIGTERM)
+    elif process_id is None:
+        return False
+    else:
+        _signal(process_id, signal.SIGTERM)
+    if not _is_free_in(endpoint.lock_path, _STOP_TIMEOUT_S):
+        _signal(process_id, signal.SIGKILL)
+        if not _is_free_in(endpoint.lock_path, 1.0):
+            raise DaemonError(
+                "it does not end", subject=f"process {process_id}", remedy="Kill it"
+            )
+    return True
+
+
+def _is_free_in(lock_path: Path, timeout_s: float) -> bool:
+    """Wait until the daemon's lock is free; return whether it is."""
+    until_s = time.monotonic() + timeout_s
+    while time.monotonic() < until_s:
+        lock = DaemonLock.take(lock_path)
+        if lock is not None:
+            lock.release()
+            return True
+        time.sleep(LOOK_EVERY_S)
+    return False
+
+
+def _signal(process_id: int | None, number: signal.Signals) -> None:
+    """Send a signal to the process that holds the lock, if it is known."""
+    if process_id is not None:
+        try:
+            os.kill(process_id, number)
+        except ProcessLookupError:
+            return
+
+
+def _counted(count: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in the two largest units."""
+    minutes, rest_s = divmod(int(seconds), 60)
+    hours, rest_min = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {rest_min} min"
+    return f"{rest_min} min {rest_s} s" if minutes else f"{rest_s} s"

@@ -1,0 +1,185 @@
+"""The daemon's process: its engines, the editors on it, and how it begins and ends."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from lsp_server import __version__
+from lsp_server.config import DaemonConfig, DaemonTransport
+from lsp_server.daemon.editors import EditorConnections
+from lsp_server.daemon.endpoint import Endpoint
+from lsp_server.daemon.hello import (
+    HELLO_TIMEOUT_S,
+    MAX_HELLO_BYTES,
+    Answer,
+    Hello,
+    Purpose,
+)
+from lsp_server.daemon.listener import Listener
+from lsp_server.daemon.log_file import LogFile
+from lsp_server.daemon.status import DaemonStatus
+from lsp_server.daemon.survey import engine_statuses, process_statuses
+from lsp_server.errors import DaemonError
+from lsp_server.service.engine_pool import EnginePool
+
+__all__ = ["Daemon"]
+
+_log = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_WATCH_EVERY_S = 1.0
+
+
+class Daemon:
+    """Serves every editor of this user, until it is stopped or idle for long.
+
+    Args:
+        config: The daemon's own settings.
+        endpoint: Where it listens; its lock is held by this process.
+        pool: The engines; closed at the end.
+        log_file: The log to rotate; None where somebody else looks after it.
+        log_name: The log's path, for people; empty for stderr.
+        on_end: Called when the end begins.
+    """
+
+    def __init__(
+        self,
+        config: DaemonConfig,
+        endpoint: Endpoint,
+        pool: EnginePool,
+        *,
+        log_file: LogFile | None = None,
+        log_name: str = "",
+        on_end: Callable[[], object],
+    ) -> None:
+        """Prepare; ``serve`` listens."""
+        self._config = config
+        self._pool = pool
+        self._log_file = log_file
+        self._log_name = log_name
+        self._on_end = on_end
+        self._began_s = time.monotonic()
+        self._editors = EditorConnections(pool)
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._listener = _listener_of(config, endpoint)
+
+    async def serve(self) -> None:
+        """Serve until the end, and end everything in order.
+
+        Raises:
+            DaemonError: It cannot listen.
+        """
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.stop, number.name)
+        try:
+            server = await asyncio.start_server(
+                self._welcome, sock=self._listener.socket, limit=MAX_HELLO_BYTES
+            )
+            watching = asyncio.create_task(self._watch_idle_and_log())
+            _log.info("daemon.ready", extra={"address": self._listener.address})
+            reason = await self._ended
+            _log.info("daemon.end", extra={"reason": reason})
+            self._on_end()
+            watching.cancel()
+            server.close()
+            # The file goes as well, so that nobody tries.
+            self._listener.close()
+            await self._editors.end(reason)
+        finally:
+            self._listener.close()
+            await self._pool.close()
+
+    def stop(self, reason: str) -> None:
+        """End the daemon in order; the first reason counts."""
+        if not self._ended.done():
+            self._ended.set_result(reason)
+
+    def status(self) -> DaemonStatus:
+        """Describe the daemon as it is now."""
+        return DaemonStatus(
+            version=__version__,
+            process_id=process_statuses()[0].process_id,
+            uptime_s=round(time.monotonic() - self._began_s, 1),
+            address=self._listener.address,
+            log=self._log_name,
+            idle_exit_s=self._config.idle_exit_s,
+            engines=engine_statuses(self._pool),
+            processes=process_statuses(),
+            connections=self._editors.statuses(),
+        )
+
+    async def _welcome(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Serve one client, from its hello to its end."""
+        try:
+            hello = await self._hello(reader, writer)
+            if hello is None:
+                return
+            if hello.purpose is Purpose.EDITOR:
+                writer.write(Answer().line())
+                await self._editors.serve(hello.origin, reader, writer)
+            elif hello.purpose is Purpose.STATUS:
+                await _answer(writer, Answer(values=self.status().values()))
+            else:
+                await _answer(writer, Answer())
+                self.stop(hello.purpose.value)
+        except Exception:  # noqa: BLE001 - one client must not bring down the others'
+            _log.exception("daemon.client_failed")
+        finally:
+            writer.close()
+
+    async def _hello(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Hello | None:
+        """Read a client's hello; None if it is not one to be served."""
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                line = await reader.readuntil(b"\n")
+        except (TimeoutError, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
+            _log.warning("daemon.no_hello")
+            return None
+        except OSError:
+            return None
+        try:
+            hello = Hello.read(line)
+            self._listener.admit(writer.get_extra_info("socket"), hello.token)
+        except DaemonError as error:
+            _log.warning("daemon.refused", extra={"what": error.what})
+            await _answer(writer, Answer(refusal=error.what))
+            return None
+        return hello
+
+    async def _watch_idle_and_log(self) -> None:
+        """End the daemon when it was idle for long, and rotate the log."""
+        while True:
+            await asyncio.sleep(_WATCH_EVERY_S)
+            idle_exit_s = self._config.idle_exit_s
+            if idle_exit_s and self._editors.idle_s() >= idle_exit_s:
+                self.stop("idle")
+            if self._log_file is not None:
+                with suppress(OSError):
+                    self._log_file.rotate()
+
+
+def _listener_of(config: DaemonConfig, endpoint: Endpoint) -> Listener:
+    """Listen as the settings ask, or as the system can.
+
+    Raises:
+        DaemonError: It cannot listen.
+    """
+    if config.transport is DaemonTransport.UNIX and endpoint.has_unix:
+        return Listener.open_unix(endpoint)
+    return Listener.open_tcp(endpoint)
+
+
+async def _answer(writer: asyncio.StreamWriter, answer: Answer) -> None:
+    """Send an answer that is all."""
+    writer.write(answer.line())
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(HELLO_TIMEOUT_S):
+            await writer.drain()

@@ -1,0 +1,105 @@
+"""Runs the daemon in this process: settings, lock, log, engines."""
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from lsp_server.config import Config
+from lsp_server.daemon.endpoint import Endpoint, find_endpoint
+from lsp_server.daemon.lock import DaemonLock, holder
+from lsp_server.daemon.log_file import LogFile
+from lsp_server.daemon.process import Daemon
+from lsp_server.errors import DaemonError
+from lsp_server.protocol import watchdog
+from lsp_server.service.engine_pool import EnginePool
+from lsp_server.service.engine_start import starter_of
+from lsp_server.setting_layers import server_layers
+from lsp_server.settings import resolve
+from lsp_server.telemetry import configure_logging
+
+__all__ = ["run_daemon"]
+
+_log = logging.getLogger(__name__)
+
+_END_DEADLINE_S = 15.0
+"""What has not ended by then is killed."""
+
+
+def run_daemon(
+    *,
+    config_file: Path | None,
+    log_path: Path | None,
+    lock_fd: int | None,
+    loads: bool,
+) -> NoReturn:
+    """Be the daemon until it is stopped, and end the process.
+
+    Args:
+        config_file: The TOML file with the daemon's settings; None for the user's.
+        log_path: The file for the log; None for stderr.
+        lock_fd: The lock that the starting process has handed on; None to take it.
+        loads: Whether an engine is loaded at once, with the settings of this process.
+
+    Raises:
+        DaemonError: Another process is the daemon, or it cannot listen.
+        OSError: The log cannot be written.
+    """
+    endpoint = find_endpoint()
+    lock = _lock(endpoint, lock_fd)
+    lock.hold()
+    log_file = LogFile(log_path) if log_path else None
+    if log_file is not None:
+        log_file.open()
+    resolved = resolve(server_layers(config_file))
+    configure_logging(resolved.config.log.level, sys.stderr)
+    for problem in resolved.problems:
+        _log.warning("daemon.setting", extra={"problem": str(problem)})
+    asyncio.run(_serve(resolved.config, endpoint, log_file, log_path, loads=loads))
+    # Not by way of the interpreter's own end, which waits for threads.
+    logging.shutdown()
+    os._exit(0)
+
+
+async def _serve(
+    config: Config,
+    endpoint: Endpoint,
+    log_file: LogFile | None,
+    log_path: Path | None,
+    *,
+    loads: bool,
+) -> None:
+    """Serve until the end."""
+    pool = EnginePool(starter_of, max_engines=config.daemon.max_engines)
+    daemon = Daemon(
+        config.daemon,
+        endpoint,
+        pool,
+        log_file=log_file,
+        log_name=str(log_path or ""),
+        on_end=lambda: watchdog.arm(0, deadline_s=_END_DEADLINE_S),
+    )
+    if loads:
+        # It runs on without an editor, and goes to the first that fits.
+        pool.acquire(config).release()
+    await daemon.serve()
+
+
+def _lock(endpoint: Endpoint, handed_on: int | None) -> DaemonLock:
+    """Return the daemon's lock.
+
+    Raises:
+        DaemonError: Another process holds it.
+    """
+    if handed_on is not None:
+        return DaemonLock.adopt(handed_on)
+    lock = DaemonLock.take(endpoint.lock_path)
+    if lock is None:
+        raise DaemonError(
+            f"process {holder(endpoint.lock_path) or 'unknown'} is the daemon already",
+            subject=str(endpoint.lock_path),
+            remedy="End it with `midfill daemon stop`",
+        )
+    return lock
