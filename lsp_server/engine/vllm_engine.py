@@ -139,7 +139,7 @@ class VllmEngine:
             EngineDeadError: The engine is gone.
         """
         self._check_open(request)
-        self._check_tokens(request)
+        self._check_request(request)
         finished, is_first = False, True
         self._active.add(request.request_id)
         try:
@@ -148,6 +148,7 @@ class VllmEngine:
                     _engine_input(request),
                     _sampling_params(request),
                     request.request_id,
+                    priority=request.priority.value,
                 )
                 async with contextlib.aclosing(outputs):
                     async for output in outputs:
@@ -171,20 +172,25 @@ class VllmEngine:
                 remedy="start another one",
             )
 
-    def _check_tokens(self, request: GenerationRequest) -> None:
-        """Refuse tokens that the model does not have.
+    def _check_request(self, request: GenerationRequest) -> None:
+        """Refuse an id that is in flight, and tokens that the model does not have.
 
-        vLLM checks them only if it has a tokenizer. Unchecked, they fail in the model's
-        embedding, and the whole engine dies.
+        vLLM would abort both requests of one id together. It checks tokens only if it
+        has a tokenizer; unchecked, they fail in the model's embedding, and the whole
+        engine dies.
         """
         size = self._vocabulary_size
         unknown = next((t for t in request.token_ids if not 0 <= t < size), None)
-        if unknown is not None:
-            raise RequestRejectedError(
-                f"token {unknown} is not one of the model's {size}",
-                subject=f"request {request.request_id}",
-                remedy="check that the tokenizer is the model's own",
-            )
+        what = remedy = ""
+        if request.request_id in self._active:
+            what = "a request of this id is in flight"
+            remedy = "give each request an id of its own"
+        elif unknown is not None:
+            what = f"token {unknown} is not one of the model's {size}"
+            remedy = "check that the tokenizer is the model's own"
+        if what:
+            subject = f"request {request.request_id}"
+            raise RequestRejectedError(what, subject=subject, remedy=remedy)
 
     async def abort(self, request_id: str) -> None:
         """End a request in the engine; an unknown or finished one is ignored."""
@@ -239,7 +245,7 @@ class VllmEngine:
 def _engine_input(request: GenerationRequest) -> "TokensInput":
     from vllm.inputs import tokens_input
 
-    return tokens_input(list(request.token_ids))
+    return tokens_input(list(request.token_ids), cache_salt=request.cache_salt or None)
 
 
 def _sampling_params(request: GenerationRequest) -> "SamplingParams":

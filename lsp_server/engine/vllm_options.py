@@ -91,6 +91,7 @@ class VllmOptions:
     performance_mode: str
     max_cudagraph_capture_size: int | None
     distributed_executor_backend: str | None
+    scheduling_policy: str
 
 
 def choose_options(
@@ -144,6 +145,8 @@ def choose_options(
         distributed_executor_backend=(
             _EXECUTOR if config.tensor_parallel_size == 1 else None
         ),
+        # What a user waits for goes before what may be of use later.
+        scheduling_policy="priority",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lsp_server.config import EngineConfig
 from lsp_server.engine.launch import child_processes
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.errors import EngineDeadError, RequestRejectedError
@@ -19,6 +20,7 @@ from lsp_server.values import (
     EngineState,
     FinishReason,
     GenerationRequest,
+    Priority,
     Snapshot,
     TokenDelta,
 )
@@ -232,6 +234,60 @@ async def test_abort_ends_a_generation(vllm_engine: VllmEngine) -> None:
     assert FinishReason.ABORT is reason
     assert 8 == len((await undisturbed)[0])
     assert await nothing_left(vllm_engine)
+
+
+async def test_only_requests_of_one_salt_share_the_cache(
+    vllm_engine: VllmEngine,
+) -> None:
+    """Nobody can time whether another has asked for the same; the text is the same."""
+    assert await vllm_engine.reset_prefix_cache()
+    prompt = range(2000, 2000 + 3 * BLOCK_TOKENS)
+    answers = [
+        (await deltas_of(vllm_engine, dataclasses.replace(each, cache_salt=salt)))[-1]
+        for salt in ("", "one", "other", "one", "")
+        for each in [request(prompt, max_tokens=1)]
+    ]
+    hit = 2 * BLOCK_TOKENS
+    assert [0, 0, 0, hit, hit] == [each.num_cached_tokens for each in answers]
+    assert 1 == len({each.token_ids for each in answers})
+
+
+async def test_the_urgent_goes_before_what_came_earlier(
+    vllm_engine: VllmEngine,
+) -> None:
+    """When as many run as may, an explicit request gets the next place."""
+    began: list[str] = []
+
+    async def run(wanted: GenerationRequest) -> None:
+        async with contextlib.aclosing(vllm_engine.generate(wanted)) as deltas:
+            async for _ in deltas:
+                if wanted.request_id not in began:
+                    began.append(wanted.request_id)
+
+    seats = EngineConfig().max_num_seqs
+    running = [request(max_tokens=60 + 4 * seat) for seat in range(seats)]
+    waiting = [
+        dataclasses.replace(request(max_tokens=2), priority=priority)
+        for priority in (Priority.PREWARM, Priority.SPECULATIVE, Priority.EXPLICIT)
+    ]
+    async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+        for each in running:
+            group.create_task(run(each))
+        while len(began) < seats:  # noqa: ASYNC110 - a list has no event
+            await asyncio.sleep(0.01)
+        for each in waiting:
+            group.create_task(run(each))
+    assert [each.request_id for each in reversed(waiting)] == began[seats:]
+
+
+async def test_an_id_in_flight_is_refused(vllm_engine: VllmEngine) -> None:
+    """vLLM would abort both; so the second one fails, and the first one goes on."""
+    wanted = request(max_tokens=8)
+    first = asyncio.create_task(tokens_of(vllm_engine, wanted))
+    await asyncio.sleep(0)
+    with pytest.raises(RequestRejectedError, match="in flight"):
+        await tokens_of(vllm_engine, wanted)
+    assert 8 == len((await first)[0])
 
 
 @pytest.mark.parametrize(
