@@ -116,6 +116,8 @@ class EngineConfig:
         seed: Seed of the sampler.
         start_timeout_s: After this many seconds a start counts as failed.
         max_restarts: Restarts in a row before the engine is given up.
+        canary_interval_s: vLLM that nobody has asked for so many seconds generates one
+            token, so that a hang is noticed before somebody waits; 0 turns that off.
     """
 
     kind: EngineKind = EngineKind.VLLM
@@ -132,6 +134,7 @@ class EngineConfig:
     seed: Count = 0
     start_timeout_s: Positive = 600
     max_restarts: Count = 5
+    canary_interval_s: Count = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,12 @@
-"""Decides when an engine counts as hung, and how often it is started again."""
+"""Says when an engine counts as hung, and how often it is started again."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from lsp_server.config import EngineConfig
+from lsp_server.config import EngineConfig, EngineKind
 from lsp_server.errors import ConfigError, EngineStartError, ModelError
 
-__all__ = ["RestartPolicy", "StallClock"]
-
-#: A process that uses less of a core than this is not computing.
-_IDLE_SHARE = 0.05
+__all__ = ["RestartPolicy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +26,10 @@ class RestartPolicy:
             long while it used no processor time.
         stall_timeout_s: An engine counts as hung after a token has been overdue for
             this long, even if it computes; a long prompt on a slow machine takes time.
+        gpu_stall_timeout_s: The same for an engine on a GPU, which no prompt keeps
+            busy for long, but whose process spins while it waits for a hung GPU.
+        canary_interval_s: An engine that nobody asks for this long generates one token
+            for the supervisor; 0 is never.
     """
 
     start_timeout_s: float = 600.0
@@ -41,12 +40,18 @@ class RestartPolicy:
     probe_after_s: float = 2.0
     idle_timeout_s: float = 8.0
     stall_timeout_s: float = 60.0
+    gpu_stall_timeout_s: float = 12.0
+    canary_interval_s: float = 0.0
 
     @classmethod
     def from_config(cls, config: EngineConfig) -> Self:
         """Return the policy with the user's settings, and defaults for the rest."""
+        is_vllm = config.kind is EngineKind.VLLM
         return cls(
-            start_timeout_s=config.start_timeout_s, max_restarts=config.max_restarts
+            start_timeout_s=config.start_timeout_s,
+            max_restarts=config.max_restarts,
+            # A scripted engine counts its requests, and plays its part to each.
+            canary_interval_s=config.canary_interval_s if is_vllm else 0.0,
         )
 
     def delay_s(self, restarts: int) -> float:
@@ -67,57 +72,3 @@ class RestartPolicy:
         if isinstance(error, EngineStartError):
             return error.lasting and not was_ready
         return isinstance(error, ModelError | ConfigError)
-
-
-class StallClock:
-    """Measures for how long a token has been overdue.
-
-    The time runs from the first request after a token until the next token. It goes on
-    when a request is cancelled or times out, so that a hang is noticed even if every
-    request ends before the limit.
-
-    Args:
-        now_s: A clock, in seconds.
-    """
-
-    def __init__(self, *, now_s: Callable[[], float] = time.monotonic) -> None:
-        """Start with no token overdue."""
-        self._now_s = now_s
-        self._waiting_since_s: float | None = None
-        self._cpu_s: float | None = None
-        self._noted_at_s = self._worked_at_s = now_s()
-
-    def note_request(self) -> None:
-        """Note that a request was sent to the engine."""
-        if self._waiting_since_s is None:
-            self._waiting_since_s = self._now_s()
-
-    def note_token(self, *, others_wait: bool) -> None:
-        """Note that a token arrived, and whether other requests still wait."""
-        self._waiting_since_s = self._now_s() if others_wait else None
-
-    def note_cpu_time(self, cpu_s: float | None) -> None:
-        """Note how much processor time the engine has used in all, in seconds."""
-        now_s = self._now_s()
-        if cpu_s is not None and self._cpu_s is not None:
-            share = (cpu_s - self._cpu_s) / max(now_s - self._noted_at_s, 1e-3)
-            if share > _IDLE_SHARE:
-                self._worked_at_s = now_s
-        self._cpu_s, self._noted_at_s = cpu_s, now_s
-
-    @property
-    def overdue_s(self) -> float:
-        """For how long a token has been overdue, in seconds; 0 where none is."""
-        if self._waiting_since_s is None:
-            return 0.0
-        return self._now_s() - self._waiting_since_s
-
-    def is_hung(self, policy: RestartPolicy) -> bool:
-        """Return whether a token has been overdue for longer than the policy allows."""
-        if self._waiting_since_s is None:
-            return False
-        idle_since_s = max(self._waiting_since_s, self._worked_at_s)
-        return (
-            self._now_s() - idle_since_s > policy.idle_timeout_s
-            or self.overdue_s > policy.stall_timeout_s
-        )

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import NoReturn
 
 from lsp_server.engine.base import Engine, Listener, Start
-from lsp_server.engine.restart_policy import RestartPolicy, StallClock
+from lsp_server.engine.hang_watch import CANARY, HangWatch
+from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.vllm_errors import explain
 from lsp_server.errors import EngineDeadError, EngineStartError, MidfillError
 from lsp_server.values import (
@@ -22,9 +23,6 @@ from lsp_server.values import (
 __all__ = ["EngineSupervisor"]
 
 logger = logging.getLogger(__name__)
-
-#: Sent to an engine when a token is overdue, to see whether it still generates.
-_PROBE = GenerationRequest(request_id="engine-probe", token_ids=(0, 0), max_tokens=1)
 
 
 class EngineSupervisor:
@@ -59,7 +57,7 @@ class EngineSupervisor:
         self._task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._restart_wanted = asyncio.Event()
-        self._clock = StallClock()
+        self._hangs = self._watch_for_hangs("")
         self._restarts = 0
         self._total_restarts = 0
         self._in_flight = 0
@@ -109,14 +107,14 @@ class EngineSupervisor:
         """
         engine = self._ready_engine(f"request {request.request_id}")
         waiting = True
+        self._hangs.note_request(request, others_wait=self._in_flight > 0)
         self._in_flight += 1
-        self._clock.note_request()
         try:
             async with contextlib.aclosing(engine.generate(request)) as deltas:
                 async for delta in deltas:
                     if delta.token_ids or delta.finish_reason is not None:
                         waiting = False
-                        self._clock.note_token(others_wait=self._in_flight > 1)
+                        self._hangs.note_token(others_wait=self._in_flight > 1)
                     yield delta
         except EngineDeadError:
             waiting = True
@@ -125,7 +123,7 @@ class EngineSupervisor:
             raise
         finally:
             self._in_flight -= 1
-            if not waiting:
+            if not waiting and request is not CANARY:
                 # A token came, and the engine did not die of the request.
                 self._restarts = 0
 
@@ -249,7 +247,7 @@ class EngineSupervisor:
         try:
             self._ended.clear()
             self._restart_wanted.clear()
-            self._clock = StallClock()
+            self._hangs = self._watch_for_hangs(engine.info.device)
             self._engine = self._latest = engine
             self._announce(EngineState.READY, "the engine is ready")
             await self._watch(engine)
@@ -268,33 +266,32 @@ class EngineSupervisor:
         Raises:
             EngineDeadError: The engine died or hangs, or the user wants a restart.
         """
-        probe: asyncio.Task[None] | None = None
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._policy.watch_interval_s):
                         await self._ended.wait()
                 health = await engine.health()
-                self._clock.note_cpu_time(health.cpu_s)
+                what = self._hangs.check(health)
                 if self._ended.is_set() or health.state is not EngineState.READY:
                     what = health.detail or "the engine process ended"
-                elif self._clock.is_hung(self._policy):
-                    what = f"the engine hung for {self._clock.overdue_s:.0f} s"
-                else:
-                    late = self._clock.overdue_s > self._policy.probe_after_s
-                    if late and (probe is None or probe.done()):
-                        probe = asyncio.create_task(self._probe())
-                    continue
-                raise EngineDeadError(
-                    what, subject="engine", remedy="it is started again by itself"
-                )
+                if what:
+                    raise EngineDeadError(
+                        what, subject="engine", remedy="it is started again by itself"
+                    )
         finally:
-            if probe is not None:
-                probe.cancel()
+            self._hangs.close()
 
-    async def _probe(self) -> None:
-        """Request a token; errors are ignored, as only the clock matters."""
-        with contextlib.suppress(MidfillError):
-            async with contextlib.aclosing(self.generate(_PROBE)) as deltas:
-                async for _ in deltas:
-                    pass
+    def _watch_for_hangs(self, device: str) -> HangWatch:
+        """Return the watch of an engine on a device."""
+        return HangWatch(self._policy, self._send_canary, device=device)
+
+    async def _send_canary(self) -> None:
+        """Have the engine generate a token for nobody.
+
+        Raises:
+            EngineError: It could not.
+        """
+        async with contextlib.aclosing(self.generate(CANARY)) as deltas:
+            async for _ in deltas:
+                pass

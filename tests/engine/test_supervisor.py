@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from lsp_server.config import EngineConfig
+from lsp_server.config import EngineConfig, EngineKind
 from lsp_server.engine.base import Engine, ReportProgress
-from lsp_server.engine.restart_policy import RestartPolicy, StallClock
+from lsp_server.engine.hang_watch import CANARY
+from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.errors import (
@@ -367,38 +369,41 @@ async def test_a_request_that_was_taken_back_is_no_hang(heard: Heard) -> None:
     supervisor.begin()
     await heard.until(EngineState.READY)
     stream = supervisor.generate(REQUEST)
-    supervisor._clock.note_request()  # a request that is gone before its first token
+    # A request that is gone before its first token.
+    supervisor._hangs._clock.note_request()
     await stream.aclose()
     async with asyncio.timeout(5):
-        while supervisor._clock.overdue_s or not engine.requests:  # noqa: ASYNC110 - a debt tells nobody
+        while supervisor._hangs._clock.overdue_s or not engine.requests:  # noqa: ASYNC110 - a debt tells nobody
             await asyncio.sleep(0)
     assert ["engine-probe"] == [r.request_id for r in engine.requests]
     assert [EngineState.STARTING, EngineState.READY] == heard.states
     await supervisor.close()
 
 
-def test_an_engine_that_computes_is_not_hung_so_soon() -> None:
-    """A long prompt on a slow CPU takes its time; without work it counts as hung."""
-    now = [0.0]
-    policy = RestartPolicy(idle_timeout_s=8.0, stall_timeout_s=60.0)
-    clock = StallClock(now_s=lambda: now[0])
-    clock.note_request()
-    for second in range(1, 61):
-        now[0] = float(second)
-        clock.note_cpu_time(second * 0.5)
-        assert not clock.is_hung(policy)
-    now[0] = 61.0
-    assert clock.is_hung(policy)
-    clock.note_token(others_wait=True)
-    for second in range(62, 70):
-        now[0] = float(second)
-        clock.note_cpu_time(30.0 + (second - 61) * 0.01)
-        assert not clock.is_hung(policy)
-    now[0] = 70.0
-    clock.note_cpu_time(30.1)
-    assert clock.is_hung(policy)
-    clock.note_token(others_wait=False)
-    assert not clock.is_hung(policy)
+async def test_a_hang_is_noticed_while_nobody_asks(
+    supervise: Supervise, heard: Heard
+) -> None:
+    """The supervisor asks a quiet engine by itself."""
+    hung = Script(answer_ids=(7, 8), token_delay_ms=3_600_000)
+    policy = RestartPolicy(
+        watch_interval_s=0.005, idle_timeout_s=0.05, canary_interval_s=0.02
+    )
+    starter = Starter(hung, SCRIPT)
+    supervise(starter, policy)
+    await heard.until(EngineState.READY, times=2)
+    assert any("hung" in news.what for news in heard.news)
+    assert CANARY in starter.engines[0].requests
+
+
+async def test_canaries_do_not_hide_a_crash_loop(
+    supervise: Supervise, heard: Heard
+) -> None:
+    """An engine that dies of every request is given up, though it answers canaries."""
+    starter = Starter(Script(answer_ids=(7, 8), die_after_requests=3))
+    policy = dataclasses.replace(FAST, canary_interval_s=0.001)
+    supervise(starter, policy)
+    await heard.until(EngineState.FAILED)
+    assert 3 == starter.starts
 
 
 async def test_a_crash_loop_ends(supervise: Supervise, heard: Heard) -> None:
@@ -504,6 +509,10 @@ async def test_abort_and_closing_reach_the_engine(
 
 
 def test_the_policy_comes_from_the_settings() -> None:
-    """The two settings of the user are taken over."""
-    policy = RestartPolicy.from_config(EngineConfig(start_timeout_s=9, max_restarts=3))
+    """The settings of the user are taken over; a scripted engine gets no canary."""
+    config = EngineConfig(start_timeout_s=9, max_restarts=3, canary_interval_s=7)
+    policy = RestartPolicy.from_config(config)
     assert (9, 3) == (policy.start_timeout_s, policy.max_restarts)
+    assert 7 == policy.canary_interval_s
+    scripted = dataclasses.replace(config, kind=EngineKind.SCRIPTED)
+    assert 0 == RestartPolicy.from_config(scripted).canary_interval_s
