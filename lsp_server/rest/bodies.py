@@ -1,0 +1,231 @@
+"""What clients send, with a limit on every number, text and list.
+
+Parameters that Midfill cannot honour are refused where they ask for something, with
+what to do instead. Unknown ones are ignored, as OpenAI-compatible servers do.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+__all__ = [
+    "ChatBody",
+    "CompletionBody",
+    "ContentPart",
+    "ExtraFile",
+    "InfillBody",
+    "Message",
+    "StreamOptions",
+]
+
+_MOST_STOPS = 16
+_MOST_PROMPTS = 16
+_MOST_FILES = 256
+_MOST_MESSAGES = 256
+_MOST_TOKENS = 1_000_000
+"""More is a mistake or an attack, whatever the model."""
+
+_MOST_CHARS = 8_000_000
+_LARGEST_SEED = 2**63 - 1
+
+
+def _refuse_unless_empty(remedy: str) -> AfterValidator:
+    """Return a validator that lets only what asks for nothing pass."""
+
+    def check(value: object) -> object:
+        if value in (None, False, 0, "", [], {}, "none", {"type": "text"}):
+            return value
+        raise PydanticCustomError(
+            "unsupported_parameter",
+            "this server does not do it; {remedy}",
+            {"remedy": remedy},
+        )
+
+    return AfterValidator(check)
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+_Stop: TypeAlias = Annotated[str, Field(min_length=1, max_length=256)]
+Stops: TypeAlias = Annotated[
+    list[_Stop] | None,
+    BeforeValidator(_as_list),
+    Field(
+        max_length=_MOST_STOPS, description="Up to 16 strings; the text ends before."
+    ),
+]
+MaxTokens: TypeAlias = Annotated[int | None, Field(ge=1, le=_MOST_TOKENS)]
+Temperature: TypeAlias = Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)]
+TopP: TypeAlias = Annotated[float | None, Field(gt=0, le=1, allow_inf_nan=False)]
+Seed: TypeAlias = Annotated[int | None, Field(ge=-_LARGEST_SEED - 1, le=_LARGEST_SEED)]
+Count: TypeAlias = Annotated[int | None, Field(ge=1, le=16)]
+Name: TypeAlias = Annotated[str | None, Field(max_length=256)]
+_Text: TypeAlias = Annotated[str, Field(max_length=_MOST_CHARS)]
+_Tokens: TypeAlias = Annotated[
+    list[Annotated[int, Field(strict=True, ge=0)]],
+    Field(min_length=1, max_length=_MOST_TOKENS),
+]
+_Texts: TypeAlias = Annotated[list[_Text], Field(max_length=_MOST_PROMPTS)]
+_TokenLists: TypeAlias = Annotated[list[_Tokens], Field(max_length=_MOST_PROMPTS)]
+_LEAVE_OUT = _refuse_unless_empty("leave it out")
+_PLAIN = _refuse_unless_empty("leave it out, and check the answer's form yourself")
+_Unsupported: TypeAlias = Annotated[object, _LEAVE_OUT]
+_Structured: TypeAlias = Annotated[object, _PLAIN]
+_Template: TypeAlias = Annotated[
+    object,
+    _refuse_unless_empty("leave it out; the server's owner sets rest.chat_template"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOptions:
+    """How a stream is sent."""
+
+    include_usage: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    """Parameters of other servers that change what a model may write."""
+
+    logit_bias: _Unsupported = None
+    frequency_penalty: _Unsupported = None
+    presence_penalty: _Unsupported = None
+    prompt_embeds: _Unsupported = None
+    use_beam_search: _Unsupported = None
+    logits_processors: _Unsupported = None
+    response_format: _Structured = None
+    structured_outputs: _Structured = None
+    guided_json: _Structured = None
+    guided_regex: _Structured = None
+    guided_choice: _Structured = None
+    guided_grammar: _Structured = None
+    grammar: _Structured = None
+    json_schema: _Structured = None
+    chat_template: _Template = None
+    chat_template_kwargs: _Template = None
+    lora: _Unsupported = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionBody(_Refused):
+    """A request for completions, as OpenAI has it; with ``suffix``, it fills a gap."""
+
+    model: Name = None
+    prompt: Annotated[
+        str | _Tokens | _Texts | _TokenLists,
+        Field(
+            max_length=_MOST_CHARS,
+            description="The code left of the cursor. With `raw`, a rendered prompt.",
+        ),
+    ]
+    suffix: Annotated[
+        str | None,
+        Field(max_length=_MOST_CHARS, description="The code right of the cursor."),
+    ] = None
+    raw: Annotated[
+        bool | None,
+        Field(description="Whether control tokens named in the prompt count as such."),
+    ] = None
+    max_tokens: MaxTokens = None
+    temperature: Temperature = None
+    top_p: TopP = None
+    seed: Seed = None
+    n: Count = None
+    best_of: Count = None
+    stop: Stops = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    echo: bool | None = None
+    logprobs: _Unsupported = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentPart:
+    """A part of a message; only text is taken."""
+
+    type: Literal["text"]
+    text: _Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message of a chat."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: _Text | Annotated[list[ContentPart], Field(max_length=_MOST_MESSAGES)]
+
+    @property
+    def text(self) -> str:
+        """The text of all parts."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text for part in self.content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatBody(_Refused):
+    """A request for the next message of a chat, as OpenAI has it."""
+
+    model: Name = None
+    messages: Annotated[list[Message], Field(min_length=1, max_length=_MOST_MESSAGES)]
+    max_tokens: Annotated[
+        int | None, Field(ge=-1, le=_MOST_TOKENS, description="-1 is the most.")
+    ] = None
+    max_completion_tokens: MaxTokens = None
+    temperature: Temperature = None
+    top_p: TopP = None
+    seed: Seed = None
+    n: Count = None
+    stop: Stops = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    logprobs: _Unsupported = None
+    top_logprobs: _Unsupported = None
+    tools: _Unsupported = None
+    tool_choice: _Unsupported = None
+    functions: _Unsupported = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraFile:
+    """A piece of another file."""
+
+    text: _Text
+    filename: Annotated[str | None, Field(max_length=4096)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfillBody:
+    """A request to fill a gap, as llama.cpp has it.
+
+    What selects among samplers, slots and caches of llama.cpp is ignored.
+    """
+
+    input_prefix: _Text = ""
+    input_suffix: _Text = ""
+    input_extra: Annotated[list[ExtraFile] | None, Field(max_length=_MOST_FILES)] = (
+        field(default=None)
+    )
+    prompt: _Text = ""
+    n_predict: Annotated[int | None, Field(ge=-2, le=_MOST_TOKENS)] = None
+    t_max_predict_ms: Annotated[int | None, Field(le=3_600_000)] = None
+    n_indent: Annotated[int | None, Field(ge=0, le=10_000)] = None
+    temperature: Annotated[float | None, Field(le=2, allow_inf_nan=False)] = None
+    top_p: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)] = None
+    seed: Seed = None
+    stop: Stops = None
+    stream: bool | None = None
+    response_fields: Annotated[
+        list[Annotated[str, Field(max_length=64)]] | None, Field(max_length=64)
+    ] = None
+    model: Name = None
+    n_probs: _Unsupported = None
+    logit_bias: _Unsupported = None
+    grammar: _Structured = None
+    json_schema: _Structured = None
+    lora: _Unsupported = None

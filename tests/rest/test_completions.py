@@ -1,0 +1,188 @@
+"""``/v1/completions`` through the official client and a real HTTP server."""
+
+from collections.abc import Mapping
+
+import openai
+import pytest
+from rest_server import Serve
+
+from lsp_server.config import ScriptConfig
+from lsp_server.values import Priority
+
+FIM = "<|fim_prefix|><|fim_suffix|>\nrest<|fim_middle|>head"
+MODEL = "midfill-starter-88m"
+TEXT = "total = 1\nother = 2\n"
+
+
+async def test_a_suffix_makes_a_fim_prompt(serve: Serve) -> None:
+    """The same prompt is filled with a suffix, and continued without."""
+    async with serve(TEXT) as served:
+        client = served.openai()
+        filled = await client.completions.create(
+            model=MODEL, prompt="x = 1\nhead\n", suffix="\nrest", max_tokens=64
+        )
+        continued = await client.completions.create(
+            model=MODEL, prompt="x = 1\nhead\n", max_tokens=64
+        )
+        prompts = [served.prompt(number) for number in (0, 1)]
+    assert TEXT == filled.choices[0].text == continued.choices[0].text
+    assert "<|fim_suffix|>\nrest<|fim_middle|>x = 1\nhead\n" in prompts[0]
+    assert "<|endoftext|>x = 1\nhead\n" == prompts[1]
+    assert filled.usage is not None
+    assert filled.usage.total_tokens == (
+        filled.usage.prompt_tokens + filled.usage.completion_tokens
+    )
+    assert "stop" == filled.choices[0].finish_reason
+
+
+async def test_stop_strings_and_usage(serve: Serve) -> None:
+    """A stream has the text of the whole answer, and usage where it is asked for."""
+    stop = ["nothing", "\nother"]
+    async with serve(TEXT) as served:
+        create = served.openai().completions.create
+        whole = await create(model=MODEL, prompt="a\n", max_tokens=64, stop=stop)
+        stream = await create(
+            model=MODEL,
+            prompt="a\n",
+            max_tokens=64,
+            stop=stop,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        *parts, last = [part async for part in stream]
+        aborted = served.engine.aborted
+    assert "total = 1" == whole.choices[0].text
+    assert "total = 1" == "".join(part.choices[0].text for part in parts)
+    reasons = [part.choices[0].finish_reason for part in parts]
+    assert [None] * (len(reasons) - 1) + ["stop"] == reasons
+    assert all(part.usage is None for part in parts)
+    for usage in (whole.usage, last.usage):
+        assert usage is not None
+        assert 0 < usage.completion_tokens < 12
+    assert 2 == len(aborted)
+
+
+async def test_a_length_limit_is_the_finish_reason(serve: Serve) -> None:
+    """Without a limit of the client's, OpenAI's sixteen tokens hold."""
+    async with serve(TEXT * 10) as served:
+        client = served.openai()
+        short = await client.completions.create(model=MODEL, prompt="a", max_tokens=2)
+        default = await client.completions.create(model=MODEL, prompt="a")
+    assert (
+        "length" == short.choices[0].finish_reason == default.choices[0].finish_reason
+    )
+    assert short.usage is not None
+    assert default.usage is not None
+    assert (2, 16) == (short.usage.completion_tokens, default.usage.completion_tokens)
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "headers", "is_raw"),
+    [
+        ({}, "", {}, False),
+        ({"raw": True}, "", {}, True),
+        ({}, "?raw=true", {}, True),
+        ({}, "", {"midfill-raw": "1"}, True),
+        ({"raw": False}, "?raw=true", {}, False),
+    ],
+)
+async def test_control_tokens_count_in_raw_mode_alone(
+    serve: Serve,
+    body: Mapping[str, object],
+    query: str,
+    headers: Mapping[str, str],
+    is_raw: bool,  # noqa: FBT001  pytest's
+) -> None:
+    """A rendered prompt is one where the request says so, and else it is plain text."""
+    async with serve(TEXT) as served:
+        answer = await served.http.post(
+            f"/v1/completions{query}", json={"prompt": FIM, **body}, headers=headers
+        )
+        assert 200 == answer.status_code
+        ids = served.engine.requests[0].token_ids
+        assert is_raw == {1, 2, 3}.issubset(ids)
+        assert f"<|endoftext|>{FIM}".startswith(served.prompt())
+
+
+async def test_a_suffix_is_text_whatever_it_spells(serve: Serve) -> None:
+    """Fault 36: sentinels in code on either side do not steer the model."""
+    async with serve(TEXT) as served:
+        for prompt, suffix in (("a<|fim_middle|>\n", "b"), ("a\n", "<|fim_prefix|>b")):
+            await served.openai().completions.create(
+                model=MODEL, prompt=prompt, suffix=suffix
+            )
+        for request in served.engine.requests:
+            assert 4 == sum(each in range(7) for each in request.token_ids)
+
+
+async def test_several_texts_for_several_prompts(serve: Serve) -> None:
+    """Choices come in the order of the prompts; a seed draws the same ones again."""
+    script = ScriptConfig(candidates="second\n")
+    async with serve(TEXT, script=script) as served:
+        client = served.openai()
+        answer = await client.completions.create(
+            model=MODEL, prompt=["a\n", "b\n"], n=2, seed=0, max_tokens=64, echo=True
+        )
+        again = await client.completions.create(
+            model=MODEL, prompt="a\n", seed=0, max_tokens=64, temperature=0.5
+        )
+        requests = served.engine.requests
+    assert [0, 1, 2, 3] == [choice.index for choice in answer.choices]
+    texts = [choice.text for choice in answer.choices]
+    assert ["a\nsecond\n", f"a\n{TEXT}", "b\nsecond\n", f"b\n{TEXT}"] == texts
+    assert "second\n" == again.choices[0].text
+    assert [1, 2, 1, 2, 1] == [request.candidate for request in requests]
+    assert len({request.request_id for request in requests}) == len(requests)
+    assert all(request.priority is Priority.AUTOMATIC for request in requests)
+
+
+async def test_tokens_are_a_prompt(serve: Serve) -> None:
+    """Token ids are taken as OpenAI's clients send them, control tokens if raw."""
+    async with serve(TEXT) as served:
+        client = served.openai()
+        await client.completions.create(model=MODEL, prompt=[100, 101])
+        await client.completions.create(
+            model=MODEL, prompt=[[1, 100], [2]], extra_body={"raw": True}
+        )
+        with pytest.raises(openai.BadRequestError, match="control tokens"):
+            await client.completions.create(model=MODEL, prompt=[1, 100])
+        read = [request.token_ids for request in served.engine.requests]
+    assert [(0, 100, 101), (0, 1, 100), (0, 2)] == read
+
+
+async def test_a_stop_string_that_names_a_control_token(serve: Serve) -> None:
+    """Zed's stop list holds control tokens, which never come as text."""
+    async with serve(TEXT) as served:
+        await served.openai().completions.create(
+            model=MODEL, prompt="a", stop=["<|fim_pad|>", "<|endoftext|>", "b"]
+        )
+        assert {0, 4} == set(served.engine.requests[0].stop_token_ids)
+
+
+async def test_cut_code_is_reported(serve: Serve) -> None:
+    """A fill takes what fits, and a header says whether that was all."""
+    async with serve(TEXT) as served:
+        reports = [
+            (
+                await served.http.post(
+                    "/v1/completions", json={"prompt": "x = 1\n" * lines, "suffix": "y"}
+                )
+            ).headers["midfill-prompt"]
+            for lines in (2, 2000)
+        ]
+    assert ["whole", "cut"] == reports
+
+
+async def test_a_dead_engine_is_an_error_in_whole_and_stream(serve: Serve) -> None:
+    """What fails before a text is a status; later it is an event of the stream."""
+    script = ScriptConfig(die_after_requests=1)
+    async with serve(TEXT, script=script) as served:
+        with pytest.raises(openai.APIStatusError) as whole:
+            await served.openai().completions.create(model=MODEL, prompt="a")
+        assert 503 == whole.value.status_code
+    async with serve(TEXT, script=script) as served:
+        stream = await served.openai().completions.create(
+            model=MODEL, prompt="a", stream=True, max_tokens=64
+        )
+        with pytest.raises(openai.APIError, match="engine"):
+            _ = [part async for part in stream]
