@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import psutil
-
 from lsp_server.errors import QuantizeError
 from lsp_server.files import WholeFolder
+from lsp_server.hardware import free_memory_bytes
 from lsp_server.modelstore.compatibility import check_quantisation
 from lsp_server.modelstore.manifest import (
     Manifest,
@@ -135,7 +134,7 @@ def check_options(options: Options) -> Source:
         source,
         samples=options.samples,
         sample_tokens=_sample_tokens(options, source),
-        available_bytes=psutil.virtual_memory().available,
+        available_bytes=free_memory_bytes(),
     )
     return source
 

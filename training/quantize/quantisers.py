@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lsp_server.errors import QuantizeError
+from lsp_server.hardware import read_cpu
 from training.progress import Say
 from training.quantize.worker import run_command
 
@@ -96,7 +97,7 @@ GPTQMODEL = Tool(
     install="make install-gptqmodel",
     variables={
         # It starts two loaders, and stops where it finds fewer CPUs.
-        "GPTQMODEL_CPU_WORKERS": str(max(2, os.cpu_count() or 1)),
+        "GPTQMODEL_CPU_WORKERS": str(max(2, read_cpu().usable_processors)),
         "GPTQMODEL_DISABLE_GIL_WARNING": "1",
     },
 )

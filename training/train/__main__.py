@@ -1,15 +1,15 @@
 """``python -m training.train``: trains a model as a TOML file describes it."""
 
 import argparse
+import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from lsp_server.commands.terminal import positive_number
 from lsp_server.errors import MidfillError
 from training.eval.suites import read_human_eval
 from training.eval.values import Task
-from training.train.config import TrainConfig, read_config
+from training.train.config import read_config
 from training.train.log import Display
 
 __all__ = ["main"]
@@ -20,8 +20,6 @@ _INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     options = _parser().parse_args(arguments)
-    # The workers that cut rows import this module again, and must not wait for torch.
-
     # Worker processes import this module again, and would wait for torch.
     from training.train.loop import RunOptions, train  # noqa: PLC0415  # as above
     from training.train.ranks import this_device  # noqa: PLC0415  # as above
@@ -29,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     display = Display(sys.stderr)
     try:
         run = RunOptions(
-            config=_with_options(read_config(options.config, options.set), options),
+            config=read_config(options.config, _changes(options)),
             out=options.out,
             device=this_device(),
             minutes=options.minutes,
@@ -54,14 +52,16 @@ def _tasks(places: list[Path]) -> list[Task]:
     return tasks
 
 
-def _with_options(config: TrainConfig, options: argparse.Namespace) -> TrainConfig:
-    data = replace(
-        config.data,
-        corpus=options.corpus or config.data.corpus,
-        tokenizer=options.tokenizer or config.data.tokenizer,
-        workers=(config.data.workers if options.workers is None else options.workers),
-    )
-    return replace(config, data=data)
+def _changes(options: argparse.Namespace) -> list[str]:
+    """Return what the options change in the file, as TOML lines."""
+    # A text in JSON is one in TOML.
+    given = {
+        "data.corpus": options.corpus and json.dumps(options.corpus),
+        "data.tokenizer": options.tokenizer and json.dumps(options.tokenizer),
+        "data.workers": options.workers,
+    }
+    lines = [f"{key} = {value}" for key, value in given.items() if value is not None]
+    return [*options.set, *lines]
 
 
 def _parser() -> argparse.ArgumentParser:

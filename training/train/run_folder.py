@@ -255,6 +255,9 @@ def draw_losses(entries: Iterable[Mapping[str, float]], path: Path) -> None:
         axes.plot(
             [point["tokens"] / 1e6 for point in points],
             [point[key] for point in points],
+            # A point without neighbours has no line.
+            marker=".",
+            markersize=3,
             label=name.replace("_", " "),
             gid=name,
         )

@@ -72,6 +72,8 @@ def test_tells_what_is_wrong(
     """An error is a line on stderr and status 1."""
     assert 1 == run("--corpus", str(tmp_path / "none"))
     assert "error: " in capsys.readouterr().err
+    assert 1 == run("--workers", "-1")
+    assert "data.workers" in capsys.readouterr().err
     (tmp_path / "file").touch()
     assert 1 == run("--out", str(tmp_path / "file" / "out"))
     assert "the folder cannot be made" in capsys.readouterr().err

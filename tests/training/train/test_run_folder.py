@@ -131,7 +131,7 @@ def test_where_folders_are_does_not_matter(tiny_config: TrainConfig) -> None:
 
 
 def test_picture_has_three_curves(tmp_path: Path) -> None:
-    """Each loss is a curve without what is no number; equal logs give equal files."""
+    """Each loss is a line and points, also one point; equal logs give equal files."""
     log = [
         {"tokens": 1e6, "middle_loss": 5.0, "context_loss": 4.0},
         {"tokens": 2e6, "middle_loss": 4.0, "context_loss": math.nan},
@@ -147,8 +147,9 @@ def test_picture_has_three_curves(tmp_path: Path) -> None:
     assert {"middle", "context", "held out middle", "million tokens"} <= texts
     groups = {each.get("id"): each for each in root.iter(f"{svg}g")}
     found = [groups[name] for name in ("middle", "context", "held_out_middle")]
-    lines = [str(line.get("d")) for each in found for line in each.iter(f"{svg}path")]
+    lines = [next(each.iter(f"{svg}path")).get("d", "") for each in found]
     assert [2, 1, 1] == [line.count("M") + line.count("L") for line in lines]
+    assert [2, 1, 1] == [len([*each.iter(f"{svg}use")]) for each in found]
 
 
 def test_picture_of_an_empty_log(tmp_path: Path) -> None:
