@@ -43,6 +43,9 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _STATUS_OF_A_BROKEN_PIPE = 141
 """What a shell reports of a program ended by SIGPIPE: 128 and the signal's number."""
 
+_STATUS_OF_AN_INTERRUPTION = 130
+"""The same for SIGINT."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, and return the exit status.
@@ -71,7 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         # Python would warn of a coroutine that was made and not yet run.
         warnings.simplefilter("ignore", RuntimeWarning)
-        return 130
+        # Imported here, as no other command's start needs it.
+        from lsp_server.engine.launch import end_process_if_starting  # noqa: PLC0415
+
+        end_process_if_starting(_STATUS_OF_AN_INTERRUPTION)
+        return _STATUS_OF_AN_INTERRUPTION
 
 
 def _run(words: list[str], chosen: str) -> int:

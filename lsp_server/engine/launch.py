@@ -6,7 +6,10 @@ after they are killed. This module does not know vLLM.
 
 import asyncio
 import contextlib
+import logging
 import multiprocessing
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +21,7 @@ import psutil
 __all__ = [
     "child_processes",
     "cpu_time_s",
+    "end_process_if_starting",
     "end_processes",
     "in_daemon_thread",
     "run_in_thread",
@@ -92,7 +96,7 @@ async def run_in_thread(
             return
         outcome.set_result(built)
 
-    older = [t for t in threading.enumerate() if t.name == _THREAD_NAME]
+    older = _running()
     before = {process.pid for process in child_processes()}
     # A daemon thread, so that the interpreter can end in the middle of an import.
     threading.Thread(target=run, name=_THREAD_NAME, daemon=True).start()
@@ -103,6 +107,23 @@ async def run_in_thread(
         ending = in_daemon_thread(lambda: _end_launch(outcome, before, discard))
         await asyncio.wait({ending}, timeout=_CANCEL_TIMEOUT_S)
         raise
+
+
+def end_process_if_starting(status: int) -> None:
+    """End this process with ``status`` if a build still runs in its thread.
+
+    For whoever was interrupted. The interpreter's own end stops every thread that asks
+    for its lock, and C++ code, as PyTorch's, aborts the process when it is stopped.
+    """
+    if _running():
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def _running() -> list[threading.Thread]:
+    """Return the threads of builds that have not ended."""
+    return [t for t in threading.enumerate() if t.name == _THREAD_NAME]
 
 
 def in_daemon_thread(work: Callable[[], None]) -> "asyncio.Future[None]":

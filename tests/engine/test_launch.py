@@ -2,6 +2,8 @@
 
 import asyncio
 import multiprocessing
+import subprocess
+import sys
 import threading
 import time
 
@@ -90,3 +92,35 @@ def test_processes_are_ended() -> None:
     for child in children:
         child.join(10)
     assert [0, -9] == [child.exitcode for child in children]
+
+
+INTERRUPTED_IN_TORCH = """
+import asyncio, signal, sys, threading
+from lsp_server.commands import doctor, entry
+from lsp_server.engine.launch import run_in_thread
+
+def build(_):
+    import torch
+    numbers = torch.rand(64, 64)
+    started.set()
+    while True:
+        numbers @ numbers
+
+async def start():
+    launch = asyncio.create_task(run_in_thread(build, print))
+    await asyncio.to_thread(started.wait)
+    signal.raise_signal(signal.SIGINT)
+    await launch
+
+started = threading.Event()
+doctor.run = lambda _: asyncio.run(start())
+sys.exit(entry.main(["doctor"]))
+"""
+
+
+def test_an_interruption_while_c_code_runs_is_no_abort() -> None:
+    """PyTorch's thread would abort the process if the interpreter stopped it."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IN_TORCH], capture_output=True, check=False
+    )
+    assert (130, b"") == (done.returncode, done.stderr)
