@@ -4,7 +4,7 @@ Parameters that Midfill cannot honour are refused where they ask for something, 
 what to do instead. Unknown ones are ignored, as OpenAI-compatible servers do.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -50,21 +50,32 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-_Stop: TypeAlias = Annotated[str, Field(min_length=1, max_length=256)]
-Stops: TypeAlias = Annotated[
-    list[_Stop] | None,
-    BeforeValidator(_as_list),
-    Field(
-        max_length=_MOST_STOPS, description="Up to 16 strings; the text ends before."
-    ),
+def _whole_characters(value: object) -> object:
+    """Replace halves of characters, which clients cut texts at, by U+FFFD."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+# Limits stand inside of each optional type: pydantic fails at None where they are
+# outside of it.
+_Stop: TypeAlias = Annotated[
+    str, BeforeValidator(_whole_characters), Field(min_length=1, max_length=256)
 ]
-MaxTokens: TypeAlias = Annotated[int | None, Field(ge=1, le=_MOST_TOKENS)]
-Temperature: TypeAlias = Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)]
-TopP: TypeAlias = Annotated[float | None, Field(gt=0, le=1, allow_inf_nan=False)]
-Seed: TypeAlias = Annotated[int | None, Field(ge=-_LARGEST_SEED - 1, le=_LARGEST_SEED)]
-Count: TypeAlias = Annotated[int | None, Field(ge=1, le=16)]
-Name: TypeAlias = Annotated[str | None, Field(max_length=256)]
-_Text: TypeAlias = Annotated[str, Field(max_length=_MOST_CHARS)]
+Stops: TypeAlias = Annotated[
+    Annotated[list[_Stop], Field(max_length=_MOST_STOPS)] | None,
+    BeforeValidator(_as_list),
+    Field(description="Up to 16 strings; the text ends before."),
+]
+MaxTokens: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_TOKENS)] | None
+Temperature: TypeAlias = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None
+TopP: TypeAlias = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None
+Seed: TypeAlias = Annotated[int, Field(ge=-_LARGEST_SEED - 1, le=_LARGEST_SEED)] | None
+Count: TypeAlias = Annotated[int, Field(ge=1, le=16)] | None
+Name: TypeAlias = Annotated[str, Field(max_length=256)] | None
+_Text: TypeAlias = Annotated[
+    str, BeforeValidator(_whole_characters), Field(max_length=_MOST_CHARS)
+]
 _Tokens: TypeAlias = Annotated[
     list[Annotated[int, Field(strict=True, ge=0)]],
     Field(min_length=1, max_length=_MOST_TOKENS),
@@ -117,15 +128,13 @@ class CompletionBody(_Refused):
 
     model: Name = None
     prompt: Annotated[
-        str | _Tokens | _Texts | _TokenLists,
+        _Text | _Tokens | _Texts | _TokenLists,
         Field(
-            max_length=_MOST_CHARS,
-            description="The code left of the cursor. With `raw`, a rendered prompt.",
+            description="The code left of the cursor. With `raw`, a rendered prompt."
         ),
     ]
     suffix: Annotated[
-        str | None,
-        Field(max_length=_MOST_CHARS, description="The code right of the cursor."),
+        _Text | None, Field(description="The code right of the cursor.")
     ] = None
     raw: Annotated[
         bool | None,
@@ -174,7 +183,8 @@ class ChatBody(_Refused):
     model: Name = None
     messages: Annotated[list[Message], Field(min_length=1, max_length=_MOST_MESSAGES)]
     max_tokens: Annotated[
-        int | None, Field(ge=-1, le=_MOST_TOKENS, description="-1 is the most.")
+        Annotated[int, Field(ge=-1, le=_MOST_TOKENS)] | None,
+        Field(description="-1 is the most."),
     ] = None
     max_completion_tokens: MaxTokens = None
     temperature: Temperature = None
@@ -196,7 +206,7 @@ class ExtraFile:
     """A piece of another file."""
 
     text: _Text
-    filename: Annotated[str | None, Field(max_length=4096)] = None
+    filename: Annotated[str, Field(max_length=4096)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,21 +218,20 @@ class InfillBody:
 
     input_prefix: _Text = ""
     input_suffix: _Text = ""
-    input_extra: Annotated[list[ExtraFile] | None, Field(max_length=_MOST_FILES)] = (
-        field(default=None)
-    )
+    input_extra: Annotated[list[ExtraFile], Field(max_length=_MOST_FILES)] | None = None
     prompt: _Text = ""
-    n_predict: Annotated[int | None, Field(ge=-2, le=_MOST_TOKENS)] = None
-    t_max_predict_ms: Annotated[int | None, Field(le=3_600_000)] = None
-    n_indent: Annotated[int | None, Field(ge=0, le=10_000)] = None
-    temperature: Annotated[float | None, Field(le=2, allow_inf_nan=False)] = None
-    top_p: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)] = None
+    n_predict: Annotated[int, Field(ge=-2, le=_MOST_TOKENS)] | None = None
+    t_max_predict_ms: Annotated[int, Field(le=3_600_000)] | None = None
+    n_indent: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    temperature: Annotated[float, Field(le=2, allow_inf_nan=False)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     seed: Seed = None
     stop: Stops = None
     stream: bool | None = None
-    response_fields: Annotated[
-        list[Annotated[str, Field(max_length=64)]] | None, Field(max_length=64)
-    ] = None
+    response_fields: (
+        Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)]
+        | None
+    ) = None
     model: Name = None
     n_probs: _Unsupported = None
     logit_bias: _Unsupported = None

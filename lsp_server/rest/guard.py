@@ -6,6 +6,7 @@ Nothing of the application runs before the client was let in and its body is who
 import asyncio
 import logging
 import secrets
+import traceback
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -159,7 +160,17 @@ def note_problem(
         metrics.request_refused(exchange.measured_route, problem.refusal)
         _log.info("rest.refused", extra=extra)
     else:
-        _log.error("rest.failed", extra=extra, exc_info=error)
+        # Without its message, which may hold what the client sent.
+        _log.error(
+            "rest.failed",
+            extra={
+                **extra,
+                "error": type(error).__name__,
+                "stack": "".join(traceback.format_tb(error.__traceback__))
+                if error is not None
+                else "",
+            },
+        )
 
 
 def answer_problem(problem: Problem, *, closes: bool = False) -> JSONResponse:

@@ -1,0 +1,62 @@
+"""The requests of known clients are answered with what those clients read."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from rest_server import Serve
+
+SHAPES = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((Path(__file__).parent / "shapes").glob("*.json"))
+}
+
+
+def read(answer: object, path: str) -> object:
+    """Return the part of an answer that a path names, or the field of that name."""
+    if isinstance(answer, Mapping) and path in answer:
+        return answer[path]
+    first, _, rest = path.partition("/")
+    match answer:
+        case Mapping():
+            inner = answer[first]
+        case Sequence():
+            inner = answer[int(first)]
+        case _:
+            pytest.fail(f"there is no {path}")
+    return read(inner, rest) if rest else inner
+
+
+def events_of(stream: str) -> list[object]:
+    """Return the events of a stream, but for OpenAI's last one."""
+    lines = [line.removeprefix("data: ") for line in stream.split("\n\n") if line]
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+async def test_a_client_reads_its_answer(serve: Serve, name: str) -> None:
+    """Each recorded request is taken, in its mode, and each field it reads is there."""
+    shape = SHAPES[name]
+    async with serve("result += each\n        print(each)\n") as served:
+        answer = await served.http.post(shape["path"], json=shape["body"])
+        assert 200 == answer.status_code, answer.text
+        [request] = served.engine.requests
+        prompt = served.prompt()
+    parts = events_of(answer.text) if shape["body"].get("stream") else [answer.json()]
+    for field in shape["reads"]:
+        assert read(parts[-1], field) is not None
+    texts = "".join(
+        str(read(part, field))
+        for part in parts
+        for field in ("content", "choices/0/text")
+        if field in shape["reads"]
+    )
+    is_warm_up = shape["body"].get("n_predict") == 0
+    assert ("" if is_warm_up else "result += each\n        print(each)\n") == texts
+    if shape["is_raw"]:
+        assert f"<|endoftext|>{shape['body']['prompt']}" == prompt
+    else:
+        assert prompt.startswith("<|endoftext|><|fim_prefix|><|fim_suffix|>")
+    assert "LIMIT" not in prompt  # the shipped model has no place for other files
+    assert request.max_tokens <= 2048
