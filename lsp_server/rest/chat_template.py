@@ -129,7 +129,7 @@ class ChatTemplate:
                 eos_token="",
                 tools=None,
             )
-        except (jinja2.TemplateError, _RefusedError, TypeError, ValueError) as error:
+        except Exception as error:
             raise ApiError(
                 "the model's chat template does not take these messages",
                 subject="messages",

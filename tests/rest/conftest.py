@@ -8,10 +8,18 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
-from rest_server import Serve, serving
+from rest_server import TOKENIZER, Serve, serving
+
+from lsp_server.prompt.tokenizer import FastTokenizer
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
     """Return what serves the REST API with a scripted engine."""
     return partial(serving, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> FastTokenizer:
+    """The shipped model's tokenizer."""
+    return TOKENIZER

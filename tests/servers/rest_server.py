@@ -134,7 +134,7 @@ async def serving(
     if keys:
         key_file.write_text(keys, encoding="utf-8")
         key_file.chmod(0o600)
-    ring = KeyRing(key_file if keys else None)
+    ring = KeyRing.load(key_file, {})
     services = RestServices(
         hosts=lambda: (host,),
         gate=Gate(ring, is_local=is_local),

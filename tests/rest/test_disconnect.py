@@ -1,0 +1,83 @@
+"""A client that goes away frees the engine."""
+
+import asyncio
+
+import httpx
+import pytest
+from rest_server import Serve, Served
+
+from lsp_server.config import ScriptConfig
+from lsp_server.metrics import Outcome
+
+LONG = "x = 1\n" * 100
+SLOW = ScriptConfig(token_delay_ms=20)
+
+
+async def until_aborted(served: Served, count: int) -> float:
+    """Wait until so many generations were aborted, and return after how long."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with asyncio.timeout(5):
+        while len(served.engine.aborted) < count:  # noqa: ASYNC110  the engine has no event
+            await asyncio.sleep(0.002)
+    return loop.time() - began
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/infill"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_generations_are_aborted_within_250_ms(
+    serve: Serve,
+    path: str,
+    is_streamed: bool,  # noqa: FBT001  pytest's
+) -> None:
+    """Whether the answer is a stream or not, and whichever moment it is."""
+    async with serve(LONG, script=SLOW) as served:
+        url = httpx.URL(served.url)
+        body = b'{"prompt": "a", "max_tokens": 200, "n_predict": 200, "stream": %s}' % (
+            b"true" if is_streamed else b"false"
+        )
+        for number in (1, 2):
+            _, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(
+                b"POST %s HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (path.encode(), len(body), body)
+            )
+            while len(served.engine.requests) < number:  # noqa: ASYNC110  as above
+                await asyncio.sleep(0.002)
+            await asyncio.sleep(0.05 * number)
+            writer.close()
+            assert await until_aborted(served, number) < 0.25
+        await asyncio.sleep(0.05)
+        assert [Outcome.CANCELLED] * 2 == [each.outcome for each in served.metrics.done]
+        assert all(each.saved_tokens > 100 for each in served.metrics.done)
+    assert 2 == served.log.read_text(encoding="utf-8").count('"status": 499')
+
+
+async def test_every_choice_is_aborted(serve: Serve) -> None:
+    """With several texts none goes on."""
+    async with serve(LONG, script=SLOW) as served:
+        create = served.openai().completions.create
+        stream = await create(
+            model="midfill-starter-88m", prompt="a", max_tokens=200, n=3, stream=True
+        )
+        async for _ in stream:
+            break
+        await stream.close()
+        assert await until_aborted(served, 3) < 0.25
+
+
+async def test_a_client_that_never_reads_has_bounded_room(serve: Serve) -> None:
+    """The server goes on with others, and ends with such a client connected."""
+    async with serve(LONG) as served:
+        url = httpx.URL(served.url)
+        _, writer = await asyncio.open_connection(url.host, url.port, limit=1)
+        body = b'{"prompt": "a", "max_tokens": 600, "n": 16, "stream": true}'
+        writer.write(
+            b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (len(body), body)
+        )
+        answer = await served.http.post("/infill", json={"prompt": "b"})
+        assert 200 == answer.status_code
+        writer.close()

@@ -1,0 +1,68 @@
+"""llama.cpp's ``/infill``: its fields, its limits, its stream."""
+
+import json
+
+import pytest
+from rest_server import Serve
+
+from lsp_server.config import ScriptConfig
+from lsp_server.values import Priority
+
+TEXT = "a = 1\n    b = 2\nc = 3\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "content", "stop_type", "word"),
+    [
+        ({}, TEXT, "eos", ""),
+        ({"n_predict": -1}, TEXT, "eos", ""),
+        ({"n_predict": 3}, "a = ", "limit", ""),
+        ({"n_indent": 4}, "a = 1\n    b = 2\n", "limit", ""),
+        ({"stop": ["b ="]}, "a = 1\n    ", "word", "b ="),
+    ],
+)
+async def test_the_text_ends_as_in_llama_cpp(
+    serve: Serve, options: dict[str, object], content: str, stop_type: str, word: str
+) -> None:
+    """Each way of ending has llama.cpp's name."""
+    async with serve(TEXT) as served:
+        whole = (await served.http.post("/infill", json=options)).json()
+        stream = await served.http.post("/infill", json={**options, "stream": True})
+        events = [json.loads(line[6:]) for line in stream.text.split("\n\n") if line]
+    assert (content, stop_type, word) == (
+        whole["content"],
+        whole["stop_type"],
+        whole["stopping_word"],
+    )
+    assert content == "".join(each["content"] for each in events)
+    assert [False] * (len(events) - 1) + [True] == [each["stop"] for each in events]
+    assert stop_type == events[-1]["stop_type"]
+    assert events[-1]["timings"]["predicted_n"] == events[-1]["tokens_predicted"] > 0
+
+
+async def test_time_ends_the_text_behind_a_line(serve: Serve) -> None:
+    """``t_max_predict_ms`` counts from the first token, once a line is complete."""
+    script = ScriptConfig(token_delay_ms=5)
+    async with serve(TEXT, script=script) as served:
+        body = {"t_max_predict_ms": 1}
+        answer = (await served.http.post("/infill", json=body)).json()
+    assert answer["content"].startswith("a = 1\n")
+    assert answer["content"] != TEXT
+    assert "limit" == answer["stop_type"]
+
+
+async def test_prefix_prompt_and_suffix_are_one_gap(serve: Serve) -> None:
+    """``prompt`` stands between the prefix and the gap."""
+    async with serve(TEXT) as served:
+        body = {"input_prefix": "x = 1\n", "prompt": "y = 2\n", "input_suffix": "\nz"}
+        await served.http.post("/infill", json=body)
+        assert "<|fim_suffix|>\nz<|fim_middle|>x = 1\ny = 2\n" in served.prompt()
+
+
+async def test_a_warm_up_is_the_least_urgent(serve: Serve) -> None:
+    """``n_predict`` 0 reads the prompt, and returns no text."""
+    async with serve(TEXT) as served:
+        answer = await served.http.post("/infill", json={"n_predict": 0})
+        assert "" == answer.json()["content"]
+        assert Priority.PREWARM is served.engine.requests[0].priority
+        assert served.engine.aborted

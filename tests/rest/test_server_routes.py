@@ -1,0 +1,89 @@
+"""Health, readiness, metrics and models."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from rest_server import Serve
+
+from lsp_server.config import RestConfig, ScriptConfig
+from lsp_server.rest import server_routes
+
+MODEL = "midfill-starter-88m"
+
+
+async def test_health_is_life_and_readiness_is_a_generation(serve: Serve) -> None:
+    """One generation proves it for a while, however many ask at the same time."""
+    async with serve() as served:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(served.http.get("/ready")) for _ in range(8)]
+        assert {200} == {each.result().status_code for each in asked}
+        assert 1 == len(served.engine.requests)
+        assert 1 == served.engine.requests[0].max_tokens
+
+
+async def test_nothing_is_ready_before_the_engine(serve: Serve) -> None:
+    """A server that loads is alive, lists its model, and refuses work with a reason."""
+    async with serve(starts=False) as served:
+        assert 200 == (await served.http.get("/health")).status_code
+        assert MODEL == (await served.http.get("/v1/models")).json()["data"][0]["id"]
+        for answer in (
+            await served.http.get("/ready"),
+            await served.http.get("/props"),
+            await served.http.post("/v1/completions", json={"prompt": "a"}),
+        ):
+            assert 503 == answer.status_code
+            assert "not_ready" == answer.json()["error"]["code"]
+            assert answer.headers["retry-after"]
+
+
+async def test_an_engine_that_hangs_or_dies_is_not_ready(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is there proves nothing."""
+    monkeypatch.setattr(server_routes, "_PROOF_LIMIT_S", 0.05)
+    for script in (
+        ScriptConfig(token_delay_ms=10_000),
+        ScriptConfig(die_after_requests=1),
+    ):
+        async with serve(script=script) as served:
+            answer = await served.http.get("/ready")
+            assert 503 == answer.status_code
+            assert "not_ready" == answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("aliases", "name", "status"),
+    [
+        ("", MODEL, 200),
+        ("", "", 200),
+        ("", "gpt-4", 404),
+        ("gpt-4 llama", "llama", 200),
+        ("*", "whatever", 200),
+    ],
+)
+async def test_models_go_by_name_or_alias(
+    serve: Serve, aliases: str, name: str, status: int
+) -> None:
+    """An answer says which model it is from, whatever it was asked by."""
+    async with serve(rest=RestConfig(aliases=aliases)) as served:
+        body = {"prompt": "a", "model": name}
+        answer = await served.http.post("/v1/completions", json=body)
+        assert status == answer.status_code
+        if status == 200:
+            assert MODEL == answer.json()["model"]
+        else:
+            assert MODEL in answer.json()["error"]["message"]
+
+
+async def test_metrics_and_the_page_of_routes(serve: Serve) -> None:
+    """Both are there; the page's schema has every route, and no example of a key."""
+    async with serve() as served:
+        metrics = await served.http.get("/metrics")
+        assert "midfill_requests_total" in metrics.text
+        page = await served.http.get("/docs")
+        schema = await served.http.get("/openapi.json")
+        assert 200 == page.status_code
+        assert "suffix" in schema.text
+        assert "midfill_" not in schema.text
+        assert str(Path.home()) not in schema.text
