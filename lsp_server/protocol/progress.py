@@ -8,6 +8,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from lsp_server.errors import MidfillError
+from lsp_server.outcomes import OverloadStep
 from lsp_server.protocol.status import Status
 from lsp_server.values import EngineNews, EngineState
 
@@ -189,6 +190,10 @@ class EngineReporter:
         else:
             self._bar.end("closed")
         self._restart_wanted = False
+
+    def overload_changed(self, step: OverloadStep) -> None:
+        """Show whether the server has more to do than it can."""
+        self._status.overload_changed(step)
 
     def _loading(self, before: EngineState, news: EngineNews) -> None:
         """Show the progress of a start, and why the engine had to be started again."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from lsp_server.outcomes import OverloadStep
 from lsp_server.values import EngineNews, EngineState
 
 __all__ = ["STATUS_METHOD", "Status"]
@@ -15,6 +16,11 @@ STATUS_METHOD = "midfill/status"
 
 #: A shorter completion is not shown as busy.
 _BUSY_AFTER_S = 0.1
+
+#: How long clients shall wait after a key before they ask, in milliseconds.
+_DEBOUNCE_MS = {OverloadStep.SLOW_DOWN: 250, OverloadStep.REJECT: 500}
+
+_OVERLOADED = "The server has more to do than it can: there are fewer suggestions."
 
 _DISABLED = "Completions are switched off (setting completion.enabled)."
 
@@ -35,12 +41,18 @@ class Status:
         self._enabled = True
         self._requests = 0
         self._busy = False
+        self._step = OverloadStep.NORMAL
         self._timer: asyncio.TimerHandle | None = None
         self._sent: Payload | None = None
 
     def engine_changed(self, news: EngineNews) -> None:
         """Send a changed state of the engine."""
         self._news = news
+        self._update()
+
+    def overload_changed(self, step: OverloadStep) -> None:
+        """Send whether clients shall ask less often."""
+        self._step = step
         self._update()
 
     def set_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the setting itself
@@ -118,6 +130,13 @@ class Status:
         if not self._enabled:
             return {"state": "off", "message": _DISABLED, "reason": _DISABLED}
         where = {"model": news.model, "device": news.device}
+        if debounce_ms := _DEBOUNCE_MS.get(self._step):
+            return {
+                "state": "busy",
+                "message": _OVERLOADED,
+                "debounceMs": debounce_ms,
+                **where,
+            }
         if self._busy:
             return {"state": "busy", "message": "Completing.", **where}
         message = f"Ready: {news.model} on {news.device}."

@@ -5,7 +5,7 @@ The protocol layer turns LSP into these calls and knows nothing else.
 
 from typing import Protocol
 
-from lsp_server.outcomes import CompletionResult
+from lsp_server.outcomes import CompletionResult, OverloadStep
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import EngineNews, Prompt, Snapshot, Trigger
 
@@ -17,6 +17,10 @@ class EngineListener(Protocol):
 
     def engine_changed(self, news: EngineNews) -> None:
         """The engine went into another state, or its start got further."""
+        ...
+
+    def overload_changed(self, step: OverloadStep) -> None:
+        """The engine has more to do than before, or less."""
         ...
 
 

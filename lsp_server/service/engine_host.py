@@ -19,6 +19,7 @@ from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_build import choose_device
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.modelstore.locate import pulled_models_folder
+from lsp_server.outcomes import OverloadStep
 from lsp_server.service.admission import Admission
 from lsp_server.service.backend import EngineListener
 from lsp_server.service.engine_start import EngineStarter
@@ -89,6 +90,7 @@ class EngineHost:
             model=lambda: self.model_name,
             metrics=self._metrics,
         )
+        self._admission.watch(self._overload_changed)
         cache = user_folder("cache")
         self._times = StartTimes(cache / "start-times.json" if cache else None)
 
@@ -152,7 +154,9 @@ class EngineHost:
         def detach() -> None:
             self._listeners.pop(key, None)
 
-        _send(listener, self._news)
+        _send(listener, lambda each: each.engine_changed(self._news))
+        if self._admission.step > OverloadStep.NORMAL:
+            _send(listener, lambda each: each.overload_changed(self._admission.step))
         return detach
 
     async def drain(self, limit_s: float) -> int:
@@ -175,9 +179,16 @@ class EngineHost:
         if self._counted != (news.state, news.restarts):
             self._counted = news.state, news.restarts
             self._metrics.engine_changed(self.model_name, news.state)
+        self._send_all(lambda each: each.engine_changed(news))
+
+    def _overload_changed(self, step: OverloadStep) -> None:
+        """Send how far the load is being shed to every listener."""
+        self._send_all(lambda each: each.overload_changed(step))
+
+    def _send_all(self, send: Callable[[EngineListener], None]) -> None:
         for key, listener in list(self._listeners.items()):
             if key in self._listeners:
-                _send(listener, news)
+                _send(listener, send)
 
     async def _start(self, report: ReportProgress) -> Engine:
         """Verify the model and start an engine for it, reporting how far that is.
@@ -227,10 +238,10 @@ def on_engine(wanted: Config, running: Config) -> Config:
     return dataclasses.replace(wanted, **held)
 
 
-def _send(listener: EngineListener, news: EngineNews) -> None:
+def _send(listener: EngineListener, send: Callable[[EngineListener], None]) -> None:
     """Send news to one listener; its failure costs neither engine nor the others."""
     try:
-        listener.engine_changed(news)
+        send(listener)
     except Exception:  # noqa: BLE001 - a connection must not bring down the shared engine
         _log.exception("engine.listener_failed")
 

@@ -5,6 +5,7 @@ import asyncio
 from fault_backends import EchoBackend, FixedConfigurator, LoadingBackend, SlowBackend
 from piped_editor import Connect, Editor, Json
 
+from lsp_server.outcomes import OverloadStep
 from lsp_server.protocol.status import Status
 from lsp_server.values import EngineState
 
@@ -162,3 +163,30 @@ async def test_work_that_ends_before_it_is_shown_leaves_no_timer() -> None:
         await asyncio.sleep(0)
     assert status._timer is None
     assert [] == sent
+
+
+async def test_an_overloaded_server_asks_clients_to_wait_longer(
+    connect: Connect,
+) -> None:
+    """The status says how long to wait after a key, until the load has gone."""
+    backend = LoadingBackend()
+    editor = await introduced(connect, backend)
+    backend.tell(EngineState.READY, "")
+    assert backend.listener is not None
+    for step in (
+        OverloadStep.LESS_CONTEXT,
+        OverloadStep.SLOW_DOWN,
+        OverloadStep.REJECT,
+        OverloadStep.NORMAL,
+    ):
+        backend.listener.overload_changed(step)
+    assert [
+        ("ready", None),
+        ("busy", 250),
+        ("busy", 500),
+        ("ready", None),
+    ] == [
+        (told["state"], told.get("debounceMs"))
+        for told in await statuses(editor)
+        if told["state"] != "loading"
+    ]

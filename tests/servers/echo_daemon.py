@@ -17,6 +17,7 @@ from lsp_server.daemon.process import Daemon
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
+from lsp_server.outcomes import OverloadStep
 from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.loaded_model import LoadedModel
@@ -59,6 +60,9 @@ class ReadyLine:
         if news.state is EngineState.READY:
             sys.stdout.write("ready\n")
             sys.stdout.flush()
+
+    def overload_changed(self, step: OverloadStep) -> None:
+        """Not of interest here."""
 
 
 async def start(config: Config, model: LoadedModel, progress: StartProgress) -> Engine:

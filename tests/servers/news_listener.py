@@ -2,6 +2,7 @@
 
 import asyncio
 
+from lsp_server.outcomes import OverloadStep
 from lsp_server.values import EngineNews, EngineState
 
 
@@ -10,7 +11,11 @@ class Listener:
 
     def __init__(self) -> None:
         self.received: list[EngineNews] = []
+        self.steps: list[OverloadStep] = []
         self._news = asyncio.Condition()
+
+    def overload_changed(self, step: OverloadStep) -> None:
+        self.steps.append(step)
 
     def engine_changed(self, news: EngineNews) -> None:
         self.received.append(news)

@@ -18,6 +18,7 @@ from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.metrics import NoMetrics, Refusal, RequestRecord, Route
+from lsp_server.outcomes import OverloadStep
 from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.rest.serve import serve_rest
 from lsp_server.rest.services import RestServices
@@ -172,6 +173,9 @@ async def _until_ready(host: EngineHost) -> None:
         def engine_changed(self, news: EngineNews) -> None:
             if news.state is EngineState.READY:
                 ready.set()
+
+        def overload_changed(self, step: OverloadStep) -> None:
+            """Not of interest here."""
 
     detach = host.attach(Listener())
     async with asyncio.timeout(20):

@@ -22,6 +22,7 @@ from lsp_server.engine.start_progress import StartProgress
 from lsp_server.errors import EngineDeadError
 from lsp_server.metrics import NoMetrics
 from lsp_server.modelstore.locate import shipped_models
+from lsp_server.outcomes import OverloadStep
 from lsp_server.service.engine_pool import EnginePool, Lease
 from lsp_server.service.engine_start import EngineStarter, starter_of
 from lsp_server.service.loaded_model import LoadedModel
@@ -82,6 +83,16 @@ class CountedNews(NoMetrics):
 
     def engine_changed(self, _model: str, state: EngineState) -> None:
         self.states.append(state)
+
+
+class BrokenListener:
+    """The listener of a connection that has ended badly."""
+
+    def engine_changed(self, news: EngineNews) -> None:
+        raise OSError(news.what)
+
+    def overload_changed(self, step: OverloadStep) -> None:
+        raise OSError(step.name)
 
 
 @pytest.fixture
@@ -161,13 +172,8 @@ async def test_a_listener_that_fails_costs_the_others_nothing(
     pool: EnginePool,
 ) -> None:
     """A broken connection neither ends the engine nor hides its news."""
-
-    class Broken:
-        def engine_changed(self, news: EngineNews) -> None:
-            raise OSError(news.what)
-
     lease = pool.acquire(CONFIG)
-    lease.host.attach(Broken())
+    lease.host.attach(BrokenListener())
     backend, _ = await connected(lease, CONFIG)
     assert "1" == await answer(backend)
 
@@ -356,3 +362,17 @@ async def test_a_pool_is_drained_host_by_host_at_the_same_time() -> None:
         assert ["", ""] == [await answer(backend) for backend in backends]
     finally:
         await pool.close()
+
+
+async def test_listeners_receive_how_far_the_load_is_being_shed(
+    pool: EnginePool,
+) -> None:
+    """Those that are there when it changes, and one that comes later."""
+    lease = pool.acquire(CONFIG)
+    _, listener = await connected(lease, CONFIG)
+    lease.host.attach(BrokenListener())
+    turns = lease.host.engine._turns
+    turns.reporter.note(0.6, running=1, waiting=1)
+    late = Listener()
+    lease.host.attach(late)
+    assert [OverloadStep.SLOW_DOWN] == listener.steps == late.steps

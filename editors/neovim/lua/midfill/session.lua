@@ -101,7 +101,8 @@ local function follow(buf)
   cancel()
   if shown.may_show(buf) then
     local settings = config.current
-    ask_soon(buf, text_changed and settings.debounce_ms or settings.move_debounce_ms)
+    local configured = text_changed and settings.debounce_ms or settings.move_debounce_ms
+    ask_soon(buf, status.debounce_ms(configured))
   end
 end
 
@@ -116,7 +117,7 @@ end
 function M.entered(buf)
   session.seen = nil
   if shown.painter().asks and shown.may_show(buf) then
-    ask_soon(buf, config.current.move_debounce_ms)
+    ask_soon(buf, status.debounce_ms(config.current.move_debounce_ms))
   end
 end
 

@@ -15,6 +15,7 @@ local M = {}
 ---@field uri string|nil The document that `off` is about.
 ---@field remedy string|nil
 ---@field restarts integer|nil
+---@field debounceMs integer|nil How long an overloaded server has its clients wait.
 
 ---@type midfill.Status
 local current = { state = "stopped" }
@@ -43,6 +44,13 @@ function M.set(status)
   end
   notice.announce("Status", { state = status.state })
   vim.cmd("redrawstatus")
+end
+
+--- Return how long to wait after a key: longer where the server has too much to do.
+---@param configured integer In milliseconds.
+---@return integer
+function M.debounce_ms(configured)
+  return math.max(configured, current.debounceMs or 0)
 end
 
 --- Tell whether the server would answer a request.
