@@ -101,6 +101,7 @@ class DaemonConfig:
             loads an engine for this editor alone, ``require`` fails without a daemon.
         transport: A Unix socket, or a port of the loopback interface with a token.
         idle_exit_s: The daemon ends after this many seconds without an editor; 0 never.
+            With ``rest.listen`` set, it never does.
         max_engines: Most engines side by side, where editors ask for different models.
     """
 
@@ -115,7 +116,7 @@ class RestConfig:
     """The REST API.
 
     Attributes:
-        listen: Where it listens, as ``HOST:PORT``; empty for nowhere.
+        listen: Where the daemon serves it, as ``HOST:PORT``; empty for nowhere.
         aliases: Names that mean the first model as well, separated by spaces, for
             clients that cannot leave a model's name out; ``*`` is any name.
         max_tokens: Most tokens that one answer may have.

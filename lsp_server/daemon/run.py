@@ -4,11 +4,13 @@ import asyncio
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from lsp_server.config import Config
 from lsp_server.daemon.endpoint import Endpoint, find_endpoint
+from lsp_server.daemon.listen_rest import rest_api
 from lsp_server.daemon.lock import DaemonLock, holder
 from lsp_server.daemon.log_file import LogFile
 from lsp_server.daemon.process import Daemon
@@ -73,8 +75,10 @@ async def _serve(
 ) -> None:
     """Serve until the end."""
     pool = EnginePool(starter_of, max_engines=config.daemon.max_engines)
+    # Clients of the REST API come and go without the daemon's knowing.
+    idle_exit_s = 0 if config.rest.listen else config.daemon.idle_exit_s
     daemon = Daemon(
-        config.daemon,
+        replace(config.daemon, idle_exit_s=idle_exit_s),
         endpoint,
         pool,
         log_file=log_file,
@@ -84,7 +88,8 @@ async def _serve(
     if loads:
         # It runs on without an editor, and goes to the first that fits.
         pool.acquire(config).release()
-    await daemon.serve()
+    async with rest_api(config, pool):
+        await daemon.serve()
 
 
 def _lock(endpoint: Endpoint, handed_on: int | None) -> DaemonLock:

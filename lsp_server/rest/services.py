@@ -10,10 +10,10 @@ from lsp_server.config import RestConfig
 from lsp_server.metrics import Metrics
 from lsp_server.service.engine_host import EngineHost
 
-__all__ = ["RestServices"]
+__all__ = ["RenderMetrics", "RestServices"]
 
-Exposition = tuple[bytes, str]
-"""Metrics as text, and the media type."""
+RenderMetrics = Callable[[], tuple[bytes, str]]
+"""Returns metrics as text, and the media type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,5 +38,5 @@ class RestServices:
     access_log: AccessLog
     metrics: Metrics
     config: RestConfig
-    render_metrics: Callable[[], Exposition] | None = None
+    render_metrics: RenderMetrics | None = None
     web_origins: tuple[str, ...] = ()
