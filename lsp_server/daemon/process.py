@@ -42,7 +42,8 @@ class Daemon:
         pool: The engines; closed at the end.
         log_file: The log to rotate; None where somebody else looks after it.
         log_name: The log's path, for people; empty for stderr.
-        on_end: Called when the end begins.
+        drain_s: How long requests have to be completed at the end.
+        on_end: Called when they are, or were aborted, and the rest of the end begins.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Daemon:
         *,
         log_file: LogFile | None = None,
         log_name: str = "",
+        drain_s: float = 0.0,
         on_end: Callable[[], object],
     ) -> None:
         """Prepare; ``serve`` listens."""
@@ -60,10 +62,12 @@ class Daemon:
         self._pool = pool
         self._log_file = log_file
         self._log_name = log_name
+        self._drain_s = drain_s
         self._on_end = on_end
         self._began_s = time.monotonic()
         self._editors = EditorConnections(pool)
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._hurried = asyncio.Event()
         self._listener = _listener_of(config, endpoint)
 
     async def serve(self) -> None:
@@ -83,20 +87,26 @@ class Daemon:
             _log.info("daemon.ready", extra={"address": self._listener.address})
             reason = await self._ended
             _log.info("daemon.end", extra={"reason": reason})
-            self._on_end()
             watching.cancel()
             server.close()
             # The file goes as well, so that nobody tries.
             self._listener.close()
+            await self._drain()
+            self._on_end()
             await self._editors.end(reason)
         finally:
             self._listener.close()
             await self._pool.close()
 
     def stop(self, reason: str) -> None:
-        """End the daemon in order; the first reason counts."""
+        """End the daemon in order; the first reason counts.
+
+        A second call ends it without waiting for the requests that are there.
+        """
         if not self._ended.done():
             self._ended.set_result(reason)
+        else:
+            self._hurried.set()
 
     def status(self) -> DaemonStatus:
         """Describe the daemon as it is now."""
@@ -111,6 +121,14 @@ class Daemon:
             processes=process_statuses(),
             connections=self._editors.statuses(),
         )
+
+    async def _drain(self) -> None:
+        """Let the requests that are there be completed, as long as they may take."""
+        drained = asyncio.create_task(self._pool.drain(self._drain_s))
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait({drained, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (drained, hurried):
+            task.cancel()
 
     async def _welcome(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -74,7 +74,11 @@ async def _serve(
     loads: bool,
 ) -> None:
     """Serve until the end."""
-    pool = EnginePool(starter_of, max_engines=config.daemon.max_engines)
+    pool = EnginePool(
+        starter_of,
+        max_engines=config.daemon.max_engines,
+        admission=config.admission,
+    )
     # Clients of the REST API come and go without the daemon's knowing.
     idle_exit_s = 0 if config.rest.listen else config.daemon.idle_exit_s
     daemon = Daemon(
@@ -83,6 +87,7 @@ async def _serve(
         pool,
         log_file=log_file,
         log_name=str(log_path or ""),
+        drain_s=config.admission.drain_ms / 1e3,
         on_end=lambda: watchdog.arm(0, deadline_s=_END_DEADLINE_S),
     )
     if loads:

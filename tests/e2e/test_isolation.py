@@ -23,6 +23,8 @@ SETTINGS = {
     "MIDFILL_ENGINE_KIND": "scripted",
     "MIDFILL_LOG_LEVEL": "warning",
     "MIDFILL_COMPLETION_CANDIDATES": "1",
+    # On a busy machine they wait, and are not refused.
+    "MIDFILL_ADMISSION_MAX_WAIT_MS": "0",
 }
 TAKEN_BACK_EVERY = 5
 

@@ -77,7 +77,7 @@ async def serve(config: Config) -> None:
     lock = DaemonLock.take(endpoint.lock_path)
     assert lock is not None
     lock.hold()
-    pool = EnginePool(lambda _: start, max_engines=1)
+    pool = EnginePool(lambda _: start, max_engines=1, admission=config.admission)
     lease = pool.acquire(config)
     lease.host.attach(ReadyLine())
     await Daemon(config.daemon, endpoint, pool, on_end=lease.release).serve()
