@@ -15,6 +15,7 @@ from lsp_server.rest.api_errors import Problem, invalid_body
 from lsp_server.rest.chat import chat_router
 from lsp_server.rest.chat_template import ChatTemplate
 from lsp_server.rest.completions import completions_router
+from lsp_server.rest.docs_page import add_docs_page
 from lsp_server.rest.exchange import exchange_of
 from lsp_server.rest.guard import Guard, answer_problem, note_problem
 from lsp_server.rest.infill import infill_router
@@ -44,6 +45,7 @@ def make_app(services: RestServices) -> FastAPI:
         title="Midfill",
         version=__version__,
         description=_DESCRIPTION,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         strict_content_type=False,
@@ -55,6 +57,7 @@ def make_app(services: RestServices) -> FastAPI:
     app.include_router(chat_router(requests))
     app.include_router(infill_router(requests))
     app.include_router(server_router(services, models))
+    add_docs_page(app)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
