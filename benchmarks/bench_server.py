@@ -27,7 +27,7 @@ from lsp_server.setting_layers import Layer, editor_layer, server_layers
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
 
-__all__ = ["main"]
+__all__ = ["main", "start_vllm"]
 
 
 class TappedConfigurator:
@@ -61,20 +61,34 @@ class TappedConfigurator:
         self, config: Config, model: LoadedModel, progress: StartProgress
     ) -> Engine:
         """Start the engine as the usual backend does, then open the side door."""
-        device = await asyncio.to_thread(choose_device, config.engine.device)
-        prepare_environment(device)
-        await asyncio.to_thread(_open_vllm, self._load_format)
-        quantisation = model.manifest.quantisation
-        engine = await VllmEngine.start(
-            config.engine,
-            model_folder=model.folder,
-            context_length=model.manifest.context_length,
-            quantization=quantisation.method if quantisation else "",
-            on_stage=progress.reach,
-        )
+        engine = await start_vllm(config, model, progress, self._load_format)
         tap = EngineTap(engine, model.tokenizer)
         self._side_channels.append(await serve_side_channel(self._socket, tap))
         return tap
+
+
+async def start_vllm(
+    config: Config, model: LoadedModel, progress: StartProgress, load_format: str
+) -> VllmEngine:
+    """Start the engine as the usual backend does, with a probe in its worker.
+
+    Args:
+        config: The settings.
+        model: The model.
+        progress: Gets the stages of the start.
+        load_format: ``safetensors`` for the model's weights, ``dummy`` for random ones.
+    """
+    device = await asyncio.to_thread(choose_device, config.engine.device)
+    prepare_environment(device)
+    await asyncio.to_thread(_open_vllm, load_format)
+    quantisation = model.manifest.quantisation
+    return await VllmEngine.start(
+        config.engine,
+        model_folder=model.folder,
+        context_length=model.manifest.context_length,
+        quantization=quantisation.method if quantisation else "",
+        on_stage=progress.reach,
+    )
 
 
 def _open_vllm(load_format: str) -> None:
