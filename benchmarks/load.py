@@ -88,7 +88,10 @@ async def load_server(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
-            env=os.environ | settings | {"XDG_RUNTIME_DIR": folder},
+            # Without the user's own daemon, settings and keys.
+            env=os.environ
+            | settings
+            | {"XDG_RUNTIME_DIR": folder, "XDG_CONFIG_HOME": folder},
         )
         try:
             line = await _stdout(server).readline()
@@ -209,6 +212,11 @@ def _settings(arguments: argparse.Namespace) -> dict[str, str]:
         "completion.max_line_tokens": str(arguments.output_tokens),
         # Raw, the engine cannot be asked to heal.
         "prompt.healing": "false",
+        # While vLLM is asked past the server, the server would take it for a hung one.
+        "engine.canary_interval_s": "0",
+        "rest.listen": "127.0.0.1:0",
+        "rest.aliases": "*",
+        "access.log": "",
         "log.level": "warning",
         "engine.max_num_seqs": str(arguments.max_num_seqs),
         "engine.device": arguments.device,

@@ -14,26 +14,21 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from benchmarks.bench_server import start_vllm
 from benchmarks.engine_tap import EngineTap, RawOrder, Seen
 from benchmarks.load_clients import Record
-from lsp_server.access.access_log import AccessLog
-from lsp_server.access.gate import Gate
-from lsp_server.access.key_ring import KeyRing
-from lsp_server.access.limiter import Limiter
 from lsp_server.config import Config, EngineKind
 from lsp_server.daemon.endpoint import find_endpoint
+from lsp_server.daemon.listen_rest import rest_api
 from lsp_server.daemon.lock import DaemonLock
 from lsp_server.daemon.process import Daemon
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.metrics import NoMetrics
-from lsp_server.rest.serve import serve_rest
-from lsp_server.rest.services import RestServices
+from lsp_server.outcomes import OverloadStep
 from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import EngineStarter, starter_of
@@ -127,6 +122,9 @@ class _Ready:
             with contextlib.suppress(asyncio.InvalidStateError):
                 self.news.set_result(news)
 
+    def overload_changed(self, step: OverloadStep) -> None:
+        """Do nothing."""
+
 
 async def _serve(config: Config, load_format: str, side: Path) -> None:
     """Serve until stdin ends."""
@@ -158,16 +156,8 @@ async def _serve(config: Config, load_format: str, side: Path) -> None:
         raise SystemExit(f"the engine did not start: {news.what}")
     daemon = Daemon(config.daemon, endpoint, pool, on_end=lease.release)
     serving = asyncio.create_task(daemon.serve())
-    services = RestServices(
-        hosts=lambda: (lease.host,),
-        gate=Gate(KeyRing(None), is_local=True),
-        limiter=Limiter(),
-        access_log=AccessLog(""),
-        metrics=NoMetrics(),
-        config=replace(config.rest, aliases="*"),
-    )
     talk = partial(_talk, taps, lease.host)
-    async with serve_rest(services, "127.0.0.1:0") as port:
+    async with rest_api(config, pool) as port:
         server = await asyncio.start_unix_server(talk, side)
         where = {
             "socket": str(endpoint.socket_path),

@@ -2,9 +2,10 @@
 
 The typist writes what once stood in a file of Python's own library, a few characters at
 a time, and asks for a completion after each burst, as an editor does when the keys
-pause. Now and then a key is wrong and taken back, a line ends with Enter and its
-indentation, or the cursor jumps to another place. A suggestion may be accepted; what
-does not belong there is deleted again with the next burst.
+pause; every tenth pause is a longer one, for thinking. Now and then a key is wrong and
+taken back, a line ends with Enter and its indentation, or the cursor jumps to another
+place. A suggestion may be accepted; what does not belong there is deleted again with
+the next burst.
 """
 
 import random
@@ -22,6 +23,12 @@ _MOST_KEYS = 6
 _WRONG_KEY_SHARE = 0.03
 _JUMP_SHARE = 0.04
 _ACCEPT_SHARE = 0.15
+_THINK_SHARE, _THINK_FACTOR = 0.1, 4.0
+"""Of the pauses so many are for thinking, and so many times as long as the mean."""
+
+_TYPE_FACTOR = (1 - _THINK_SHARE * _THINK_FACTOR) / (1 - _THINK_SHARE)
+"""The other pauses are shorter than the mean, so that it is the mean of all."""
+
 _LINES_TO_WRITE = (3, 12)
 
 
@@ -79,7 +86,9 @@ class Typist:
     def next_burst(self) -> Burst:
         """Decide on the next burst, and type it into ``text``."""
         chance = self._chance
-        pause_s = self._interval_s * chance.gammavariate(2.0, 0.5)
+        thinks = chance.random() < _THINK_SHARE
+        factor = _THINK_FACTOR if thinks else _TYPE_FACTOR
+        pause_s = self._interval_s * factor * chance.gammavariate(2.0, 0.5)
         accepts = chance.random() < _ACCEPT_SHARE
         edits = [*self._take_back()]
         if not self._ahead or chance.random() < _JUMP_SHARE:
