@@ -19,6 +19,7 @@ from lsp_server.process_config import (
     Count,
     DaemonConfig,
     DaemonTransport,
+    MetricsConfig,
     Positive,
     RestConfig,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "EngineKind",
     "LogConfig",
     "LogLevel",
+    "MetricsConfig",
     "ModelConfig",
     "PromptConfig",
     "RegistryConfig",
@@ -252,3 +254,4 @@ class Config:
     access: AccessConfig = field(default_factory=AccessConfig)
     daemon: DaemonConfig = field(default_factory=DaemonConfig)
     rest: RestConfig = field(default_factory=RestConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)

@@ -21,6 +21,7 @@ __all__ = [
     "Count",
     "DaemonConfig",
     "DaemonTransport",
+    "MetricsConfig",
     "Positive",
     "RestConfig",
 ]
@@ -34,7 +35,7 @@ Count = Annotated[int, Field(strict=True, ge=0, le=MOST)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=MOST)]
 Bytes = Annotated[int, Field(strict=True, ge=0, le=_MOST_BYTES)]
 
-PROCESS_SECTIONS = frozenset({"access", "admission", "rest"})
+PROCESS_SECTIONS = frozenset({"access", "admission", "metrics", "rest"})
 """The names of these sections that editors do not offer."""
 
 
@@ -131,3 +132,21 @@ class RestConfig:
     max_tokens: Positive = 4096
     max_body_bytes: Annotated[int, Field(strict=True, ge=1024, le=1 << 30)] = 4_194_304
     chat_template: StrictStr = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """Where metrics and traces go.
+
+    Attributes:
+        listen: Where Prometheus may read the metrics, a loopback address and a port
+            such as ``127.0.0.1:9464``; empty is nowhere. The REST API has them, too.
+        otlp_endpoint: The OpenTelemetry collector that gets a trace of each request,
+            by OTLP over HTTP, such as ``http://127.0.0.1:4318``; empty sends none.
+        kept_after_s: After this many seconds it is counted whether an accepted
+            suggestion still stands in its document.
+    """
+
+    listen: StrictStr = ""
+    otlp_endpoint: StrictStr = ""
+    kept_after_s: Positive = 30

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +16,7 @@ from lsp_server.daemon.lock import DaemonLock, holder
 from lsp_server.daemon.log_file import LogFile
 from lsp_server.daemon.process import Daemon
 from lsp_server.errors import DaemonError
+from lsp_server.observability.observe import Observability, observed
 from lsp_server.protocol import watchdog
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
@@ -59,7 +61,10 @@ def run_daemon(
     configure_logging(resolved.config.log.level, sys.stderr)
     for problem in resolved.problems:
         _log.warning("daemon.setting", extra={"problem": str(problem)})
-    asyncio.run(_serve(resolved.config, endpoint, log_file, log_path, loads=loads))
+    config = resolved.config
+    with observed(config.metrics, is_served=bool(config.rest.listen)) as measured:
+        serving = _serve(config, endpoint, log_file, log_path, measured, loads=loads)
+        asyncio.run(serving)
     # Not by way of the interpreter's own end, which waits for threads.
     logging.shutdown()
     os._exit(0)
@@ -70,14 +75,16 @@ async def _serve(
     endpoint: Endpoint,
     log_file: LogFile | None,
     log_path: Path | None,
+    measured: Observability,
     *,
     loads: bool,
 ) -> None:
     """Serve until the end."""
     pool = EnginePool(
-        starter_of,
+        partial(starter_of, stats=measured.vllm),
         max_engines=config.daemon.max_engines,
         admission=config.admission,
+        metrics=measured.metrics,
     )
     # Clients of the REST API come and go without the daemon's knowing.
     idle_exit_s = 0 if config.rest.listen else config.daemon.idle_exit_s
@@ -93,7 +100,9 @@ async def _serve(
     if loads:
         # It runs on without an editor, and goes to the first that fits.
         pool.acquire(config).release()
-    async with rest_api(config, pool):
+    async with rest_api(
+        config, pool, metrics=measured.metrics, render_metrics=measured.render
+    ):
         await daemon.serve()
 
 

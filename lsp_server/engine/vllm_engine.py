@@ -16,7 +16,7 @@ from lsp_server.config import EngineConfig
 from lsp_server.engine.launch import cpu_time_s, in_daemon_thread
 from lsp_server.engine.vllm_errors import request_errors
 from lsp_server.engine.vllm_launch import RunningVllm, VllmLaunch
-from lsp_server.engine.vllm_stats import queued_ms
+from lsp_server.engine.vllm_stats import VllmMetrics, queued_ms
 from lsp_server.errors import (
     EngineDeadError,
     GenerationError,
@@ -80,11 +80,11 @@ class VllmEngine:
         context_length: int,
         quantization: str = "",
         on_stage: Callable[[StartStage], None] = _ignore,
+        stats: VllmMetrics | None = None,
     ) -> Self:
         """Start an engine, and check that it generates.
 
-        Takes half a minute or more, during which the event loop runs. If the task is
-        cancelled, every process that was started so far is ended.
+        Takes half a minute or more. If the task is cancelled, what was started ends.
 
         Args:
             config: The user's settings.
@@ -93,6 +93,7 @@ class VllmEngine:
             quantization: vLLM's name of the checkpoint's scheme; empty lets vLLM read
                 it from the checkpoint.
             on_stage: Called when a stage of the start begins, in any thread.
+            stats: Takes vLLM's own metrics; without it vLLM keeps none.
 
         Raises:
             ConfigError: A setting asks for more than the model can do.
@@ -107,6 +108,7 @@ class VllmEngine:
             context_length=context_length,
             quantization=quantization,
             on_stage=on_stage,
+            stats=stats,
         )
         running = await launch.start()
         engine = cls(running)

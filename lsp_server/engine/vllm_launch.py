@@ -28,6 +28,7 @@ from lsp_server.engine.vllm_options import (
     prepare_environment,
     require_memory,
 )
+from lsp_server.engine.vllm_stats import VllmMetrics
 from lsp_server.user_folders import user_folder
 from lsp_server.values import EngineInfo, StartStage
 
@@ -93,6 +94,7 @@ class VllmLaunch:
         context_length: The most tokens that the model was trained for.
         quantization: vLLM's name of the checkpoint's scheme; empty leaves it to vLLM.
         on_stage: Called when a stage of the start begins, in any thread.
+        stats: Takes vLLM's own metrics; without it vLLM keeps none.
     """
 
     config: EngineConfig
@@ -100,6 +102,7 @@ class VllmLaunch:
     context_length: int
     quantization: str
     on_stage: Callable[[StartStage], None]
+    stats: VllmMetrics | None = None
     _folders: list[EngineFolder] = field(default_factory=list)
 
     async def start(self) -> RunningVllm:
@@ -189,6 +192,8 @@ class VllmLaunch:
             trust_remote_code=False,
             generation_config="vllm",
             load_format="safetensors",
+            # Its own metrics are labelled with it, and a path would tell too much.
+            served_model_name=self.model_folder.name,
             skip_tokenizer_init=True,
             enable_prefix_caching=True,
             disable_log_stats=True,
@@ -201,7 +206,13 @@ class VllmLaunch:
         is_v2 = vllm_config.use_v2_model_runner
         processor = _HOLD_PROCESSOR_V2 if is_v2 else _HOLD_PROCESSOR_V1
         vllm_config.model_config.logits_processors = [processor]
-        llm = AsyncLLM.from_vllm_config(vllm_config, disable_log_stats=True)
+        name, stats = self.model_folder.name, self.stats
+        llm = AsyncLLM.from_vllm_config(
+            vllm_config,
+            # These turn the statistics on, without the loggers of vLLM's own choice.
+            stat_loggers=None if stats is None else [stats.logger_for(name)],
+            disable_log_stats=True,
+        )
         return RunningVllm(
             llm=llm,
             info=EngineInfo(

@@ -1,12 +1,14 @@
 """How an engine of each kind is started for a model that was loaded."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from lsp_server.config import Config, EngineKind
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.engine.vllm_stats import VllmMetrics
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.values import StartStage
 
@@ -19,13 +21,24 @@ _BETWEEN_TEXTS = "\x1e"
 """Stands between the texts of the setting ``scripted.candidates``."""
 
 
-def starter_of(kind: EngineKind) -> EngineStarter:
-    """Return what starts an engine of this kind."""
-    return _start_vllm if kind is EngineKind.VLLM else _start_scripted
+def starter_of(kind: EngineKind, *, stats: VllmMetrics | None = None) -> EngineStarter:
+    """Return what starts an engine of this kind.
+
+    Args:
+        kind: The kind.
+        stats: Takes vLLM's own metrics; without it vLLM keeps none.
+    """
+    if kind is EngineKind.VLLM:
+        return partial(_start_vllm, stats=stats)
+    return _start_scripted
 
 
 async def _start_vllm(
-    config: Config, model: LoadedModel, progress: StartProgress
+    config: Config,
+    model: LoadedModel,
+    progress: StartProgress,
+    *,
+    stats: VllmMetrics | None,
 ) -> Engine:
     quantisation = model.manifest.quantisation
     return await VllmEngine.start(
@@ -34,6 +47,7 @@ async def _start_vllm(
         context_length=model.manifest.context_length,
         quantization=quantisation.method if quantisation else "",
         on_stage=progress.reach,
+        stats=stats,
     )
 
 

@@ -1,0 +1,94 @@
+"""Starts what the settings ask for: metrics, where they can be read, and traces.
+
+Without any of it nothing is imported, and nothing is kept.
+"""
+
+import logging
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from lsp_server.config import MetricsConfig
+from lsp_server.engine.vllm_stats import VllmMetrics
+from lsp_server.errors import ConfigError
+from lsp_server.metrics import Metrics, NoMetrics, RequestRecord
+
+__all__ = ["Observability", "observed"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observability:
+    """What a process measures.
+
+    Attributes:
+        metrics: What its parts report to.
+        vllm: What its vLLM engines report to; None leaves vLLM's statistics off.
+        render: Returns all metrics as text, and its content type; takes milliseconds,
+            so call it in a thread. None where none are kept.
+        port: The port that the metrics can be read on; None where they cannot.
+    """
+
+    metrics: Metrics
+    vllm: VllmMetrics | None = None
+    render: Callable[[], tuple[bytes, str]] | None = None
+    port: int | None = None
+
+
+@contextmanager
+def observed(
+    config: MetricsConfig, *, is_served: bool = False
+) -> Generator[Observability]:
+    """Measure what the settings ask for, within the block.
+
+    A setting that cannot be met is logged, and the process goes on without it.
+
+    Args:
+        config: The settings.
+        is_served: Whether somebody else serves what ``render`` returns.
+    """
+    if not (config.listen or config.otlp_endpoint or is_served):
+        yield Observability(metrics=NoMetrics())
+        return
+    from prometheus_client import disable_created_metrics
+
+    from lsp_server.observability.listener import MetricsListener, parse_address
+    from lsp_server.observability.prometheus import PrometheusMetrics
+
+    # Each counter would come with the time of its making, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's own
+    vllm = VllmMetrics()
+    with ExitStack() as stack:
+        metrics = PrometheusMetrics(
+            collectors=[vllm], trace=_start_traces(config.otlp_endpoint, stack)
+        )
+        port = None
+        if config.listen:
+            try:
+                address = parse_address(config.listen)
+                listener = MetricsListener(address, metrics.render)
+                stack.callback(listener.close)
+                port = listener.port
+            except ConfigError as error:
+                _log.warning("metrics.not_served", extra={"why": str(error)})
+        yield Observability(
+            metrics=metrics, vllm=vllm, render=metrics.render, port=port
+        )
+
+
+def _start_traces(
+    endpoint: str, stack: ExitStack
+) -> Callable[[RequestRecord], None] | None:
+    """Return what takes requests for traces; None where none are made."""
+    if not endpoint:
+        return None
+    from lsp_server.observability.tracing import RequestTraces, otlp_exporter
+
+    try:
+        traces = RequestTraces(otlp_exporter(endpoint))
+    except ConfigError as error:
+        _log.warning("traces.off", extra={"why": str(error)})
+        return None
+    stack.callback(traces.close)
+    return traces.add
