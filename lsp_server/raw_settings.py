@@ -19,6 +19,7 @@ __all__ = [
     "config_path",
     "daemon_mode",
     "editor_values",
+    "raw_values",
     "snake_case",
     "toml_values",
     "without_dots",
@@ -45,11 +46,26 @@ def daemon_mode(config_file: Path | None, options: object = None) -> DaemonMode:
         config_file: The file that the command line names.
         options: The editor's ``initializationOptions``.
     """
-    for value in _values_of("daemon", "mode", config_file, options):
+    for value in raw_values("daemon", "mode", config_file, options):
         for mode in DaemonMode:
             if value == mode.value:
                 return mode
     return DaemonMode.AUTO
+
+
+def raw_values(
+    section: str, key: str, config_file: Path | None, options: object = None
+) -> Iterator[object]:
+    """Yield a setting's value in each place, the strongest place first."""
+    yield _value_in(editor_values(options), section, key)
+    text = os.environ.get(f"{VARIABLE_PREFIX}{section}_{key}".upper(), "")
+    yield text.strip().strip("\"'")
+    path = config_file or config_path()
+    if path is not None:
+        try:
+            yield _value_in(toml_values(path), section, key)
+        except ConfigError:
+            return
 
 
 def config_path() -> Path | None:
@@ -132,21 +148,6 @@ def without_dots(values: Mapping[str, object]) -> dict[str, object]:
             added = {**held, **added}
         result[first] = added
     return result
-
-
-def _values_of(
-    section: str, key: str, config_file: Path | None, options: object
-) -> Iterator[object]:
-    """Yield a setting's value in each place, the strongest place first."""
-    yield _value_in(editor_values(options), section, key)
-    text = os.environ.get(f"{VARIABLE_PREFIX}{section}_{key}".upper(), "")
-    yield text.strip().strip("\"'")
-    path = config_file or config_path()
-    if path is not None:
-        try:
-            yield _value_in(toml_values(path), section, key)
-        except ConfigError:
-            return
 
 
 def _value_in(values: object, section: str, key: str) -> object:

@@ -11,6 +11,7 @@ from pygls.lsp.client import LanguageClient
 from lsp_server.outcomes import RequestTimings
 from lsp_server.protocol.extensions import TIMINGS_METHOD
 from lsp_server.protocol.lines import PositionEncoding
+from lsp_server.protocol.status import STATUS_METHOD
 
 __all__ = ["ServerNews", "introduction"]
 
@@ -19,7 +20,7 @@ _Message = types.ShowMessageParams | types.ShowMessageRequestParams
 
 
 class ServerNews:
-    """Keeps a server's messages and times, and follows its engine by the progress bar.
+    """Keeps a server's messages and times, and follows its engine by bar and status.
 
     Attributes:
         loading: Set while the engine loads, at first or again after it died.
@@ -63,6 +64,12 @@ class ServerNews:
         def create_progress(_params: types.WorkDoneProgressCreateParams) -> None:
             return None
 
+        # An engine that others use already has no bar any more.
+        @handles(STATUS_METHOD)
+        def status(params: dict[str, Any]) -> None:
+            if params["state"] == "ready":
+                self.ready.set()
+
         @handles(TIMINGS_METHOD)
         def timings(params: dict[str, Any]) -> None:
             self._timings[params["id"]] = RequestTimings(
@@ -91,7 +98,7 @@ class ServerNews:
 def introduction(encoding: PositionEncoding, options: object) -> types.InitializeParams:
     """Return the parameters of ``initialize``, with the capabilities of this client.
 
-    They are one position encoding, inline completion, progress bars and timings.
+    They are one position encoding, inline completion, progress, timings and status.
 
     Args:
         encoding: What columns count; the only encoding that the server is offered.
@@ -106,7 +113,7 @@ def introduction(encoding: PositionEncoding, options: object) -> types.Initializ
                 inline_completion=types.InlineCompletionClientCapabilities()
             ),
             window=types.WindowClientCapabilities(work_done_progress=True),
-            experimental={"midfill": {"timings": True}},
+            experimental={"midfill": {"timings": True, "status": True}},
         ),
         client_info=types.ClientInfo(name="midfill headless client"),
         initialization_options=options,

@@ -15,7 +15,7 @@ from pygls.lsp.client import LanguageClient
 
 from lsp_server.client.news import ServerNews
 from lsp_server.errors import AnswerError, ClientError
-from lsp_server.protocol.rpc import silence_pygls
+from lsp_server.protocol.library import silence_pygls
 
 __all__ = ["SentRequest", "ServerConnection"]
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 from lsp_server.commands.terminal import positive, printable
 from lsp_server.daemon.dial import (
     LOOK_EVERY_S,
-    Dialled,
+    Reached,
     Starting,
     ask,
     connect,
@@ -92,10 +92,13 @@ def _start(arguments: argparse.Namespace) -> int:
 
 def _start_here(arguments: argparse.Namespace) -> NoReturn:
     """Be the daemon."""
+    is_handed_on = arguments.lock_fd is not None
+    # Not below the process that an editor has started, and may kill with all its tree.
+    if is_handed_on and os.fork():
+        os._exit(0)
     # Seconds of imports that no other action needs.
     from lsp_server.daemon.run import run_daemon  # noqa: PLC0415
 
-    is_handed_on = arguments.lock_fd is not None
     run_daemon(
         config_file=arguments.config,
         log_path=arguments.log_file,
@@ -214,7 +217,7 @@ def _added(path: Path) -> Iterator[str]:
                     break
 
 
-def _status_of(dial: Callable[[], Dialled]) -> DaemonStatus:
+def _status_of(dial: Callable[[], Reached]) -> DaemonStatus:
     """Ask the daemon for its status.
 
     Raises:

@@ -6,7 +6,6 @@ import io
 import math
 import os
 import sys
-import tempfile
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +94,8 @@ def captured_output() -> Iterator[BinaryIO]:
     Yields:
         The file, which is gone when the block ends: read it before.
     """
+    import tempfile  # noqa: PLC0415 - an attached server starts without it
+
     with tempfile.TemporaryFile() as file:
         sys.stdout.flush()
         sys.stderr.flush()

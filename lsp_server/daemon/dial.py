@@ -2,12 +2,12 @@
 
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lsp_server.daemon.endpoint import Endpoint, check_peer
 from lsp_server.daemon.hello import MAX_HELLO_BYTES, Answer, Hello
@@ -15,9 +15,12 @@ from lsp_server.daemon.lock import DaemonLock
 from lsp_server.errors import DaemonError
 from lsp_server.user_folders import user_folder
 
+if TYPE_CHECKING:
+    import subprocess
+
 __all__ = [
     "LOOK_EVERY_S",
-    "Dialled",
+    "Reached",
     "Starting",
     "ask",
     "connect",
@@ -37,7 +40,7 @@ _TAIL_LINES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialled:
+class Reached:
     """A connection to the daemon.
 
     Attributes:
@@ -49,7 +52,7 @@ class Dialled:
     token: str
 
 
-def connect(endpoint: Endpoint) -> Dialled | None:
+def connect(endpoint: Endpoint) -> Reached | None:
     """Connect to the daemon; None where none listens.
 
     Raises:
@@ -63,17 +66,17 @@ def connect(endpoint: Endpoint) -> Dialled | None:
             except DaemonError:
                 made.close()
                 raise
-            return Dialled(connection=made, token="")
+            return Reached(connection=made, token="")
     address = endpoint.tcp_address()
     # The port of a daemon that has died may be anybody's, who would be told the token
     # and the environment.
     if address is None or not _has_daemon(endpoint):
         return None
     made = _connected(socket.AF_INET, (_LOCALHOST, address.port))
-    return Dialled(connection=made, token=address.token) if made else None
+    return Reached(connection=made, token=address.token) if made else None
 
 
-def ask(dialled: Dialled, hello: Callable[[str], Hello]) -> Answer:
+def ask(dialled: Reached, hello: Callable[[str], Hello]) -> Answer:
     """Say a hello that has an answer and nothing more, and return the answer.
 
     Args:
@@ -116,11 +119,14 @@ def start_daemon(
         loads: Whether it loads its engine at once, and not for the first editor.
 
     Returns:
-        The process; None where another one is, or becomes, the daemon.
+        A process that ends as soon as the daemon has left it; None where another one
+        is, or becomes, the daemon.
 
     Raises:
         DaemonError: It cannot be started.
     """
+    import subprocess  # noqa: PLC0415 - only who starts a daemon needs it
+
     lock = DaemonLock.take(endpoint.lock_path)
     if lock is None:
         return None
@@ -190,7 +196,7 @@ class Starting:
         """Whether the daemon was started from here."""
         return self._process is not None
 
-    def look(self) -> Dialled | None:
+    def look(self) -> Reached | None:
         """Connect, if the daemon listens by now; start it if there is none.
 
         Raises:
@@ -198,19 +204,21 @@ class Starting:
         """
         dialled = connect(self._endpoint)
         if dialled is not None:
+            if self._process is not None:
+                self._process.poll()
             return dialled
         if self._process is None:
             # As long as another process holds the lock, this does nothing.
             self._process = start_daemon(
                 self._endpoint, config_file=self._config_file, loads=self._loads
             )
-        elif self._process.poll() is not None:
+        elif self._process.poll() is not None and not _has_daemon(self._endpoint):
             raise _start_failed(self._endpoint, "it ended while it was starting")
         if time.monotonic() > self._until_s:
             raise _start_failed(self._endpoint, "it does not listen in time")
         return None
 
-    def wait(self) -> Dialled:
+    def wait(self) -> Reached:
         """Look until the daemon listens, and connect.
 
         Raises:

@@ -2,15 +2,16 @@
 
 import asyncio
 import itertools
-import json
 import logging
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lsp_server.daemon.hello import ENDING_METHOD, Origin
+from lsp_server.client.attached_messages import ENDING_METHOD, notification
+from lsp_server.daemon.hello import Origin
 from lsp_server.daemon.status import ConnectionStatus
 from lsp_server.protocol.connection import EditorConnection
+from lsp_server.protocol.library import warm_converter
 from lsp_server.protocol.stream_channel import StreamChannel
 from lsp_server.service.configurator import LayeredConfigurator
 from lsp_server.service.engine_pool import EnginePool
@@ -50,6 +51,7 @@ class EditorConnections:
     def __init__(self, pool: EnginePool) -> None:
         """Begin without an editor."""
         self._pool = pool
+        self._converter = warm_converter()
         self._numbers = itertools.count(1)
         self._here: dict[_Editor, asyncio.Future[None]] = {}
         self._left_s = time.monotonic()
@@ -70,7 +72,9 @@ class EditorConnections:
         editor = _Editor(
             name=name,
             channel=channel,
-            connection=EditorConnection(configurator, channel, name=name),
+            connection=EditorConnection(
+                configurator, channel, name=name, converter=self._converter
+            ),
             since_s=time.monotonic(),
         )
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -86,13 +90,8 @@ class EditorConnections:
 
     async def end(self, reason: str) -> None:
         """Say that the daemon ends, and end every connection, within a few seconds."""
-        body = json.dumps(
-            {
-                "jsonrpc": "2.0",
-                "method": ENDING_METHOD,
-                "params": {"reason": "restart" if reason == "restart" else "stop"},
-            }
-        ).encode()
+        why = "restart" if reason == "restart" else "stop"
+        body = notification(ENDING_METHOD, {"reason": why})
         for editor in self._here:
             editor.channel.write(body)
             editor.connection.end("daemon ends")

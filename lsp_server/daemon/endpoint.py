@@ -8,13 +8,13 @@ Source: golang/tools, ``internal/lsp/lsprpc/autostart_posix.go``, which checks t
 socket's owner and carries on where the check itself fails; here that refuses.
 """
 
-import hashlib
 import json
 import os
 import socket
 import stat
 import struct
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +148,7 @@ def check_peer(connection: "socket.socket | TransportSocket") -> None:
 def _installation() -> str:
     """Return an id of this installation: two of one version may differ in all else."""
     places = f"{sys.prefix}\0{Path(__file__).resolve().parents[1]}"
-    return hashlib.blake2s(os.fsencode(places), digest_size=6).hexdigest()
+    return f"{zlib.crc32(os.fsencode(places)):08x}"
 
 
 def _private_folder() -> Path:

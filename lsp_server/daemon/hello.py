@@ -15,7 +15,6 @@ from lsp_server.errors import DaemonError
 from lsp_server.raw_settings import VARIABLE_PREFIX, config_path
 
 __all__ = [
-    "ENDING_METHOD",
     "HELLO_TIMEOUT_S",
     "MAX_HELLO_BYTES",
     "Answer",
@@ -26,13 +25,6 @@ __all__ = [
 
 MAX_HELLO_BYTES = 64 * 1024
 HELLO_TIMEOUT_S = 5.0
-
-ENDING_METHOD = "midfill/daemonEnding"
-"""The notification by which a daemon that ends in order says so, and why.
-
-Its ``reason`` is ``stop`` or ``restart``. It is for the attached server, which does
-not pass it on.
-"""
 
 _REMEDY = "End the other one with `midfill daemon stop`"
 

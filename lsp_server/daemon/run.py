@@ -110,9 +110,15 @@ def _lock(endpoint: Endpoint, handed_on: int | None) -> DaemonLock:
     """Return the daemon's lock.
 
     Raises:
-        DaemonError: Another process holds it.
+        DaemonError: Another process holds it, or what was handed on is another lock.
     """
     if handed_on is not None:
+        if not os.path.samestat(os.fstat(handed_on), endpoint.lock_path.stat()):
+            raise DaemonError(
+                "the lock that was handed on is not this daemon's",
+                subject=str(endpoint.lock_path),
+                remedy="Start it with `midfill daemon start`",
+            )
         return DaemonLock.adopt(handed_on)
     lock = DaemonLock.take(endpoint.lock_path)
     if lock is None:

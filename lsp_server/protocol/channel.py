@@ -63,12 +63,20 @@ class StdioChannel:
 
     Args:
         stdio: The pipes; they are not closed here.
+        ahead: What was read from the editor before.
         max_body_bytes: The longest message that is read; longer ones are skipped.
     """
 
-    def __init__(self, stdio: Stdio, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        stdio: Stdio,
+        *,
+        ahead: bytes = b"",
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
         """Note the pipes; ``open`` begins."""
         self._stdio = stdio
+        self._ahead = ahead
         self._frames = FrameDecoder(max_body_bytes)
         self._writer: PipeWriter | None = None
 
@@ -80,6 +88,8 @@ class StdioChannel:
 
     async def events(self) -> AsyncGenerator[StreamEvent]:
         """Yield what comes, until the editor ends. Call it once, and close it."""
+        for event in self._frames.feed(self._ahead):
+            yield event
         async with aclosing(PipeReader(self._stdio.reader_fd).chunks()) as chunks:
             async for chunk in chunks:
                 for event in self._frames.feed(chunk):

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import aclosing
 
+from cattrs import Converter
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
@@ -44,6 +45,8 @@ class EditorConnection:
             and in the log; empty where there is only one.
         is_remote: Whether the editor is on another machine, where its process id means
             nothing.
+        converter: Reads and writes LSP's values, for many connections; None for one of
+            its own.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class EditorConnection:
         *,
         name: str = "",
         is_remote: bool = False,
+        converter: Converter | None = None,
     ) -> None:
         """Register the handlers; ``serve`` reads."""
         self._configurator = configurator
@@ -60,7 +64,7 @@ class EditorConnection:
         self._name = name
         self._is_remote = is_remote
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._server = MidfillServer(self)
+        self._server = MidfillServer(self, converter)
         self._protocol = self._server.protocol
         self._request_numbers = itertools.count(1)
         self._session: Session | None = None

@@ -7,6 +7,7 @@
 Source: Language Server Protocol 3.18, "Base Protocol".
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ __all__ = [
     "SkippedFrame",
     "UnreadableStream",
     "encode_frame",
+    "uris_in",
 ]
 
 # A document of 50 MB is opened in one frame, and JSON may double it: quotes and line
@@ -28,6 +30,10 @@ _MAX_HEADER_BYTES = 8 * 1024
 _MAX_LENGTH_DIGITS = 10
 # Enough for everything in a message but the document's text.
 _KEPT_BYTES = 16 * 1024
+
+
+# In JSON, a quote inside of a string has a backslash: this is never part of a text.
+_URI = re.compile(rb'"uri"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
@@ -88,6 +94,13 @@ class FrameDecoder:
         """How much has come of a message that is not complete; 0 between messages."""
         come = self._skipped_bytes + len(self._buffer)
         return come if self._body_bytes is None else max(1, come)
+
+    def rest(self) -> bytes:
+        """Return what has come of a message that is not complete, nor skipped."""
+        if self._body_bytes is None:
+            return bytes(self._buffer)
+        header = b"Content-Length: %d\r\n\r\n" % self._body_bytes
+        return header + bytes(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[Frame | SkippedFrame | UnreadableStream]:
         """Take some bytes, and yield the frames that are complete now.
@@ -170,3 +183,16 @@ def _content_length(header: bytes) -> int:
     if not re.fullmatch(rb"[0-9]{1,%d}" % _MAX_LENGTH_DIGITS, lengths[0]):
         raise _HeaderError("the Content-Length is not a plausible number")
     return int(lengths[0])
+
+
+def uris_in(part: bytes) -> set[str]:
+    """Return the values of every ``"uri"`` in a part of a message."""
+    return {_json_string(found) for found in _URI.findall(part)}
+
+
+def _json_string(found: bytes) -> str:
+    """Read a string of JSON; an empty one if it is none."""
+    try:
+        return str(json.loads(found))
+    except ValueError:
+        return ""

@@ -7,7 +7,6 @@ Source: JSON-RPC 2.0; Language Server Protocol 3.18, "Server lifecycle".
 
 import enum
 import json
-import re
 from dataclasses import dataclass
 
 from lsprotocol import types
@@ -20,11 +19,7 @@ __all__ = [
     "Phase",
     "document_uri",
     "read_message",
-    "uris_in",
 ]
-
-# In JSON, a quote inside of a string has a backslash: this is never part of a text.
-_URI = re.compile(rb'"uri"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 class MessageKind(enum.Enum):
@@ -170,16 +165,3 @@ def document_uri(message: dict[str, object]) -> str | None:
     document = params.get("textDocument") if isinstance(params, dict) else None
     uri = document.get("uri") if isinstance(document, dict) else None
     return uri if isinstance(uri, str) else None
-
-
-def uris_in(part: bytes) -> set[str]:
-    """Return the values of every ``"uri"`` in a part of a message."""
-    return {_json_string(found) for found in _URI.findall(part)}
-
-
-def _json_string(found: bytes) -> str:
-    """Read a string of JSON; an empty one if it is none."""
-    try:
-        return str(json.loads(found))
-    except ValueError:
-        return ""

@@ -22,8 +22,9 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from lsp_server import __version__
 from lsp_server.protocol.document import Documents
 from lsp_server.protocol.extensions import TRACE_METHOD
-from lsp_server.protocol.framing import SkippedFrame
+from lsp_server.protocol.framing import SkippedFrame, uris_in
 from lsp_server.protocol.inline_completion import ARRIVAL_PLACE, place_of
+from lsp_server.protocol.library import new_converter, silence_pygls
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.protocol.messages import (
     Fault,
@@ -32,10 +33,9 @@ from lsp_server.protocol.messages import (
     MessageKind,
     document_uri,
     read_message,
-    uris_in,
 )
 
-__all__ = ["Connection", "MidfillProtocol", "MidfillServer", "silence_pygls"]
+__all__ = ["Connection", "MidfillProtocol", "MidfillServer"]
 
 _log = logging.getLogger(__name__)
 
@@ -264,17 +264,22 @@ class MidfillServer(LanguageServer):
 
     Args:
         connection: The owner; it registers the handlers.
+        converter: Reads and writes LSP's values; None for one of its own. What it has
+            learnt of a message's type it knows in every connection.
     """
 
     protocol: MidfillProtocol  # type: ignore[mutable-override]  # never reassigned
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, converter: Converter | None = None
+    ) -> None:
         """Make the protocol; nothing is read or written yet."""
         silence_pygls()
         super().__init__(
             "midfill",
             __version__,
             protocol_cls=MidfillProtocol,
+            converter_factory=lambda: converter or new_converter(),
         )
         self.protocol.connection = connection
 
@@ -293,8 +298,3 @@ class MidfillServer(LanguageServer):
                 "places": "".join(places),
             },
         )
-
-
-def silence_pygls() -> None:
-    """Stop pygls from logging: it logs whole messages, which hold the user's code."""
-    logging.getLogger("pygls").setLevel(logging.CRITICAL)

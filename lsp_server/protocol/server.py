@@ -8,9 +8,9 @@ from functools import partial
 from typing import NoReturn
 
 from lsp_server.protocol import watchdog
-from lsp_server.protocol.channel import StdioChannel
+from lsp_server.protocol.channel import Channel, StdioChannel
 from lsp_server.protocol.connection import EditorConnection
-from lsp_server.protocol.pipes import Stdio, claim_stdio
+from lsp_server.protocol.pipes import claim_stdio
 from lsp_server.protocol.session import Configurator
 
 __all__ = ["run_stdio"]
@@ -20,21 +20,25 @@ _END_DEADLINE_S = 1.5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def run_stdio(configurator: Configurator) -> NoReturn:
+def run_stdio(configurator: Configurator, ahead: bytes = b"") -> NoReturn:
     """Serve the editor behind stdin and stdout, and end the process.
 
     Call it before anything that may print is imported: it takes descriptors 0 and 1
     for the protocol. A signal ends it in order. What does not end in time is killed,
     with its children.
+
+    Args:
+        configurator: Makes the backend and takes changed settings.
+        ahead: What was read from the editor before.
     """
     stdio = claim_stdio()
-    asyncio.run(_serve_and_leave(stdio, configurator))
+    asyncio.run(_serve_and_leave(StdioChannel(stdio, ahead=ahead), configurator))
     raise AssertionError("the process has ended")
 
 
-async def _serve_and_leave(stdio: Stdio, configurator: Configurator) -> NoReturn:
+async def _serve_and_leave(channel: Channel, configurator: Configurator) -> NoReturn:
     """Serve one editor, and end the process with its exit status."""
-    connection = EditorConnection(configurator, StdioChannel(stdio))
+    connection = EditorConnection(configurator, channel)
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, connection.end, number.name)

@@ -39,6 +39,7 @@ class LayeredConfigurator:
         cache_salt: Only requests of the same salt share the engine's prefix cache.
         folder: What relative paths in settings start from; None for this process's
             working folder.
+        notices: Messages for the user besides.
         set_log_level: Called with the level that the settings ask for, by a process
             that serves this one editor.
     """
@@ -51,6 +52,7 @@ class LayeredConfigurator:
         user: str = "",
         cache_salt: str = "",
         folder: Path | None = None,
+        notices: Sequence[str] = (),
         set_log_level: Callable[[LogLevel], None] = _keep_log_level,
     ) -> None:
         """Start without an editor."""
@@ -59,6 +61,7 @@ class LayeredConfigurator:
         self._user = user
         self._cache_salt = cache_salt
         self._folder = folder
+        self._notices = notices
         self._set_log_level = set_log_level
         self._backend: LocalBackend | None = None
         self._running = Config()
@@ -86,7 +89,7 @@ class LayeredConfigurator:
         problems = [*resolved.problems, *conflicts]
         if self._pool is None:
             self._backend = self._backend_on(starter_of(config.engine.kind))
-            return self._backend, self._new_problems(problems)
+            return self._backend, [*self._notices, *self._new_problems(problems)]
         lease = self._pool.acquire(config, stated=resolved.stated)
         running = lease.host.config
         self._model_tokens = context_tokens_of(running)
@@ -94,7 +97,7 @@ class LayeredConfigurator:
             on_engine(config, running), running, model_tokens=self._model_tokens
         )
         self._backend = self._backend_on(lease)
-        messages = self._new_problems([*problems, *more])
+        messages = [*self._notices, *self._new_problems([*problems, *more])]
         return self._backend, [*messages, *([lease.refused] if lease.refused else [])]
 
     def change(self, options: object) -> list[str]:

@@ -29,7 +29,7 @@ async def connect() -> AsyncGenerator[Connect]:
     editors: list[SocketEditor] = []
 
     async def connect_to(
-        backend: EchoBackend, *, limits: StreamLimits = LIMITS, **options: bool
+        backend: EchoBackend, *, limits: StreamLimits = LIMITS, is_remote: bool = False
     ) -> Editor:
         ours, theirs = socket.socketpair()
         streams = await asyncio.open_unix_connection(sock=theirs)
@@ -37,7 +37,7 @@ async def connect() -> AsyncGenerator[Connect]:
             FixedConfigurator(lambda: backend),
             StreamChannel(*streams, limits=limits),
             name="editor",
-            **options,
+            is_remote=is_remote,
         )
         editor = SocketEditor(*await asyncio.open_unix_connection(sock=ours))
         editor.server = asyncio.create_task(connection.serve(editor.ends.append))
