@@ -4,6 +4,8 @@ import pytest
 from lsp_editor import Start
 from pygls.exceptions import JsonRpcRequestCancelled
 
+pytestmark = pytest.mark.parametrize("way", ["own", "attached"], indirect=True)
+
 
 async def test_a_cancelled_request_ends_at_once(start: Start) -> None:
     """It is answered with RequestCancelled although its answer takes hours."""

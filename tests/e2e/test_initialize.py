@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
 from lsp_editor import Start
 from lsprotocol import types
+
+pytestmark = pytest.mark.parametrize("way", ["own", "attached"], indirect=True)
 
 
 async def test_it_is_answered_while_the_engine_loads(start: Start) -> None:

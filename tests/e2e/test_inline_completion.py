@@ -1,7 +1,10 @@
 """``textDocument/inlineCompletion``, from the editor to the engine and back."""
 
+import pytest
 from lsp_editor import LspEditor, Start
 from lsprotocol import types
+
+pytestmark = pytest.mark.parametrize("way", ["own", "attached"], indirect=True)
 
 
 async def test_a_completion_comes_back(editor: LspEditor) -> None:

@@ -15,15 +15,17 @@ from piped_editor import Json, completion_params, frame
 
 SCRIPTED = {"MIDFILL_ENGINE_KIND": "scripted", "MIDFILL_SCRIPTED_TEXT": "21 + 21"}
 GONE_WITHIN_S = 5
+BOTH_WAYS = pytest.mark.parametrize("way", ["own", "attached"], indirect=True)
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncGenerator[LaunchedServer]:
+async def server(way: dict[str, str], tmp_path: Path) -> AsyncGenerator[LaunchedServer]:
     """Start a server that nothing has been said to."""
-    async with launched(MIDFILL, tmp_path / "log", **SCRIPTED) as made:
+    async with launched(MIDFILL, tmp_path / "log", **(way | SCRIPTED)) as made:
         yield made
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_ends_it_in_order(
     server: LaunchedServer, number: signal.Signals
@@ -48,6 +50,7 @@ async def test_a_start_is_given_up_in_order(tmp_path: Path) -> None:
         assert "server.end_forced" not in server.stderr
 
 
+@BOTH_WAYS
 async def test_the_end_of_stdin_ends_it(server: LaunchedServer) -> None:
     """The engine is closed first."""
     await server.editor.initialize()
@@ -56,6 +59,7 @@ async def test_the_end_of_stdin_ends_it(server: LaunchedServer) -> None:
     assert "end of input" in server.stderr
 
 
+@BOTH_WAYS
 async def test_bytes_that_are_no_messages_cost_only_themselves(
     server: LaunchedServer,
 ) -> None:

@@ -4,6 +4,8 @@ import pytest
 from lsp_editor import LspEditor, Start, asked_at
 from pygls.exceptions import JsonRpcException
 
+pytestmark = pytest.mark.parametrize("way", ["own", "attached"], indirect=True)
+
 
 async def test_after_shutdown_only_exit_is_taken(editor: LspEditor) -> None:
     """Requests get InvalidRequest; the exit status is 0."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from lsprotocol import types
 from pygls.protocol import default_converter
@@ -36,10 +36,15 @@ class LspEditor(LanguageClient):
         register_lsp_features(self)
         self.news = asyncio.Event()
 
-    async def start(self, **settings: str) -> None:
+    async def start(self, way: Mapping[str, str], /, **settings: str) -> None:
         """Start a server with these settings, named as in the environment."""
         ours = {f"MIDFILL_{name}": value for name, value in settings.items()}
-        environment = os.environ | {"MIDFILL_ENGINE_KIND": "scripted"} | ours
+        environment = {
+            **os.environ,
+            "MIDFILL_ENGINE_KIND": "scripted",
+            **way,
+            **ours,
+        }
         await self.start_io(*SERVE, env=environment)
 
     async def introduce(

@@ -1,0 +1,29 @@
+"""What an attached server loads, and what it costs."""
+
+import subprocess
+import sys
+
+NOT_LOADED = (
+    *("asyncio", "pydantic", "pygls", "lsprotocol", "cattrs", "torch", "vllm"),
+    *("logging", "psutil", "subprocess", "importlib.metadata", "numpy"),
+)
+
+
+def test_an_attached_server_loads_no_library() -> None:
+    """An editor has its answer a tenth of a second after the start, in 60 MiB."""
+    program = (
+        "import sys\n"
+        "from lsp_server.__main__ import main\n"
+        "main(['serve', '--stdio'])\n"
+        f"print([name for name in {NOT_LOADED!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"MIDFILL_DAEMON_MODE": "require", "HOME": "/nowhere"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "[]\n" == done.stdout
+    assert "end of input" in done.stderr
