@@ -52,6 +52,24 @@ async def test_an_engine_that_hangs_or_dies_is_not_ready(
             assert "not_ready" == answer.json()["error"]["code"]
 
 
+async def test_a_drain_completes_what_has_begun(serve: Serve) -> None:
+    """Fault 26: unready at once, new work refused, and the old one answered whole."""
+    script = ScriptConfig(token_delay_ms=10)
+    async with serve("x = 1\n" * 10, script=script) as served:
+        body = {"prompt": "a", "max_tokens": 200}
+        begun = asyncio.create_task(served.http.post("/v1/completions", json=body))
+        while not served.engine.requests:  # noqa: ASYNC110  the engine has no event
+            await asyncio.sleep(0.002)
+        draining = asyncio.create_task(served.host.drain(20))
+        await asyncio.sleep(0)
+        assert 503 == (await served.http.get("/ready")).status_code
+        assert 200 == (await served.http.get("/health")).status_code
+        refused = await served.http.post("/v1/completions", json=body)
+        assert 503 == refused.status_code
+        assert "x = 1\n" * 10 == (await begun).json()["choices"][0]["text"]
+        assert 0 == await draining
+
+
 @pytest.mark.parametrize(
     ("aliases", "name", "status"),
     [

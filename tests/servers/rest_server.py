@@ -54,6 +54,7 @@ class Served:
         http: A client without a key.
         metrics: What it measured.
         engines: The engines that it started.
+        host: The host of its engine.
         log: Its access log.
     """
 
@@ -62,6 +63,7 @@ class Served:
     metrics: Counted
     log: Path
     engines: list[ScriptedEngine]
+    host: EngineHost
     clients: list[openai.AsyncOpenAI] = field(default_factory=list)
 
     @property
@@ -153,7 +155,12 @@ async def serving(
             url = f"http://127.0.0.1:{port}"
             async with httpx.AsyncClient(base_url=url, timeout=20) as client:
                 served = Served(
-                    url=url, http=client, metrics=metrics, log=log, engines=engines
+                    url=url,
+                    http=client,
+                    metrics=metrics,
+                    log=log,
+                    engines=engines,
+                    host=host,
                 )
                 try:
                     yield served
