@@ -12,13 +12,19 @@ from lsp_server.config import AccessConfig, Config, EngineConfig, RestConfig
 from lsp_server.daemon.listen_rest import rest_api
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
+from lsp_server.values import EngineState
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.asyncio(loop_scope="module"),
+    # The first test imports vLLM, which warns of PyTorch's plans.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 MODEL = "midfill-starter-88m"
 PREFIX = "def area(width, height):\n    "
 SUFFIX = "\n    return result\n"
-START_TIMEOUT_S = 500
+START_TIMEOUT_S = 240
 
 
 class Server:
@@ -43,7 +49,7 @@ async def server(
     """A server whose engine is ready; one for all tests here."""
     folder = tmp_path_factory.mktemp("rest")
     config = Config(
-        engine=EngineConfig(max_num_seqs=4),
+        engine=EngineConfig(kv_cache_memory_bytes=96 << 20, max_restarts=0),
         rest=RestConfig(listen="127.0.0.1:0"),
         access=AccessConfig(
             keys_file=str(folder / "keys.jsonl"), log=str(folder / "access.jsonl")
@@ -55,7 +61,8 @@ async def server(
             assert port is not None
             server = Server(port, pool)
             async with asyncio.timeout(START_TIMEOUT_S):
-                while (await server.http.get("/ready")).status_code != 200:  # noqa: ASYNC110  the way an orchestrator asks
+                while (await server.http.get("/ready")).status_code != 200:
+                    assert pool.hosts[0].news.state is not EngineState.FAILED
                     await asyncio.sleep(1)
             yield server
             await server.openai.close()
