@@ -258,7 +258,9 @@ def invalid_body(errors: Sequence[Mapping[str, object]]) -> Problem:
             code = "unsupported_parameter"
         case "json_invalid":
             parameter = ""
-    message = _CHOICES.get(parameter) or str(first["msg"]).removesuffix(".")
+    message = str(first["msg"]).removesuffix(".")
+    if len(errors) > 1:
+        message = _CHOICES.get(parameter, message)
     subject = parameter or "the request"
     return Problem(
         status=_Status.INVALID,
