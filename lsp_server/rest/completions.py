@@ -10,7 +10,7 @@ from lsp_server.rest.api_errors import ApiError
 from lsp_server.rest.bodies import CompletionBody, StreamOptions
 from lsp_server.rest.generation import Generations, Sampling
 from lsp_server.rest.openai_answers import Answer, completion_answer
-from lsp_server.rest.requests import Requests
+from lsp_server.rest.requests import BegunRequest, Requests
 from lsp_server.rest.served_models import ServedModel
 from lsp_server.rest.streaming import EventStream, first_of, while_connected
 from lsp_server.service.text_prompts import TextPrompt
@@ -44,7 +44,7 @@ def completions_router(requests: Requests) -> APIRouter:
         is_raw = _is_raw(request, body, by_key=begun.exchange.key.raw)
         max_tokens = begun.limit_tokens(body.max_tokens, default=_DEFAULT_TOKENS)
         made = [
-            _make(begun.model, prompt, body.suffix, max_tokens, is_raw=is_raw)
+            _make(begun, prompt, body.suffix, max_tokens, is_raw=is_raw)
             for prompt in prompts
         ]
         generations = begun.generations(
@@ -159,7 +159,7 @@ def _is_raw(request: Request, body: CompletionBody, *, by_key: bool) -> bool:
 
 
 def _make(
-    model: ServedModel,
+    begun: BegunRequest,
     prompt: str | Tokens,
     suffix: str | None,
     max_tokens: int,
@@ -172,7 +172,7 @@ def _make(
         ApiError: Tokens cannot have a suffix.
         PromptError: The prompt cannot be taken, or does not fit.
     """
-    prompts = model.prompts
+    prompts = begun.model.prompts
     if not isinstance(prompt, str):
         if suffix:
             raise ApiError(
@@ -182,7 +182,9 @@ def _make(
             )
         return prompts.tokens(prompt, is_raw=is_raw, max_tokens=max_tokens)
     if suffix:
-        return prompts.fill(prompt, suffix, max_tokens=max_tokens)
+        return prompts.fill(
+            prompt, suffix, max_tokens=max_tokens, is_reduced=begun.is_reduced
+        )
     if is_raw:
         return prompts.raw(prompt, max_tokens=max_tokens)
     return prompts.continue_text(prompt, max_tokens=max_tokens)

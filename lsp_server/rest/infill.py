@@ -57,6 +57,7 @@ def infill_router(requests: Requests) -> APIRouter:
             body.input_suffix,
             max_tokens=begun.limit_tokens(asked, default=_DEFAULT_TOKENS),
             snippets=_snippets(body),
+            is_reduced=begun.is_reduced,
         )
         generations = begun.generations(
             [prompt],

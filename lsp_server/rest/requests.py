@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from lsp_server.outcomes import OverloadStep
 from lsp_server.rest.api_errors import ApiError
 from lsp_server.rest.exchange import Exchange, exchange_of
 from lsp_server.rest.generation import Generations, Sampling
@@ -53,6 +54,12 @@ class BegunRequest:
                 remedy=f"ask for at most {most}, or have rest.max_tokens raised",
             )
         return min(default, most) if asked is None else asked
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether code that is cut anyway has to be less, since the engine is busy."""
+        step = self.model.host.engine.step_for(self.exchange.user)
+        return step >= OverloadStep.LESS_CONTEXT
 
     def temperature(self, asked: float | None) -> float:
         """Return the temperature: what is asked for, or the server's own."""

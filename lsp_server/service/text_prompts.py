@@ -101,6 +101,7 @@ class TextPrompts:
         *,
         max_tokens: int,
         snippets: Sequence[Snippet] = (),
+        is_reduced: bool = False,
     ) -> TextPrompt:
         """Return the FIM prompt for a gap.
 
@@ -111,6 +112,7 @@ class TextPrompts:
             suffix: The text right of it.
             max_tokens: The most tokens to generate.
             snippets: Pieces of other files; left out where the family has no place.
+            is_reduced: Whether less code has to do, since the engine is busy.
 
         Raises:
             ConfigError: The model has no room for code.
@@ -118,7 +120,10 @@ class TextPrompts:
         snapshot = _snapshot(prefix, suffix)
         reserved = min(max_tokens, max(1, self._max_model_len // _OUTPUT_SHARE))
         prompt = self._builder.build(
-            snapshot, max_output_tokens=reserved, snippets=snippets
+            snapshot,
+            max_output_tokens=reserved,
+            snippets=snippets,
+            is_reduced=is_reduced,
         )
         return self._fitted(prompt, max_tokens, is_cut=self._windows.cut)
 
@@ -248,15 +253,17 @@ class _WholeWindows:
         self, snapshot: Snapshot, *, total_tokens: int, suffix_tokens: int
     ) -> Window:
         """Choose at most ``total_tokens``; a short prefix leaves more to the suffix."""
-        prefix_ids: tuple[int, ...] = ()
-        self.cut = len(snapshot.text) > total_tokens * _MAX_CHARS_PER_TOKEN
-        if not self.cut:
+        most_chars = total_tokens * _MAX_CHARS_PER_TOKEN
+        self.cut = True
+        if len(snapshot.before) <= most_chars:
             prefix_ids = self._encode(with_line_feeds(snapshot.before))
-            suffix_ids = self._encode(with_line_feeds(snapshot.after))
-            self.cut = len(prefix_ids) + len(suffix_ids) > total_tokens
-            if not self.cut:
-                return Window(prefix_ids=prefix_ids, suffix_ids=suffix_ids)
-            suffix_tokens = max(suffix_tokens, total_tokens - len(prefix_ids))
+            room = total_tokens - len(prefix_ids)
+            if room >= 0 and len(snapshot.after) <= most_chars:
+                suffix_ids = self._encode(with_line_feeds(snapshot.after))
+                self.cut = len(suffix_ids) > room
+                if not self.cut:
+                    return Window(prefix_ids=prefix_ids, suffix_ids=suffix_ids)
+            suffix_tokens = max(suffix_tokens, room)
         return self._lines.choose(
             snapshot, total_tokens=total_tokens, suffix_tokens=suffix_tokens
         )

@@ -74,7 +74,11 @@ def test_a_fill_takes_all_that_fits_and_cuts_the_rest(prompts: TextPrompts) -> N
     assert not whole.is_cut
     cut = prompts.fill("x = ", suffix * 20, max_tokens=4096)
     assert cut.is_cut
-    assert 1024 < len(cut.prompt.token_ids) + cut.max_tokens <= 2048
+    assert 1400 < len(cut.prompt.token_ids)
+    assert 2048 == len(cut.prompt.token_ids) + cut.max_tokens
+    both = prompts.fill(suffix * 20, suffix * 20, max_tokens=16)
+    less = prompts.fill(suffix * 20, suffix * 20, max_tokens=16, is_reduced=True)
+    assert len(less.prompt.token_ids) < len(both.prompt.token_ids) * 0.6
 
 
 def test_healing_holds_what_is_typed(model: LoadedModel) -> None:
