@@ -68,7 +68,12 @@ class TappedConfigurator:
 
 
 async def start_vllm(
-    config: Config, model: LoadedModel, progress: StartProgress, load_format: str
+    config: Config,
+    model: LoadedModel,
+    progress: StartProgress,
+    load_format: str,
+    *,
+    prefix_cache: bool = True,
 ) -> VllmEngine:
     """Start the engine as the usual backend does, with a probe in its worker.
 
@@ -77,10 +82,11 @@ async def start_vllm(
         model: The model.
         progress: Gets the stages of the start.
         load_format: ``safetensors`` for the model's weights, ``dummy`` for random ones.
+        prefix_cache: Whether vLLM keeps what it computed of prompts.
     """
     device = await asyncio.to_thread(choose_device, config.engine.device)
     prepare_environment(device)
-    await asyncio.to_thread(_open_vllm, load_format)
+    await asyncio.to_thread(_open_vllm, load_format, prefix_cache=prefix_cache)
     quantisation = model.manifest.quantisation
     return await VllmEngine.start(
         config.engine,
@@ -91,7 +97,7 @@ async def start_vllm(
     )
 
 
-def _open_vllm(load_format: str) -> None:
+def _open_vllm(load_format: str, *, prefix_cache: bool) -> None:
     """Have vLLM's worker answer the benchmarks' questions, and choose its weights.
 
     Of random weights the shapes decide the times, not the values.
@@ -99,11 +105,12 @@ def _open_vllm(load_format: str) -> None:
     from vllm.engine import arg_utils  # noqa: PLC0415 - takes seconds, in a thread
 
     class BenchArgs(arg_utils.AsyncEngineArgs):  # type: ignore[misc]  # Any to mypy
-        """The server's options, but for two."""
+        """The server's options, but for three."""
 
         def __post_init__(self) -> None:
             """Replace the way in which weights are loaded, and the worker's probe."""
             self.load_format = load_format
+            self.enable_prefix_caching = prefix_cache
             self.worker_extension_cls = f"{HeapProbe.__module__}.{HeapProbe.__name__}"
             super().__post_init__()
 

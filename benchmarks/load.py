@@ -17,161 +17,55 @@ over processes of their own, so that one client's work does not delay another's.
 
 import argparse
 import asyncio
-import contextlib
+import itertools
 import json
-import os
 import sys
 import tempfile
 import time
-from asyncio.subprocess import Process
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import circumstances, write_result
-from benchmarks.load_clients import Record
-from benchmarks.load_figures import draw, figures_of, load_table
-from benchmarks.random_model import SHAPES, make_random_model
-from lsp_server.hardware import read_cpu
+from benchmarks.load_figures import draw, engine_figures, figures_of, load_table
+from benchmarks.load_target import (
+    Target,
+    add_load_arguments,
+    load_server,
+    run_typists,
+    settings_of,
+)
+from benchmarks.random_model import make_random_model
 
-__all__ = ["Target", "load_server", "main", "run_typists"]
+__all__ = ["main"]
 
 _RESULTS = Path(__file__).resolve().parent / "results"
-_LINE_BYTES = 1 << 28
-_START_MARGIN_S = 0.5
+
+_WARM_UP_TYPISTS, _WARM_UP_S = 4, 3.0
+"""Not measured: what is built at first use."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A server to load.
-
-    Attributes:
-        socket: Of its daemon.
-        url: Of its REST API.
-        key: For the REST API; empty for none.
-        facts: What it said of itself.
-        side: The channel for the engine; None on a server that was not started here.
-    """
-
-    socket: str
-    url: str
-    key: str = ""
-    facts: Mapping[str, object]
-    side: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def order(self, word: str) -> Any:  # noqa: ANN401 - JSON, read by its caller
-        """Ask the engine's side channel; None where there is none."""
-        if self.side is None:
-            return None
-        reader, writer = self.side
-        writer.write(word.encode() + b"\n")
-        return json.loads(await reader.readline())
-
-
-@contextlib.asynccontextmanager
-async def load_server(
-    settings: Mapping[str, str], *, load_format: str, log: Path
-) -> AsyncGenerator[Target]:
-    """Run a server within the block, ready when it begins.
-
-    Args:
-        settings: The environment's ``MIDFILL_*``.
-        load_format: ``safetensors`` for the model's weights, ``dummy`` for random ones.
-        log: The server's log goes to this file.
-    """
-    with tempfile.TemporaryDirectory(prefix="mf-") as folder, log.open("wb") as stderr:
-        side_path = Path(folder, "side")
-        server = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks.load_server"),
-            *("--side", str(side_path), "--load-format", load_format),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
-            # Without the user's own daemon, settings and keys.
-            env=os.environ
-            | settings
-            | {"XDG_RUNTIME_DIR": folder, "XDG_CONFIG_HOME": folder},
-        )
-        try:
-            line = await _stdout(server).readline()
-            if not line:
-                raise SystemExit(f"the server did not start; its log: {log}")
-            facts = json.loads(line)
-            side = await asyncio.open_unix_connection(side_path, limit=_LINE_BYTES)
-            yield Target(
-                socket=facts["socket"], url=facts["url"], facts=facts, side=side
-            )
-            side[1].close()
-        finally:
-            if server.stdin is not None:
-                server.stdin.close()
-            try:
-                async with asyncio.timeout(30):
-                    await server.wait()
-            except TimeoutError:
-                server.kill()
-                await server.wait()
-
-
-async def run_typists(
-    target: Target, arguments: argparse.Namespace, route: str, typists: int
-) -> list[Record]:
-    """Let typists work on a route, spread over processes; return all records."""
-    processes = min(typists, arguments.processes)
-    order = {
-        "route": route,
-        "socket": target.socket,
-        "url": target.url,
-        "key": target.key,
-        "seed": arguments.seed,
-        "interval_s": arguments.interval_ms / 1e3,
-        "seconds": arguments.seconds,
-        "max_tokens": arguments.output_tokens,
-    }
-    workers = [
-        await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks.load_worker"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=_LINE_BYTES,
-            env=os.environ | _settings(arguments),
-        )
-        for _ in range(processes)
-    ]
-    for number, worker in enumerate(workers):
-        numbers = range(number, typists, processes)
-        _write(worker, json.dumps({**order, "numbers": [*numbers]}))
-    for worker in workers:
-        if await _stdout(worker).readline() != b"ready\n":
-            raise SystemExit("a process of typists could not connect")
-    start_s = time.perf_counter() + _START_MARGIN_S
-    for worker in workers:
-        _write(worker, str(start_s))
-    found = [json.loads(await _stdout(worker).readline()) for worker in workers]
-    for worker in workers:
-        await worker.wait()
-    return [Record(**each) for records in found for each in records]
-
-
-async def _measure(target: Target, arguments: argparse.Namespace) -> list[Any]:
+async def _measure(
+    target: Target, arguments: argparse.Namespace, asked_path: Path
+) -> list[Any]:
     """Run every load, and return the figures of each."""
-    cells = []
-    for typists in arguments.typists:
-        for route in arguments.routes:
-            if route == "raw":
-                records = [
-                    Record(**each) for each in await target.order("replay") or []
-                ]
-            else:
-                await target.order("begin")
-                records = await run_typists(target, arguments, route, typists)
-            cells.append(
-                figures_of(
-                    records, route=route, typists=typists, seconds=arguments.seconds
-                )
-            )
-            sys.stderr.write(load_table(cells[-1:]).splitlines()[-1] + "\n")
+    cells: list[dict[str, Any]] = []
+    seconds = arguments.seconds
+    for route in {"lsp", "rest"} & {*arguments.routes}:
+        await run_typists(target, arguments, route, _WARM_UP_TYPISTS, _WARM_UP_S)
+    for typists, route in itertools.product(arguments.typists, arguments.routes):
+        asked = None
+        if route == "raw":
+            records = await target.replay(asked_path)
+        else:
+            await target.order("begin")
+            records = await run_typists(target, arguments, route, typists, seconds)
+            asked = await target.order("asked")
+            if route == "lsp":
+                asked_path.write_text(json.dumps(asked))  # noqa: ASYNC240 - nothing else runs
+        cell = figures_of(records, route=route, typists=typists, seconds=seconds)
+        cells.append({**cell, **engine_figures(asked)} if asked else cell)
+        sys.stderr.write(load_table(cells[-1:]).splitlines()[-1] + "\n")
     return cells
 
 
@@ -184,10 +78,10 @@ async def _run(arguments: argparse.Namespace) -> dict[str, Any]:
             )
         load_format = "dummy" if arguments.random_weights else "safetensors"
         async with load_server(
-            _settings(arguments), load_format=load_format, log=arguments.log
+            settings_of(arguments), load_format=load_format, log=arguments.log
         ) as target:
             start_s = round(time.monotonic() - started_s, 1)
-            cells = await _measure(target, arguments)
+            cells = await _measure(target, arguments, Path(folder, "asked.json"))
     return {
         "benchmark": "load",
         **circumstances(),
@@ -195,48 +89,13 @@ async def _run(arguments: argparse.Namespace) -> dict[str, Any]:
         "engine_start_s": start_s,
         "model": arguments.random_weights or arguments.model,
         "weights": "random" if arguments.random_weights else "the model's",
-        "settings": {**_settings(arguments), "MIDFILL_MODEL_PATH": ""},
+        "settings": {**settings_of(arguments), "MIDFILL_MODEL_PATH": ""},
         "seed": arguments.seed,
         "interval_ms": arguments.interval_ms,
         "seconds": arguments.seconds,
         "cells": cells,
         "measured_s": round(time.monotonic() - started_s, 1),
     }
-
-
-def _settings(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the settings of server and editors, as environment variables."""
-    pairs = {
-        "model.path": arguments.model,
-        "prompt.max_prompt_tokens": str(arguments.prompt_tokens),
-        "completion.max_line_tokens": str(arguments.output_tokens),
-        # Raw, the engine cannot be asked to heal.
-        "prompt.healing": "false",
-        # While vLLM is asked past the server, the server would take it for a hung one.
-        "engine.canary_interval_s": "0",
-        "rest.listen": "127.0.0.1:0",
-        "rest.aliases": "*",
-        "access.log": "",
-        "log.level": "warning",
-        "engine.max_num_seqs": str(arguments.max_num_seqs),
-        "engine.device": arguments.device,
-        **dict(pair.split("=", 1) for pair in arguments.set),
-    }
-    return {
-        f"MIDFILL_{name.replace('.', '_').upper()}": value
-        for name, value in pairs.items()
-    }
-
-
-def _stdout(process: Process) -> asyncio.StreamReader:
-    if process.stdout is None:
-        raise RuntimeError("the process has no stdout")
-    return process.stdout
-
-
-def _write(process: Process, line: str) -> None:
-    if process.stdin is not None:
-        process.stdin.write(line.encode() + b"\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -246,27 +105,19 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--typists", type=int, nargs="+", default=[1, 8, 32, 100, 256])
     add("--routes", nargs="+", choices=["lsp", "raw", "rest"])
-    add("--seconds", type=float, default=20, help="length of each load")
-    add("--interval-ms", type=float, default=500, help="mean time between requests")
-    add("--processes", type=int, default=max(1, read_cpu().usable_processors // 2))
-    add("--model", default="midfill-starter-88m", help="a name or a folder")
-    add("--random-weights", choices=sorted(SHAPES), metavar="SHAPE")
-    add("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    add("--max-num-seqs", type=int, default=16, help="decoded side by side")
-    add("--prompt-tokens", type=int, default=1024)
-    add("--output-tokens", type=int, default=32)
-    add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other settings")
-    add("--seed", type=int, default=0)
-    add("--log", type=Path, default=Path("load-server.log"), help="the server's log")
     add("--out", type=Path, default=_RESULTS / "load.json")
     add("--draw", type=Path, metavar="JSON", help="only draw an earlier result")
+    add_load_arguments(parser)
     return parser
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print a table, write JSON and plot, and return the exit status."""
     arguments = _parser().parse_args(words)
-    arguments.routes = arguments.routes or ["lsp", "raw", "rest"]
+    routes = arguments.routes or ["lsp", "raw", "rest"]
+    # Raw repeats what the editors asked.
+    needs_lsp = "raw" in routes and "lsp" not in routes
+    arguments.routes = sorted([*routes, *(["lsp"] if needs_lsp else [])])
     if arguments.draw:
         cells = json.loads(arguments.draw.read_bytes())["cells"]
         draw(cells, arguments.draw.with_suffix(".svg"))

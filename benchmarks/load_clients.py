@@ -1,4 +1,4 @@
-"""Typists at work: each has an editor on the daemon, or asks the REST API.
+"""Typists at work, and those of them that ask the REST API.
 
 A request that is not answered when the next burst ends is superseded: every second
 editor cancels it, as VS Code does, and the others leave that to the server, as Neovim
@@ -6,24 +6,18 @@ does; a REST client hangs up.
 """
 
 import asyncio
-import contextlib
-import itertools
-import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import httpx
 
 from benchmarks.typist import Edit, Typist
-from lsp_server.daemon.hello import Hello, Origin, Purpose
 
-__all__ = ["Editor", "Record", "RestClient", "TypistClient", "type_for"]
+__all__ = ["Record", "Reply", "RestClient", "TypistClient", "type_for"]
 
-_METHOD = "textDocument/inlineCompletion"
-_LINES_BEFORE, _STEP_LINES, _LINES_AFTER = 128, 32, 40
+_STEP_LINES = 32
+_TOKENS_PER_LINE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,133 +124,6 @@ async def type_for(
     return records
 
 
-class Editor:
-    """An editor on the daemon.
-
-    Args:
-        socket: The daemon's.
-        environment: Holds the settings, as ``MIDFILL_*``.
-        cancels: Whether it cancels what it does not want any more.
-    """
-
-    def __init__(
-        self, socket: Path, environment: Mapping[str, str], *, cancels: bool
-    ) -> None:
-        """Connect with ``open``."""
-        self._socket = socket
-        self._environment = environment
-        self._cancels = cancels
-        self._ids = itertools.count(1)
-        self._version = 0
-        self._replies: dict[object, asyncio.Future[dict[str, Any]]] = {}
-        self._timings: dict[object, dict[str, int]] = {}
-
-    async def open(self, typist: Typist) -> None:
-        """Connect, introduce the editor, and open the document."""
-        reader, self._writer = await asyncio.open_unix_connection(self._socket)
-        origin = Origin.of_process(self._environment)
-        self._writer.write(Hello(purpose=Purpose.EDITOR, origin=origin).line())
-        answer = json.loads(await reader.readline())
-        if answer["refusal"]:
-            raise ConnectionError(answer["refusal"])
-        self._reading = asyncio.create_task(self._read(reader))
-        capabilities = {
-            "textDocument": {"inlineCompletion": {}},
-            "experimental": {"midfill": {"timings": True}},
-        }
-        _, reply = self._request(
-            "initialize", {"capabilities": capabilities, "processId": None}
-        )
-        await reply
-        self._send(method="initialized", params={})
-        item = {"uri": typist.uri, "languageId": "python", "version": 0}
-        self._send(
-            method="textDocument/didOpen",
-            params={"textDocument": {**item, "text": typist.text}},
-        )
-
-    def edit(self, typist: Typist, edit: Edit) -> None:
-        """Send ``didChange``."""
-        self._version += 1
-        document = {"uri": typist.uri, "version": self._version}
-        place = {"start": _position(edit.start), "end": _position(edit.end)}
-        change = {"range": place, "text": edit.text}
-        self._send(
-            method="textDocument/didChange",
-            params={"textDocument": document, "contentChanges": [change]},
-        )
-
-    async def ask(self, typist: Typist) -> Reply:
-        """Send ``inlineCompletion``, as an editor does by itself."""
-        request_id, replied = self._request(
-            _METHOD,
-            {
-                "textDocument": {"uri": typist.uri},
-                "position": _position(typist.position()),
-                "context": {"triggerKind": 2},
-            },
-        )
-        try:
-            message = await replied
-        except asyncio.CancelledError:
-            self._replies.pop(request_id, None)
-            if self._cancels:
-                self._send(method="$/cancelRequest", params={"id": request_id})
-            raise
-        timings = self._timings.pop(request_id, {})
-        items = message.get("result") or []
-        outcome = "answered" if items else "empty"
-        return Reply(
-            outcome="error" if "error" in message else outcome,
-            text=items[0]["insertText"] if items else "",
-            prompt_tokens=timings.get("promptTokens", 0),
-            cached_tokens=timings.get("cachedTokens", 0),
-            output_tokens=timings.get("outputTokens", 0),
-        )
-
-    async def close(self) -> None:
-        """Disconnect, without a word, as an editor that is killed."""
-        self._writer.close()
-        self._reading.cancel()
-        await asyncio.wait({self._reading})
-
-    def _request(
-        self, method: str, params: object
-    ) -> tuple[int, asyncio.Future[dict[str, Any]]]:
-        request_id = next(self._ids)
-        reply: asyncio.Future[dict[str, Any]]
-        reply = asyncio.get_running_loop().create_future()
-        self._replies[request_id] = reply
-        self._send(id=request_id, method=method, params=params)
-        return request_id, reply
-
-    def _send(self, **message: object) -> None:
-        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
-        self._writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
-
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        """Take what the server sends, until it ends."""
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while header := await reader.readuntil(b"\r\n\r\n"):
-                length = int(header.split(b"\r\n")[0].split(b":")[1])
-                self._take(json.loads(await reader.readexactly(length)))
-        for reply in self._replies.values():
-            if not reply.done():
-                reply.set_exception(ConnectionError("the server is gone"))
-
-    def _take(self, message: dict[str, Any]) -> None:
-        if "method" not in message:
-            reply = self._replies.pop(message["id"], None)
-            if reply is not None and not reply.done():
-                reply.set_result(message)
-        elif message["method"] == "midfill/completionTimings":
-            # Those of superseded requests come as well.
-            if message["params"]["id"] in self._replies:
-                self._timings[message["params"]["id"]] = message["params"]
-        elif "id" in message:
-            self._send(id=message["id"], result=None)
-
-
 class RestClient:
     """A client of ``/v1/completions``.
 
@@ -264,13 +131,17 @@ class RestClient:
         url: The server's.
         key: The API key; empty for none.
         max_tokens: Most tokens of an answer.
+        prompt_tokens: About as many are sent, a quarter of them from below the cursor.
     """
 
-    def __init__(self, url: str, key: str, max_tokens: int) -> None:
+    def __init__(
+        self, url: str, key: str, *, max_tokens: int, prompt_tokens: int
+    ) -> None:
         """Connect with the first request."""
         headers = {"authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=60)
         self._max_tokens = max_tokens
+        self._lines = prompt_tokens // _TOKENS_PER_LINE
 
     async def open(self, typist: Typist) -> None:
         """Do nothing: every request holds its text."""
@@ -280,7 +151,7 @@ class RestClient:
 
     async def ask(self, typist: Typist) -> Reply:
         """Ask for the rest of the line."""
-        before, after = _window(typist)
+        before, after = _window(typist, self._lines)
         answer = await self._http.post(
             "/v1/completions",
             json={
@@ -312,14 +183,12 @@ class RestClient:
         await self._http.aclose()
 
 
-def _window(typist: Typist) -> tuple[str, str]:
+def _window(typist: Typist, lines: int) -> tuple[str, str]:
     """Return the lines round the cursor; their first moves in steps, for the cache."""
     line, _ = typist.position()
-    first = max(0, line // _STEP_LINES * _STEP_LINES - _LINES_BEFORE)
+    below = lines // 4
+    above = max(0, lines - below - _STEP_LINES // 2)
+    first = max(0, line - above) // _STEP_LINES * _STEP_LINES
     before = typist.text[: typist.cursor].split("\n")[first:]
-    after = typist.text[typist.cursor :].split("\n")[: _LINES_AFTER + 1]
+    after = typist.text[typist.cursor :].split("\n")[: below + 1]
     return "\n".join(before), "\n".join(after)
-
-
-def _position(place: tuple[int, int]) -> dict[str, int]:
-    return {"line": place[0], "character": place[1]}

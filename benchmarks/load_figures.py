@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.figures import median, percentile, table
 from benchmarks.load_clients import Record
 
-__all__ = ["draw", "figures_of", "load_table"]
+__all__ = ["draw", "engine_figures", "figures_of", "load_table"]
 
 _PERCENTS = (50, 90, 95, 99)
 _OUTCOMES = ("answered", "empty", "superseded", "busy", "error")
@@ -43,6 +43,27 @@ def figures_of(
         "prompt_tokens_mean": round(prompt_tokens / max(1, len(replied)), 1),
         "latency_ms": _latency(times_ms),
         "fairness": _fairness(replied),
+    }
+
+
+def engine_figures(asked: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return what the engine had to do, superseded requests included.
+
+    They take the place of what clients were told: that says nothing of requests that
+    ended without a completion.
+
+    Args:
+        asked: What was asked of it, see `benchmarks.load_tap.Asked`.
+    """
+    prompts = [len(each["token_ids"]) for each in asked]
+    cached = sum(each["cached_tokens"] for each in asked)
+    return {
+        "engine_requests": len(asked),
+        "prompt_tokens_mean": round(sum(prompts) / len(asked), 1),
+        "output_tokens_mean": round(
+            sum(each["output_tokens"] for each in asked) / len(asked), 1
+        ),
+        "cached_share": _share(cached, sum(prompts)),
     }
 
 
@@ -103,7 +124,8 @@ def load_table(cells: Sequence[Mapping[str, Any]]) -> str:
 
 def draw(cells: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw latency and throughput over the number of typists, as an SVG file."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - not on every GPU machine
+    import matplotlib as mpl  # noqa: PLC0415 - not on every GPU machine
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     latency, throughput = figure.subplots(1, 2)
@@ -137,4 +159,6 @@ def draw(cells: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.set_xlabel("typists at once")
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.savefig(path, metadata={"Date": None})
+    # Else the file's ids are random.
+    with mpl.rc_context({"svg.hashsalt": "midfill", "svg.fonttype": "none"}):
+        figure.savefig(path, metadata={"Date": None})

@@ -12,15 +12,12 @@ import contextlib
 import json
 import os
 import sys
-import time
-from collections.abc import AsyncGenerator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from benchmarks.bench_server import start_vllm
-from benchmarks.engine_tap import EngineTap, RawOrder, Seen
-from benchmarks.load_clients import Record
+from benchmarks.load_tap import Asked, KvMeter, LoadTap, use_kv_meter
 from lsp_server.config import Config, EngineKind
 from lsp_server.daemon.endpoint import find_endpoint
 from lsp_server.daemon.listen_rest import rest_api
@@ -29,86 +26,17 @@ from lsp_server.daemon.process import Daemon
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.outcomes import OverloadStep
-from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import EngineStarter, starter_of
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
-from lsp_server.values import EngineNews, EngineState, GenerationRequest, TokenDelta
+from lsp_server.values import EngineNews, EngineState
 
 __all__ = ["main"]
 
-
-class LoadTap(EngineTap):
-    """Remembers what was asked of the engine and when, and asks it of vLLM again."""
-
-    cancelled_s: dict[str, float]
-
-    async def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
-        """Generate, and note when it was cancelled."""
-        try:
-            async with contextlib.aclosing(super().generate(request)) as deltas:
-                async for delta in deltas:
-                    yield delta
-        except asyncio.CancelledError:
-            self.cancelled_s[request.request_id] = time.perf_counter()
-            raise
-
-    async def begin(self) -> bool:
-        """Forget all prompts and requests; return whether nothing was running."""
-        self.cancelled_s = {}
-        return await self.forget()
-
-    async def replay(self) -> list[Record]:
-        """Ask `AsyncLLM` for the same tokens at the same moments, and cancel as then.
-
-        The prefix cache is emptied first, as it was before the load.
-        """
-        noted, cancelled_s = [*self.seen.values()], self.cancelled_s
-        if not noted or not await self.begin():
-            return []
-        begin_s = time.perf_counter() + 0.1
-        later_s = begin_s - min(seen.asked_s for seen in noted)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(
-                    self._again(seen, later_s, cancelled_s.get(seen.request_id))
-                )
-                for seen in noted
-            ]
-        return [task.result() for task in tasks]
-
-    async def _again(
-        self, seen: Seen, later_s: float, cancelled_s: float | None
-    ) -> Record:
-        left_early = not seen.is_finished and cancelled_s is None
-        order = RawOrder(
-            token_ids=list(seen.token_ids),
-            max_tokens=seen.max_tokens,
-            stop_token_ids=list(seen.stop_token_ids),
-            enough_tokens=seen.output_tokens if left_early else 0,
-        )
-        await asyncio.sleep(seen.asked_s + later_s - time.perf_counter())
-        start_s = time.perf_counter()
-        limit_s = None if cancelled_s is None else cancelled_s + later_s - start_s
-        outcome, output_tokens, cached_tokens = "superseded", 0, 0
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                [times] = await self.generate_raw([order])
-                outcome = "answered" if times.output_tokens else "empty"
-                output_tokens = times.output_tokens
-                cached_tokens = times.cached_tokens
-        return Record(
-            typist=0,
-            start_s=start_s,
-            total_ms=(time.perf_counter() - start_s) * 1e3,
-            outcome=outcome,
-            prompt_tokens=len(seen.token_ids),
-            cached_tokens=cached_tokens,
-            output_tokens=output_tokens,
-        )
+_LINE_BYTES = 1 << 16
 
 
 class _Ready:
@@ -126,14 +54,23 @@ class _Ready:
         """Do nothing."""
 
 
-async def _serve(config: Config, load_format: str, side: Path) -> None:
+async def _serve(config: Config, arguments: argparse.Namespace) -> None:
     """Serve until stdin ends."""
     taps: list[LoadTap] = []
+    meter = KvMeter() if arguments.kv_meter else None
 
     async def start(
         config: Config, model: LoadedModel, progress: StartProgress
     ) -> Engine:
-        engine = await start_vllm(config, model, progress, load_format)
+        if meter is not None:
+            await asyncio.to_thread(use_kv_meter, meter)
+        engine = await start_vllm(
+            config,
+            model,
+            progress,
+            arguments.load_format,
+            prefix_cache=not arguments.no_prefix_cache,
+        )
         tap = LoadTap(engine, model.tokenizer)
         tap.cancelled_s = {}
         taps.append(tap)
@@ -156,9 +93,11 @@ async def _serve(config: Config, load_format: str, side: Path) -> None:
         raise SystemExit(f"the engine did not start: {news.what}")
     daemon = Daemon(config.daemon, endpoint, pool, on_end=lease.release)
     serving = asyncio.create_task(daemon.serve())
-    talk = partial(_talk, taps, lease.host)
+    talk = partial(_talk, taps, meter)
     async with rest_api(config, pool) as port:
-        server = await asyncio.start_unix_server(talk, side)
+        server = await asyncio.start_unix_server(
+            talk, arguments.side, limit=_LINE_BYTES
+        )
         where = {
             "socket": str(endpoint.socket_path),
             "url": f"http://127.0.0.1:{port}",
@@ -173,21 +112,25 @@ async def _serve(config: Config, load_format: str, side: Path) -> None:
 
 async def _talk(
     taps: list[LoadTap],
-    host: EngineHost,
+    meter: KvMeter | None,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
 ) -> None:
-    """Answer orders, a word a line, with a line of JSON each."""
+    """Answer orders, a line each, with a line of JSON each."""
     while line := await reader.readline():
+        word, _, path = line.decode().strip().partition(" ")
         answer: object = None
-        match line.strip():
-            case b"begin":
+        match word:
+            case "begin":
                 answer = await taps[-1].begin() if taps else False
-            case b"replay":
-                records = await taps[-1].replay() if taps else []
-                answer = [asdict(record) for record in records]
-            case b"step":
-                answer = host.engine.step.name
+            case "asked":
+                answer = [asdict(each) for each in taps[-1].asked()] if taps else []
+            case "replay":
+                found = json.loads(await asyncio.to_thread(Path(path).read_text))
+                asked = [Asked(**each) for each in found]
+                answer = [asdict(each) for each in await taps[-1].replay(asked)]
+            case "kv":
+                answer = meter.take() if meter else {}
         writer.write(json.dumps(answer).encode() + b"\n")
         await writer.drain()
     writer.close()
@@ -198,10 +141,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The server under load.")
     parser.add_argument("--side", type=Path, required=True)
     parser.add_argument("--load-format", default="safetensors")
+    parser.add_argument("--no-prefix-cache", action="store_true")
+    parser.add_argument("--kv-meter", action="store_true")
     arguments = parser.parse_args()
     config = resolve(server_layers(None)).config
     configure_logging(config.log.level, sys.stderr)
-    asyncio.run(_serve(config, arguments.load_format, arguments.side))
+    asyncio.run(_serve(config, arguments))
     sys.stdout.flush()
     # vLLM's threads would hold the interpreter's end up.
     os._exit(0)

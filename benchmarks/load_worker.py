@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load_clients import (
-    Editor,
     Record,
     RestClient,
     TypistClient,
     type_for,
 )
+from benchmarks.load_editor import Editor
 from benchmarks.typist import Typist
 
 __all__ = ["main"]
@@ -54,7 +54,12 @@ async def _run(order: dict[str, Any]) -> list[Record]:
 
 def _client(order: dict[str, Any], number: int) -> TypistClient:
     if order["route"] == "rest":
-        return RestClient(order["url"], order["key"], order["max_tokens"])
+        return RestClient(
+            order["url"],
+            order["key"],
+            max_tokens=order["max_tokens"],
+            prompt_tokens=order["prompt_tokens"],
+        )
     return Editor(Path(order["socket"]), os.environ, cancels=number % 2 == 0)
 
 
