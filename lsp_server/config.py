@@ -19,6 +19,7 @@ from lsp_server.process_config import (
     Count,
     DaemonConfig,
     DaemonTransport,
+    ListenConfig,
     MetricsConfig,
     Positive,
     RestConfig,
@@ -36,6 +37,7 @@ __all__ = [
     "Dtype",
     "EngineConfig",
     "EngineKind",
+    "ListenConfig",
     "LogConfig",
     "LogLevel",
     "MetricsConfig",
@@ -255,3 +257,4 @@ class Config:
     daemon: DaemonConfig = field(default_factory=DaemonConfig)
     rest: RestConfig = field(default_factory=RestConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    listen: ListenConfig = field(default_factory=ListenConfig)

@@ -21,6 +21,7 @@ __all__ = [
     "Count",
     "DaemonConfig",
     "DaemonTransport",
+    "ListenConfig",
     "MetricsConfig",
     "Positive",
     "RestConfig",
@@ -35,7 +36,7 @@ Count = Annotated[int, Field(strict=True, ge=0, le=MOST)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=MOST)]
 Bytes = Annotated[int, Field(strict=True, ge=0, le=_MOST_BYTES)]
 
-PROCESS_SECTIONS = frozenset({"access", "admission", "metrics", "rest"})
+PROCESS_SECTIONS = frozenset({"access", "admission", "listen", "metrics", "rest"})
 """The names of these sections that editors do not offer."""
 
 
@@ -150,3 +151,24 @@ class MetricsConfig:
     listen: StrictStr = ""
     otlp_endpoint: StrictStr = ""
     kept_after_s: Positive = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenConfig:
+    """Where a team server listens: ``midfill serve --listen``.
+
+    Attributes:
+        address: Where it speaks HTTP, as ``HOST:PORT``: the REST API, and LSP over the
+            websocket ``/lsp``.
+        tcp_address: Where it speaks LSP over TCP besides; empty for nowhere.
+        tls_certificate: A PEM file with the certificate and those that it depends on;
+            empty for no TLS.
+        tls_key: A PEM file with the private key; empty if the other file holds it.
+        max_editors: Most editors that are connected at a time.
+    """
+
+    address: StrictStr = ""
+    tcp_address: StrictStr = ""
+    tls_certificate: StrictStr = ""
+    tls_key: StrictStr = ""
+    max_editors: Positive = 512

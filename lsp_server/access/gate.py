@@ -66,9 +66,22 @@ class Gate:
             NotAuthenticatedError: It needs a key, and has sent none that holds.
         """
         self.check_page(caller)
+        return self.admit(caller.authorizations, route)
+
+    def admit(self, authorizations: Sequence[str], route: Route) -> Key:
+        """Return the key of a client that cannot be a web page, as `enter` does.
+
+        Args:
+            authorizations: What it sent as ``Authorization``.
+            route: What it wants to use.
+
+        Raises:
+            NotAllowedError: Its key may not use the route.
+            NotAuthenticatedError: It needs a key, and has sent none that holds.
+        """
         if route is Route.HEALTH or (self._may_be_open and not self._ring.required):
             return NO_KEY
-        key = self.identify(caller.authorizations)
+        key = self.identify(authorizations)
         if key.routes and route not in key.routes:
             raise NotAllowedError(
                 f"this key may not use {route.value}",

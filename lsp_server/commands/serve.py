@@ -1,7 +1,8 @@
-"""``midfill serve``: the language server on stdin and stdout.
+"""``midfill serve``: the language server of one editor, or of a team.
 
-It attaches to the daemon, unless the setting ``daemon.mode`` or the machine wants an
-engine of this process's own. Nothing that takes time is loaded before that is known.
+On stdin and stdout it attaches to the daemon, unless the setting ``daemon.mode`` or the
+machine wants an engine of this process's own. Nothing that takes time is loaded before
+that is known.
 """
 
 import argparse
@@ -22,11 +23,19 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
         "--stdio",
         action="store_true",
-        required=True,
-        help="speak LSP on stdin and stdout (the one transport there is)",
+        help="serve the editor on stdin and stdout",
+    )
+    where.add_argument(
+        "--listen",
+        nargs="?",
+        const="",
+        metavar="HOST:PORT",
+        help="serve a team: LSP over the websocket /lsp, and the REST API "
+        "(the setting listen.address)",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with settings"
@@ -36,10 +45,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FOLDER",
         help="a shipped or pulled model, or a model folder (the setting model.path)",
     )
+    team = parser.add_argument_group("with --listen")
+    team.add_argument(
+        "--listen-tcp",
+        metavar="HOST:PORT",
+        help="LSP over TCP as well (the setting listen.tcp_address)",
+    )
+    team.add_argument(
+        "--tls-certificate",
+        metavar="FILE",
+        help="a PEM file (the setting listen.tls_certificate)",
+    )
+    team.add_argument(
+        "--tls-key",
+        metavar="FILE",
+        help="a PEM file (the setting listen.tls_key)",
+    )
+    team.add_argument(
+        "--insecure-without-tls-or-keys",
+        action="store_true",
+        help="listen even where others can read what is sent, or use the server "
+        "without a key (the setting access.insecure_listen)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve one editor, and return the exit status."""
+    """Serve one editor or a team, and return the exit status."""
+    if not arguments.stdio:
+        from lsp_server.commands.serve_team import serve_team  # noqa: PLC0415 - it loads what no editor's own server needs
+
+        serve_team(arguments)
     config_file: Path | None = arguments.config
     if daemon_mode(config_file) is DaemonMode.NEVER:
         # Most likely the editor wants nothing else: load while it writes.

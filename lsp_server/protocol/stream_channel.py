@@ -42,6 +42,7 @@ class StreamChannel:
     Args:
         reader: What comes; something may have been read from it already.
         writer: What goes out; it is closed here.
+        head: What was read of the first frame already.
         limits: What the client may do.
     """
 
@@ -50,12 +51,14 @@ class StreamChannel:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         *,
+        head: bytes = b"",
         limits: StreamLimits | None = None,
     ) -> None:
         """Note the streams; ``open`` begins."""
         limits = limits or StreamLimits()
         self._reader = reader
         self._writer = writer
+        self._head = head
         self._max_unread_bytes = limits.max_unread_bytes
         self._frames = FrameDecoder(limits.max_body_bytes)
         self._deadline = ArrivalDeadline(limits.arrival)
@@ -68,17 +71,8 @@ class StreamChannel:
     async def events(self) -> AsyncGenerator[StreamEvent]:
         """Yield what comes, until the client ends. Call it once, and close it."""
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                async with asyncio.timeout_at(self._deadline.at_s):
-                    chunk = await self._reader.read(_CHUNK_BYTES)
-            except TimeoutError:
-                yield UnreadableStream("a message was begun and not finished in time")
-                return
-            except OSError:
-                return
-            if not chunk:
-                return
+        chunk = self._head or await self._read()
+        while chunk:
             is_next = False
             for event in self._frames.feed(chunk):
                 yield event
@@ -88,6 +82,12 @@ class StreamChannel:
                 begun_bytes=self._frames.begun_bytes,
                 is_next=is_next,
             )
+            try:
+                async with asyncio.timeout_at(self._deadline.at_s):
+                    chunk = await self._read()
+            except TimeoutError:
+                yield UnreadableStream("a message was begun and not finished in time")
+                return
 
     def write(self, body: bytes) -> None:
         """Queue one message, and give up a client that leaves too much unread."""
@@ -111,3 +111,10 @@ class StreamChannel:
                     await self._writer.wait_closed()
         finally:
             self._writer.transport.abort()
+
+    async def _read(self) -> bytes:
+        """Wait for something to come; nothing when the client has gone."""
+        try:
+            return await self._reader.read(_CHUNK_BYTES)
+        except OSError:
+            return b""

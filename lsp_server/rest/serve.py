@@ -1,90 +1,41 @@
-"""Serves the REST API within a running event loop, by uvicorn."""
+"""Serves the REST API within a running event loop, by uvicorn.
+
+On the same port editors on other machines can have their websocket.
+"""
 
 import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from lsp_server.errors import ConfigError
 from lsp_server.rest.app import make_app
+from lsp_server.rest.http_limits import LimitedHttp, LimitedWebsocket
 from lsp_server.rest.services import RestServices
 
-__all__ = ["bind", "serve_rest", "split_address"]
+__all__ = ["LSP_PATH", "OnWebsocket", "bind", "serve_rest", "split_address"]
+
+LSP_PATH = "/lsp"
+"""Where editors open a websocket."""
+
+OnWebsocket = Callable[[WebSocket], Awaitable[None]]
+"""Lets the client of a websocket in, or not, and serves it to its end."""
 
 _log = logging.getLogger(__name__)
 
-_HEAD_DEADLINE_S = 10.0
-"""How long the head of a request may take, from its first byte or the connection on."""
-
-_WRITE_DEADLINE_S = 30.0
-"""How long a client may read nothing while an answer waits for it."""
-
 _MOST_CONNECTIONS = 2048
 _MOST_HEAD_BYTES = 65_536
+_MOST_WEBSOCKET_BYTES = 16 * 1024 * 1024
+_PING_S = 20.0
 _BACKLOG = 512
 _END_LIMIT_S = 2
 _MOST_PORT = 65_535
-
-
-class _Protocol(H11Protocol):
-    """uvicorn's HTTP, with deadlines for clients that neither send nor read."""
-
-    _head_timer: asyncio.TimerHandle | None = None
-    _write_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
-        """Begin to wait for the first request."""
-        super().connection_made(transport)
-        self._head_timer = self.loop.call_later(_HEAD_DEADLINE_S, transport.abort)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End the deadlines."""
-        self._end_head_timer()
-        self._end_write_timer()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Take data; a request whose head is not complete by then has a deadline."""
-        super().data_received(data)
-        cycle: object = self.cycle
-        if cycle is not None and not self.cycle.response_complete:
-            self._end_head_timer()
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(
-                _HEAD_DEADLINE_S, self.transport.abort
-            )
-
-    def on_response_complete(self) -> None:
-        """Go on to the next request, whose head's deadline begins with its data."""
-        self._end_head_timer()
-        super().on_response_complete()
-
-    def pause_writing(self) -> None:
-        """Begin to wait until the client reads."""
-        super().pause_writing()
-        self._write_timer = self.loop.call_later(
-            _WRITE_DEADLINE_S, self.transport.abort
-        )
-
-    def resume_writing(self) -> None:
-        """Go on writing."""
-        self._end_write_timer()
-        super().resume_writing()
-
-    def _end_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _end_write_timer(self) -> None:
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
 
 
 class _Server(uvicorn.Server):
@@ -102,6 +53,7 @@ async def serve_rest(
     listen: str | socket.socket,
     *,
     tls: ssl.SSLContext | None = None,
+    on_websocket: OnWebsocket | None = None,
 ) -> AsyncGenerator[int]:
     """Serve the REST API within the block; yields the port.
 
@@ -113,16 +65,24 @@ async def serve_rest(
         services: What it works with; ended by the caller, afterwards.
         listen: ``HOST:PORT``, or a socket that is bound.
         tls: The certificate; None for plain HTTP.
+        on_websocket: Serves the websockets at `LSP_PATH`; None where there are none.
 
     Raises:
         ConfigError: The address cannot be listened on, or a setting is wrong.
     """
-    app = make_app(services)
+    app: ASGIApp = make_app(services)
+    if on_websocket is not None:
+        app = _with_websocket(app, on_websocket)
     bound = bind(listen) if isinstance(listen, str) else listen
     config = uvicorn.Config(
         app,
-        http=_Protocol,
-        ws="none",
+        http=LimitedHttp,
+        ws="none" if on_websocket is None else LimitedWebsocket,
+        ws_max_size=_MOST_WEBSOCKET_BYTES,
+        ws_ping_interval=_PING_S,
+        ws_ping_timeout=_PING_S,
+        # Source text and what a stranger may choose would be compressed together.
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -149,13 +109,29 @@ async def serve_rest(
         bound.close()
 
 
-def bind(address: str) -> socket.socket:
+def _with_websocket(app: ASGIApp, on_websocket: OnWebsocket) -> ASGIApp:
+    """Return an application that serves websockets beside the routes of another."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and scope["path"] == LSP_PATH:
+            await on_websocket(WebSocket(scope, receive, send))
+        else:
+            await app(scope, receive, send)
+
+    return serve
+
+
+def bind(address: str, *, setting: str = "rest.listen") -> socket.socket:
     """Return a socket that is bound to ``HOST:PORT``.
+
+    Args:
+        address: The address.
+        setting: Where it stands, for people.
 
     Raises:
         ConfigError: The address is not one, or it is in use.
     """
-    host, port = split_address(address)
+    host, port = split_address(address, setting=setting)
     try:
         [(family, _, _, _, where), *_] = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
@@ -173,14 +149,18 @@ def bind(address: str) -> socket.socket:
     except OSError as error:
         raise ConfigError(
             f"it cannot be listened on ({error.strerror or error})",
-            subject=f"rest.listen {address!r}",
+            subject=f"{setting} {address!r}",
             remedy="choose another port, or end the process that has it",
         ) from error
     return bound
 
 
-def split_address(address: str) -> tuple[str, int]:
+def split_address(address: str, *, setting: str = "rest.listen") -> tuple[str, int]:
     """Return the host and the port of ``HOST:PORT``; IPv6 stands in brackets.
+
+    Args:
+        address: The address.
+        setting: Where it stands, for people.
 
     Raises:
         ConfigError: It is not of that form.
@@ -190,7 +170,7 @@ def split_address(address: str) -> tuple[str, int]:
     if not (colon and bare and port.isdecimal() and int(port) <= _MOST_PORT):
         raise ConfigError(
             "it is not HOST:PORT",
-            subject=f"rest.listen {address!r}",
+            subject=f"{setting} {address!r}",
             remedy="write for example 127.0.0.1:8012",
         )
     return bare, int(port)

@@ -1,0 +1,250 @@
+"""The team server: LSP and the REST API for other machines, on one engine."""
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from lsp_server.access.access_log import AccessLog
+from lsp_server.access.gate import Gate
+from lsp_server.access.hosts import check_listener, is_loopback
+from lsp_server.access.key_ring import KeyRing
+from lsp_server.access.keys import NO_KEY
+from lsp_server.access.limiter import Limiter
+from lsp_server.config import Config
+from lsp_server.daemon.charged_backend import ChargedBackend, Charges
+from lsp_server.daemon.listen_lsp import FIRST_LINE_BYTES, LspListener, Visitor
+from lsp_server.daemon.remote_editor import RemoteConfigurator
+from lsp_server.daemon.tls import Certificate
+from lsp_server.metrics import Metrics
+from lsp_server.observability.observe import Observability, observed
+from lsp_server.protocol import watchdog
+from lsp_server.protocol.session import Configurator
+from lsp_server.rest.serve import bind, serve_rest, split_address
+from lsp_server.rest.services import RestServices
+from lsp_server.service.configurator import LayeredConfigurator
+from lsp_server.service.engine_pool import EnginePool
+from lsp_server.service.engine_start import starter_of
+from lsp_server.setting_layers import Layer
+from lsp_server.settings import resolve
+from lsp_server.telemetry import configure_logging
+
+__all__ = ["run_listen"]
+
+_log = logging.getLogger(__name__)
+
+_END_DEADLINE_S = 15.0
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+_TLS_HANDSHAKE_S = 10.0
+_ADDRESS = "listen.address"
+_TCP_ADDRESS = "listen.tcp_address"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Team:
+    """What the editors of a team server share.
+
+    Attributes:
+        layers: The server's settings, layer by layer.
+        config: The same, resolved.
+        pool: The engines.
+        limiter: Holds keys to their limits.
+        access_log: Takes a line for each request.
+        metrics: Takes what is measured.
+    """
+
+    layers: list[Layer]
+    config: Config
+    pool: EnginePool
+    limiter: Limiter
+    access_log: AccessLog
+    metrics: Metrics
+
+    def configurator(self, visitor: Visitor) -> Configurator:
+        """Make what configures the connection of an editor."""
+        prompt, completion = self.config.prompt, self.config.completion
+        output_tokens = completion.candidates * completion.max_block_tokens
+        charges = Charges(
+            identify=visitor.identify,
+            end=visitor.end,
+            limiter=self.limiter,
+            access_log=self.access_log,
+            metrics=self.metrics,
+            most_tokens=prompt.max_prompt_tokens + output_tokens,
+        )
+        has_key = visitor.key is not NO_KEY
+        inner = LayeredConfigurator(
+            self.layers,
+            pool=self.pool,
+            user=visitor.key.key_id if has_key else visitor.name,
+            cache_salt=visitor.key.cache_salt,
+        )
+        return RemoteConfigurator(
+            inner, self.config, lambda backend: ChargedBackend(backend, charges)
+        )
+
+
+def run_listen(layers: list[Layer]) -> NoReturn:
+    """Be the team server until a signal ends it, and end the process.
+
+    SIGHUP reads the certificate again.
+
+    Args:
+        layers: The settings.
+
+    Raises:
+        ConfigError: An address is not safe to listen on, or cannot be, or a setting of
+            the listener is wrong.
+        KeyFileError: The keys cannot be read.
+    """
+    resolved = resolve(layers)
+    configure_logging(resolved.config.log.level, sys.stderr)
+    for problem in resolved.problems:
+        _log.warning("listen.setting", extra={"problem": str(problem)})
+    with observed(resolved.config.metrics, is_served=True) as measured:
+        asyncio.run(_serve(layers, resolved.config, measured))
+    # Not by way of the interpreter's own end, which waits for threads.
+    logging.shutdown()
+    os._exit(0)
+
+
+async def _serve(layers: list[Layer], config: Config, measured: Observability) -> None:
+    """Serve until a signal comes, and end in order."""
+    ended = _signals()
+    async with AsyncExitStack() as stack:
+        certificate = _certificate(config)
+        gate = _gate(config, has_tls=certificate is not None)
+        listener = stack.enter_context(bind(config.listen.address, setting=_ADDRESS))
+        pool = EnginePool(
+            partial(starter_of, stats=measured.vllm),
+            max_engines=config.daemon.max_engines,
+            admission=config.admission,
+            metrics=measured.metrics,
+        )
+        stack.push_async_callback(pool.close)
+        lease = pool.acquire(config)
+        stack.callback(lease.release)
+        access_log = AccessLog(config.access.log)
+        stack.callback(access_log.close)
+        team = _Team(
+            layers=layers,
+            config=config,
+            pool=pool,
+            limiter=Limiter(),
+            access_log=access_log,
+            metrics=measured.metrics,
+        )
+        lsp = LspListener(
+            gate, team.configurator, max_connections=config.listen.max_editors
+        )
+        tls = certificate.context if certificate else None
+        if certificate is not None:
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, certificate.reload)
+        services = RestServices(
+            hosts=lambda: (
+                lease.host,
+                *(each for each in pool.hosts if each is not lease.host),
+            ),
+            gate=gate,
+            limiter=team.limiter,
+            access_log=access_log,
+            metrics=team.metrics,
+            config=config.rest,
+            render_metrics=measured.render,
+            web_origins=tuple(config.access.origins.split()),
+        )
+        port = await stack.enter_async_context(
+            serve_rest(services, listener, tls=tls, on_websocket=lsp.serve_websocket)
+        )
+        await _listen_tcp(config, lsp, tls, stack)
+        _log.info("listen.ready", extra={"port": port, "tls": tls is not None})
+        reason = await ended
+        _log.info("listen.end", extra={"reason": reason})
+        # From here on every new request is refused, and the health route says so.
+        await pool.drain(config.admission.drain_ms / 1e3)
+        watchdog.arm(0, deadline_s=_END_DEADLINE_S)
+        await lsp.close()
+
+
+def _signals() -> asyncio.Future[str]:
+    """Return what gets the name of the first signal that ends the process."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[str] = loop.create_future()
+
+    def end(name: str) -> None:
+        if not ended.done():
+            ended.set_result(name)
+
+    for number in _ENDING:
+        loop.add_signal_handler(number, end, number.name)
+    return ended
+
+
+async def _listen_tcp(
+    config: Config, lsp: LspListener, tls: ssl.SSLContext | None, stack: AsyncExitStack
+) -> None:
+    """Speak LSP over TCP as well, if the settings say where."""
+    address = config.listen.tcp_address
+    if not address:
+        return
+    listener = stack.enter_context(bind(address, setting=_TCP_ADDRESS))
+    server = await asyncio.start_server(
+        lsp.serve_stream,
+        sock=listener,
+        ssl=tls,
+        ssl_handshake_timeout=_TLS_HANDSHAKE_S if tls else None,
+        limit=FIRST_LINE_BYTES,
+    )
+    stack.callback(server.close)
+    port = int(listener.getsockname()[1])
+    _log.info("listen.tcp_ready", extra={"port": port, "tls": tls is not None})
+
+
+def _certificate(config: Config) -> Certificate | None:
+    """Read the certificate; None where the settings name none.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    listen = config.listen
+    if not listen.tls_certificate:
+        return None
+    return Certificate(listen.tls_certificate, listen.tls_key)
+
+
+def _gate(config: Config, *, has_tls: bool) -> Gate:
+    """Return the gate, once every address is safe to listen on.
+
+    Raises:
+        ConfigError: One is not.
+        KeyFileError: The keys cannot be read.
+    """
+    access, listen = config.access, config.listen
+    path = Path(access.keys_file).expanduser() if access.keys_file else None
+    ring = KeyRing.load(path, os.environ)
+    named = [(listen.address, _ADDRESS)]
+    if listen.tcp_address:
+        named.append((listen.tcp_address, _TCP_ADDRESS))
+    hosts = [split_address(address, setting=setting)[0] for address, setting in named]
+    for host in hosts:
+        check_listener(
+            host,
+            has_tls=has_tls,
+            has_keys=ring.required,
+            insecure=access.insecure_listen,
+        )
+    return Gate(
+        ring,
+        is_local=all(map(is_loopback, hosts)),
+        names=access.hosts.split(),
+        origins=access.origins.split(),
+        insecure=access.insecure_listen,
+    )

@@ -1,0 +1,289 @@
+"""LSP for editors on other machines: over a websocket, or framed over TCP.
+
+Nobody is served before the gate has let them in. On TCP the key stands in the first
+line, as it would in HTTP: ``Authorization: Bearer KEY``.
+"""
+
+import asyncio
+import itertools
+import logging
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from lsp_server.access.gate import Caller, Gate
+from lsp_server.access.keys import Key, Route
+from lsp_server.errors import AccessError, NotAuthenticatedError, OverloadedError
+from lsp_server.protocol.channel import Channel
+from lsp_server.protocol.connection import EditorConnection
+from lsp_server.protocol.framing import encode_frame
+from lsp_server.protocol.messages import Fault
+from lsp_server.protocol.session import Configurator
+from lsp_server.protocol.stream_channel import StreamChannel, StreamLimits
+from lsp_server.protocol.websocket_channel import WebsocketChannel
+
+__all__ = ["FIRST_LINE_BYTES", "LspListener", "MakeConfigurator", "Visitor"]
+
+FIRST_LINE_BYTES = 8 * 1024
+"""The longest first line of a TCP connection, which is its stream's limit."""
+
+_log = logging.getLogger(__name__)
+
+_FIRST_LINE_S = 10.0
+_END_S = 2.0
+_RETRY_S = 30.0
+_REQUEST_FAILED = -32803
+_AUTHORIZATION = b"authorization"
+_FIRST_OF_A_FRAME = (b"content-length", b"content-type")
+# A host that vanished is noticed within two minutes, and its generations end.
+_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """An editor that was let in.
+
+    Attributes:
+        name: What tells its connection from others, in the log and in request ids.
+        key: Its key when it came.
+        identify: Returns its key as it is now; raises `AccessError` once it is revoked.
+        end: Ends the connection, for the reason given.
+    """
+
+    name: str
+    key: Key
+    identify: Callable[[], Key]
+    end: Callable[[str], None]
+
+
+MakeConfigurator = Callable[[Visitor], Configurator]
+"""Makes what configures the connection of one editor."""
+
+
+class LspListener:
+    """Lets editors in, and serves each until it or the server ends.
+
+    Args:
+        gate: Decides who is let in.
+        make_configurator: Makes what configures a connection.
+        max_connections: How many there may be, those included that are not let in yet.
+        limits: What a client of TCP may do.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        make_configurator: MakeConfigurator,
+        *,
+        max_connections: int,
+        limits: StreamLimits | None = None,
+    ) -> None:
+        self._gate = gate
+        self._make_configurator = make_configurator
+        self._max_connections = max_connections
+        self._limits = limits
+        self._numbers = itertools.count(1)
+        self._ends: dict[object, Callable[[str], None]] = {}
+        self._serving: set[asyncio.Task[object]] = set()
+        self._is_closed = False
+
+    async def serve_websocket(self, websocket: WebSocket) -> None:
+        """Serve the client of a websocket, or refuse the handshake."""
+        headers = websocket.headers
+        caller = Caller(
+            hosts=headers.getlist("host"),
+            origins=headers.getlist("origin"),
+            authorizations=headers.getlist("authorization"),
+        )
+        try:
+            key = self._gate.enter(caller, Route.LSP)
+            with self._place():
+                await websocket.accept()
+                channel = WebsocketChannel(_Accepted(websocket))
+                await self._serve("websocket", channel, key, caller.authorizations)
+        except (AccessError, OverloadedError) as error:
+            _log_refusal("websocket", error)
+            await websocket.send_denial_response(_denial(error))
+        except WebSocketDisconnect:
+            # Gone before it was let in.
+            return
+
+    async def serve_stream(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Serve the client of a TCP connection, or say why not and close it."""
+        _keep_alive(writer.get_extra_info("socket"))
+        try:
+            with self._place():
+                async with asyncio.timeout(_FIRST_LINE_S):
+                    head, authorizations = await _first_line(reader)
+                key = self._gate.admit(authorizations, Route.LSP)
+                channel = StreamChannel(reader, writer, head=head, limits=self._limits)
+                await self._serve("tcp", channel, key, authorizations)
+        except (AccessError, OverloadedError) as error:
+            _log_refusal("tcp", error)
+            fault = Fault(code=_REQUEST_FAILED, reason=f"{error.what}: {error.remedy}")
+            writer.write(encode_frame(fault.body))
+        except (OSError, EOFError, ValueError) as error:
+            # It said nothing in time, or nothing that is a first line.
+            _log.info("lsp.no_first_line", extra={"error": type(error).__name__})
+        finally:
+            await _close(writer)
+
+    async def close(self) -> None:
+        """Let nobody in any more, end every connection, and wait a little for that."""
+        self._is_closed = True
+        for end in [*self._ends.values()]:
+            end("server stops")
+        if self._serving:
+            await asyncio.wait(set(self._serving), timeout=_END_S)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Take one of the places for connections while the block runs.
+
+        Raises:
+            OverloadedError: All of them are taken, or the server ends.
+        """
+        if self._is_closed or len(self._serving) >= self._max_connections:
+            raise OverloadedError(
+                "the server ends" if self._is_closed else "too many editors are here",
+                subject="the connection",
+                remedy="Try again later",
+                retry_after_s=_RETRY_S,
+            )
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a connection is served by a task")
+        self._serving.add(task)
+        try:
+            yield
+        finally:
+            self._serving.discard(task)
+
+    async def _serve(
+        self, kind: str, channel: Channel, key: Key, authorizations: Sequence[str]
+    ) -> None:
+        """Serve an editor that was let in, until it ends."""
+        name = f"{kind}-{next(self._numbers)}"
+        visitor = Visitor(
+            name=name,
+            key=key,
+            identify=lambda: self._gate.admit(authorizations, Route.LSP),
+            end=partial(self._end, name),
+        )
+        connection = EditorConnection(
+            self._make_configurator(visitor), channel, name=name, is_remote=True
+        )
+        self._ends[name] = connection.end
+        _log.info("lsp.connected", extra={"connection": name, "key_id": key.key_id})
+        try:
+            await connection.serve(on_end=lambda _exit_code: None)
+        finally:
+            del self._ends[name]
+
+    def _end(self, name: str, reason: str) -> None:
+        """End a connection, unless it has ended."""
+        if name in self._ends:
+            self._ends[name](reason)
+
+
+class _Accepted:
+    """A websocket of Starlette's that was accepted."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+
+    async def receive(self) -> bytes | None:
+        """Wait for a whole message; None when the client has gone."""
+        message = await self._websocket.receive()
+        if message["type"] != "websocket.receive":
+            return None
+        text: str | None = message.get("text")
+        data: bytes = message.get("bytes") or b""
+        return data if text is None else text.encode()
+
+    async def send(self, body: bytes) -> None:
+        """Send a text message."""
+        with _as_connection_error():
+            await self._websocket.send_text(body.decode())
+
+    async def close(self) -> None:
+        """Say that this was all."""
+        with _as_connection_error():
+            await self._websocket.close()
+
+
+@contextmanager
+def _as_connection_error() -> Iterator[None]:
+    """Raise what Starlette raises of a client that has gone as what it is."""
+    try:
+        yield
+    except (WebSocketDisconnect, RuntimeError) as error:
+        raise ConnectionError("the client has gone") from error
+
+
+async def _first_line(reader: asyncio.StreamReader) -> tuple[bytes, tuple[str, ...]]:
+    """Read the line with the key; a client that needs none may begin with a frame.
+
+    Returns:
+        What was read of the first frame, and the values of ``Authorization``.
+
+    Raises:
+        EOFError: The client has gone.
+        ValueError: The line is neither, or too long.
+    """
+    line = await reader.readuntil(b"\n")
+    name, _, value = line.partition(b":")
+    if name.strip().lower() == _AUTHORIZATION:
+        return b"", (value.strip().decode("latin-1"),)
+    # A browser that was led here begins with neither.
+    if name.strip().lower() not in _FIRST_OF_A_FRAME:
+        raise ValueError("the first line is neither a key nor a frame's")
+    return line, ()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close a connection; a client that reads nothing is broken off."""
+    writer.close()
+    try:
+        with suppress(OSError):
+            async with asyncio.timeout(_END_S):
+                await writer.wait_closed()
+    finally:
+        writer.transport.abort()
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    """Have the system notice when the other machine has vanished."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE:
+        # Not every system has them.
+        if hasattr(socket, option):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _denial(error: AccessError | OverloadedError) -> JSONResponse:
+    """Return the answer to a handshake that is refused."""
+    headers = {}
+    status = HTTPStatus.FORBIDDEN
+    if isinstance(error, NotAuthenticatedError):
+        status = HTTPStatus.UNAUTHORIZED
+        headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, OverloadedError):
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        headers["Retry-After"] = str(round(error.retry_after_s))
+    return JSONResponse(
+        {"error": {"message": str(error)}}, status_code=status, headers=headers
+    )
+
+
+def _log_refusal(kind: str, error: AccessError | OverloadedError) -> None:
+    """Log that somebody was not let in, without what they sent."""
+    _log.warning("lsp.refused", extra={"transport": kind, "what": error.what})

@@ -1,0 +1,59 @@
+"""The certificate of a team server, which is read again when it was renewed."""
+
+import logging
+import ssl
+from pathlib import Path
+
+from lsp_server.errors import ConfigError
+
+__all__ = ["Certificate"]
+
+_log = logging.getLogger(__name__)
+
+
+class Certificate:
+    """A certificate and its private key, for TLS 1.2 and 1.3.
+
+    Args:
+        certificate: A PEM file with the certificate and those that it depends on.
+        key: A PEM file with the private key; empty if the first file holds it.
+
+    Raises:
+        ConfigError: The files cannot be used.
+    """
+
+    def __init__(self, certificate: str, key: str) -> None:
+        """Read the files."""
+        self._certificate = Path(certificate).expanduser()
+        self._key = Path(key).expanduser() if key else None
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._load()
+
+    def reload(self) -> None:
+        """Read the files again, for connections to come; bad ones change nothing."""
+        try:
+            # Loading half a pair into the context in use would break it.
+            Certificate(str(self._certificate), str(self._key or ""))
+            self._load()
+        except ConfigError as error:
+            _log.error("tls.not_reloaded", extra={"why": str(error)})
+        else:
+            _log.info("tls.reloaded")
+
+    def _load(self) -> None:
+        """Load both files.
+
+        Raises:
+            ConfigError: The files cannot be used.
+        """
+        try:
+            # An empty password, or OpenSSL would ask for one on the terminal.
+            self.context.load_cert_chain(self._certificate, self._key, password="")
+        except (OSError, ValueError) as error:
+            # ssl's errors are OSErrors whose reason is the useful part.
+            why = getattr(error, "reason", "") or getattr(error, "strerror", "")
+            raise ConfigError(
+                f"certificate and key cannot be used ({why or error})",
+                subject=str(self._certificate),
+                remedy="Name PEM files that belong together; the key has no password",
+            ) from error
