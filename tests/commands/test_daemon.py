@@ -1,0 +1,89 @@
+"""``midfill daemon`` from a shell."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+
+from daemons import MIDFILL, DaemonHome, daemon_home
+
+
+@pytest.fixture
+def home() -> Iterator[DaemonHome]:
+    """A user without a daemon."""
+    with daemon_home() as made:
+        yield made
+
+
+def test_a_day_with_the_daemon(home: DaemonHome) -> None:
+    """Start, start again, look, read the log, stop, stop again."""
+    assert 1 == home.midfill("daemon", "status").returncode
+    assert {"running": False} == home.status()
+    assert "is started" in home.midfill("daemon", "start").stdout
+    assert "running already" in home.midfill("daemon", "start").stdout
+    status = home.status()
+    [process] = home.processes()
+    assert process.pid == status["process_id"]
+    assert "daemon.ready" in home.midfill("daemon", "logs").stdout
+    assert "listens on" in home.midfill("daemon", "status").stdout
+    assert "is stopped" in home.midfill("daemon", "stop").stdout
+    assert [] == home.processes()
+    again = home.midfill("daemon", "stop")
+    assert (0, "No daemon is running.\n") == (again.returncode, again.stdout)
+    assert "Traceback" not in home.log
+
+
+@pytest.mark.slow
+def test_one_that_hangs_is_ended(home: DaemonHome) -> None:
+    """A daemon that is stopped by a signal does not answer; the lock names it."""
+    home.midfill("daemon", "start")
+    [process] = home.processes()
+    process.send_signal(signal.SIGSTOP)
+    assert "is stopped" in home.midfill("daemon", "stop").stdout
+    assert [] == home.processes()
+
+
+def test_in_the_foreground_it_logs_to_stderr(home: DaemonHome) -> None:
+    """A second one refuses and names the first; SIGTERM ends it in order."""
+    with subprocess.Popen(
+        [*MIDFILL, "daemon", "start", "--foreground"],
+        env=os.environ | home.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        first = next(line for line in process.stderr if "daemon.ready" in line)
+        assert "address=" in first
+        second = home.midfill("daemon", "start", "--foreground")
+        assert 1 == second.returncode
+        assert f"process {process.pid} is the daemon already" in second.stderr
+        process.terminate()
+        assert "reason='SIGTERM'" in process.stderr.read()
+    assert 0 == process.returncode
+
+
+def test_a_long_log_is_rotated(tmp_path: Path) -> None:
+    """Two older files are kept, and stderr goes to the new one."""
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from lsp_server.daemon.log_file import LogFile\n"
+        "log = LogFile(Path(sys.argv[1]), max_bytes=10)\n"
+        "log.open()\n"
+        "for number in range(5):\n"
+        "    os.write(2, b'%d' % number * 12)\n"
+        "    log.rotate()\n"
+    )
+    path = tmp_path / "state" / "log"
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+    older = [path.with_name(f"log.{number}").read_text() for number in (1, 2)]
+    assert ["4" * 12, "3" * 12] == older
+    assert "" == path.read_text()
+    assert 0o600 == path.stat().st_mode & 0o777
+    assert 3 == len(list(path.parent.iterdir()))
