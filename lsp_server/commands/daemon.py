@@ -27,7 +27,12 @@ from lsp_server.errors import DaemonError
 
 __all__ = ["add_arguments", "run", "status_lines"]
 
-_STOP_TIMEOUT_S = 20.0
+_STOP_TIMEOUT_S = 60.0
+"""For a daemon that has answered, which first completes what it has begun."""
+
+_HANG_TIMEOUT_S = 10.0
+"""For one that has not."""
+
 _FOLLOW_EVERY_S = 0.2
 _MIB = 1 << 20
 
@@ -242,21 +247,27 @@ def _end(endpoint: Endpoint, purpose: Purpose) -> bool:
     """
     process_id = holder(endpoint.lock_path)
     dialled = connect(endpoint)
-    if dialled is not None:
-        try:
-            ask(dialled, lambda token: Hello(purpose=purpose, token=token))
-        except DaemonError:
-            _signal(process_id, signal.SIGTERM)
-    elif process_id is None:
+    if dialled is None and process_id is None:
         return False
-    else:
+    timeout_s = _STOP_TIMEOUT_S
+    if dialled is None or not _has_agreed(dialled, purpose):
         _signal(process_id, signal.SIGTERM)
-    if not _is_free_in(endpoint.lock_path, _STOP_TIMEOUT_S):
+        timeout_s = _HANG_TIMEOUT_S
+    if not _is_free_in(endpoint.lock_path, timeout_s):
         _signal(process_id, signal.SIGKILL)
         if not _is_free_in(endpoint.lock_path, 1.0):
             raise DaemonError(
                 "it does not end", subject=f"process {process_id}", remedy="Kill it"
             )
+    return True
+
+
+def _has_agreed(dialled: Reached, purpose: Purpose) -> bool:
+    """Ask the daemon to end; return whether it has answered."""
+    try:
+        ask(dialled, lambda token: Hello(purpose=purpose, token=token))
+    except DaemonError:
+        return False
     return True
 
 

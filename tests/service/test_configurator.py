@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.service.configurator import LayeredConfigurator
+from lsp_server.service.configurator import LayeredConfigurator, anchored
 from lsp_server.setting_layers import Layer
+from lsp_server.settings import resolve
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +76,24 @@ def test_the_model_of_a_change_decides_what_fits(tmp_path: Path) -> None:
     message = "\n".join(configurator.change({"midfill": wanted}))
     assert "model take effect when the server is restarted" in message
     assert "5,000 tokens leave less than 64 of 2,048" in message
+
+
+def test_relative_paths_start_where_the_editor_was_started(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    """Not in the working folder of a process that many share; names stay names."""
+    wanted = {"model": {"path": "../tiny"}, "registry": {"folder": "pulled"}}
+    folder = tmp_path / "work"
+    folder.mkdir()
+    config = anchored(resolve([Layer(place="x", values=wanted)]), folder).config
+    assert model_folder.samefile(config.model.path)
+    assert str(folder / "pulled") == config.registry.folder
+    usual = resolve([])
+    assert usual.config.model == anchored(usual, folder).config.model
+
+
+def test_a_notice_is_a_message_of_the_start() -> None:
+    """Why an editor has an engine of its own is told once, when it begins."""
+    configurator = LayeredConfigurator([], notices=["Midfill loads alone."])
+    assert ["Midfill loads alone."] == configurator.initialize(None)[1]
+    assert [] == configurator.change({"midfill": {"completion": {"candidates": 2}}})
