@@ -2,23 +2,18 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
+from lsp_server.config import LogLevel
 from lsp_server.service.configurator import LayeredConfigurator, anchored
+from lsp_server.service.engine_pool import EnginePool
+from lsp_server.service.engine_start import starter_of
+from lsp_server.service.local_backend import LocalBackend
 from lsp_server.setting_layers import Layer
 from lsp_server.settings import resolve
-
-
-@pytest.fixture(autouse=True)
-def root_logger() -> Iterator[None]:
-    """Leave the root logger as it was."""
-    root = logging.getLogger()
-    before = list(root.handlers), root.level
-    yield
-    root.handlers[:], root.level = before
 
 
 def test_good_options_give_no_message() -> None:
@@ -97,3 +92,66 @@ def test_a_notice_is_a_message_of_the_start() -> None:
     configurator = LayeredConfigurator([], notices=["Midfill loads alone."])
     assert ["Midfill loads alone."] == configurator.initialize(None)[1]
     assert [] == configurator.change({"midfill": {"completion": {"candidates": 2}}})
+
+
+@pytest.fixture
+async def pool() -> AsyncGenerator[EnginePool]:
+    """Make a pool of at most one engine."""
+    made = EnginePool(starter_of, max_engines=1)
+    yield made
+    await made.close()
+
+
+def backend_of(
+    configurator: LayeredConfigurator, options: object
+) -> tuple[LocalBackend, list[str]]:
+    """Initialise a connection, and return its backend and the messages."""
+    backend, messages = configurator.initialize(options)
+    assert isinstance(backend, LocalBackend)
+    return backend, messages
+
+
+async def test_connections_of_a_pool_share_unless_the_user_says_otherwise(
+    pool: EnginePool,
+) -> None:
+    """Silence on the engine takes what runs; a wish that is not met is one message."""
+    scripted = {"engine": {"kind": "scripted", "seed": 5}}
+    first, _ = backend_of(LayeredConfigurator([], pool=pool), scripted)
+    for options in (None, {"completion": {"enabled": False}}, scripted):
+        shared, messages = backend_of(LayeredConfigurator([], pool=pool), options)
+        assert (first.host, []) == (shared.host, messages)
+        assert (options or {}).get("completion") is None or not shared.enabled
+    other, messages = backend_of(
+        LayeredConfigurator([], pool=pool), {"engine": {"kind": "scripted", "seed": 6}}
+    )
+    assert first.host is other.host
+    (message,) = messages
+    assert "engine.seed is '5', not '6'" in message
+
+
+async def test_a_refused_connection_lives_with_the_limits_of_the_engine(
+    pool: EnginePool,
+) -> None:
+    """What only its own engine had room for is a problem on the one that runs."""
+    engine = {"kind": "scripted", "maxModelLen": 512}
+    backend_of(LayeredConfigurator([], pool=pool), {"engine": engine})
+    wish = {"engine": {"maxModelLen": 2048}, "completion": {"maxBlockTokens": 600}}
+    configurator = LayeredConfigurator([], pool=pool)
+    _, messages = backend_of(configurator, wish)
+    text = "\n".join(messages)
+    assert "600 tokens leave less than 64 of 512" in text
+    assert "engine.max_model_len is '512', not '2048'" in text
+    assert [] == configurator.change({"midfill": wish})
+
+
+def test_the_level_of_the_log_is_the_process_s_to_set() -> None:
+    """A connection reports its level to a process of its own, and sets none itself."""
+    before = logging.getLogger("lsp_server").level, list(logging.getLogger().handlers)
+    levels: list[LogLevel] = []
+    alone = LayeredConfigurator([], set_log_level=levels.append)
+    for configurator in (alone, LayeredConfigurator([])):
+        configurator.initialize({"log": {"level": "error"}})
+        configurator.change({"midfill": {"log": {"level": "debug"}}})
+    assert [LogLevel.ERROR, LogLevel.DEBUG] == levels
+    after = logging.getLogger("lsp_server").level, list(logging.getLogger().handlers)
+    assert before == after
