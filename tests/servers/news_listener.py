@@ -22,9 +22,9 @@ class Listener:
         task = asyncio.ensure_future(self._notify())
         task.add_done_callback(lambda done: done.result())
 
-    async def until(self, *states: EngineState) -> EngineNews:
+    async def until(self, *states: EngineState, timeout_s: float = 60) -> EngineNews:
         """Wait until one of the states is the latest, and return its news."""
-        async with asyncio.timeout(60), self._news:
+        async with asyncio.timeout(timeout_s), self._news:
             await self._news.wait_for(
                 lambda: bool(self.received) and self.received[-1].state in states
             )
