@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lsp_server.daemon.status import ConnectionStatus
 from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.library import warm_converter
 from lsp_server.protocol.stream_channel import StreamChannel
+from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.service.configurator import LayeredConfigurator
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.setting_layers import Layer, environment_layer, file_layer
@@ -46,12 +48,18 @@ class EditorConnections:
 
     Args:
         pool: The engines that they share.
+        feedback: Makes what follows the suggestions of one of them.
     """
 
-    def __init__(self, pool: EnginePool) -> None:
+    def __init__(
+        self,
+        pool: EnginePool,
+        feedback: Callable[[], SuggestionFeedback] = SuggestionFeedback,
+    ) -> None:
         """Begin without an editor."""
         self._pool = pool
         self._converter = warm_converter()
+        self._feedback = feedback
         self._numbers = itertools.count(1)
         self._here: dict[_Editor, asyncio.Future[None]] = {}
         self._left_s = time.monotonic()
@@ -73,7 +81,11 @@ class EditorConnections:
             name=name,
             channel=channel,
             connection=EditorConnection(
-                configurator, channel, name=name, converter=self._converter
+                configurator,
+                channel,
+                name=name,
+                converter=self._converter,
+                feedback=self._feedback(),
             ),
             since_s=time.monotonic(),
         )

@@ -23,6 +23,7 @@ from lsp_server.daemon.log_file import LogFile
 from lsp_server.daemon.status import DaemonStatus
 from lsp_server.daemon.survey import engine_statuses, process_statuses
 from lsp_server.errors import DaemonError
+from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.service.engine_pool import EnginePool
 
 __all__ = ["Daemon"]
@@ -44,6 +45,7 @@ class Daemon:
         log_name: The log's path, for people; empty for stderr.
         drain_s: How long requests have to be completed at the end.
         on_end: Called when they are, or were aborted, and the rest of the end begins.
+        feedback: Makes what follows the suggestions of one editor.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Daemon:
         log_name: str = "",
         drain_s: float = 0.0,
         on_end: Callable[[], object],
+        feedback: Callable[[], SuggestionFeedback] = SuggestionFeedback,
     ) -> None:
         """Prepare; ``serve`` listens."""
         self._config = config
@@ -65,7 +68,7 @@ class Daemon:
         self._drain_s = drain_s
         self._on_end = on_end
         self._began_s = time.monotonic()
-        self._editors = EditorConnections(pool)
+        self._editors = EditorConnections(pool, feedback)
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._hurried = asyncio.Event()
         self._listener = _listener_of(config, endpoint)

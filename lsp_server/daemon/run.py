@@ -18,6 +18,7 @@ from lsp_server.daemon.process import Daemon
 from lsp_server.errors import DaemonError
 from lsp_server.observability.observe import Observability, observed
 from lsp_server.protocol import watchdog
+from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
 from lsp_server.setting_layers import server_layers
@@ -96,6 +97,11 @@ async def _serve(
         log_name=str(log_path or ""),
         drain_s=config.admission.drain_ms / 1e3,
         on_end=lambda: watchdog.arm(0, deadline_s=_END_DEADLINE_S),
+        feedback=partial(
+            SuggestionFeedback,
+            measured.metrics,
+            kept_after_s=config.metrics.kept_after_s,
+        ),
     )
     if loads:
         # It runs on without an editor, and goes to the first that fits.

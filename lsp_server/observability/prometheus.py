@@ -93,6 +93,8 @@ class PrometheusMetrics:
         outcome = record.outcome.value
         timings = record.timings
         self._requests.labels(model, language, record.route.value, outcome).inc()
+        if record.outcome is Outcome.FAILED:
+            self._failed.labels(model).inc()
         if record.reason:
             self._empty.labels(model, record.reason).inc()
         if record.saved_tokens:
@@ -163,6 +165,7 @@ class PrometheusMetrics:
     def _begin_model(self, model: str) -> None:
         """Make the series of a model, so that the first event is an increase, too."""
         self._restarts.labels(model)
+        self._failed.labels(model)
         for outcome in Outcome:
             self._saved.labels(model, outcome.value)
         for step in OverloadStep:
@@ -183,6 +186,9 @@ class PrometheusMetrics:
             "midfill_empty_requests",
             "Requests without a suggestion, by the reason.",
             ("model", "reason"),
+        )
+        self._failed = counter(
+            "midfill_failed_requests", "Requests that failed.", ("model",)
         )
         self._refused = counter(
             "midfill_refused_requests",

@@ -28,6 +28,7 @@ from lsp_server.protocol.progress import EditorProgress, EngineReporter, NoProgr
 from lsp_server.protocol.rpc import MidfillServer
 from lsp_server.protocol.session import Configurator, Session
 from lsp_server.protocol.status import STATUS_METHOD, Status
+from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.protocol.watchdog import wait_for_end
 
 __all__ = ["EditorConnection"]
@@ -41,12 +42,11 @@ class EditorConnection:
     Args:
         configurator: Makes the backend and takes changed settings.
         channel: Carries the editor's messages; closed at the end.
-        name: What tells this connection from others of the process, in request ids
-            and in the log; empty where there is only one.
+        name: Tells it from others of the process in request ids and in the log.
         is_remote: Whether the editor is on another machine, where its process id means
             nothing.
-        converter: Reads and writes LSP's values, for many connections; None for one of
-            its own.
+        converter: Reads and writes LSP's values; None for one of its own.
+        feedback: Follows what becomes of the suggestions.
     """
 
     def __init__(
@@ -57,12 +57,14 @@ class EditorConnection:
         name: str = "",
         is_remote: bool = False,
         converter: Converter | None = None,
+        feedback: SuggestionFeedback | None = None,
     ) -> None:
         """Register the handlers; ``serve`` reads."""
         self._configurator = configurator
         self._channel = channel
         self._name = name
         self._is_remote = is_remote
+        self._feedback = feedback
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._server = MidfillServer(self, converter)
         self._protocol = self._server.protocol
@@ -91,14 +93,8 @@ class EditorConnection:
         try:
             reason = await self._ended
             exit_code = self._protocol.lifecycle.exit_code
-            _log.info(
-                "server.end",
-                extra={
-                    "connection": self._name,
-                    "reason": reason,
-                    "exit_code": exit_code,
-                },
-            )
+            about = {"connection": self._name, "reason": reason, "exit_code": exit_code}
+            _log.info("server.end", extra=about)
             on_end(exit_code)
             reading.cancel()
             if self._session is not None:
@@ -132,6 +128,7 @@ class EditorConnection:
             warn=self._warn,
             send_timings=self._send_timings,
             document_off=self._document_off,
+            feedback=self._feedback,
         )
         if params.process_id is not None and not self._is_remote:
             self._watch = asyncio.create_task(wait_for_end(params.process_id))

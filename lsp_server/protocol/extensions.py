@@ -8,7 +8,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lsprotocol import types
@@ -37,11 +37,20 @@ _REMEMBERED = 256
 """Items, the newest ones; editors show one at a time."""
 
 
-class Acceptances:
-    """Remembers the items of recent answers, and logs which of them are accepted."""
+def _ignore(_completion_id: str, _chars: int) -> None:
+    """Do nothing about an acceptance."""
 
-    def __init__(self) -> None:
+
+class Acceptances:
+    """Remembers the items of recent answers, and logs which of them are accepted.
+
+    Args:
+        accepted: Called with the id of an item that was accepted, and how much of it.
+    """
+
+    def __init__(self, accepted: Callable[[str, int], None] = _ignore) -> None:
         """Start without items."""
+        self._accepted = accepted
         self._offered: OrderedDict[str, int] = OrderedDict()
 
     def offer(self, completion_id: str, chars: int) -> types.Command:
@@ -87,6 +96,7 @@ class Acceptances:
                 "offered_chars": offered,
             },
         )
+        self._accepted(completion_id, min(chars, offered))
         return None
 
 

@@ -19,6 +19,7 @@ from lsp_server.protocol.inline_completion import (
     items,
 )
 from lsp_server.protocol.progress import EngineReporter, failure_news
+from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend
 from lsp_server.service.inflight import Inflight
@@ -67,6 +68,7 @@ class Session:
         warn: Shows a message to the user.
         send_timings: Sends what a completion cost to an editor that asked for it.
         document_off: Receives which documents get no completions.
+        feedback: Follows what becomes of the suggestions.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Session:
         warn: Callable[[str], None],
         send_timings: TimingsSink,
         document_off: DocumentSink,
+        feedback: SuggestionFeedback | None = None,
     ) -> None:
         """Begin without a backend."""
         self._configurator = configurator
@@ -88,7 +91,8 @@ class Session:
         self._backend: Backend | None = None
         self._inflight: Inflight[CompletionResult] = Inflight()
         self._following: dict[str, tuple[Place, TypedAhead]] = {}
-        self._acceptances = Acceptances()
+        self._feedback = feedback or SuggestionFeedback()
+        self._acceptances = Acceptances(self._feedback.accepted)
         self._refused: dict[str, Reason] = {}
         self._last: TracedRequest | None = None
         self._warned: set[str] = set()
@@ -147,6 +151,7 @@ class Session:
         try:
             result = await self._result(request)
             made = items(request, result.completions, self._acceptances.offer)
+            self._feedback.shown(request, made, result.model)
             reason = None if made else result.reason or reasons.SUPERSEDED
         except JsonRpcInternalError:
             reason = reasons.CRASHED
@@ -237,6 +242,7 @@ class Session:
 
     async def _close(self) -> None:
         """End the backend once."""
+        self._feedback.close()
         await self._inflight.close()
         if self._backend is not None:
             try:

@@ -91,6 +91,19 @@ class _Unpacked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Beside:
+    """Another program of what was obtained before."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"what came with {self.name}"
+
+    def fetch(self) -> dict[str, str]:
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Installed:
     """Packages of this machine's own release of Debian."""
 
@@ -275,5 +288,21 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
                 into=folder / "kakoune",
             ),
             script=_through_linker("kakoune", "usr/bin/kak-lsp"),
+        ),
+        # No editor, but obtained in the same way; tests/observability needs it.
+        Editor(
+            name="prometheus",
+            version="2.",
+            source=_Unpacked(
+                suite=trixie, packages=("prometheus",), into=folder / "prometheus"
+            ),
+            script=_through_linker("prometheus", "usr/bin/prometheus"),
+        ),
+        Editor(
+            name="promtool",
+            version="2.",
+            needs="prometheus",
+            source=_Beside(name="prometheus"),
+            script=_through_linker("prometheus", "usr/bin/promtool"),
         ),
     )
