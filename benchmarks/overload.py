@@ -190,7 +190,7 @@ async def _serve(access_log: Path) -> None:
         while not host.ready:  # noqa: ASYNC110 - nothing else happens in this process
             await asyncio.sleep(0.1)
         async with serve_rest(services, "127.0.0.1:0") as port:
-            width = config.admission.running_limit or config.engine.max_num_seqs
+            width = host.engine.running_limit
             sys.stdout.write(json.dumps({"port": port, "width": width}) + "\n")
             sys.stdout.flush()
             await asyncio.to_thread(sys.stdin.read)

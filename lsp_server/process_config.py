@@ -53,13 +53,14 @@ class AdmissionConfig:
 
     Attributes:
         running_limit: Most requests in the engine at a time; 0 takes
-            ``engine.max_num_seqs``.
+            ``engine.max_num_seqs``, on a CPU four for each core if that is less.
         queue_length: Most requests that wait; then the newest of whoever has the most
             waiting is refused.
         per_user: Most requests of one user, that is of one editor or API key, that
             wait.
         max_wait_ms: Most time that a request which nobody asked for by hand may wait;
-            it is refused at once where that is not to be kept. 0 is without a limit.
+            it is refused at once if more than a third of that is to be expected. 0 is
+            without a limit.
         drain_ms: When the server is asked to end, most time that requests have to be
             completed; then they are aborted.
     """
@@ -67,7 +68,7 @@ class AdmissionConfig:
     running_limit: Count = 0
     queue_length: Positive = 256
     per_user: Positive = 32
-    max_wait_ms: Count = 500
+    max_wait_ms: Count = 750
     drain_ms: Count = 30_000
 
 

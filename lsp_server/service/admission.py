@@ -79,6 +79,11 @@ class Admission:
         return self._turns.reporter.step
 
     @property
+    def running_limit(self) -> int:
+        """How many requests may be in the engine."""
+        return self._turns.running_limit
+
+    @property
     def running(self) -> int:
         """How many requests are in the engine."""
         return len(self._turns.running)

@@ -16,7 +16,12 @@ from lsp_server.engine.base import Engine, ReportProgress
 from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.start_progress import StartProgress, StartTimes
 from lsp_server.engine.supervisor import EngineSupervisor
-from lsp_server.engine.vllm_build import choose_device
+from lsp_server.engine.vllm_build import (
+    build_device,
+    choose_device,
+    installed_vllm,
+)
+from lsp_server.hardware import read_cpu
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.outcomes import OverloadStep
@@ -38,6 +43,8 @@ Detach = Callable[[], None]
 """Ends the news to one listener; may be called twice."""
 
 _PROGRESS_INTERVAL_S = 0.25
+
+_RUNNING_PER_CORE = 4
 
 _STAGE_TEXTS = MappingProxyType(
     {
@@ -86,7 +93,7 @@ class EngineHost:
         self._admission = Admission(
             self._supervisor,
             config.admission,
-            running_limit=config.engine.max_num_seqs,
+            running_limit=_running_limit(config),
             model=lambda: self.model_name,
             metrics=self._metrics,
         )
@@ -244,6 +251,21 @@ def _send(listener: EngineListener, send: Callable[[EngineListener], None]) -> N
         send(listener)
     except Exception:  # noqa: BLE001 - a connection must not bring down the shared engine
         _log.exception("engine.listener_failed")
+
+
+def _running_limit(config: Config) -> int:
+    """Return how many requests an engine computes side by side.
+
+    A CPU does no more work for many than for a few, and each takes longer: with two
+    cores and the shipped model, eight were answered at twice the rate of sixteen.
+    """
+    limit = config.engine.max_num_seqs
+    if config.engine.kind is not EngineKind.VLLM:
+        return limit
+    installed = installed_vllm()
+    if installed and build_device(installed) is Device.CPU:
+        return min(limit, _RUNNING_PER_CORE * read_cpu().usable_cores)
+    return limit
 
 
 def _load_model(config: Config) -> LoadedModel:

@@ -97,8 +97,8 @@ class LoadMeter:
     Args:
         running_limit: How many requests are in the engine at a time.
         queue_length: How many may wait.
-        max_wait_s: How long one that nobody asked for by hand may wait; 0 for without
-            a limit, which counts as ten seconds here.
+        max_wait_s: How long the wait may be that one which nobody asked for by hand
+            has to expect; 0 for without a limit, which counts as ten seconds here.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from lsp_server.config import AdmissionConfig
 from lsp_server.errors import OverloadedError, UserOverloadedError
 from lsp_server.metrics import Metrics
 from lsp_server.outcomes import OverloadStep
-from lsp_server.service.admission_rules import AdmissionRules
+from lsp_server.service.admission_rules import EXPECTED_SHARE, AdmissionRules
 from lsp_server.service.fair_queue import FairQueue, Ticket
 from lsp_server.service.gate import ending_error, full_error, late_error
 from lsp_server.service.overload import LoadMeter, LoadReporter, step_at
@@ -42,14 +42,14 @@ class Turns:
         metrics: Metrics,
     ) -> None:
         """Begin with nothing running and nothing waiting."""
-        self._limit = running_limit
+        self.running_limit = self._limit = running_limit
         self._queue = FairQueue()
         self._running: set[Ticket] = set()
         self._running_of: Counter[str] = Counter()
         self._meter = LoadMeter(
             running_limit=running_limit,
             queue_length=config.queue_length,
-            max_wait_s=config.max_wait_ms / 1e3,
+            max_wait_s=config.max_wait_ms / 1e3 * EXPECTED_SHARE,
         )
         self._rules = AdmissionRules(config, self._queue, self._meter)
         self.reporter = LoadReporter(model, metrics, self._changed)

@@ -99,7 +99,7 @@ async def test_automatic_ones_wait_so_long_and_explicit_ones_as_they_say() -> No
 
 async def test_what_cannot_be_scheduled_in_time_is_refused_at_once() -> None:
     """Once it is known how long a request takes, nobody waits in vain."""
-    case = Case(wait_ms=60_000)
+    case = Case(wait_ms=180_000)
     for _ in range(2):
         case.admission._turns._meter.note_taken(25.0)
     case.send("a")
@@ -231,7 +231,7 @@ async def test_an_engine_that_fails_frees_its_place() -> None:
 
 async def test_speculation_ends_when_requests_wait() -> None:
     """Nobody waits for it, so it is refused first."""
-    case = Case(wait_ms=1000)
+    case = Case(wait_ms=3000)
     case.admission._turns._meter.note_taken(0.1)
     case.send("a")
     await settle()
@@ -248,7 +248,7 @@ async def test_speculation_ends_when_requests_wait() -> None:
 
 async def test_one_users_queue_degrades_that_user_alone() -> None:
     """The step of a user counts what that user has waiting."""
-    case = Case(wait_ms=1000)
+    case = Case(wait_ms=3000)
     case.admission._turns._meter.note_taken(0.03)
     case.send("a", count=25)
     await settle()
@@ -259,7 +259,7 @@ async def test_one_users_queue_degrades_that_user_alone() -> None:
 
 async def test_a_step_is_reported_when_it_changes_and_when_the_load_has_gone() -> None:
     """Watchers hear of a fall, too, though nothing happens any more."""
-    case = Case(wait_ms=1000)
+    case = Case(wait_ms=3000)
     seen: asyncio.Queue[OverloadStep] = asyncio.Queue()
     case.admission.watch(seen.put_nowait)
     end = case.admission.watch(lambda _: pytest.fail("it was told to stop"))
