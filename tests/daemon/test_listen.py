@@ -1,0 +1,351 @@
+"""The team server: who gets in, what a client may send, and what it costs others."""
+
+import asyncio
+import datetime
+import ipaddress
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from piped_editor import Editor, Json, completion_params, error_code
+from remote_editor import SocketEditor, WebsocketEditor
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from lsp_server.access.keys import StoredKey, digest_of, new_secret
+
+SECRET = new_secret()
+SERVE = [sys.executable, "-m", "lsp_server", "serve"]
+TRANSPORTS = ["tcp", "websocket"]
+BEARER = {"Authorization": f"Bearer {SECRET}"}
+SETTINGS = {
+    "MIDFILL_ENGINE_KIND": "scripted",
+    "MIDFILL_SCRIPTED_TEXT": "21 + 21 + 21 + 21 + 21 + 21",
+    "MIDFILL_SCRIPTED_TOKEN_DELAY_MS": "2",
+    "MIDFILL_KEYS": StoredKey(
+        id="k_00000001", name="test", sha256=digest_of(SECRET).hex()
+    ).line,
+}
+
+
+class TeamServer:
+    """A real server's process, its ports and its log."""
+
+    def __init__(self, log: Path, certificate: Path) -> None:
+        self._log = log
+        self.tls = ssl.create_default_context(cafile=certificate)
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def port(self, event: str) -> int:
+        """Wait for the server to listen, and return where."""
+        ends_s = time.monotonic() + 60
+        while time.monotonic() < ends_s:
+            if found := re.search(rf"{event} port=(\d+)", self.log):
+                return int(found[1])
+            time.sleep(0.05)
+        raise TimeoutError(self.log)
+
+    async def logged(self, words: str) -> None:
+        """Wait until the log says something."""
+        async with asyncio.timeout(20):
+            while words not in self.log:  # noqa: ASYNC110 - a file tells of no change
+                await asyncio.sleep(0.05)
+
+
+def write_certificate(path: Path) -> None:
+    """Write a certificate for 127.0.0.1 and its key into one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(certificate.public_bytes(pem) + private)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
+    """Start a team server with TLS and one key."""
+    folder = tmp_path_factory.mktemp("team")
+    write_certificate(folder / "tls.pem")
+    log = folder / "log"
+    command = [*SERVE, "--listen", "127.0.0.1:0", "--listen-tcp", "127.0.0.1:0"]
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [*command, "--tls-certificate", str(folder / "tls.pem")],
+            env=os.environ | SETTINGS,
+            stderr=stderr,
+        )
+    try:
+        made = TeamServer(log, folder / "tls.pem")
+        made.port("listen.ready")
+        yield made
+        process.terminate()
+        assert 0 == process.wait(20)
+        assert "Traceback" not in made.log
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def over_tcp(server: TeamServer, first: str = f"Bearer {SECRET}") -> Editor:
+    """Connect over TCP, with a first line unless it is empty."""
+    port = server.port("listen.tcp_ready")
+    streams = await asyncio.open_connection("127.0.0.1", port, ssl=server.tls)
+    editor = SocketEditor(*streams)
+    editor.send_bytes(f"Authorization: {first}\r\n".encode() if first else b"")
+    return editor
+
+
+async def over_websocket(
+    server: TeamServer, headers: dict[str, str] | None = None
+) -> Editor:
+    """Connect over a websocket, with the key unless there are other headers."""
+    url = f"wss://127.0.0.1:{server.port('listen.ready')}/lsp"
+    return WebsocketEditor(
+        await connect(
+            url,
+            ssl=server.tls,
+            proxy=None,
+            ping_interval=None,
+            compression=None,
+            additional_headers=BEARER if headers is None else headers,
+        )
+    )
+
+
+@pytest.fixture(params=TRANSPORTS)
+async def editor(
+    request: pytest.FixtureRequest, server: TeamServer
+) -> AsyncGenerator[Editor]:
+    """Connect an editor over each transport."""
+    dial = over_tcp if request.param == "tcp" else over_websocket
+    made = await dial(server)
+    yield made
+    made.hang_up()
+    await asyncio.wait({made.reading}, timeout=20)
+
+
+async def introduced(editor: Editor) -> None:
+    """Introduce an editor and wait for its first completion."""
+    await editor.initialize(processId=2**22 + 1)
+    editor.open("x = ")
+    async with asyncio.timeout(20):
+        while not await editor.complete(0, 4):
+            pass
+
+
+async def test_an_editor_far_away_is_served(editor: Editor) -> None:
+    """Its process is not looked for here, and what it never opened is not read."""
+    await introduced(editor)
+    assert [] == await editor.complete(uri=Path(__file__).as_uri())
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"\xff\xfe", -32700),
+        (b"{", -32700),
+        (b"[" * 100_000, -32700),
+        (b'[{"jsonrpc":"2.0","id":1,"method":"shutdown"}]', -32600),
+    ],
+)
+async def test_a_bad_message_costs_itself_alone(
+    editor: Editor, body: bytes, code: int
+) -> None:
+    """It is answered with an error, and the next one is read."""
+    await editor.initialize()
+    editor.send_body(body)
+    assert code == error_code(await editor.reply(None))
+    await introduced_again(editor)
+
+
+async def introduced_again(editor: Editor) -> None:
+    """Complete once more."""
+    editor.open("y = ", uri="file:///y.py")
+    assert isinstance(await editor.complete(0, 4, uri="file:///y.py"), list)
+
+
+async def test_a_storm_of_cancelled_requests(editor: Editor) -> None:
+    """Each is answered once, and the next one completes."""
+    await introduced(editor)
+    for number in range(1000, 1200):
+        params = completion_params(0, 4)
+        editor.ask_with(number, "textDocument/inlineCompletion", params)
+        editor.notify("$/cancelRequest", {"id": number})
+    for number in range(1000, 1200):
+        await editor.reply(number)
+    ids = [message.get("id") for message in editor.received]
+    assert [1] * 200 == [ids.count(number) for number in range(1000, 1200)]
+    assert 1 == len(await editor.complete(0, 4))
+
+
+async def test_a_client_that_goes_frees_the_engine(
+    editor: Editor, server: TeamServer
+) -> None:
+    """Its generation is cancelled within a quarter of a second."""
+    await introduced(editor)
+    before = server.log.count('"status": 499')
+    editor.ask_completion(0, 4)
+    await editor.request("no/such")
+    began = time.perf_counter()
+    editor.hang_up()
+    async with asyncio.timeout(5):
+        while server.log.count('"status": 499') == before:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.005)
+    assert time.perf_counter() - began < 0.25
+
+
+async def test_a_client_that_never_reads_is_disconnected(
+    editor: Editor, server: TeamServer
+) -> None:
+    """Before its replies fill the memory; others are served."""
+    await editor.initialize()
+    editor.stop_reading()
+    before = server.log.count("client does not read")
+    for _ in range(300):
+        editor.send({"id": "x" * 100_000, "method": "no/such"})
+        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while server.log.count("client does not read") == before:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
+    other = await over_websocket(server)
+    await introduced(other)
+    other.hang_up()
+
+
+@pytest.mark.slow
+async def test_one_byte_a_second_ends_at_the_deadline(editor: Editor) -> None:
+    """A message has ten seconds, and a little more for what comes of it."""
+    await editor.initialize()
+    began = time.perf_counter()
+    head = (
+        b"\x81\xfe\x10\x00abcd"
+        if isinstance(editor, WebsocketEditor)
+        else b"Content-Length: 4096\r\n\r\n"
+    )
+    editor.send_bytes(head)
+    assert isinstance(editor, SocketEditor | WebsocketEditor)
+    await editor.drip(b" " * 30, pause_s=1)
+    assert 9 < time.perf_counter() - began < 13
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": f"Bearer {new_secret()}"}, 401),
+        (BEARER | {"Origin": "https://evil.example"}, 403),
+        (BEARER | {"Origin": "null"}, 403),
+    ],
+)
+async def test_a_websocket_needs_a_key_and_no_foreign_page(
+    server: TeamServer, headers: dict[str, str], status: int
+) -> None:
+    """The handshake is refused, with a missing Origin as well."""
+    with pytest.raises(InvalidStatus) as refused:
+        await over_websocket(server, headers)
+    assert status == refused.value.response.status_code
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1@evil.example", "a b", "localhost\r\nHost: a"]
+)
+async def test_a_foreign_or_malformed_host_is_refused(
+    server: TeamServer, host: str
+) -> None:
+    """DNS rebinding brings a page's own name."""
+    port = server.port("listen.ready")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=server.tls)
+    writer.write(
+        f"GET /lsp HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"Authorization: Bearer {SECRET}\r\n\r\n".encode()
+    )
+    status = (await reader.readline()).split()[1]
+    assert status in {b"400", b"403"}
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "first", ["", "Bearer wrong", f"bearer {SECRET}x", f"Basic {SECRET}"]
+)
+async def test_tcp_needs_a_key_in_the_first_line(
+    server: TeamServer, first: str
+) -> None:
+    """Without one, ``initialize`` is not read, and the connection is closed."""
+    editor = await over_tcp(server, first)
+    editor.ask("initialize", {"capabilities": {}})
+    await asyncio.wait({editor.reading}, timeout=20)
+    assert editor.reading.done()
+    assert [-32803] == [error_code(message) for message in editor.received]
+
+
+async def test_the_servers_own_settings_hold(server: TeamServer) -> None:
+    """An editor may lower what a completion costs, and choose no model or path."""
+    editor = await over_websocket(server)
+    options: Json = {
+        "model": {"path": "/etc"},
+        "completion": {"candidates": 10, "maxLineTokens": 3},
+    }
+    await editor.initialize(initializationOptions=options)
+    message = await editor.wait(lambda m: m.get("method") == "window/showMessage")
+    assert "completion.candidates, model.path" in str(message["params"])
+    editor.hang_up()
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.7:0"])
+def test_a_public_address_is_refused_without_tls_and_keys(
+    address: str, tmp_path: Path
+) -> None:
+    """The message says which words it takes."""
+    done = subprocess.run(
+        [*SERVE, "--listen", address],
+        env=os.environ | {"MIDFILL_ENGINE_KIND": "scripted", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert 1 == done.returncode
+    assert "no TLS" in done.stderr
+    assert "insecure" in done.stderr
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    """In a sentence, without a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = subprocess.run(
+            [*SERVE, "--listen", f"127.0.0.1:{taken.getsockname()[1]}"],
+            env=os.environ | {"HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert 1 == done.returncode
+    assert "listen.address" in done.stderr
+    assert "Traceback" not in done.stderr
