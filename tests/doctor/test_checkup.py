@@ -62,7 +62,7 @@ def test_pulled_model_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_failure_of_the_machine_keeps_the_engine_from_starting() -> None:
-    """A device that the installed build cannot drive is told, and nothing starts."""
+    """A device that the installed build cannot drive fails, and nothing starts."""
     build = build_device(installed_vllm())
     other = Device.CUDA if build is Device.CPU else Device.CPU
     config = Config(engine=EngineConfig(device=other))
@@ -102,7 +102,7 @@ def test_each_problem_is_a_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "level", "told"),
+    ("config", "level", "expected_text"),
     [
         (CompletionConfig(), Level.OK, "offered in every language"),
         (CompletionConfig(enabled=False), Level.FAILURE, "switched off"),
@@ -113,10 +113,10 @@ def test_each_problem_is_a_finding() -> None:
         ),
     ],
 )
-def test_switched_off_is_told(
-    config: CompletionConfig, level: Level, told: str
+def test_switched_off_is_reported(
+    config: CompletionConfig, level: Level, expected_text: str
 ) -> None:
     """A user who wonders why there is nothing finds the setting."""
     finding = check_offered(config)
-    assert (level, told) == (finding.level, finding.what)
+    assert (level, expected_text) == (finding.level, finding.what)
     assert bool(finding.remedy) == (level is not Level.OK)

@@ -41,7 +41,7 @@ def scripted(text: str, **settings: object) -> Config:
 
 
 @pytest.mark.parametrize(
-    ("text", "level", "told"),
+    ("text", "level", "expected_text"),
     [
         ("first + second\n", Level.OK, "completed a line with"),
         ("    \n\n", Level.WARNING, "would be shown (The model wrote nothing"),
@@ -50,14 +50,14 @@ def scripted(text: str, **settings: object) -> Config:
     ],
 )
 def test_a_line_is_completed(
-    model: LoadedModel, text: str, level: Level, told: str
+    model: LoadedModel, text: str, level: Level, expected_text: str
 ) -> None:
     """An answer that would not be shown is a warning, and none at all a failure."""
     start = starter_of(EngineKind.SCRIPTED)
     finding = check_generation(scripted(text), model, start)
     assert level is finding.level
     assert finding.what.startswith("scripted")
-    assert told in finding.what
+    assert expected_text in finding.what
     assert bool(finding.remedy) == (level is not Level.OK)
 
 
@@ -86,7 +86,7 @@ def test_an_engine_that_does_not_start_fails(model: LoadedModel) -> None:
 
 
 class KernelEngine(ScriptedEngine):
-    """A scripted engine that tells its kernel, as vLLM does."""
+    """A scripted engine that names its kernel, as vLLM does."""
 
     @property
     def info(self) -> EngineInfo:
@@ -96,11 +96,11 @@ class KernelEngine(ScriptedEngine):
 
 
 @pytest.mark.parametrize(
-    ("die_after_requests", "level", "told"),
+    ("die_after_requests", "level", "expected_text"),
     [(0, Level.OK, "vllm 9 on cpu with Fast"), (1, Level.FAILURE, "failed")],
 )
 def test_the_engine_is_closed(
-    model: LoadedModel, die_after_requests: int, level: Level, told: str
+    model: LoadedModel, die_after_requests: int, level: Level, expected_text: str
 ) -> None:
     """One line is asked for, and the engine is ended, also where it failed."""
     answer = model.tokenizer.encode("first")
@@ -115,7 +115,7 @@ def test_the_engine_is_closed(
 
     finding = check_generation(SCRIPTED, model, start)
     assert level is finding.level
-    assert told in finding.what
+    assert expected_text in finding.what
     (request,) = engine.requests
     assert 48 <= request.max_tokens
     assert EngineState.CLOSED is asyncio.run(engine.health()).state
@@ -125,8 +125,13 @@ def test_a_whole_model_is_described(model: LoadedModel) -> None:
     """Name, quantisation, family, context and number of files."""
     finding = check_model(model)
     assert Level.OK is finding.level
-    for told in ("midfill-starter-88m", "4-bit gptq", "family midfill", "5 files"):
-        assert told in finding.what
+    for expected_text in (
+        "midfill-starter-88m",
+        "4-bit gptq",
+        "family midfill",
+        "5 files",
+    ):
+        assert expected_text in finding.what
 
 
 def test_a_model_that_cannot_be_used_is_a_failure(tmp_path: Path) -> None:
@@ -134,8 +139,11 @@ def test_a_model_that_cannot_be_used_is_a_failure(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(locate("midfill-starter-88m"), tmp_path / "model"))
     with (folder / "config.json").open("a", encoding="utf-8") as file:
         file.write("\n")
-    for path, told in ((folder, "config.json"), (tmp_path / "nothing", "nothing")):
+    for path, expected_text in (
+        (folder, "config.json"),
+        (tmp_path / "nothing", "nothing"),
+    ):
         finding = check_model(try_model(str(path), Device.CPU))
         assert Level.FAILURE is finding.level
-        assert told in finding.what
+        assert expected_text in finding.what
         assert finding.remedy

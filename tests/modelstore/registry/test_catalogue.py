@@ -1,4 +1,4 @@
-"""The registry that ships is whole and sourced, and a wrong one is told by key."""
+"""The registry that ships is whole and sourced; an error in one names its key."""
 
 import json
 from pathlib import Path

@@ -229,7 +229,7 @@ def test_a_manifest_that_breaks_off_is_reported(puller: Puller, stored: Store) -
 def test_what_is_not_there_is_reported(
     puller: Puller, stored: Store, base: str, message: str
 ) -> None:
-    """A bucket and a key are told apart, and neither leaves anything."""
+    """A bucket and a key are distinguished, and neither leaves anything."""
     puller.places.append("s3://no-such-bucket")
     with pytest.raises(PullError, match=message):
         puller(base)
@@ -463,7 +463,7 @@ def test_the_command_pulls_then_needs_no_network(
     assert [] == stored.requests
 
 
-def test_the_help_tells_no_way_to_write_a_secret_down(
+def test_the_help_shows_no_way_to_write_a_secret_down(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Credentials come from the environment and from files alone."""

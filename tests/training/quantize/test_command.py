@@ -58,7 +58,7 @@ def run(source: Path, output: Path, *more: str) -> int:
         ),
     ],
 )
-def test_tells_what_is_wrong(
+def test_errors_are_a_line_and_a_status(
     tiny_source: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -95,7 +95,7 @@ def test_names_the_backend_that_can(
     capsys: pytest.CaptureFixture[str],
     edit_json: EditJson,
 ) -> None:
-    """auto-gptq does not know qwen3: the person is told, and nothing is switched."""
+    """auto-gptq does not know qwen3: an error, and nothing is switched."""
     edit_json(tiny_source / "config.json", lambda c: c.update(model_type="qwen3"))
     assert 1 == run(tiny_source, tmp_path / "out")
     said = capsys.readouterr().err
@@ -103,7 +103,7 @@ def test_names_the_backend_that_can(
     assert "--backend gptqmodel" in said
 
 
-def test_a_missing_gptqmodel_is_told_with_its_command(
+def test_a_missing_gptqmodel_is_an_error_with_its_command(
     tiny_source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The user's choice is not exchanged for what is there."""
@@ -118,7 +118,7 @@ def test_a_missing_gptqmodel_is_told_with_its_command(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_engine_is_told_first(
+def test_a_missing_engine_is_reported_first(
     tiny_source: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -162,7 +162,7 @@ def test_a_worker_that_dies_leaves_nothing(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An environment that is broken is told, and no half of a model is left."""
+    """A broken environment is an error, and no half of a model is left."""
     requirements = tmp_path / "requirements"
     requirements.mkdir()
     false = shutil.which("false")
@@ -235,7 +235,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("scripted")
 def test_the_proof_completes_a_line() -> None:
-    """A folder is loaded as the server loads it, and the engine is told."""
+    """A folder is loaded as the server loads it, and the engine is named."""
     said = _complete_a_line(shipped_models()["midfill-starter-88m"])
     assert "scripted" in said
     assert "completed a line" in said
@@ -252,6 +252,6 @@ def test_a_model_that_says_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_folder_that_is_no_model_is_refused(tiny_source: Path) -> None:
-    """What the server would not load is told in its own words."""
+    """What the server would not load is an error in its own words."""
     with pytest.raises(ModelNotFoundError, match=r"no manifest\.json"):
         _complete_a_line(tiny_source)

@@ -117,7 +117,7 @@ def test_reads_a_file_of_json_lines(tmp_path: Path, name: str) -> None:
 def test_names_a_file_that_is_none(
     tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
-    """A damaged or other file is told, with what would be taken."""
+    """A damaged or other file is an error that says what is taken."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(QuantizeError, match=message) as caught:
         read_corpus(tmp_path / name, seed=0)

@@ -145,7 +145,7 @@ def test_samples_fit_into_a_short_context(
     assert max(len(sample.token_ids) for sample in quantizer.seen) <= 256
 
 
-def test_tells_how_it_goes(options: Options, quantizer: SimpleQuantizer) -> None:
+def test_reports_each_step(options: Options, quantizer: SimpleQuantizer) -> None:
     """The comparison is among what a person reads."""
     said = Listener()
     quantise(options, quantizer=quantizer, load_check=None, progress=said)
@@ -155,7 +155,7 @@ def test_tells_how_it_goes(options: Options, quantizer: SimpleQuantizer) -> None
 def test_the_result_is_proven_before_it_is_there(
     options: Options, quantizer: SimpleQuantizer
 ) -> None:
-    """A whole folder is loaded while the output is not there yet; the word is told."""
+    """A whole folder is loaded before the output is there; its report is shown."""
     seen: list[bool] = []
 
     def prove(folder: Path) -> str:

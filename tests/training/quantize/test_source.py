@@ -273,7 +273,7 @@ def test_many_samples_count(tiny_source: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused(tiny_source: Path) -> None:
-    """The need and what is free are told."""
+    """The error has the need and what is free."""
     source = read_for_auto_gptq(tiny_source)
     needed = needed_bytes(source, samples=1, sample_tokens=1)
     require_memory(source, samples=1, sample_tokens=1, available_bytes=needed)

@@ -89,7 +89,7 @@ def test_reports_are_passed_on(
         ("tell(fault='other', text='x'); sys.exit(1)", "status 1"),
     ],
 )
-def test_failures_are_told(tmp_path: Path, body: str, message: str) -> None:
+def test_failures_are_errors(tmp_path: Path, body: str, message: str) -> None:
     """What a worker reports of its end, else the last that it printed."""
     with pytest.raises(QuantizeError, match=message):
         worker(tmp_path, body, Listener()).run(
@@ -106,7 +106,7 @@ def test_a_full_disk_is_an_error_of_the_disk(tmp_path: Path) -> None:
         )
 
 
-def test_a_missing_python_is_told(tmp_path: Path) -> None:
+def test_a_missing_python_is_an_error(tmp_path: Path) -> None:
     """It is named, with what to do."""
     missing = Worker(tmp_path / "none", variables={}, progress=Listener())
     with pytest.raises(QuantizeError, match="none: the worker cannot be started"):
@@ -189,7 +189,7 @@ def test_passes_on_every_line() -> None:
 
 
 def test_forbids_downloads() -> None:
-    """The Hugging Face libraries are told to stay off the network."""
+    """The Hugging Face libraries are kept off the network."""
     lines: list[str] = []
     script = "import os; print(os.environ['HF_HUB_OFFLINE'])"
     run_command([sys.executable, "-c", script], what="it", progress=lines.append)
@@ -214,7 +214,7 @@ def test_a_killed_command_is_a_failure() -> None:
         run_command([sys.executable, "-c", script], what="it", progress=lambda _: None)
 
 
-def test_a_missing_program_is_told(tmp_path: Path) -> None:
+def test_a_missing_program_is_an_error(tmp_path: Path) -> None:
     """A Python that is gone is named."""
     with pytest.raises(QuantizeError, match="cannot be started") as caught:
         run_command([tmp_path / "python"], what="it", progress=lambda _: None)

@@ -1,4 +1,4 @@
-"""A worker's reports reach its parent, and its faults are told apart."""
+"""A worker's reports reach its parent, and its faults are distinguished."""
 
 import errno
 import json
@@ -80,5 +80,5 @@ class OutOfMemoryError(RuntimeError):
     ],
 )
 def test_faults_have_kinds(exc: Exception, kind: str) -> None:
-    """Python's, PyTorch's and safetensors' errors are told apart."""
+    """Python's, PyTorch's and safetensors' errors are distinguished."""
     assert kind == fault_kind(exc)

@@ -144,8 +144,8 @@ def test_compares_as_the_textbook_does() -> None:
         {"token_ids": [0, 0, 0, 0, 1], "middle_start": 4},
         {"token_ids": [2, 0, 2], "middle_start": 1},
     ]
-    told: list[int] = []
-    result = compare(source, other, samples, CPU, told.append)
+    reported: list[int] = []
+    result = compare(source, other, samples, CPU, reported.append)
     halves, quarters = 4, 2
     assert {
         "source_perplexity": 2 ** ((halves + 2 * quarters) / 6),
@@ -157,7 +157,7 @@ def test_compares_as_the_textbook_does() -> None:
         "tokens": 6,
         "middle_tokens": 3,
     } == pytest.approx(result)
-    assert [0, 1, 2] == told
+    assert [0, 1, 2] == reported
 
 
 def test_a_model_equals_itself() -> None:
@@ -204,7 +204,7 @@ def test_gptqmodels_calls_become_steps() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
-def test_a_gpu_that_is_not_there_is_told() -> None:
+def test_a_gpu_that_is_not_there_is_an_error() -> None:
     """Only if it was asked for by name; else the CPU computes."""
     assert "cpu" == choose_device("auto").type
     assert "cpu" == choose_device("cpu").type
