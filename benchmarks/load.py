@@ -33,6 +33,7 @@ from benchmarks.load_target import (
     add_load_arguments,
     load_server,
     run_typists,
+    running_server,
     settings_of,
 )
 from benchmarks.random_model import make_random_model
@@ -76,12 +77,23 @@ async def _run(arguments: argparse.Namespace) -> dict[str, Any]:
             arguments.model = str(
                 make_random_model(Path(folder), arguments.random_weights)
             )
+        if arguments.attach:
+            target = running_server(arguments.url)
+            cells = await _measure(target, arguments, Path(folder, "asked.json"))
+            return _result(target, arguments, cells, start_s=0.0)
         load_format = "dummy" if arguments.random_weights else "safetensors"
         async with load_server(
             settings_of(arguments), load_format=load_format, log=arguments.log
         ) as target:
             start_s = round(time.monotonic() - started_s, 1)
             cells = await _measure(target, arguments, Path(folder, "asked.json"))
+    return _result(target, arguments, cells, start_s=start_s)
+
+
+def _result(
+    target: Target, arguments: argparse.Namespace, cells: list[Any], *, start_s: float
+) -> dict[str, Any]:
+    """Return the figures with what they were measured of."""
     return {
         "benchmark": "load",
         **circumstances(),
@@ -89,12 +101,13 @@ async def _run(arguments: argparse.Namespace) -> dict[str, Any]:
         "engine_start_s": start_s,
         "model": arguments.random_weights or arguments.model,
         "weights": "random" if arguments.random_weights else "the model's",
-        "settings": {**settings_of(arguments), "MIDFILL_MODEL_PATH": ""},
+        "settings": {}
+        if arguments.attach
+        else {**settings_of(arguments), "MIDFILL_MODEL_PATH": ""},
         "seed": arguments.seed,
         "interval_ms": arguments.interval_ms,
         "seconds": arguments.seconds,
         "cells": cells,
-        "measured_s": round(time.monotonic() - started_s, 1),
     }
 
 
@@ -106,6 +119,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--typists", type=int, nargs="+", default=[1, 8, 32, 100, 256])
     add("--routes", nargs="+", choices=["lsp", "raw", "rest"])
     add("--out", type=Path, default=_RESULTS / "load.json")
+    add(
+        "--attach",
+        action="store_true",
+        help="load the daemon that runs, with its own settings; LOAD_API_KEY may hold "
+        "the key for its REST API",
+    )
+    add("--url", default="", help="with --attach: of the REST API")
     add("--draw", type=Path, metavar="JSON", help="only draw an earlier result")
     add_load_arguments(parser)
     return parser
@@ -118,6 +138,9 @@ def main(words: Sequence[str] | None = None) -> int:
     # Raw repeats what the editors asked.
     needs_lsp = "raw" in routes and "lsp" not in routes
     arguments.routes = sorted([*routes, *(["lsp"] if needs_lsp else [])])
+    if arguments.attach:
+        # Its engine cannot be asked past the server.
+        arguments.routes = ["lsp", *(["rest"] if arguments.url else [])]
     if arguments.draw:
         cells = json.loads(arguments.draw.read_bytes())["cells"]
         draw(cells, arguments.draw.with_suffix(".svg"))

@@ -16,9 +16,19 @@ from typing import Any
 
 from benchmarks.load_clients import Record
 from benchmarks.random_model import SHAPES
+from lsp_server.daemon.dial import ask, connect
+from lsp_server.daemon.endpoint import find_endpoint
+from lsp_server.daemon.hello import Hello, Purpose
 from lsp_server.hardware import read_cpu
 
-__all__ = ["Target", "add_load_arguments", "load_server", "run_typists", "settings_of"]
+__all__ = [
+    "Target",
+    "add_load_arguments",
+    "load_server",
+    "run_typists",
+    "running_server",
+    "settings_of",
+]
 
 _LINE_BYTES = 1 << 28
 _START_MARGIN_S = 0.5
@@ -105,6 +115,25 @@ async def load_server(
                 await server.wait()
 
 
+def running_server(url: str) -> Target:
+    """Return the daemon that runs already.
+
+    Args:
+        url: Of its REST API; empty if that is not loaded.
+    """
+    endpoint = find_endpoint()
+    dialled = connect(endpoint)
+    if dialled is None:
+        raise SystemExit("no daemon runs; start it with `midfill daemon start`")
+    answer = ask(dialled, lambda token: Hello(purpose=Purpose.STATUS, token=token))
+    return Target(
+        socket=str(endpoint.socket_path),
+        url=url,
+        key=os.environ.get("LOAD_API_KEY", ""),
+        facts={"engine": answer.values["engines"]},
+    )
+
+
 async def run_typists(
     target: Target,
     arguments: argparse.Namespace,
@@ -131,7 +160,8 @@ async def run_typists(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES,
-            env=os.environ | settings_of(arguments),
+            # On a server that was not started here, its own settings hold.
+            env=os.environ | (settings_of(arguments) if target.side else {}),
         )
         for _ in range(processes)
     ]
