@@ -141,9 +141,7 @@ class EngineStartError(EngineError):
     """The engine could not start.
 
     Args:
-        what: What happened, as a clause without a full stop.
-        subject: What it happened to.
-        remedy: What the reader can do about it, as a clause without a full stop.
+        what, subject, remedy: As of any error.
         lasting: Whether another start would fail as well, unless the user does
             something about it.
     """
@@ -171,9 +169,7 @@ class OverloadedError(EngineError):
     """A request was not scheduled, because too much is asked for or the server ends.
 
     Args:
-        what: What happened, as a clause without a full stop.
-        subject: The request.
-        remedy: What the reader can do about it, as a clause without a full stop.
+        what, subject, remedy: As of any error.
         retry_after_s: When another attempt is worth while, in seconds from now.
     """
 
@@ -224,9 +220,7 @@ class QuotaError(AccessError):
     """A limit of the client's key is reached; later it is not.
 
     Args:
-        what: What happened, as a clause without a full stop.
-        subject: The key's id.
-        remedy: What the reader can do about it, as a clause without a full stop.
+        what, subject, remedy: As of any error.
         retry_after_s: After how many seconds the same request may pass.
     """
 
@@ -289,9 +283,7 @@ class AnswerError(ClientError):
     """The server answered one request with an error; the next one may pass.
 
     Args:
-        what: As for every error.
-        subject: As for every error.
-        remedy: As for every error.
+        what, subject, remedy: As of any error.
         code: JSON-RPC's code of the error.
     """
 

@@ -68,6 +68,10 @@ class DaemonLink:
 
     Args:
         dialling: Finds the daemon.
+
+    Attributes:
+        greeted: Whether the daemon has agreed to serve on this connection.
+        log: The daemon's log file; empty where it logs elsewhere.
     """
 
     def __init__(self, dialling: Dialling) -> None:
@@ -83,6 +87,7 @@ class DaemonLink:
         self._line = b""
         self._connected_s = 0.0
         self.greeted = False
+        self.log = ""
 
     @property
     def connection(self) -> socket.socket | None:
@@ -231,8 +236,10 @@ class DaemonLink:
         if not end and len(line) < _MAX_LINE_BYTES:
             return b""
         try:
-            refusal = json.loads(line)["refusal"]
-        except (ValueError, KeyError, TypeError):
+            answer = json.loads(line)
+            refusal = answer["refusal"]
+            self.log = str(answer.get("log", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
             refusal = "its answer cannot be understood"
         if refusal:
             raise DaemonError(str(refusal), subject="the daemon", remedy="")

@@ -228,7 +228,7 @@ class Forwarder:
         if self._link.greeted and not was_greeted:
             self._was_served = True
             self._ahead.clear()
-            self._log.write("daemon.attached")
+            self._log.write("daemon.attached", log=self._link.log)
             self._send(self._session.back())
         for body in bodies:
             self._send(self._session.from_daemon(body))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from lsp_server.commands.daemon_display import status_lines
 from lsp_server.commands.terminal import positive, printable
 from lsp_server.daemon.dial import (
     LOOK_EVERY_S,
@@ -25,7 +26,7 @@ from lsp_server.daemon.lock import DaemonLock, holder
 from lsp_server.daemon.status import DaemonStatus
 from lsp_server.errors import DaemonError
 
-__all__ = ["add_arguments", "run", "status_lines"]
+__all__ = ["add_arguments", "run"]
 
 _STOP_TIMEOUT_S = 60.0
 """For a daemon that has answered, which first completes what it has begun."""
@@ -34,7 +35,6 @@ _HANG_TIMEOUT_S = 10.0
 """For one that has not."""
 
 _FOLLOW_EVERY_S = 0.2
-_MIB = 1 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -153,38 +153,6 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def status_lines(status: DaemonStatus) -> list[str]:
-    """Return the lines that show a daemon."""
-    lines = [
-        f"Midfill's daemon {status.version}: process {status.process_id}",
-        f"  up {_duration(status.uptime_s)}",
-        f"  listens on {status.address}",
-        f"  logs to {status.log or 'stderr'}",
-    ]
-    for engine in status.engines:
-        where = f" on {engine.device}" if engine.device else ""
-        what = f": {engine.what}" if engine.what else ""
-        lines.append(
-            f"  engine {engine.model}{where}: {engine.state}{what}, "
-            f"{_counted(engine.restarts, 'restart')}, "
-            f"{_counted(engine.connections, 'editor')}"
-        )
-    lines += [
-        f"  memory of {each.name} (process {each.process_id}): "
-        f"{each.memory_bytes / _MIB:.0f} MiB"
-        for each in status.processes
-    ]
-    for each in status.connections:
-        rate = each.cached_tokens / each.prompt_tokens if each.prompt_tokens else 0
-        editor = f"{each.editor or 'unknown editor'} {each.version}".rstrip()
-        lines.append(
-            f"  {each.name}: {editor}, {_counted(each.documents, 'document')}, "
-            f"{_counted(each.requests, 'request')}, {rate:.0%} of prompts cached, "
-            f"since {_duration(each.connected_s)}"
-        )
-    return lines
-
-
 def _logs(arguments: argparse.Namespace) -> int:
     """Show the end of the log, and what is added to it."""
     path = log_path(find_endpoint())
@@ -290,17 +258,3 @@ def _signal(process_id: int | None, number: signal.Signals) -> None:
             os.kill(process_id, number)
         except ProcessLookupError:
             return
-
-
-def _counted(count: int, what: str) -> str:
-    """Return a number of things in words."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration in the two largest units."""
-    minutes, rest_s = divmod(int(seconds), 60)
-    hours, rest_min = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {rest_min} min"
-    return f"{rest_min} min {rest_s} s" if minutes else f"{rest_s} s"

@@ -142,7 +142,8 @@ class Daemon:
             if hello is None:
                 return
             if hello.purpose is Purpose.EDITOR:
-                writer.write(Answer().line())
+                answer = Answer(values={"log": self._log_name})
+                writer.write(answer.line())
                 await self._editors.serve(hello.origin, reader, writer)
             elif hello.purpose is Purpose.STATUS:
                 await _answer(writer, Answer(values=self.status().values()))

@@ -1,0 +1,53 @@
+"""How ``midfill daemon status`` shows a daemon."""
+
+from lsp_server.daemon.status import DaemonStatus
+
+__all__ = ["status_lines"]
+
+_MIB = 1 << 20
+
+
+def status_lines(status: DaemonStatus) -> list[str]:
+    """Return the lines that show a daemon."""
+    lines = [
+        f"Midfill's daemon {status.version}: process {status.process_id}",
+        f"  up {_duration(status.uptime_s)}",
+        f"  listens on {status.address}",
+        f"  logs to {status.log or 'stderr'}",
+    ]
+    for engine in status.engines:
+        where = f" on {engine.device}" if engine.device else ""
+        what = f": {engine.what}" if engine.what else ""
+        lines.append(
+            f"  engine {engine.model}{where}: {engine.state}{what}, "
+            f"{_counted(engine.restarts, 'restart')}, "
+            f"{_counted(engine.connections, 'editor')}"
+        )
+    lines += [
+        f"  memory of {each.name} (process {each.process_id}): "
+        f"{each.memory_bytes / _MIB:.0f} MiB"
+        for each in status.processes
+    ]
+    for each in status.connections:
+        rate = each.cached_tokens / each.prompt_tokens if each.prompt_tokens else 0
+        editor = f"{each.editor or 'unknown editor'} {each.version}".rstrip()
+        lines.append(
+            f"  {each.name}: {editor}, {_counted(each.documents, 'document')}, "
+            f"{_counted(each.requests, 'request')}, {rate:.0%} of prompts cached, "
+            f"since {_duration(each.connected_s)}"
+        )
+    return lines
+
+
+def _counted(count: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in the two largest units."""
+    minutes, rest_s = divmod(int(seconds), 60)
+    hours, rest_min = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {rest_min} min"
+    return f"{rest_min} min {rest_s} s" if minutes else f"{rest_s} s"
