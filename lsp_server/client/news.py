@@ -68,6 +68,7 @@ class ServerNews:
         @handles(STATUS_METHOD)
         def status(params: dict[str, Any]) -> None:
             if params["state"] == "ready":
+                self.loading.clear()
                 self.ready.set()
 
         @handles(TIMINGS_METHOD)
