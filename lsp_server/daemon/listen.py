@@ -21,6 +21,7 @@ from lsp_server.access.limiter import Limiter
 from lsp_server.config import Config
 from lsp_server.daemon.charged_backend import ChargedBackend, Charges
 from lsp_server.daemon.listen_lsp import FIRST_LINE_BYTES, LspListener, Visitor
+from lsp_server.daemon.listener import BACKLOG
 from lsp_server.daemon.remote_editor import RemoteConfigurator
 from lsp_server.daemon.tls import Certificate
 from lsp_server.metrics import Metrics
@@ -202,6 +203,7 @@ async def _listen_tcp(
         ssl=tls,
         ssl_handshake_timeout=_TLS_HANDSHAKE_S if tls else None,
         limit=FIRST_LINE_BYTES,
+        backlog=BACKLOG,
     )
     stack.callback(server.close)
     port = int(listener.getsockname()[1])

@@ -12,9 +12,10 @@ from lsp_server.daemon.endpoint import Endpoint, check_peer
 from lsp_server.errors import DaemonError
 from lsp_server.files import atomic_write
 
-__all__ = ["Listener"]
+__all__ = ["BACKLOG", "Listener"]
 
-_BACKLOG = 128
+BACKLOG = 1024
+"""Connections that wait to be accepted: every editor of a team reconnects at once."""
 _TOKEN_BYTES = 32
 _LOCALHOST = "127.0.0.1"
 
@@ -50,7 +51,7 @@ class Listener:
                 listening.bind(str(endpoint.socket_path))
             finally:
                 os.umask(before)
-            listening.listen(_BACKLOG)
+            listening.listen(BACKLOG)
         except OSError as error:
             listening.close()
             raise _cannot_listen(str(endpoint.socket_path), error) from error
@@ -73,7 +74,7 @@ class Listener:
             # Refuses what is not ours.
             endpoint.tcp_address()
             listening.bind((_LOCALHOST, 0))
-            listening.listen(_BACKLOG)
+            listening.listen(BACKLOG)
             address = {"port": listening.getsockname()[1], "token": token}
             before = os.umask(0o177)
             try:

@@ -18,7 +18,7 @@ from lsp_server.daemon.hello import (
     Hello,
     Purpose,
 )
-from lsp_server.daemon.listener import Listener
+from lsp_server.daemon.listener import BACKLOG, Listener
 from lsp_server.daemon.log_file import LogFile
 from lsp_server.daemon.status import DaemonStatus
 from lsp_server.daemon.survey import engine_statuses, process_statuses
@@ -84,7 +84,11 @@ class Daemon:
             loop.add_signal_handler(number, self.stop, number.name)
         try:
             server = await asyncio.start_server(
-                self._welcome, sock=self._listener.socket, limit=MAX_HELLO_BYTES
+                self._welcome,
+                sock=self._listener.socket,
+                limit=MAX_HELLO_BYTES,
+                # asyncio listens anew, by default with room for 100.
+                backlog=BACKLOG,
             )
             watching = asyncio.create_task(self._watch_idle_and_log())
             _log.info("daemon.ready", extra={"address": self._listener.address})

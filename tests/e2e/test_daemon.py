@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
@@ -263,3 +264,22 @@ def kind_of(message: Json) -> object:
     value = params.get("value") if isinstance(params, dict) else None
     is_progress = message.get("method") == "$/progress"
     return value.get("kind") if is_progress and isinstance(value, dict) else None
+
+
+def test_three_hundred_editors_may_connect_in_one_moment(
+    home: DaemonHome,
+) -> None:
+    """A daemon that is busy for a moment turns nobody away meanwhile."""
+    assert home.midfill("daemon", "start").returncode == 0
+    daemon = home.wait_for_one()
+    address = str(home.status()["address"])
+    daemon.suspend()
+    clients = [socket.socket(socket.AF_UNIX) for _ in range(300)]
+    try:
+        for client in clients:
+            client.settimeout(0)
+        assert {client.connect_ex(address) for client in clients} == {0}
+    finally:
+        daemon.resume()
+        for client in clients:
+            client.close()
