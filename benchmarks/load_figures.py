@@ -56,14 +56,16 @@ def engine_figures(asked: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         asked: What was asked of it, see `benchmarks.load_tap.Asked`.
     """
     prompts = [len(each["token_ids"]) for each in asked]
-    cached = sum(each["cached_tokens"] for each in asked)
+    # What was cancelled before its first token has not said what was cached.
+    begun = [each for each in asked if each["output_tokens"]]
+    cached = sum(each["cached_tokens"] for each in begun)
     return {
         "engine_requests": len(asked),
         "prompt_tokens_mean": round(sum(prompts) / len(asked), 1),
         "output_tokens_mean": round(
             sum(each["output_tokens"] for each in asked) / len(asked), 1
         ),
-        "cached_share": _share(cached, sum(prompts)),
+        "cached_share": _share(cached, sum(len(each["token_ids"]) for each in begun)),
     }
 
 

@@ -43,10 +43,11 @@ def test_latency_is_that_of_replies() -> None:
 
 
 def test_the_engine_saw_all_requests() -> None:
-    """The cached share is that of all prompts, weighted by their lengths."""
+    """The cached share is that of prompts that were read, weighted by length."""
     asked = [
         {"token_ids": [1] * 30, "cached_tokens": 0, "output_tokens": 2},
         {"token_ids": [1] * 10, "cached_tokens": 10, "output_tokens": 4},
+        {"token_ids": [1] * 60, "cached_tokens": 0, "output_tokens": 0},
     ]
     assert 0.25 == engine_figures(asked)["cached_share"]
 
