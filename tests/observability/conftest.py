@@ -1,0 +1,7 @@
+"""Finds what starts servers and Prometheus."""
+
+import sys
+from pathlib import Path
+
+for folder in ("servers", "editors"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / folder))
