@@ -35,6 +35,7 @@ class ServerNews:
         self.ready = asyncio.Event()
         self.messages: list[str] = []
         self.failure = ""
+        self._has_bar = False
         self._timings: dict[object, RequestTimings] = {}
 
     def follow(self, client: LanguageClient) -> None:
@@ -62,13 +63,12 @@ class ServerNews:
 
         @handles(types.WINDOW_WORK_DONE_PROGRESS_CREATE)
         def create_progress(_params: types.WorkDoneProgressCreateParams) -> None:
-            return None
+            self._has_bar = True
 
         # An engine that others use already has no bar any more.
         @handles(STATUS_METHOD)
         def status(params: dict[str, Any]) -> None:
-            if params["state"] == "ready":
-                self.loading.clear()
+            if params["state"] == "ready" and not self._has_bar:
                 self.ready.set()
 
         @handles(TIMINGS_METHOD)
@@ -92,6 +92,7 @@ class ServerNews:
             self.loading.set()
             self.ready.clear()
         elif kind == "end":
+            self._has_bar = False
             self.loading.clear()
             self.ready.set()
 
