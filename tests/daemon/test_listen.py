@@ -291,7 +291,10 @@ async def test_a_foreign_or_malformed_host_is_refused(
 
 
 @pytest.mark.parametrize(
-    "first", ["", "Bearer wrong", f"bearer {SECRET}x", f"Basic {SECRET}"]
+    "first",
+    ["", "Bearer wrong", f"bearer {SECRET}x", f"Basic {SECRET}"],
+    # The key is a new one in every process.
+    ids=["nothing", "another key", "one letter more", "another scheme"],
 )
 async def test_tcp_needs_a_key_in_the_first_line(
     server: TeamServer, first: str
