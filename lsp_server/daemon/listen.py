@@ -28,6 +28,7 @@ from lsp_server.metrics import Metrics
 from lsp_server.observability.observe import Observability, observed
 from lsp_server.protocol import watchdog
 from lsp_server.protocol.session import Configurator
+from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.rest.serve import bind, serve_rest, split_address
 from lsp_server.rest.services import RestServices
 from lsp_server.service.configurator import LayeredConfigurator
@@ -143,7 +144,14 @@ async def _serve(layers: list[Layer], config: Config, measured: Observability) -
             metrics=measured.metrics,
         )
         lsp = LspListener(
-            gate, team.configurator, max_connections=config.listen.max_editors
+            gate,
+            team.configurator,
+            max_connections=config.listen.max_editors,
+            feedback=partial(
+                SuggestionFeedback,
+                measured.metrics,
+                kept_after_s=config.metrics.kept_after_s,
+            ),
         )
         tls = certificate.context if certificate else None
         if certificate is not None:

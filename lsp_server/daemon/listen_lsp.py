@@ -26,6 +26,7 @@ from lsp_server.protocol.framing import encode_frame
 from lsp_server.protocol.messages import Fault
 from lsp_server.protocol.session import Configurator
 from lsp_server.protocol.stream_channel import StreamChannel, StreamLimits
+from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.protocol.websocket_channel import WebsocketChannel
 
 __all__ = ["FIRST_LINE_BYTES", "LspListener", "MakeConfigurator", "Visitor"]
@@ -74,6 +75,7 @@ class LspListener:
         make_configurator: Makes what configures a connection.
         max_connections: How many there may be, those included that are not let in yet.
         limits: What a client of TCP may do.
+        feedback: Makes what follows the suggestions of one editor.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class LspListener:
         *,
         max_connections: int,
         limits: StreamLimits | None = None,
+        feedback: Callable[[], SuggestionFeedback] = SuggestionFeedback,
     ) -> None:
         self._gate = gate
         self._make_configurator = make_configurator
         self._max_connections = max_connections
         self._limits = limits
+        self._feedback = feedback
         self._numbers = itertools.count(1)
         self._ends: dict[object, Callable[[str], None]] = {}
         self._serving: set[asyncio.Task[object]] = set()
@@ -179,7 +183,11 @@ class LspListener:
             end=partial(self._end, name),
         )
         connection = EditorConnection(
-            self._make_configurator(visitor), channel, name=name, is_remote=True
+            self._make_configurator(visitor),
+            channel,
+            name=name,
+            is_remote=True,
+            feedback=self._feedback(),
         )
         self._ends[name] = connection.end
         _log.info("lsp.connected", extra={"connection": name, "key_id": key.key_id})

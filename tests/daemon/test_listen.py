@@ -10,14 +10,17 @@ import ssl
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from piped_editor import Editor, Json, completion_params, error_code
+from prometheus_client.parser import text_string_to_metric_families
 from remote_editor import SocketEditor, WebsocketEditor
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -27,6 +30,7 @@ from lsp_server.access.keys import StoredKey, digest_of, new_secret
 SECRET = new_secret()
 SERVE = [sys.executable, "-m", "lsp_server", "serve"]
 TRANSPORTS = ["tcp", "websocket"]
+ONE_MORE = Counter(lsp=1, completions=1, shown=1, accepted=1)
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 SETTINGS = {
     "MIDFILL_ENGINE_KIND": "scripted",
@@ -234,6 +238,38 @@ async def test_a_client_that_never_reads_is_disconnected(
     other = await over_websocket(server)
     await introduced(other)
     other.hang_up()
+
+
+async def test_metrics_count_editors_and_api_alike(
+    editor: Editor, server: TeamServer
+) -> None:
+    """On the same port, with a key: requests, and what became of suggestions."""
+    url = f"https://127.0.0.1:{server.port('listen.ready')}"
+    await introduced(editor)
+    async with httpx.AsyncClient(
+        base_url=url, headers=BEARER, verify=server.tls, timeout=20
+    ) as http:
+        before = counted((await http.get("/metrics")).text)
+        [item] = await editor.complete(0, 4)
+        command = item["command"]
+        assert isinstance(command, dict)
+        accepted = {key: command[key] for key in ("command", "arguments")}
+        await editor.request("workspace/executeCommand", accepted)
+        answer = await http.post("/v1/completions", json={"prompt": "x"})
+        assert 200 == answer.status_code
+        after = counted((await http.get("/metrics")).text)
+    assert ONE_MORE == after - before
+
+
+def counted(text: str) -> Counter[str]:
+    """Return how many requests and suggestions there were, by their labels."""
+    found: Counter[str] = Counter()
+    for family in text_string_to_metric_families(text):
+        if family.name in {"midfill_requests", "midfill_suggestions"}:
+            for sample in family.samples:
+                kind = sample.labels.get("route") or sample.labels["event"]
+                found[kind] += int(sample.value)
+    return found
 
 
 @pytest.mark.slow
