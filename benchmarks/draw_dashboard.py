@@ -6,17 +6,22 @@ query of ``deploy/grafana/dashboards/midfill.json`` and draws each panel.
 
 import argparse
 import json
+import math
 import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+from matplotlib.ticker import EngFormatter, Formatter, PercentFormatter
 
 __all__ = ["draw"]
 
 _DASHBOARD = Path(__file__).parents[1] / "deploy/grafana/dashboards/midfill.json"
 _COLUMNS = 3
+_UNITS = {"s": "s", "bytes": "B", "reqps": "/s", "cps": "/s", "short": ""}
+"""Grafana's names of units, but for the percentage, and what is written."""
 
 
 def draw(address: str, picture: Path, *, minutes: float, window: str) -> int:
@@ -37,6 +42,8 @@ def draw(address: str, picture: Path, *, minutes: float, window: str) -> int:
         rows, _COLUMNS, figsize=(15, 2.8 * rows), layout="constrained", squeeze=False
     )
     empty = 0
+    end_s = time.time()
+    begin_s = end_s - minutes * 60
     for panel, axis in zip(panels, axes.flat, strict=False):
         axis.set_title(panel["title"], fontsize=10, loc="left")
         axis.tick_params(labelsize=7)
@@ -46,36 +53,51 @@ def draw(address: str, picture: Path, *, minutes: float, window: str) -> int:
             for name, value in (("$__range", window), ("$model", ".*")):
                 query = query.replace(name, value)
             query = query.replace("$language", ".*")
-            found = _range(address, query, minutes)
+            found = _range(address, query, begin_s, end_s)
             empty += not found
             for labels, points in found:
                 legend = target["legendFormat"]
                 for key, value in labels.items():
                     legend = legend.replace(f"{{{{{key}}}}}", value)
-                start = points[0][0] if points else 0.0
                 axis.plot(
-                    [at - start for at, _ in points],
+                    [at - begin_s for at, _ in points],
                     [each for _, each in points],
                     label=legend,
                     linewidth=1.2,
                 )
-        axis.set_ylim(bottom=0)
-        axis.set_xlabel(f"s  ({panel['fieldConfig']['defaults']['unit']})", fontsize=7)
+        values = [float(each) for line in axis.lines for each in line.get_ydata()]
+        # A share of nothing is no number.
+        most = max(filter(math.isfinite, values), default=0.0)
+        axis.set(xlim=(0, minutes * 60), ylim=(0, 1.1 * most or 1))
+        axis.yaxis.set_major_formatter(_formatter(panel))
         if axis.lines:
-            axis.legend(fontsize=6, ncols=2)
+            axis.legend(
+                fontsize=6,
+                ncols=4,
+                loc="upper center",
+                bbox_to_anchor=(0.5, -0.1),
+                frameon=False,
+            )
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     figure.savefig(picture, dpi=80)
     return empty
 
 
+def _formatter(panel: dict[str, Any]) -> Formatter:  # Any: Grafana's JSON
+    """Return what writes the values of a panel, in its unit."""
+    unit = panel["fieldConfig"]["defaults"]["unit"]
+    if unit == "percentunit":
+        return PercentFormatter(1.0)
+    return EngFormatter(_UNITS[unit])
+
+
 def _range(
-    address: str, query: str, minutes: float
+    address: str, query: str, begin_s: float, end_s: float
 ) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
     """Return the labels and points of each series of a query."""
-    end_s = time.time()
     parameters = urllib.parse.urlencode(
-        {"query": query, "start": end_s - minutes * 60, "end": end_s, "step": 1}
+        {"query": query, "start": begin_s, "end": end_s, "step": 1}
     )
     url = f"{address}/api/v1/query_range?{parameters}"
     with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - http
