@@ -156,6 +156,12 @@ class FairQueue:
         self.discard(ticket)
         return ticket
 
+    def had_turn(self, user: str) -> None:
+        """Put a user whose request has just ended behind the others."""
+        for line in self._lines.values():
+            if user in line.by_user:
+                line.by_user.move_to_end(user)
+
     def waiting_of(self, user: str) -> int:
         """Return how many requests of a user wait, whatever their priority."""
         return self._of_user[user]

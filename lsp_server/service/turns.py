@@ -156,6 +156,7 @@ class Turns:
         self._running_of[ticket.user] -= 1
         if not self._running_of[ticket.user]:
             del self._running_of[ticket.user]
+        self._queue.had_turn(ticket.user)
         while self._queue and len(self._running) < self._limit:
             following = self._queue.pop(self._running_of)
             now_s = asyncio.get_running_loop().time()

@@ -12,7 +12,11 @@ from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
 from lsp_server.values import EngineState, FinishReason, GenerationRequest, Priority
 
-pytestmark = pytest.mark.engine
+pytestmark = [
+    pytest.mark.engine,
+    # vLLM and PyTorch have their own, which end its start if they are errors.
+    pytest.mark.filterwarnings("default"),
+]
 
 RUNNING = 2
 
@@ -25,9 +29,10 @@ async def test_the_real_engine_is_given_no_more_than_it_shall_have() -> None:
         host = pool.acquire(Config()).host
         listener = Listener()
         host.attach(listener)
-        async with asyncio.timeout(500):
-            while listener.received[-1].state is not EngineState.READY:
-                await listener.until(EngineState.READY, EngineState.FAILED)
+        news = await listener.until(
+            EngineState.READY, EngineState.FAILED, timeout_s=500
+        )
+        assert EngineState.READY is news.state, news.what
         ended: list[str] = []
         begun = asyncio.Event()
         most = 0
