@@ -1,19 +1,24 @@
 """The daemon serves the REST API on the engine that its editors use."""
 
+import random
 import socket
+import string
 from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from lsp_server.config import (
     AccessConfig,
     Config,
     EngineConfig,
     EngineKind,
+    MetricsConfig,
     RestConfig,
 )
 from lsp_server.daemon.listen_rest import rest_api
+from lsp_server.observability.observe import observed
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
 
@@ -79,3 +84,64 @@ async def test_a_port_in_use_is_said(
             await pool.close()
     [record] = [each for each in caplog.records if each.msg == "rest.not_served"]
     assert "choose another port" in str(vars(record)["why"]).lower()
+
+
+def random_request(draw: random.Random) -> tuple[str, str, dict[str, object]]:
+    """Return a method, a path and a body, about half of them of the API."""
+
+    def word() -> str:
+        return "".join(draw.choices(string.ascii_letters, k=12))
+
+    method = draw.choice(["GET", "POST", "PUT", "OPTIONS", "HEAD", "TRACE", word()])
+    routes = ["/v1/completions", "/v1/chat/completions", "/infill", "/ready", "/docs"]
+    path = draw.choice([*routes, f"/{word()}", f"/v1/{word()}/{word()}"])
+    body: dict[str, object] = {word(): word(), "prompt": word(), "model": word()}
+    return method, f"{path}?{word()}={word()}", body
+
+
+async def test_random_requests_make_no_series(tmp_path: Path) -> None:
+    """Fault 39: methods, paths, models and headers are all a client's to choose."""
+    draw = random.Random(39)  # noqa: S311 - the same requests in each run
+    with observed(MetricsConfig(), is_served=True) as measured:
+        pool = EnginePool(starter_of, max_engines=1, metrics=measured.metrics)
+        serving = rest_api(
+            settings(tmp_path, "127.0.0.1:0"),
+            pool,
+            metrics=measured.metrics,
+            render_metrics=measured.render,
+        )
+        try:
+            async with (
+                serving as port,
+                httpx.AsyncClient(base_url=f"http://localhost:{port}") as http,
+            ):
+                while (await http.get("/ready")).status_code == 503:
+                    pass
+                statuses = set()
+                read = []
+                for number in range(501):
+                    if number % 250 == 0:
+                        read.append(series((await http.get("/metrics")).text))
+                    method, path, body = random_request(draw)
+                    headers = {"user-agent": path, "authorization": f"Bearer {path}"}
+                    answer = await http.request(
+                        method, path, json=body, headers=headers
+                    )
+                    statuses.add(answer.status_code)
+        finally:
+            await pool.close()
+    assert {400, 404, 405} <= statuses
+    # The first ones have their routes' own.
+    _, before, after = read
+    assert set(before) == set(after)
+    assert sum(after.values()) > sum(before.values()) + 200
+
+
+def series(text: str) -> dict[str, float]:
+    """Return the values of all series but those of the process."""
+    return {
+        f"{sample.name} {sample.labels}": sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if "process" not in sample.name
+    }
