@@ -14,14 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.ticker import EngFormatter, Formatter, PercentFormatter
+from matplotlib.ticker import (
+    EngFormatter,
+    Formatter,
+    PercentFormatter,
+    StrMethodFormatter,
+)
 
 __all__ = ["draw"]
 
 _DASHBOARD = Path(__file__).parents[1] / "deploy/grafana/dashboards/midfill.json"
 _COLUMNS = 3
-_UNITS = {"s": "s", "bytes": "B", "reqps": "/s", "cps": "/s", "short": ""}
-"""Grafana's names of units, but for the percentage, and what is written."""
+_SCALED = {"s": "s", "bytes": "B"}
+"""Grafana's names of the units that are written with prefixes, and how."""
+_RATES = frozenset({"reqps", "cps"})
 
 
 def draw(address: str, picture: Path, *, minutes: float, window: str) -> int:
@@ -89,7 +95,10 @@ def _formatter(panel: dict[str, Any]) -> Formatter:  # Any: Grafana's JSON
     unit = panel["fieldConfig"]["defaults"]["unit"]
     if unit == "percentunit":
         return PercentFormatter(1.0)
-    return EngFormatter(_UNITS[unit])
+    if unit in _SCALED:
+        return EngFormatter(_SCALED[unit])
+    # Not with a prefix: 800 m/s would be a speed.
+    return StrMethodFormatter("{x:g} /s" if unit in _RATES else "{x:g}")
 
 
 def _range(
