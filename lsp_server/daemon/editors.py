@@ -16,6 +16,7 @@ from lsp_server.protocol.library import warm_converter
 from lsp_server.protocol.stream_channel import StreamChannel
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.service.configurator import LayeredConfigurator
+from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.setting_layers import Layer, environment_layer, file_layer
 
@@ -32,12 +33,14 @@ class _Editor:
 
     Attributes:
         name: Its name in the log and in request ids.
+        configurator: Knows which engine it uses.
         channel: Carries its messages.
         connection: Serves it.
         since_s: When it came, on the monotonic clock.
     """
 
     name: str
+    configurator: LayeredConfigurator
     channel: StreamChannel
     connection: EditorConnection
     since_s: float
@@ -79,6 +82,7 @@ class EditorConnections:
         channel = StreamChannel(reader, writer)
         editor = _Editor(
             name=name,
+            configurator=configurator,
             channel=channel,
             connection=EditorConnection(
                 configurator,
@@ -113,6 +117,10 @@ class EditorConnections:
     def idle_s(self) -> float:
         """Return for how long there has been no editor, in seconds."""
         return 0.0 if self._here else time.monotonic() - self._left_s
+
+    def on(self, host: EngineHost) -> int:
+        """Return how many editors use an engine."""
+        return sum(editor.configurator.host is host for editor in self._here)
 
     def statuses(self) -> list[ConnectionStatus]:
         """Describe the editors, the oldest first."""

@@ -124,7 +124,7 @@ class Daemon:
             address=self._listener.address,
             log=self._log_name,
             idle_exit_s=self._config.idle_exit_s,
-            engines=engine_statuses(self._pool),
+            engines=engine_statuses(self._pool, self._editors.on),
             processes=process_statuses(),
             connections=self._editors.statuses(),
         )

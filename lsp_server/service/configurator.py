@@ -14,7 +14,7 @@ from lsp_server.modelstore.locate import (
 )
 from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.service.backend import Backend
-from lsp_server.service.engine_host import ENGINE_SECTIONS, on_engine
+from lsp_server.service.engine_host import ENGINE_SECTIONS, EngineHost, on_engine
 from lsp_server.service.engine_pool import EnginePool, Lease
 from lsp_server.service.engine_start import EngineStarter, starter_of
 from lsp_server.service.local_backend import LocalBackend
@@ -68,6 +68,11 @@ class LayeredConfigurator:
         self._wanted = Config()
         self._model_tokens: int | None = None
         self._reported: set[str] = set()
+
+    @property
+    def host(self) -> EngineHost | None:
+        """The engine's host; None before the editor has initialised."""
+        return self._backend.host if self._backend is not None else None
 
     def initialize(self, options: object) -> tuple[Backend, list[str]]:
         """Make the backend from the layers and the editor's options.

@@ -39,6 +39,15 @@ def test_a_day_with_the_daemon(home: DaemonHome) -> None:
     assert "Traceback" not in home.log
 
 
+def test_the_api_is_no_editor() -> None:
+    """It holds an engine, which is shown with the editors that use it: none."""
+    with daemon_home(REST_LISTEN="127.0.0.1:0") as home:
+        home.midfill("daemon", "start")
+        shown = home.midfill("daemon", "status").stdout
+        assert "0 restarts, 0 editors" in shown
+        assert "memory of daemon" in shown
+
+
 @pytest.mark.slow
 def test_one_that_hangs_is_ended(home: DaemonHome) -> None:
     """A daemon that is stopped by a signal does not answer; the lock names it."""

@@ -94,6 +94,7 @@ async def test_two_editors_share_one_engine(
     ]
     text = home.midfill("daemon", "status").stdout
     assert "Test Editor 1.2, 1 document, 1 request" in text
+    assert "0 restarts, 2 editors" in text
     assert 2 == text.count("Test Editor")
 
 
