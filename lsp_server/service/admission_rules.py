@@ -13,8 +13,8 @@ __all__ = ["EXPECTED_SHARE", "AdmissionRules"]
 EXPECTED_SHARE = 1 / 3
 """A request may wait if this share of its time is expected to be enough.
 
-How long turns take varies, most on a CPU, where one prompt holds up all others. With
-all of the time, one in twenty refusals came after half a second in vain.
+Chosen, not measured. How long turns take varies, most on a CPU, where one prompt holds
+up all others; with all of the time, many refusals came after half a second in vain.
 """
 
 

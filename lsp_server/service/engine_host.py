@@ -256,8 +256,8 @@ def _send(listener: EngineListener, send: Callable[[EngineListener], None]) -> N
 def _running_limit(config: Config) -> int:
     """Return how many requests an engine computes side by side.
 
-    A CPU does no more work for many than for a few, and each takes longer: with two
-    cores and the shipped model, eight were answered at twice the rate of sixteen.
+    A CPU does no more work for many than for a few, and each takes longer: on two cores
+    the shipped model answered no more a second at twelve side by side than at four.
     """
     limit = config.engine.max_num_seqs
     if config.engine.kind is not EngineKind.VLLM:

@@ -20,8 +20,8 @@ _log = logging.getLogger(__name__)
 _BEGINS_AT = (0.0, 0.05, 0.15, 0.3, 0.5, 1.0)
 """The pressure at which each step begins, in their order.
 
-Measured with `benchmarks.overload` on a CPU: what is cheap to give up goes first, and
-typing clients are slowed down before half of the time that a request may wait is used.
+Chosen, not measured: what is cheap to give up goes first, and typing clients are slowed
+down before half of the time that a request may wait is used.
 """
 
 _ENDS_BELOW = 0.5
