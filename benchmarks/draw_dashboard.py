@@ -75,11 +75,12 @@ def draw(address: str, picture: Path, *, minutes: float, window: str) -> int:
         # A share of nothing is no number.
         most = max(filter(math.isfinite, values), default=0.0)
         axis.set(xlim=(0, minutes * 60), ylim=(0, 1.1 * most or 1))
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g} s"))
         axis.yaxis.set_major_formatter(_formatter(panel))
         if axis.lines:
             axis.legend(
                 fontsize=6,
-                ncols=4,
+                ncols=3,
                 loc="upper center",
                 bbox_to_anchor=(0.5, -0.1),
                 frameon=False,

@@ -92,7 +92,7 @@ PANELS = (
     ),
     Panel(
         title="Tokens",
-        unit="short",
+        unit="cps",
         queries={
             "prompt, {{source}}": _rate("midfill_prompt_tokens_total", "source"),
             "output": f"sum(rate(midfill_output_tokens_total{{{_SELECT}}}"
@@ -130,7 +130,7 @@ PANELS = (
             f'{{{_SELECT},event="shown"}}[$__range]))',
             "kept": f'sum(increase(midfill_suggestions_total{{{_SELECT},event="kept"}}'
             "[$__range])) / sum(increase(midfill_suggestions_total"
-            f'{{{_SELECT},event="accepted"}}[$__range]))',
+            f'{{{_SELECT},event=~"kept|discarded"}}[$__range]))',
         },
     ),
     Panel(
