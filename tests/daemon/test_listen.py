@@ -258,6 +258,8 @@ async def test_metrics_count_editors_and_api_alike(
         answer = await http.post("/v1/completions", json={"prompt": "x"})
         assert 200 == answer.status_code
         after = counted((await http.get("/metrics")).text)
+        stranger = await http.get("/metrics", headers={"Authorization": "Bearer x"})
+        assert 401 == stranger.status_code
     assert ONE_MORE == after - before
 
 

@@ -1,7 +1,6 @@
 """Two editors on one daemon with the real engine, which is killed and comes back."""
 
 import asyncio
-import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -60,7 +59,9 @@ async def test_two_editors_have_one_engine_and_get_it_back(tmp_path: Path) -> No
             server.editor.open("def add(a, b):\n    return ")
             await ready(server)
             assert await server.editor.complete(1, 11)
-        sys.stderr.write(home.midfill("daemon", "status").stdout)
+        status = home.midfill("daemon", "status").stdout
+        assert "2 editors" in status
+        assert 1 == status.count("memory of engine (")
         cores = engine_cores(home)
         assert 1 == len(cores)
         before = [len(server.editor.received) for server in servers]
