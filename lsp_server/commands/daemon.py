@@ -22,7 +22,7 @@ from lsp_server.daemon.dial import (
 )
 from lsp_server.daemon.endpoint import Endpoint, find_endpoint
 from lsp_server.daemon.hello import Hello, Purpose
-from lsp_server.daemon.lock import DaemonLock, holder
+from lsp_server.daemon.lock import holder, is_held
 from lsp_server.daemon.status import DaemonStatus
 from lsp_server.errors import DaemonError
 
@@ -142,6 +142,11 @@ def _status(arguments: argparse.Namespace) -> int:
     if dialled is None:
         if arguments.json:
             print(json.dumps({"running": False}))
+        elif is_held(endpoint.lock_path):
+            print(
+                "Midfill's daemon is starting or ending; it does not answer. "
+                "`midfill daemon logs` shows what it does."
+            )
         else:
             print("No daemon is running.")
         return 1
@@ -213,10 +218,10 @@ def _end(endpoint: Endpoint, purpose: Purpose) -> bool:
     Raises:
         DaemonError: It does not end.
     """
-    process_id = holder(endpoint.lock_path)
     dialled = connect(endpoint)
-    if dialled is None and process_id is None:
+    if dialled is None and not is_held(endpoint.lock_path):
         return False
+    process_id = _holder_in(endpoint.lock_path, _HANG_TIMEOUT_S)
     timeout_s = _STOP_TIMEOUT_S
     if dialled is None or not _has_agreed(dialled, purpose):
         _signal(process_id, signal.SIGTERM)
@@ -225,7 +230,9 @@ def _end(endpoint: Endpoint, purpose: Purpose) -> bool:
         _signal(process_id, signal.SIGKILL)
         if not _is_free_in(endpoint.lock_path, 1.0):
             raise DaemonError(
-                "it does not end", subject=f"process {process_id}", remedy="Kill it"
+                "it does not end",
+                subject=f"the daemon, process {process_id or 'unknown'}",
+                remedy=f"End the process that holds {endpoint.lock_path}",
             )
     return True
 
@@ -243,12 +250,20 @@ def _is_free_in(lock_path: Path, timeout_s: float) -> bool:
     """Wait until the daemon's lock is free; return whether it is."""
     until_s = time.monotonic() + timeout_s
     while time.monotonic() < until_s:
-        lock = DaemonLock.take(lock_path)
-        if lock is not None:
-            lock.release()
+        if not is_held(lock_path):
             return True
         time.sleep(LOOK_EVERY_S)
     return False
+
+
+def _holder_in(lock_path: Path, timeout_s: float) -> int | None:
+    """Return the daemon's process; one that has just begun needs time to say so."""
+    until_s = time.monotonic() + timeout_s
+    while (found := holder(lock_path)) is None and is_held(lock_path):
+        if time.monotonic() > until_s:
+            break
+        time.sleep(LOOK_EVERY_S)
+    return found
 
 
 def _signal(process_id: int | None, number: signal.Signals) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lsp_server.daemon.endpoint import Endpoint, check_peer
 from lsp_server.daemon.hello import MAX_HELLO_BYTES, Answer, Hello
-from lsp_server.daemon.lock import DaemonLock
+from lsp_server.daemon.lock import DaemonLock, is_held
 from lsp_server.errors import DaemonError
 from lsp_server.user_folders import user_folder
 
@@ -70,7 +70,7 @@ def connect(endpoint: Endpoint) -> Reached | None:
     address = endpoint.tcp_address()
     # The port of a daemon that has died may be anybody's, who would be told the token
     # and the environment.
-    if address is None or not _has_daemon(endpoint):
+    if address is None or not is_held(endpoint.lock_path):
         return None
     made = _connected(socket.AF_INET, (_LOCALHOST, address.port))
     return Reached(connection=made, token=address.token) if made else None
@@ -212,7 +212,7 @@ class Starting:
             self._process = start_daemon(
                 self._endpoint, config_file=self._config_file, loads=self._loads
             )
-        elif self._process.poll() is not None and not _has_daemon(self._endpoint):
+        elif self._process.poll() is not None and not is_held(self._endpoint.lock_path):
             raise _start_failed(self._endpoint, "it ended while it was starting")
         if time.monotonic() > self._until_s:
             raise _start_failed(self._endpoint, "it does not listen in time")
@@ -263,11 +263,3 @@ def _connected(
         return None
     made.settimeout(None)
     return made
-
-
-def _has_daemon(endpoint: Endpoint) -> bool:
-    """Return whether a process holds the lock."""
-    lock = DaemonLock.take(endpoint.lock_path)
-    if lock is not None:
-        lock.release()
-    return lock is None

@@ -51,6 +51,8 @@ class DaemonLock:
                 subject=str(path),
                 remedy="Name a folder of a local disk in XDG_RUNTIME_DIR",
             ) from error
+        # An id in it is that of a daemon that has gone, and may be anybody's by now.
+        os.ftruncate(fd, 0)
         return cls(fd)
 
     @classmethod
@@ -82,8 +84,8 @@ class DaemonLock:
             self._fd = -1
 
 
-def holder(path: Path) -> int | None:
-    """Return the process that holds the lock; None where none does or says so.
+def is_held(path: Path) -> bool:
+    """Return whether a process holds the lock.
 
     Raises:
         DaemonError: The file cannot be used.
@@ -91,6 +93,16 @@ def holder(path: Path) -> int | None:
     lock = DaemonLock.take(path)
     if lock is not None:
         lock.release()
+    return lock is None
+
+
+def holder(path: Path) -> int | None:
+    """Return the process that holds the lock; None where none does or says so.
+
+    Raises:
+        DaemonError: The file cannot be used.
+    """
+    if not is_held(path):
         return None
     try:
         return int(path.read_bytes()[:20])

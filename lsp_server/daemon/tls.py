@@ -46,6 +46,8 @@ class Certificate:
         Raises:
             ConfigError: The files cannot be used.
         """
+        for path in filter(None, (self._certificate, self._key)):
+            _check_readable(path)
         try:
             # An empty password, or OpenSSL would ask for one on the terminal.
             self.context.load_cert_chain(self._certificate, self._key, password="")
@@ -57,3 +59,20 @@ class Certificate:
                 subject=str(self._certificate),
                 remedy="Name PEM files that belong together; the key has no password",
             ) from error
+
+
+def _check_readable(path: Path) -> None:
+    """Open a file, because OpenSSL's errors do not say which of the two is wrong.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ConfigError(
+            f"this file cannot be read ({error.strerror})",
+            subject=str(path),
+            remedy="Name PEM files that this user can read: listen.tls_certificate, "
+            "listen.tls_key",
+        ) from error

@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 from daemons import MIDFILL, DaemonHome, daemon_home
 
+from lsp_server.daemon.lock import DaemonLock, holder
+
 
 @pytest.fixture
 def home() -> Iterator[DaemonHome]:
@@ -96,3 +98,18 @@ def test_a_long_log_is_rotated(tmp_path: Path) -> None:
     assert "" == path.read_text()
     assert 0o600 == path.stat().st_mode & 0o777
     assert 3 == len(list(path.parent.iterdir()))
+
+
+def test_while_it_starts_it_is_neither_there_nor_absent(home: DaemonHome) -> None:
+    """A lock whose holder does not listen yet is a daemon that starts."""
+    home.midfill("daemon", "start")
+    home.midfill("daemon", "stop")
+    [path] = home.folder.rglob("*.lock")
+    path.write_text("1\n")
+    lock = DaemonLock.take(path)
+    assert lock is not None
+    # What an earlier daemon wrote must not be signalled.
+    assert None is holder(path)
+    assert "is starting" in home.midfill("daemon", "status").stdout
+    lock.release()
+    assert "No daemon" in home.midfill("daemon", "status").stdout

@@ -26,6 +26,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from lsp_server.access.keys import StoredKey, digest_of, new_secret
+from lsp_server.daemon.tls import Certificate
+from lsp_server.errors import ConfigError
 
 SECRET = new_secret()
 SERVE = [sys.executable, "-m", "lsp_server", "serve"]
@@ -390,3 +392,10 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert 1 == done.returncode
     assert "listen.address" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """And not the certificate, which is there."""
+    write_certificate(tmp_path / "tls.pem")
+    with pytest.raises(ConfigError, match=r"no\.key: .*No such file"):
+        Certificate(str(tmp_path / "tls.pem"), str(tmp_path / "no.key"))
