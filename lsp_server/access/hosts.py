@@ -97,11 +97,11 @@ def check_listener(
     if is_loopback(address) or insecure or (has_tls and has_keys):
         return
     missing = [
-        name for name, there in (("TLS", has_tls), ("API keys", has_keys)) if not there
+        name for name, there in (("TLS", has_tls), ("API key", has_keys)) if not there
     ]
     raise ConfigError(
         f"other machines may reach this address, and there is no "
-        f"{' and there are no '.join(missing)}",
+        f"{' and no '.join(missing)}",
         subject=f"listening on {address or 'every address'}",
         remedy="Give a certificate, make a key with `midfill keys create`, or say that "
         "it shall be open: access.insecure_listen = true",

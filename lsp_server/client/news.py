@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lsprotocol import types
@@ -26,7 +26,8 @@ class ServerNews:
         loading: Set while the engine loads, at first or again after it died.
         ready: Set once the engine has loaded, or has failed for good.
         messages: Every message to the user, in their order.
-        failure: The last message that was an error; empty where there was none.
+        failure: The last message that was an error, else what the status says of an
+            engine that failed; empty where there was neither.
     """
 
     def __init__(self) -> None:
@@ -68,8 +69,7 @@ class ServerNews:
         # An engine that others use already has no bar any more.
         @handles(STATUS_METHOD)
         def status(params: dict[str, Any]) -> None:
-            if params["state"] == "ready" and not self._has_bar:
-                self.ready.set()
+            self._status(params)
 
         @handles(TIMINGS_METHOD)
         def timings(params: dict[str, Any]) -> None:
@@ -84,6 +84,14 @@ class ServerNews:
     def take_timings(self, request_id: int) -> RequestTimings | None:
         """Return a request's times, once; None where the server sent none."""
         return self._timings.pop(request_id, None)
+
+    def _status(self, params: Mapping[str, Any]) -> None:
+        """Follow the engine's state where there is no bar, and its failure anyway."""
+        if params["state"] == "ready" and not self._has_bar:
+            self.ready.set()
+        elif params["state"] == "error":
+            # The message for the user may come after the end of the bar.
+            self.failure = self.failure or f"{params['message']} {params['remedy']}"
 
     def _progress(self, value: object) -> None:
         """Follow the only progress bar, that of the engine's start."""

@@ -24,7 +24,7 @@ from lsp_server.daemon.endpoint import Endpoint, find_endpoint
 from lsp_server.daemon.hello import Hello, Purpose
 from lsp_server.daemon.lock import holder, is_held
 from lsp_server.daemon.status import DaemonStatus
-from lsp_server.errors import DaemonError
+from lsp_server.errors import ConfigError, DaemonError
 
 __all__ = ["add_arguments", "run"]
 
@@ -90,6 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _start(arguments: argparse.Namespace) -> int:
     """Start the daemon, here or in the background."""
+    if arguments.lock_fd is None:
+        # An editor's own file may be missing; then its log says so.
+        _check_config(arguments.config)
     if not arguments.foreground:
         return _start_in_background(find_endpoint(), arguments.config)
     return _start_here(arguments)
@@ -121,6 +124,20 @@ def _start_in_background(endpoint: Endpoint, config_file: Path | None) -> int:
     return 0
 
 
+def _check_config(path: Path | None) -> None:
+    """Refuse a configuration file that is not there, before anything is ended.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
+    if path is not None and not path.is_file():
+        raise ConfigError(
+            "there is no such file",
+            subject=str(path),
+            remedy="Name a TOML file with settings in --config",
+        )
+
+
 def _stop(_arguments: argparse.Namespace) -> int:
     """End the daemon."""
     stopped = _end(find_endpoint(), Purpose.STOP)
@@ -130,6 +147,7 @@ def _stop(_arguments: argparse.Namespace) -> int:
 
 def _restart(arguments: argparse.Namespace) -> int:
     """End the daemon if there is one, and start it."""
+    _check_config(arguments.config)
     endpoint = find_endpoint()
     _end(endpoint, Purpose.RESTART)
     return _start_in_background(endpoint, arguments.config)

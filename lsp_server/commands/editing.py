@@ -146,9 +146,15 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
         async with headless_client(command, stderr_path=log) as client:
             sys.stderr.write("Loading the model (half a minute, more at first) ...\n")
             await client.wait_until_ready(_READY_TIMEOUT_S)
-            for message in client.messages:
+            shown = len(client.messages)
+            for message in client.messages[:shown]:
                 sys.stderr.write(message + "\n")
-            yield client
+            try:
+                yield client
+            finally:
+                # Such as why there were no completions any more.
+                for message in client.messages[shown:]:
+                    sys.stderr.write(message + "\n")
     except ClientError as error:
         keep_log = "log" in error.remedy or "server's log" in error.what
         if keep_log:

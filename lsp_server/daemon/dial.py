@@ -157,7 +157,8 @@ def start_daemon(
         raise DaemonError(
             f"it cannot be started ({error})",
             subject="the daemon",
-            remedy="Set daemon.mode to never for an engine of the editor's own",
+            remedy="Name a folder for its log that can be written in XDG_STATE_HOME, "
+            "or set daemon.mode to never for an engine of the editor's own",
         ) from error
     finally:
         # The new process has it now.

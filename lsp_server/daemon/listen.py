@@ -25,6 +25,7 @@ from lsp_server.daemon.listener import BACKLOG
 from lsp_server.daemon.remote_editor import RemoteConfigurator
 from lsp_server.daemon.tls import Certificate
 from lsp_server.metrics import Metrics
+from lsp_server.modelstore.locate import locate, pulled_models_folder
 from lsp_server.observability.observe import Observability, observed
 from lsp_server.protocol import watchdog
 from lsp_server.protocol.session import Configurator
@@ -105,6 +106,7 @@ def run_listen(layers: list[Layer]) -> NoReturn:
         ConfigError: An address is not safe to listen on, or cannot be, or a setting of
             the listener is wrong.
         KeyFileError: The keys cannot be read.
+        ModelNotFoundError: There is no such model.
     """
     resolved = resolve(layers)
     configure_logging(resolved.config.log.level, sys.stderr)
@@ -123,6 +125,8 @@ async def _serve(layers: list[Layer], config: Config, measured: Observability) -
     async with AsyncExitStack() as stack:
         certificate = _certificate(config)
         gate = _gate(config, has_tls=certificate is not None)
+        # One that is not there now is not there when the engine is tried again.
+        locate(config.model.path, pulled=pulled_models_folder(config.registry.folder))
         listener = stack.enter_context(bind(config.listen.address, setting=_ADDRESS))
         pool = EnginePool(
             partial(starter_of, stats=measured.vllm),

@@ -91,6 +91,21 @@ async def test_messages_of_every_kind_are_taken(connected: Open) -> None:
     assert "no model" == news.failure
 
 
+async def test_a_status_says_that_the_engine_failed(connected: Open) -> None:
+    """The message for the user may come after the end of the bar, or never."""
+    news = ServerNews()
+    connection = await connected(
+        encode_frame(
+            b'{"jsonrpc":"2.0","method":"midfill/status","params":'
+            b'{"state":"error","message":"No model.","remedy":"Fetch it"}}'
+        ),
+        encode_frame(b'{"jsonrpc":"2.0","id":1,"result":null}'),
+        news=news,
+    )
+    await connection.request("m", None)
+    assert "No model. Fetch it" == news.failure
+
+
 async def test_a_silent_server_is_an_error(connected: Open) -> None:
     """Waiting for an answer has an end, and the error shows the log's."""
     connection = await connected()

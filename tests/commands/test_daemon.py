@@ -26,6 +26,7 @@ def home() -> Iterator[DaemonHome]:
 def test_a_day_with_the_daemon(home: DaemonHome) -> None:
     """Start, start again, look, read the log, stop, stop again."""
     assert 1 == home.midfill("daemon", "status").returncode
+    assert "no such file" in home.midfill("daemon", "start", "--config", "x").stderr
     assert {"running": False} == home.status()
     assert "is started" in home.midfill("daemon", "start").stdout
     assert "running already" in home.midfill("daemon", "start").stdout

@@ -394,6 +394,21 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_model_that_is_not_there_is_refused_at_the_start(tmp_path: Path) -> None:
+    """A service manager sees it, where the log alone would say it."""
+    done = subprocess.run(
+        [*SERVE, "--listen", "127.0.0.1:0", "--model", "nosuch"],
+        env=os.environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert 1 == done.returncode
+    assert "'nosuch'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """And not the certificate, which is there."""
     write_certificate(tmp_path / "tls.pem")
