@@ -1,6 +1,7 @@
 """The team server: who gets in, what a client may send, and what it costs others."""
 
 import asyncio
+import contextlib
 import datetime
 import ipaddress
 import os
@@ -328,6 +329,8 @@ async def test_a_foreign_or_malformed_host_is_refused(
     status = (await reader.readline()).split()[1]
     assert status in {b"400", b"403"}
     writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Who gets in, how much they may send, and what is kept of it."""
 
 import asyncio
+import contextlib
 import json
 import socket
 
@@ -189,6 +190,8 @@ async def test_a_slow_body_and_silence_are_ended(
         async with asyncio.timeout(5):
             answer = await reader.read()
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
         assert answer.startswith(b"HTTP/1.1 408")
         assert b"request_timeout" in answer
 
@@ -203,6 +206,8 @@ async def test_a_large_body_is_refused_by_its_stated_length(serve: Serve) -> Non
         async with asyncio.timeout(5):
             answer = await reader.read()
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
         assert answer.startswith(b"HTTP/1.1 413")
 
 
