@@ -4,30 +4,28 @@ import asyncio
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Collection
-from pathlib import Path
 
-from lsp_server.config import AdmissionConfig, Config, Device, EngineKind
+from lsp_server.config import AdmissionConfig, Config, EngineKind
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine.vllm_build import build_device, installed_vllm
-from lsp_server.errors import ConfigError, EngineDeadError, ModelNotFoundError
+from lsp_server.errors import ConfigError, EngineDeadError
 from lsp_server.metrics import Metrics
-from lsp_server.modelstore.locate import locate, pulled_models_folder
-from lsp_server.service.engine_host import ENGINE_SECTIONS, EngineHost
+from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_start import EngineStarter
+from lsp_server.service.engine_wish import (
+    Setting,
+    differences,
+    missing_model,
+    no_model_refusal,
+    refusal,
+)
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.values import EngineState
 
-__all__ = ["EnginePool", "Lease", "Setting"]
-
-Setting = tuple[str, str]
-"""A section and a key."""
+__all__ = ["EnginePool", "Lease"]
 
 _HOLDING = frozenset({EngineState.STARTING, EngineState.READY, EngineState.RESTARTING})
 """The states in which an engine has, or is about to take, the memory of its model."""
-
-_MOST_SHOWN = 3
-"""A refusal lists no more settings than these."""
 
 
 class Lease:
@@ -105,7 +103,8 @@ class EnginePool:
         In this order: a host that runs with them; a new one if there is room; a new one
         in place of one that nobody uses; the running one that differs least, with
         `Lease.refused` set. A host that was given up takes no room, and is started
-        again if nobody used it until now.
+        again if nobody used it until now. Where a model is not there, what runs stays,
+        and is leased with `Lease.refused` set.
 
         Args:
             config: What is asked for.
@@ -122,7 +121,7 @@ class EnginePool:
                 remedy="start the server again",
             )
         differing = {
-            host: _differences(config, host.config, stated) for host in self._hosts
+            host: differences(config, host.config, stated) for host in self._hosts
         }
         fitting = [host for host in self._hosts if not differing[host]]
         if fitting:
@@ -130,6 +129,10 @@ class EnginePool:
             if not _holds_memory(host) and not self._leases[host]:
                 host.restart()
             return self._lease(host)
+        running = [host for host in self._hosts if _holds_memory(host)]
+        if running and (missing := missing_model(config)):
+            host = min(running, key=lambda h: len(differing[h]))
+            return self._lease(host, refused=no_model_refusal(host.model_name, missing))
         unused = [host for host in self._hosts if not self._leases[host]]
         given_up = [host for host in unused if not _holds_memory(host)]
         for host in given_up:
@@ -141,7 +144,7 @@ class EnginePool:
             host = min(
                 filter(_holds_memory, self._hosts), key=lambda h: len(differing[h])
             )
-            refused = _refusal(config, host.config, differing[host])
+            refused = refusal(config, host.config, differing[host])
             return self._lease(host, refused=refused)
         starter = self._in_turn(self._start_engine_of(config.engine.kind))
         held = dataclasses.replace(config, admission=self._admission)
@@ -211,59 +214,3 @@ class EnginePool:
 def _holds_memory(host: EngineHost) -> bool:
     """Return whether a host has an engine, or is about to."""
     return host.news.state in _HOLDING
-
-
-def _differences(
-    wanted: Config, running: Config, stated: Collection[Setting] | None
-) -> list[Setting]:
-    """Return the stated settings with which an engine does not run."""
-    found: list[Setting] = []
-    for section in ENGINE_SECTIONS:
-        if section == "scripted" and running.engine.kind is not EngineKind.SCRIPTED:
-            continue
-        for entry in dataclasses.fields(getattr(wanted, section)):
-            setting = (section, entry.name)
-            if stated is not None and setting not in stated:
-                continue
-            if _effect(wanted, setting) != _effect(running, setting):
-                found.append(setting)
-    return found
-
-
-def _effect(config: Config, setting: Setting) -> object:
-    """Return what a setting comes to: names and ``auto`` are resolved."""
-    value: object = getattr(getattr(config, setting[0]), setting[1])
-    if setting == ("model", "path"):
-        return _model_folder(config)
-    if value is Device.AUTO:
-        return build_device(installed_vllm())
-    return value
-
-
-def _model_folder(config: Config) -> Path | str:
-    """Return the folder of the configured model; its name where there is none."""
-    pulled = pulled_models_folder(config.registry.folder)
-    try:
-        return locate(config.model.path, pulled=pulled)
-    except ModelNotFoundError:
-        return config.model.path
-
-
-def _refusal(wanted: Config, running: Config, settings: Collection[Setting]) -> str:
-    """Return the sentence that names the settings an engine does not run with."""
-
-    def value(config: Config, setting: Setting) -> str:
-        held: object = getattr(getattr(config, setting[0]), setting[1])
-        return str(getattr(held, "value", held))
-
-    listed = [
-        f"{'.'.join(each)} is {value(running, each)!r}, not {value(wanted, each)!r}"
-        for each in list(settings)[:_MOST_SHOWN]
-    ]
-    more = len(settings) - len(listed)
-    listed += [f"{more} more settings differ"] if more else []
-    return (
-        "Midfill: other windows use the running engine, so this one shares it with its "
-        f"settings: {'; '.join(listed)}. Close the other windows and restart the "
-        "server here, or raise daemon.max_engines."
-    )

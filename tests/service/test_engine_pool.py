@@ -217,6 +217,23 @@ async def test_an_engine_that_nobody_uses_is_replaced(
     assert (2, 1) == (starts.started, starts.most)
 
 
+@pytest.mark.parametrize("max_engines", [1, 2])
+async def test_a_model_that_is_not_there_costs_no_engine(
+    starts: CountedStarts, max_engines: int
+) -> None:
+    """A typing error in one editor ends nothing, even where nobody uses the engine."""
+    pool = EnginePool(starts.starter_of, max_engines=max_engines)
+    backend, _ = await connected(pool.acquire(CONFIG), CONFIG)
+    await backend.close()
+    lease = pool.acquire(MISSING)
+    assert (backend.host,) == (lease.host,) == pool.hosts
+    for part in ("'no-such-model'", "midfill-starter-88m", "`midfill models pull`"):
+        assert part in lease.refused
+    guest, _ = await connected(lease, MISSING)
+    assert ("1", 1) == (await answer(guest), starts.started)
+    await pool.close()
+
+
 async def test_a_second_release_does_not_count_for_another_connection(
     pool: EnginePool,
 ) -> None:
