@@ -1,6 +1,7 @@
 """The certificate of a team server, which is read again when it was renewed."""
 
 import logging
+import re
 import ssl
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from lsp_server.errors import ConfigError
 __all__ = ["Certificate"]
 
 _log = logging.getLogger(__name__)
+
+_MOST_BYTES = 1 << 20
+_CERTIFICATE = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )?CERTIFICATE-----")
+_KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----")
 
 
 class Certificate:
@@ -46,8 +51,8 @@ class Certificate:
         Raises:
             ConfigError: The files cannot be used.
         """
-        for path in filter(None, (self._certificate, self._key)):
-            _check_readable(path)
+        _check_holds(_CERTIFICATE, "certificate", self._certificate)
+        _check_holds(_KEY, "private key", self._key or self._certificate)
         try:
             # An empty password, or OpenSSL would ask for one on the terminal.
             self.context.load_cert_chain(self._certificate, self._key, password="")
@@ -61,14 +66,20 @@ class Certificate:
             ) from error
 
 
-def _check_readable(path: Path) -> None:
-    """Open a file, because OpenSSL's errors do not say which of the two is wrong.
+def _check_holds(begin: re.Pattern[bytes], what: str, path: Path) -> None:
+    """Check what a file holds: OpenSSL's errors do not say which of the two is wrong.
+
+    Args:
+        begin: How that begins in PEM.
+        what: What it is, for people.
+        path: The file.
 
     Raises:
-        ConfigError: It cannot be read.
+        ConfigError: The file cannot be read, or holds something else.
     """
     try:
-        path.open("rb").close()
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES)
     except OSError as error:
         raise ConfigError(
             f"this file cannot be read ({error.strerror})",
@@ -76,3 +87,10 @@ def _check_readable(path: Path) -> None:
             remedy="Name PEM files that this user can read: listen.tls_certificate, "
             "listen.tls_key",
         ) from error
+    if begin.search(text) is None:
+        raise ConfigError(
+            f"this file holds no {what} in PEM",
+            subject=str(path),
+            remedy="Name the certificate in listen.tls_certificate and its private key "
+            "in listen.tls_key, or one file with both in the first",
+        )

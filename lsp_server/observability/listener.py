@@ -33,7 +33,7 @@ def parse_address(address: str) -> tuple[str, int]:
     number = int(port) if port.isascii() and port.isdigit() else -1
     if not host or not 0 <= number <= _MAX_PORT:
         raise ConfigError(
-            f"{address!r} is no host and port",
+            f"{address!r} is no host and port, which is a number up to {_MAX_PORT}",
             subject="metrics.listen",
             remedy="write it like 127.0.0.1:9464",
         )

@@ -167,9 +167,10 @@ def split_address(address: str, *, setting: str = "rest.listen") -> tuple[str, i
     """
     host, colon, port = address.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not (colon and bare and port.isdecimal() and int(port) <= _MOST_PORT):
+    is_address = bool(colon and bare and port.isdecimal())
+    if not is_address or int(port) > _MOST_PORT:
         raise ConfigError(
-            "it is not HOST:PORT",
+            f"ports end at {_MOST_PORT}" if is_address else "it is not HOST:PORT",
             subject=f"{setting} {address!r}",
             remedy="write for example 127.0.0.1:8012",
         )

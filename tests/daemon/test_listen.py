@@ -29,6 +29,7 @@ from websockets.exceptions import InvalidStatus
 from lsp_server.access.keys import StoredKey, digest_of, new_secret
 from lsp_server.daemon.tls import Certificate
 from lsp_server.errors import ConfigError
+from lsp_server.rest.serve import split_address
 
 SECRET = new_secret()
 SERVE = [sys.executable, "-m", "lsp_server", "serve"]
@@ -410,6 +411,35 @@ def test_a_model_that_is_not_there_is_refused_at_the_start(tmp_path: Path) -> No
     assert 1 == done.returncode
     assert "'nosuch'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (("key.pem", "key.pem"), "key.pem: this file holds no certificate"),
+        (("certificate.pem", ""), "certificate.pem: this file holds no private key"),
+        (("certificate.pem", "certificate.pem"), "holds no private key"),
+    ],
+)
+def test_files_that_are_mixed_up_are_named(
+    tmp_path: Path, names: tuple[str, str], what: str
+) -> None:
+    """A key given as a certificate is said to be none, not what OpenSSL says."""
+    write_certificate(tmp_path / "tls.pem")
+    both = (tmp_path / "tls.pem").read_text()
+    begin = both.index("-----BEGIN CERTIFICATE")
+    end = both.index("-----END CERTIFICATE-----\n") + len("-----END CERTIFICATE-----\n")
+    (tmp_path / "certificate.pem").write_text(both[begin:end])
+    (tmp_path / "key.pem").write_text(both[:begin] + both[end:])
+    with pytest.raises(ConfigError, match=what):
+        Certificate(*(name and str(tmp_path / name) for name in names))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "[::1]:65536"])
+def test_ports_end_at_65535(address: str) -> None:
+    """A number that is too large is said to be that, and no wrong form."""
+    with pytest.raises(ConfigError, match="ports end at 65535"):
+        split_address(address)
 
 
 def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
