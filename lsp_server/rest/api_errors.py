@@ -4,7 +4,7 @@ No message holds text of the client's, not even what was wrong.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -12,6 +12,7 @@ from lsp_server.errors import (
     ConfigError,
     DeadlinePassedError,
     EngineDeadError,
+    EngineStartError,
     MidfillError,
     NotAllowedError,
     NotAuthenticatedError,
@@ -24,7 +25,7 @@ from lsp_server.errors import (
 )
 from lsp_server.metrics import Refusal
 
-__all__ = ["ApiError", "Problem", "invalid_body", "problem_of"]
+__all__ = ["ApiError", "Problem", "problem_of"]
 
 _NOT_READY_RETRY_S = 5
 
@@ -121,6 +122,7 @@ class _Rule:
     code: str
     parameter: str = ""
     refusal: Refusal | None = field(default=None)
+    retry_after_s: float = 0
 
 
 _INVALID = "invalid_request_error"
@@ -195,23 +197,19 @@ _RULES: Mapping[type[MidfillError], _Rule] = MappingProxyType(
             kind=_SERVER,
             code="not_ready",
             refusal=Refusal.NOT_READY,
+            retry_after_s=_NOT_READY_RETRY_S,
+        ),
+        EngineStartError: _Rule(
+            status=_Status.UNAVAILABLE,
+            kind=_SERVER,
+            code="model_failed",
+            refusal=Refusal.NOT_READY,
         ),
         MidfillError: _Rule(
             status=_Status.FAILED, kind=_SERVER, code="generation_failed"
         ),
     }
 )
-
-
-_CHOICES: Mapping[str, str] = MappingProxyType(
-    {
-        "prompt": "it is not a text, a list of at most 16 texts, a list of tokens, or "
-        "a list of at most 16 lists of tokens",
-        "messages": "it is not a list of at most 256 messages, each with a role and "
-        "text as its content",
-    }
-)
-"""What a parameter of several forms may be, which pydantic says form by form."""
 
 
 def problem_of(error: Exception) -> Problem:
@@ -228,9 +226,6 @@ def problem_of(error: Exception) -> Problem:
         )
     kind = next(each for each in type(error).__mro__ if each in _RULES)
     rule = _RULES[kind]
-    retry_after_s = getattr(error, "retry_after_s", 0)
-    if rule.refusal is Refusal.NOT_READY:
-        retry_after_s = _NOT_READY_RETRY_S
     return Problem(
         status=rule.status,
         kind=rule.kind,
@@ -238,37 +233,7 @@ def problem_of(error: Exception) -> Problem:
         message=str(error),
         parameter=rule.parameter,
         refusal=rule.refusal,
-        retry_after_s=retry_after_s,
-    )
-
-
-def invalid_body(errors: Sequence[Mapping[str, object]]) -> Problem:
-    """Return what the client gets for a body that is not what the route takes.
-
-    Args:
-        errors: What pydantic found; the first one is reported, without the input.
-    """
-    first = errors[0] if errors else {"loc": (), "msg": "it is not JSON"}
-    where = first["loc"]
-    parts = [str(part) for part in where] if isinstance(where, tuple) else []
-    parameter = parts[1] if len(parts) > 1 and not parts[1].isdecimal() else ""
-    code = "invalid_value"
-    match first.get("type"):
-        case "unsupported_parameter":
-            code = "unsupported_parameter"
-        case "json_invalid":
-            parameter = ""
-    message = str(first["msg"]).removesuffix(".")
-    if len(errors) > 1:
-        message = _CHOICES.get(parameter, message)
-    subject = parameter or "the request"
-    return Problem(
-        status=_Status.INVALID,
-        kind=_INVALID,
-        code=code,
-        message=f"{subject}: {message}. The page /docs lists what each route takes.",
-        parameter=parameter,
-        refusal=Refusal.INVALID,
+        retry_after_s=getattr(error, "retry_after_s", rule.retry_after_s),
     )
 
 

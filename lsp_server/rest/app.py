@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from lsp_server import __version__
 from lsp_server.metrics import Refusal
-from lsp_server.rest.api_errors import Problem, invalid_body
+from lsp_server.rest.api_errors import Problem
 from lsp_server.rest.chat import chat_router
 from lsp_server.rest.chat_template import ChatTemplate
 from lsp_server.rest.completions import completions_router
@@ -19,6 +19,7 @@ from lsp_server.rest.docs_page import add_docs_page
 from lsp_server.rest.exchange import exchange_of
 from lsp_server.rest.guard import Guard, answer_problem, note_problem
 from lsp_server.rest.infill import infill_router
+from lsp_server.rest.invalid_bodies import invalid_body
 from lsp_server.rest.requests import Requests
 from lsp_server.rest.served_models import ServedModels
 from lsp_server.rest.server_routes import server_router
@@ -61,7 +62,9 @@ def make_app(services: RestServices) -> FastAPI:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return _answer(request, invalid_body(error.errors()))
+        content_type = request.headers.get("content-type", "")
+        problem = invalid_body(error.errors(), content_type=content_type)
+        return _answer(request, problem)
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> Response:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from lsp_server.access.gate import check_model
 from lsp_server.access.keys import Key
 from lsp_server.config import RestConfig
-from lsp_server.errors import EngineDeadError
+from lsp_server.errors import EngineDeadError, EngineStartError
 from lsp_server.rest.api_errors import ApiError
 from lsp_server.rest.chat_template import ChatTemplate
 from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.text_prompts import TextPrompts
+from lsp_server.values import EngineNews, EngineState
 
 __all__ = ["ServedModel", "ServedModels"]
 
@@ -74,6 +75,7 @@ class ServedModels:
 
         Raises:
             EngineDeadError: It is not read yet.
+            EngineStartError: It failed for good.
         """
         return self._serve(self._hosts()[:1])
 
@@ -83,6 +85,7 @@ class ServedModels:
         Raises:
             ApiError: There is no such model.
             EngineDeadError: It is not ready.
+            EngineStartError: It failed for good.
             NotAllowedError: The key may not use it.
         """
         hosts = self._hosts()
@@ -107,9 +110,12 @@ class ServedModels:
 
         Raises:
             EngineDeadError: There is none, or it is not ready.
+            EngineStartError: It failed for good.
         """
         host = next((each for each in hosts if each.ready), None)
         if host is None or host.model is None:
+            if hosts and hosts[0].news.state is EngineState.FAILED:
+                raise _failed(hosts[0].news)
             news = hosts[0].news.what if hosts else "no engine was started"
             raise EngineDeadError(
                 f"the model is not ready: {news}",
@@ -140,3 +146,14 @@ class ServedModels:
     def _forget_ended(self) -> None:
         for host in self._served.keys() - set(self._hosts()):
             del self._served[host]
+
+
+def _failed(news: EngineNews) -> EngineStartError:
+    """Return the error about an engine that is not started again by itself."""
+    remedy = news.remedy.removesuffix(".") or "the server's log says more"
+    return EngineStartError(
+        f"the model failed, and is not started again by itself: {news.what}",
+        subject="the request",
+        remedy=f"{remedy}. Then whoever runs the server starts it again",
+        lasting=True,
+    )

@@ -127,6 +127,29 @@ async def test_a_broken_body_costs_itself_alone(
         assert 200 == later.status_code
 
 
+@pytest.mark.parametrize(
+    ("content_type", "content", "status", "message"),
+    [
+        ("text/plain", b'{"prompt": "a"}', 415, "`content-type: application/json`"),
+        ("application/x-www-form-urlencoded", b"prompt=a", 415, "content-type"),
+        ("application/problem+json; charset=utf-8", b'{"prompt": "a"}', 200, ""),
+        ("application/json", b'"text"', 400, "not a JSON object"),
+        ("application/json", b"", 400, "not a JSON object"),
+        ("", b'{"prompt": "a"}', 200, ""),
+    ],
+)
+async def test_a_body_that_is_not_sent_as_json(
+    serve: Serve, content_type: str, content: bytes, status: int, message: str
+) -> None:
+    """The answer names the header where that is wrong, and no class of ours ever."""
+    headers = {"content-type": content_type} if content_type else {}
+    async with serve() as s:
+        answer = await s.http.post(COMPLETIONS, content=content, headers=headers)
+        assert status == answer.status_code, answer.text
+        assert message in answer.text
+        assert "CompletionBody" not in answer.text
+
+
 async def test_lone_surrogates_are_replaced(serve: Serve) -> None:
     """JSON can spell half of a character, which no tokenizer takes."""
     async with serve() as served:

@@ -4,10 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from news_listener import Listener
 from rest_server import Serve
 
-from lsp_server.config import RestConfig, ScriptConfig
+from lsp_server.config import Config, ModelConfig, RestConfig, ScriptConfig
 from lsp_server.rest import server_routes
+from lsp_server.values import EngineState
 
 MODEL = "midfill-starter-88m"
 
@@ -35,6 +37,27 @@ async def test_nothing_is_ready_before_the_engine(serve: Serve) -> None:
             assert 503 == answer.status_code
             assert "not_ready" == answer.json()["error"]["code"]
             assert answer.headers["retry-after"]
+
+
+async def test_what_failed_for_good_is_not_worth_another_try(serve: Serve) -> None:
+    """The answer says what failed and what to do about it, and not to try again."""
+    config = Config(model=ModelConfig(path="no-such-model"))
+    async with serve(starts=False, config=config) as served:
+        listener = Listener()
+        served.host.attach(listener)
+        served.host.begin()
+        await listener.until(EngineState.FAILED)
+        for answer in (
+            await served.http.get("/ready"),
+            await served.http.post("/v1/completions", json={"prompt": "a"}),
+        ):
+            assert 503 == answer.status_code
+            assert "retry-after" not in answer.headers
+            error = answer.json()["error"]
+            assert "model_failed" == error["code"]
+            for part in ("'no-such-model'", "`midfill models pull`", "starts it again"):
+                assert part in error["message"]
+            assert "few seconds" not in error["message"]
 
 
 async def test_an_engine_that_hangs_or_dies_is_not_ready(
