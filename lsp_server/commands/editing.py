@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -133,8 +133,8 @@ def _new_log() -> Path:
 async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessClient]:
     """Start a server as an editor would, and wait until its model is loaded.
 
-    A line on stderr announces the wait. The server's log is kept only when an error
-    message refers to it.
+    A line on stderr announces the wait for an engine that loads. The server's log is
+    kept only when an error message refers to it.
 
     Raises:
         ClientError: The server cannot be started, or its engine fails.
@@ -144,8 +144,11 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
     command = [sys.executable, "-m", "lsp_server", "serve", "--stdio", *serve_arguments]
     try:
         async with headless_client(command, stderr_path=log) as client:
-            sys.stderr.write("Loading the model (half a minute, more at first) ...\n")
-            await client.wait_until_ready(_READY_TIMEOUT_S)
+            announcing = asyncio.create_task(_announce_loading(client))
+            try:
+                await client.wait_until_ready(_READY_TIMEOUT_S)
+            finally:
+                announcing.cancel()
             shown = len(client.messages)
             for message in client.messages[:shown]:
                 sys.stderr.write(message + "\n")
@@ -163,6 +166,14 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
     finally:
         if not keep_log:
             os.remove(log)  # noqa: PTH107 - ASYNC240 knows pathlib only; one unlink blocks nobody
+
+
+async def _announce_loading(client: HeadlessClient) -> None:
+    """Say that the engine loads as soon as it does; one that is ready never does."""
+    # Whoever waits for the engine reports a server that is lost.
+    with suppress(ClientError):
+        await client.wait_until_loading(_READY_TIMEOUT_S)
+        sys.stderr.write("Loading the model (half a minute, more at first) ...\n")
 
 
 async def ask_at(client: HeadlessClient, target: Target) -> Answer:

@@ -39,6 +39,7 @@ def test_complete_prints_the_line_and_the_times(source: Path) -> None:
     """A person sees the line with the suggestion, and what it cost."""
     done = midfill("complete", f"{source}:2:5")
     assert 0 == done.returncode, done.stderr
+    assert "Loading the model" in done.stderr
     line, cost = done.stdout.splitlines()
     assert "x = [21 + 21]" == line
     assert "prompt tokens" in cost
