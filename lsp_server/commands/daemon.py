@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from lsp_server.commands.daemon_display import status_lines
+from lsp_server.commands.daemon_display import start_warnings, status_lines
 from lsp_server.commands.terminal import positive, printable
 from lsp_server.daemon.dial import (
     LOOK_EVERY_S,
@@ -121,6 +121,9 @@ def _start_in_background(endpoint: Endpoint, config_file: Path | None) -> int:
     status = _status_of(starting.wait)
     word = "started" if starting.has_started else "running already"
     print(f"Midfill's daemon is {word}: process {status.process_id}.")
+    unread = None if starting.has_started else config_file
+    for warning in start_warnings(status, unread=unread):
+        sys.stderr.write(printable(f"midfill daemon: warning: {warning}") + "\n")
     return 0
 
 

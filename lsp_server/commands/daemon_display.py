@@ -1,8 +1,10 @@
 """How ``midfill daemon status`` shows a daemon."""
 
+from pathlib import Path
+
 from lsp_server.daemon.status import DaemonStatus
 
-__all__ = ["status_lines"]
+__all__ = ["start_warnings", "status_lines"]
 
 _MIB = 1 << 20
 
@@ -36,7 +38,29 @@ def status_lines(status: DaemonStatus) -> list[str]:
             f"{_counted(each.requests, 'request')}, {rate:.0%} of prompts cached, "
             f"since {_duration(each.connected_s)}"
         )
-    return lines
+    return [*lines, *(f"  warning: {each}" for each in status.warnings)]
+
+
+def start_warnings(
+    status: DaemonStatus, *, unread: Path | None = None
+) -> tuple[str, ...]:
+    """Return what somebody who starts a daemon should know besides.
+
+    Args:
+        status: What the daemon says of itself.
+        unread: The settings file that was named to a daemon which ran already.
+    """
+    restart = "`midfill daemon restart`"
+    found = [
+        f"{each} Editors are served. Afterwards, {restart} reads the settings again."
+        for each in status.warnings
+    ]
+    if unread is not None:
+        found.append(
+            f"{unread}: this file was not used, because the daemon runs already. "
+            f"`midfill daemon restart --config {unread}` uses it."
+        )
+    return tuple(found)
 
 
 def _counted(count: int, what: str) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -31,6 +31,7 @@ async def rest_api(
     *,
     metrics: Metrics | None = None,
     render_metrics: RenderMetrics | None = None,
+    on_refused: Callable[[str], None] = lambda _why: None,
 ) -> AsyncGenerator[int | None]:
     """Serve the REST API within the block, if the settings say where.
 
@@ -42,6 +43,7 @@ async def rest_api(
         pool: The engines.
         metrics: Takes what is measured.
         render_metrics: See `RestServices`.
+        on_refused: Called with why the API is not served, where it is not.
 
     Yields:
         The port; None where nothing is served.
@@ -72,6 +74,7 @@ async def rest_api(
             port = await stack.enter_async_context(serving)
         except (ConfigError, KeyFileError) as error:
             _log.error("rest.not_served", extra={"why": str(error)})
+            on_refused(str(error))
         yield port
 
 
@@ -86,12 +89,22 @@ def _gate(config: Config) -> Gate:
     path = Path(access.keys_file).expanduser() if access.keys_file else None
     ring = KeyRing.load(path, os.environ)
     host, _ = split_address(config.rest.listen)
-    check_listener(
-        host,
-        has_tls=False,
-        has_keys=ring.required,
-        insecure=access.insecure_listen,
-    )
+    try:
+        check_listener(
+            host,
+            has_tls=False,
+            has_keys=ring.required,
+            insecure=access.insecure_listen,
+        )
+    except ConfigError as error:
+        # The daemon has no certificate to give.
+        raise ConfigError(
+            error.what,
+            subject=f"rest.listen {config.rest.listen!r}",
+            remedy="Set rest.listen to an address of this machine, such as "
+            "127.0.0.1:8012; for other machines run `midfill serve --listen` with a "
+            "certificate and keys. access.insecure_listen = true opens it to all",
+        ) from error
     return Gate(
         ring,
         is_local=is_loopback(host),

@@ -71,6 +71,7 @@ class Daemon:
         self._editors = EditorConnections(pool, feedback)
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._hurried = asyncio.Event()
+        self._warnings: list[str] = []
         self._listener = _listener_of(config, endpoint)
 
     async def serve(self) -> None:
@@ -115,6 +116,10 @@ class Daemon:
         else:
             self._hurried.set()
 
+    def warn(self, text: str) -> None:
+        """Add to the status what of the settings cannot be done."""
+        self._warnings.append(text)
+
     def status(self) -> DaemonStatus:
         """Describe the daemon as it is now."""
         return DaemonStatus(
@@ -127,6 +132,7 @@ class Daemon:
             engines=engine_statuses(self._pool, self._editors.on),
             processes=process_statuses(),
             connections=self._editors.statuses(),
+            warnings=tuple(self._warnings),
         )
 
     async def _drain(self) -> None:

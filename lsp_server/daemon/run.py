@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from lsp_server.daemon.listen_rest import rest_api
 from lsp_server.daemon.lock import DaemonLock, holder
 from lsp_server.daemon.log_file import LogFile
 from lsp_server.daemon.process import Daemon
-from lsp_server.errors import DaemonError
+from lsp_server.errors import ConfigError, DaemonError
 from lsp_server.observability.observe import Observability, observed
 from lsp_server.protocol import watchdog
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
@@ -64,7 +65,15 @@ def run_daemon(
         _log.warning("daemon.setting", extra={"problem": str(problem)})
     config = resolved.config
     with observed(config.metrics, is_served=bool(config.rest.listen)) as measured:
-        serving = _serve(config, endpoint, log_file, log_path, measured, loads=loads)
+        serving = _serve(
+            config,
+            endpoint,
+            log_file,
+            log_path,
+            measured,
+            problems=resolved.problems,
+            loads=loads,
+        )
         asyncio.run(serving)
     # Not by way of the interpreter's own end, which waits for threads.
     logging.shutdown()
@@ -78,6 +87,7 @@ async def _serve(
     log_path: Path | None,
     measured: Observability,
     *,
+    problems: Sequence[ConfigError],
     loads: bool,
 ) -> None:
     """Serve until the end."""
@@ -103,11 +113,17 @@ async def _serve(
             kept_after_s=config.metrics.kept_after_s,
         ),
     )
+    for problem in problems:
+        daemon.warn(str(problem))
     if loads:
         # It runs on without an editor, and goes to the first that fits.
         pool.acquire(config).release()
     async with rest_api(
-        config, pool, metrics=measured.metrics, render_metrics=measured.render
+        config,
+        pool,
+        metrics=measured.metrics,
+        render_metrics=measured.render,
+        on_refused=lambda why: daemon.warn(f"the REST API is not served: {why}"),
     ):
         await daemon.serve()
 

@@ -84,6 +84,7 @@ class DaemonStatus:
         engines: The engines, the oldest first.
         processes: The daemon's process and those below it.
         connections: The editors, the oldest first.
+        warnings: What of its settings the daemon cannot do, and what to do about it.
     """
 
     version: str
@@ -95,6 +96,7 @@ class DaemonStatus:
     engines: Sequence[EngineStatus]
     processes: Sequence[ProcessStatus]
     connections: Sequence[ConnectionStatus]
+    warnings: Sequence[str]
 
     def values(self) -> dict[str, object]:
         """Return it in JSON's values."""

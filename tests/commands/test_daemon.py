@@ -35,11 +35,37 @@ def test_a_day_with_the_daemon(home: DaemonHome) -> None:
     assert process.pid == status["process_id"]
     assert "daemon.ready" in home.midfill("daemon", "logs").stdout
     assert "listens on" in home.midfill("daemon", "status").stdout
+    source = home.folder / "a.py"
+    source.write_text("x = \n")
+    # From the first time on, the daemon's engine is ready for certain.
+    assert 0 == home.midfill("complete", f"{source}:1:5").returncode
+    completed = home.midfill("complete", f"{source}:1:5")
+    assert 0 == completed.returncode, completed.stderr
+    assert "Loading the model" not in completed.stderr
     assert "is stopped" in home.midfill("daemon", "stop").stdout
     assert [] == home.processes()
     again = home.midfill("daemon", "stop")
     assert (0, "No daemon is running.\n") == (again.returncode, again.stdout)
     assert "Traceback" not in home.log
+
+
+def test_what_of_the_settings_is_not_done_is_said_at_the_start() -> None:
+    """Editors are served; stderr has why there is no API, and what to do."""
+    with daemon_home(REST_LISTEN="0.0.0.0:0") as home:
+        started = home.midfill("daemon", "start")
+        assert (0, True) == (started.returncode, "is started" in started.stdout)
+        for part in ("'0.0.0.0:0'", "no TLS", "127.0.0.1:8012", "serve --listen"):
+            assert part in started.stderr
+        assert "Give a certificate" not in started.stderr
+        path = home.folder / "midfill.toml"
+        path.write_text("")
+        again = home.midfill("daemon", "start", "--config", str(path))
+        assert (0, True) == (again.returncode, "running already" in again.stdout)
+        assert f"`midfill daemon restart --config {path}`" in again.stderr
+        assert "REST API is not served" in home.midfill("daemon", "status").stdout
+        home.environment["MIDFILL_REST_LISTEN"] = ""
+        restarted = home.midfill("daemon", "restart", "--config", str(path))
+        assert (0, "") == (restarted.returncode, restarted.stderr)
 
 
 def test_the_api_is_no_editor() -> None:

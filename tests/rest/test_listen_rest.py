@@ -74,16 +74,20 @@ async def test_a_port_in_use_is_said(
 ) -> None:
     """Another program has it; the editors are served all the same."""
     pool = EnginePool(starter_of, max_engines=1)
+    refused: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         try:
-            async with rest_api(settings(tmp_path, listen), pool) as port:
+            async with rest_api(
+                settings(tmp_path, listen), pool, on_refused=refused.append
+            ) as port:
                 assert port is None
                 assert not pool.hosts
         finally:
             await pool.close()
     [record] = [each for each in caplog.records if each.msg == "rest.not_served"]
-    assert "choose another port" in str(vars(record)["why"]).lower()
+    assert [vars(record)["why"]] == refused
+    assert "choose another port" in refused[0].lower()
 
 
 def random_request(draw: random.Random) -> tuple[str, str, dict[str, object]]:
