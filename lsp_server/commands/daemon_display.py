@@ -52,7 +52,7 @@ def start_warnings(
     """
     restart = "`midfill daemon restart`"
     found = [
-        f"{each} Editors are served. Afterwards, {restart} reads the settings again."
+        f"{each} Editors are served. After a change, {restart} reads the settings."
         for each in status.warnings
     ]
     if unread is not None:
