@@ -52,7 +52,10 @@ def test_later_layers_win_and_keep_the_rest(tmp_path: Path) -> None:
     [
         ({"engin": {"seed": 1}}, ["no setting engin.", "Did you mean engine?"]),
         ({"engine": {"sed": 1}}, ["no setting engine.sed", "mean engine.seed?"]),
-        ({"engine": {"zzz": 1}}, ["engine.zzz", "there: engine.device, engine.dtype"]),
+        (
+            {"engine": {"zzz": 1}},
+            ["engine.zzz", "there: engine.", "engine.device, engine.dtype"],
+        ),
         (
             {"engine": {"seed": "1"}},
             ['engine.seed = "1"', "a whole number from 0", "until then it is 0"],

@@ -102,9 +102,7 @@ class PromptBuilder:
             max_output_tokens=max_output_tokens,
             frame_tokens=len(frame),
             is_reduced=is_reduced,
-            is_suffix_first=(
-                family.order.index(Slot.SUFFIX) < family.order.index(Slot.PREFIX)
-            ),
+            is_suffix_first=family.is_suffix_first,
         )
         snippet_ids = self._render_snippets(
             snippets, path=path, max_tokens=budget.snippet_tokens

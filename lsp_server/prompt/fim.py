@@ -92,6 +92,12 @@ class FimFamily:
                 return token
         return ""
 
+    @property
+    def is_suffix_first(self) -> bool:
+        """Whether the suffix stands in front of the prefix."""
+        slots = [part for part in self.order if part in {Slot.PREFIX, Slot.SUFFIX}]
+        return slots == [Slot.SUFFIX, Slot.PREFIX]
+
     def _prompt_sentinels(self) -> Iterator[str]:
         for parts in (
             self.snippets_head,

@@ -104,7 +104,7 @@ async def attached(socket: Path) -> AsyncGenerator[Peer]:
     reader, writer = await asyncio.open_unix_connection(socket)
     origin = Origin(environment=SETTINGS)
     writer.write(Hello(purpose=Purpose.EDITOR, origin=origin).line())
-    assert {"refusal": ""} == json.loads(await reader.readline())
+    assert "" == json.loads(await reader.readline())["refusal"]
     peer = Peer(reader, writer)
     asked = peer.ask("initialize", {"capabilities": SHOWS_STATUS, "processId": None})
     assert await peer.reply(asked)

@@ -44,7 +44,7 @@ class Client:
         self._writer.write(
             Hello(purpose=Purpose.EDITOR, origin=Origin(environment=SETTINGS)).line()
         )
-        assert {"refusal": ""} == json.loads(await reader.readline())
+        assert "" == json.loads(await reader.readline())["refusal"]
         reading = asyncio.create_task(self._read(reader))
         await self._ask("initialize", {"capabilities": CAPABILITIES, "processId": None})
         self._send(method="initialized", params={})

@@ -74,6 +74,7 @@ async def test_messages_of_the_settings_are_shown_once(
     await editor.initialize()
     for settings in [{"a": 1}, None, {"a": 2}]:
         editor.notify("workspace/didChangeConfiguration", {"settings": settings})
+    await editor.wait(lambda _: len(editor.told("window/showMessage")) == 2)
     await editor.request("shutdown")
     assert configurator.settings == [{"a": 1}, {"a": 2}]
     shown = editor.told("window/showMessage")

@@ -79,7 +79,7 @@ async def test_a_request_is_reported_with_its_outcome(
     if result.timings is not None:
         assert set(Stage) == set(record.timings.stages_ms)
         total_ms = sum(record.timings.stages_ms.values())
-        assert total_ms == pytest.approx(record.timings.total_ms, abs=5)
+        assert 0 < total_ms <= record.timings.total_ms + 1
 
 
 @pytest.mark.parametrize("newer", [True, False])
