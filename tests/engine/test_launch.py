@@ -112,6 +112,8 @@ async def start():
     signal.raise_signal(signal.SIGINT)
     await launch
 
+# Where the tests run behind a shell's `&`, Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 started = threading.Event()
 doctor.run = lambda _: asyncio.run(start())
 sys.exit(entry.main(["doctor"]))
@@ -121,6 +123,9 @@ sys.exit(entry.main(["doctor"]))
 def test_an_interruption_while_c_code_runs_is_no_abort() -> None:
     """PyTorch's thread would abort the process if the interpreter stopped it."""
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_IN_TORCH], capture_output=True, check=False
+        [sys.executable, "-c", INTERRUPTED_IN_TORCH],
+        capture_output=True,
+        check=False,
+        timeout=120,
     )
     assert (130, b"") == (done.returncode, done.stderr)
