@@ -1,6 +1,7 @@
 """Two editors in one process share one real engine, and survive what befalls it."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import sys
@@ -53,8 +54,14 @@ async def connect(pool: EnginePool, name: str, options: object) -> SocketEditor:
 
 
 def engine_cores() -> list[psutil.Process]:
-    """Find vLLM's engine processes below this one."""
-    return [p for p in child_processes() if "EngineCore" in p.name() + str(p.cmdline())]
+    """Find vLLM's engine processes below this one, those that live."""
+    found = []
+    for process in child_processes():
+        # One that has ended may not have been waited for yet.
+        with contextlib.suppress(psutil.Error):
+            if "EngineCore" in process.name() + str(process.cmdline()):
+                found.append(process)
+    return found
 
 
 async def test_two_editors_share_one_engine() -> None:

@@ -151,7 +151,9 @@ async def test_a_held_generation_spells_what_was_typed(
     """Greedy or drawn, alone or beside others, the output begins with the held text."""
     tokenizer = FastTokenizer(shipped_model)
     prompt = (0, 1, 3, 2, *tokenizer.encode("def add(first, second):\n    return"))
-    free = request(prompt, max_tokens=6)
+
+    async def free() -> tuple[list[int], FinishReason | None]:
+        return await tokens_of(vllm_engine, request(prompt, max_tokens=6))
 
     async def begins_with(typed: str) -> None:
         text = f"def add(first, second):\n    return{typed}"
@@ -176,9 +178,9 @@ async def test_a_held_generation_spells_what_was_typed(
         tokens, _ = await tokens_of(vllm_engine, held)
         assert tokenizer.decode(tokens).startswith(typed)
 
-    expected = await tokens_of(vllm_engine, free)
+    expected = await free()
     async with asyncio.TaskGroup() as group:
-        others = [group.create_task(tokens_of(vllm_engine, free)) for _ in range(2)]
+        others = [group.create_task(free()) for _ in range(2)]
         for typed in (" f", " fi", " sec", " zq", " ", " läng", " 変数"):
             group.create_task(begins_with(typed))
     # What is free beside held ones stays free, bar the rounding of a larger batch.
