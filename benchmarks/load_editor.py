@@ -126,7 +126,7 @@ class Editor:
         self._writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        """Take what the server sends, until it ends."""
+        """Read what the server sends, until it ends."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while header := await reader.readuntil(b"\r\n\r\n"):
                 length = int(header.split(b"\r\n")[0].split(b":")[1])

@@ -107,7 +107,7 @@ class Typist:
         return Burst(pause_s=pause_s, edits=edits, accepts=accepts)
 
     def accept(self, text: str) -> Edit:
-        """Take a suggestion at the cursor; it is deleted with the next burst."""
+        """Accept a suggestion at the cursor; the next burst deletes it."""
         self._accepted = self._insert(text)
         return self._accepted
 

@@ -129,7 +129,7 @@ class KeyRing:
             _log.info("access.keys_reloaded", extra={"keys": len(self._digests)})
 
     def _read(self) -> None:
-        """Take the file's keys.
+        """Replace the keys by those of the file.
 
         Raises:
             KeyFileError: The file cannot be used.

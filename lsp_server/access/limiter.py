@@ -160,10 +160,10 @@ def _require_tokens(key: Key, usage: _Usage, tokens: int, now_s: float) -> None:
 
 
 def _take_one(key: Key, usage: _Usage, now_s: float) -> None:
-    """Take one request from the key's token bucket.
+    """Count one request against the key's rate.
 
     Raises:
-        QuotaError: It is empty.
+        QuotaError: Its rate is used up.
     """
     rate = key.limits.requests_per_s
     if not rate:

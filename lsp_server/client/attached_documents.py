@@ -81,7 +81,7 @@ class AttachedDocuments:
         return tuple(self._open)
 
     def follow(self, method: str, params: object) -> None:
-        """Take note of a notification of the editor, if it is about a document."""
+        """Apply a notification of the editor, if it is about a document."""
         if not isinstance(params, dict):
             return
         document = params.get("textDocument")

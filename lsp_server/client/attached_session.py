@@ -91,7 +91,7 @@ class AttachedSession:
         self._losses = 0
 
     def from_editor(self, body: bytes) -> Routed:
-        """Take a message of the editor."""
+        """Follow a message of the editor; return where it goes or what answers it."""
         message = read_object(body)
         if message is None:
             if self._is_connected:
@@ -109,7 +109,7 @@ class AttachedSession:
         return self._alone(method, message_id)
 
     def skipped(self, skipped: SkippedFrame) -> Routed:
-        """Take note of a message of the editor that was too long to be read."""
+        """Answer a message of the editor that is too long; its documents are lost."""
         named, known = uris_in(skipped.ends), set(self._documents.uris)
         lost = (named & known) or known
         routed = Routed()
@@ -123,7 +123,7 @@ class AttachedSession:
         return routed
 
     def from_daemon(self, body: bytes) -> list[bytes]:
-        """Take a message of the daemon; return what the editor gets."""
+        """Follow a message of the daemon, and return what the editor gets."""
         message = read_object(body)
         if message is None:
             return [body]
@@ -158,7 +158,7 @@ class AttachedSession:
         return [log_message(INFO, _BACK)] if self._losses else []
 
     def lost(self) -> list[bytes]:
-        """Take note of a daemon that has gone; return what the editor gets."""
+        """Answer for a daemon that has gone; return what the editor gets."""
         self._is_connected = False
         self._losses += 1
         self._stale |= self._asked
@@ -228,7 +228,7 @@ class AttachedSession:
         self._wants_status = found is True
 
     def _response(self, body: bytes, message_id: object) -> Routed:
-        """Take the editor's reply to a request of a daemon."""
+        """Pass on the editor's reply, unless it is for a daemon that has gone."""
         if not isinstance(message_id, int | str) or message_id in self._stale:
             if isinstance(message_id, int | str):
                 self._stale.discard(message_id)
@@ -240,18 +240,15 @@ class AttachedSession:
         """Answer a request without a daemon."""
         if method == "initialize" and not self._is_answered:
             # Its answer comes from the daemon, as soon as there is one.
-            return (
-                Routed(to_editor=self.refuse("it is shut down"))
-                if (self.shut_down)
-                else Routed()
-            )
+            refused = self.refuse("it is shut down") if self.shut_down else []
+            return Routed(to_editor=refused)
         if self._initialize is None:
             error = error_reply(message_id, NOT_INITIALIZED, "initialize comes first")
             return Routed(to_editor=[error])
         return Routed(to_editor=[answer_without_daemon(method, message_id)])
 
     def _reply(self, body: bytes, message: Message) -> list[bytes]:
-        """Take the daemon's reply to a request of the editor, or to our own."""
+        """Return what the editor gets of a reply: nothing if it did not ask."""
         message_id = id_of(message)
         if message_id == _REPLAY_ID:
             self._take_encoding(message)
@@ -265,7 +262,7 @@ class AttachedSession:
         return [] if method is None else [body]
 
     def _take_encoding(self, message: Message) -> None:
-        """Take note of what columns count."""
+        """Read from the answer to ``initialize`` what columns count."""
         found: object = message
         for key in ("result", "capabilities", "positionEncoding"):
             found = found.get(key) if isinstance(found, dict) else None
@@ -274,7 +271,7 @@ class AttachedSession:
                 self._documents.encoding = encoding
 
     def _passes(self, method: str, params: object) -> bool:
-        """Take note of a daemon's notification; return whether the editor gets it."""
+        """Follow a daemon's notification; return whether the editor gets it."""
         values = params if isinstance(params, dict) else {}
         if method == ENDING_METHOD:
             self.ending = str(values.get("reason"))

@@ -61,24 +61,24 @@ class ConnectionLimits:
             self._arriving = loop.call_at(self._deadline.at_s, self._check)
 
     def paused(self) -> None:
-        """Take note that the client has left much unread."""
+        """Begin the time that a client has to read, which has left much unread."""
         if self._reading is None:
             loop = self._protocol.loop
             self._reading = loop.call_later(self._unread_s, self._break_off)
 
     def resumed(self) -> None:
-        """Take note that the client has read most of it."""
+        """End that time: the client has read most of it."""
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
 
     def said_all(self) -> None:
-        """Take note that nothing more is sent: the client has a moment to take it."""
+        """Leave the client a moment to read the last of what is sent."""
         self.resumed()
         self._reading = self._protocol.loop.call_later(_CLOSE_S, self._break_off)
 
     def ended(self) -> None:
-        """Take note that the connection has ended, or that another protocol has it."""
+        """Stop all deadlines: the connection has ended, or another protocol has it."""
         self.resumed()
         if self._arriving is not None:
             self._arriving.cancel()
@@ -99,13 +99,33 @@ class ConnectionLimits:
         self._protocol.transport.abort()
 
 
-class LimitedHttp(H11Protocol):
-    """uvicorn's HTTP/1.1 with deadlines."""
+class _Limited(asyncio.Protocol):
+    """What both protocols share: a client that does not read, and the end."""
 
     make_limits = ConnectionLimits
     """Makes the deadlines; tests have shorter ones."""
 
     _limits: ConnectionLimits
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        super().pause_writing()
+        self._limits.paused()
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        super().resume_writing()
+        self._limits.resumed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._limits.ended()
+        super().connection_lost(exc)
+
+
+class LimitedHttp(_Limited, H11Protocol):
+    """uvicorn's HTTP/1.1 with deadlines."""
+
     _come_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it
@@ -127,21 +147,6 @@ class LimitedHttp(H11Protocol):
         self._limits.ended()
         super().handle_websocket_upgrade(event)
 
-    def pause_writing(self) -> None:
-        """Wait for the client to read."""
-        super().pause_writing()
-        self._limits.paused()
-
-    def resume_writing(self) -> None:
-        """Go on writing."""
-        super().resume_writing()
-        self._limits.resumed()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
-        self._limits.ended()
-        super().connection_lost(exc)
-
     def _is_arriving(self) -> bool:
         """Return whether a request has begun and is not complete."""
         if self.conn.their_state is h11.SEND_BODY:
@@ -149,13 +154,9 @@ class LimitedHttp(H11Protocol):
         return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
 
 
-class LimitedWebsocket(WebSocketsSansIOProtocol):
+class LimitedWebsocket(_Limited, WebSocketsSansIOProtocol):
     """uvicorn's websocket with deadlines."""
 
-    make_limits = ConnectionLimits
-    """Makes the deadlines; tests have shorter ones."""
-
-    _limits: ConnectionLimits
     _is_next = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -175,25 +176,10 @@ class LimitedWebsocket(WebSocketsSansIOProtocol):
         self._is_next = True
         super().send_receive_event_to_app()
 
-    def pause_writing(self) -> None:
-        """Wait for the client to read."""
-        super().pause_writing()
-        self._limits.paused()
-
-    def resume_writing(self) -> None:
-        """Go on writing."""
-        super().resume_writing()
-        self._limits.resumed()
-
     def keepalive_timeout(self) -> None:
         """Break off a client that does not answer pings."""
         super().keepalive_timeout()
         self._limits.said_all()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
-        self._limits.ended()
-        super().connection_lost(exc)
 
     async def run_asgi(self) -> None:
         """Serve the client until the application has done so."""
