@@ -37,6 +37,7 @@ __all__ = [
     "shown",
     "spelt",
     "unknown_setting",
+    "without_nulls_of",
 ]
 
 SECTIONS = frozenset(field.name for field in dataclasses.fields(Config))
@@ -147,6 +148,30 @@ def changed_layer(settings: object) -> Layer | None:
         return None if settings["midfill"] is None else editor_layer(settings)
     ours = {key: value for key, value in settings.items() if _is_section(str(key))}
     return editor_layer(ours) if ours else None
+
+
+def without_nulls_of(changed: Layer, initial: Layer) -> Layer:
+    """Return the initial layer without the settings that the changed one sets to null.
+
+    So a setting that the user deletes goes back to its file, variable or default, even
+    if the editor sent it at the start.
+    """
+    nulls = {
+        (section, key)
+        for section, entries in changed.values.items()
+        if isinstance(entries, Mapping)
+        for key, value in entries.items()
+        if value is None
+    }
+    values = {
+        section: {
+            key: each for key, each in entries.items() if (section, key) not in nulls
+        }
+        if isinstance(entries, Mapping)
+        else entries
+        for section, entries in initial.values.items()
+    }
+    return dataclasses.replace(initial, values=values)
 
 
 def shown(value: object) -> str:

@@ -18,7 +18,12 @@ from lsp_server.service.engine_host import ENGINE_SECTIONS, EngineHost, on_engin
 from lsp_server.service.engine_pool import EnginePool, Lease
 from lsp_server.service.engine_start import EngineStarter, starter_of
 from lsp_server.service.local_backend import LocalBackend
-from lsp_server.setting_layers import Layer, changed_layer, editor_layer
+from lsp_server.setting_layers import (
+    Layer,
+    changed_layer,
+    editor_layer,
+    without_nulls_of,
+)
 from lsp_server.settings import Resolved, resolve, settle
 
 __all__ = ["LayeredConfigurator", "anchored", "context_tokens_of"]
@@ -64,6 +69,7 @@ class LayeredConfigurator:
         self._notices = notices
         self._set_log_level = set_log_level
         self._backend: LocalBackend | None = None
+        self._editor = editor_layer(None)
         self._running = Config()
         self._wanted = Config()
         self._model_tokens: int | None = None
@@ -83,8 +89,9 @@ class LayeredConfigurator:
         Raises:
             EngineDeadError: The pool of engines was closed.
         """
-        self._layers = [*self._layers, editor_layer(options)]
-        resolved = anchored(resolve(self._layers), self._folder)
+        self._editor = editor_layer(options)
+        layers = [*self._layers, self._editor]
+        resolved = anchored(resolve(layers), self._folder)
         self._model_tokens = context_tokens_of(resolved.config)
         config, conflicts = settle(
             resolved.config, Config(), model_tokens=self._model_tokens
@@ -108,7 +115,8 @@ class LayeredConfigurator:
     def change(self, options: object) -> list[str]:
         """Apply the editor's new settings, but for those that need a restart.
 
-        Until then nothing uses those. Settings for other servers are left alone.
+        Until then nothing uses those. Settings for other servers are left alone. What
+        was sent at the start stays, unless it is sent anew or as null.
 
         Returns:
             Messages for the user: problems, and what waits for the restart.
@@ -116,7 +124,8 @@ class LayeredConfigurator:
         layer = changed_layer(options)
         if layer is None:
             return []
-        resolved = anchored(resolve([*self._layers, layer]), self._folder)
+        layers = [*self._layers, without_nulls_of(layer, self._editor), layer]
+        resolved = anchored(resolve(layers), self._folder)
         wanted, conflicts = settle(
             resolved.config, self._wanted, model_tokens=self._tokens(resolved.config)
         )

@@ -55,6 +55,23 @@ def test_what_needs_a_restart_is_said() -> None:
     assert [] == configurator.change({"midfill": {"model": {"path": "other"}}})
 
 
+def test_null_takes_back_what_was_sent_at_the_start() -> None:
+    """A setting deleted in the editor falls back to the file; what is silent stays."""
+    layers = [Layer(place="file", values={"completion": {"enabled": False}})]
+    configurator = LayeredConfigurator(layers)
+    started = {"completion": {"enabled": True, "candidates": 2}}
+    backend, _ = backend_of(configurator, started)
+    for change, enabled in (
+        ({"candidates": 4}, True),
+        ({"enabled": None}, False),
+        ({"enabled": True}, True),
+        ({"enabled": None, "candidates": None}, False),
+        ({"candidates": None}, True),
+    ):
+        assert [] == configurator.change({"midfill": {"completion": change}})
+        assert enabled == backend.enabled
+
+
 def test_the_model_of_a_change_decides_what_fits(tmp_path: Path) -> None:
     """A model with a longer context waits for the restart with its own settings.
 

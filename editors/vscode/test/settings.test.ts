@@ -7,6 +7,7 @@ import {
   problemsText,
   settingsEnvironment,
   wireSettings,
+  withNulls,
 } from "../src/settings/wire";
 
 const wireOf = (set: Readonly<Record<string, unknown>>) => wireSettings((key) => set[key]);
@@ -21,6 +22,14 @@ test("only what somebody has set is sent, by section and in camel case", () => {
   assert.deepEqual(values, { model: { path: "m" }, completion: { maxLineTokens: 32 } });
   assert.deepEqual(problems, []);
   assert.deepEqual(wireOf({}).values, {});
+});
+
+test("a change names every setting of the server, with null for what is not set", () => {
+  const sent = withNulls({ completion: { maxLineTokens: 32 } });
+  assert.equal(sent.completion?.maxLineTokens, 32);
+  assert.equal(sent.completion?.deadlineMs, null);
+  assert.ok("path" in (sent.model ?? {}));
+  assert.ok(!("server" in sent));
 });
 
 test("a value of the wrong type or out of range is not sent, and told with what is accepted", () => {
@@ -91,7 +100,9 @@ test("an untrusted workspace can set neither what is run nor what is loaded, nor
   const restricted = new Set(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations);
   for (const key of SETTINGS.keys()) {
     const section = key.split(".")[0] ?? "";
-    const runsOrLoads = ["server", "model", "engine", "scripted", "registry"].includes(section);
+    const runsOrLoads = ["server", "model", "engine", "scripted", "registry", "daemon"].includes(
+      section,
+    );
     assert.equal(restricted.has(`midfill.${key}`), runsOrLoads, key);
   }
   assert.ok(isOwn("server.path"));

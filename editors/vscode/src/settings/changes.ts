@@ -6,7 +6,7 @@ import type { Supervisor } from "../server/supervisor";
 import type { Switchboard } from "../state/switchboard";
 import { showSetting } from "../ui/settingsPage";
 import type { OwnSettings } from "./read";
-import { needsRestart, problemsText } from "./wire";
+import { needsRestart, problemsText, withNulls } from "./wire";
 
 /**
  * Several changes at once are one restart. The settings page itself waits a second for the next
@@ -34,7 +34,7 @@ export class SettingsChanges implements vscode.Disposable {
     if (launchKey(before.own) !== launchKey(after.own) || needsRestart(before.wire, after.wire)) {
       this.restartSoon();
     } else if (JSON.stringify(before.wire) !== JSON.stringify(after.wire)) {
-      const settings = { midfill: after.wire };
+      const settings = { midfill: withNulls(after.wire) };
       // A server that starts or ends now gets them when it starts anew.
       this.supervisor.session?.client
         .sendNotification("workspace/didChangeConfiguration", { settings })

@@ -40,6 +40,21 @@ export function wireSettings(explicit: (key: string) => unknown): ReadSettings<W
   return { values, problems };
 }
 
+/**
+ * Return the settings with null for each one that is not set.
+ *
+ * So one that the user has deleted goes, even if the server was started with it.
+ */
+export function withNulls(settings: WireSettings): WireSettings {
+  const all: WireSettings = {};
+  for (const key of SETTINGS.keys()) {
+    if (isOwn(key)) continue;
+    const [section = "", name = ""] = key.split(".");
+    all[section] = { ...all[section], [name]: settings[section]?.[name] ?? null };
+  }
+  return all;
+}
+
 /** Sections whose settings the server reads only when it starts. */
 const START_SECTIONS = ["model", "engine", "scripted"];
 
