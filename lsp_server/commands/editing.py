@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lsp_server.client.answer import Answer
-from lsp_server.client.files import language_id_of, read_source
+from lsp_server.client.files import read_source
 from lsp_server.client.headless import HeadlessClient, headless_client
 from lsp_server.errors import ClientError
+from lsp_server.file_languages import language_id_of
 from lsp_server.protocol.lines import split_lines, without_line_end
 
 __all__ = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_server.client.files import OpenFile, language_id_of, read_source
+from lsp_server.client.files import OpenFile, read_source
 from lsp_server.errors import ClientError
 from lsp_server.protocol.document import Document
 from lsp_server.protocol.lines import PositionEncoding
@@ -55,47 +55,3 @@ def test_client_and_server_agree_on_every_edit(
     document.change(params.text_document.version, params.content_changes)
     assert text[:start] + new + text[end:] == file.text
     assert Document(file.item(), encoding)._lines.lines == document._lines.lines
-
-
-@pytest.mark.parametrize(
-    ("name", "language"),
-    [
-        ("a.py", "python"),
-        ("stubs/A.PYI", "python"),
-        ("x.test.ts", "typescript"),
-        ("View.tsx", "typescriptreact"),
-        ("main.rs", "rust"),
-        ("main.go", "go"),
-        ("lib.h", "c"),
-        ("run.sh", "shellscript"),
-        ("Dockerfile", "dockerfile"),
-        ("Dockerfile.dev", "dockerfile"),
-        ("Makefile", "makefile"),
-        ("CMakeLists.txt", "cmake"),
-        ("notes.txt", "plaintext"),
-        ("LICENSE", "plaintext"),
-        (".bashrc", "plaintext"),
-    ],
-)
-def test_the_name_tells_the_language(name: str, language: str) -> None:
-    """Whole names come before endings, and case does not matter."""
-    assert language == language_id_of(Path(name))
-
-
-@pytest.mark.parametrize(
-    ("first_line", "language"),
-    [
-        ("#!/usr/bin/env python3", "python"),
-        ("#!/usr/bin/env -S python3.12 -u", "python"),
-        ("#! /bin/sh", "shellscript"),
-        ("#!/usr/bin/node", "javascript"),
-        ("#!/usr/bin/awk -f", "plaintext"),
-        ("# no interpreter: python", "plaintext"),
-    ],
-)
-def test_the_first_line_tells_where_the_name_does_not(
-    first_line: str, language: str
-) -> None:
-    """A script without an ending names its interpreter; an ending wins over it."""
-    assert language == language_id_of(Path("tool"), f"{first_line}\nx = 1\n")
-    assert "lua" == language_id_of(Path("tool.lua"), f"{first_line}\n")
