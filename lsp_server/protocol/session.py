@@ -2,17 +2,16 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInternalError
 
-from lsp_server.errors import MidfillError
 from lsp_server.outcomes import CompletionResult, Reason, RequestTimings
 from lsp_server.protocol.connection_facts import RequestCounts
 from lsp_server.protocol.extensions import Acceptances, TracedRequest, trace_values
+from lsp_server.protocol.guarded_completion import complete_or_reason
 from lsp_server.protocol.inline_completion import (
     CompletionRequest,
     Place,
@@ -219,7 +218,8 @@ class Session:
         following = self._following[request.uri] = (place, typed_ahead)
         try:
             result = await self._inflight.run(
-                request.uri, lambda: _complete(backend, place, request, typed_ahead)
+                request.uri,
+                lambda: complete_or_reason(backend, place, request, typed_ahead),
             )
         finally:
             if self._following.get(request.uri) is following:
@@ -256,44 +256,3 @@ class Session:
             if message not in self._warned:
                 self._warned.add(message)
                 self._warn(message)
-
-
-async def _complete(
-    backend: Backend, place: Place, request: CompletionRequest, typed: TypedAhead
-) -> CompletionResult:
-    """Ask the backend; an engine that fails gives a result with its reason.
-
-    Raises:
-        JsonRpcInternalError: There is a bug below; only this request suffers.
-    """
-    try:
-        return await backend.complete(
-            place.snapshot,
-            request_id=request.request_id,
-            trigger=request.trigger,
-            typed=typed,
-        )
-    except MidfillError as error:
-        _log.warning(
-            "completion.failed",
-            extra={
-                "request_id": request.request_id,
-                "error": type(error).__name__,
-                "what": error.what,
-            },
-        )
-        return CompletionResult(reason=reasons.failed(error.what))
-    except Exception as error:  # noqa: BLE001 - the one guard of a request
-        # Not the error's text, which could hold some of the document.
-        places = traceback.format_tb(error.__traceback__)
-        _log.error(
-            "completion.crashed",
-            extra={
-                "request_id": request.request_id,
-                "error": type(error).__name__,
-                "places": "".join(places),
-            },
-        )
-        raise JsonRpcInternalError(
-            "the completion failed, see the server's log"
-        ) from None
