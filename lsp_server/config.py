@@ -151,6 +151,11 @@ class PromptConfig:
         suffix_share: Share of the prompt that the suffix may take at most.
         step_lines: The left cut moves in steps of this many lines, so that the
             prompt, and with it the engine's prefix cache, holds from key to key.
+        suffix_lines: Most lines of suffix below the cursor's line.
+        anchor_lines: Where the format has a sentinel in front of the middle, the prefix
+            ends at a line whose number is a multiple of this, and what stands between
+            there and the cursor is given as the middle's beginning; 0 ends the prefix
+            at the cursor.
         healing: Whether the model writes the token at the cursor anew, which need not
             end where the user has stopped typing.
     """
@@ -158,6 +163,8 @@ class PromptConfig:
     max_prompt_tokens: Annotated[int, Field(strict=True, ge=64, le=MOST)] = 1024
     suffix_share: Annotated[float, Field(strict=True, ge=0, le=0.9)] = 0.25
     step_lines: Positive = 32
+    suffix_lines: Positive = 24
+    anchor_lines: Count = 0
     healing: StrictBool = True
 
 

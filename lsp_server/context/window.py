@@ -7,7 +7,8 @@ prompt only up to the first token that differs. Therefore:
   multiple of a step. The start moves by a whole step at a time.
 - The prefix is encoded in chunks of a quarter of a step. A key changes only the tokens
   of the last chunk, and the tokenizer caches the others.
-- The suffix does not depend on anything left of the cursor.
+- The suffix is a fixed number of lines counted from the cursor, and does not depend on
+  anything left of it. Neither a key nor Enter changes it.
 
 Only text near the cursor is encoded, whatever the size of the document.
 """
@@ -61,6 +62,7 @@ class LineWindows:
         *,
         encode: Encode,
         step_lines: int,
+        suffix_lines: int,
         encode_ahead: EncodeAhead | None = None,
     ) -> None:
         """Choose with this encoder, in steps of this many lines.
@@ -68,11 +70,13 @@ class LineWindows:
         Args:
             encode: Returns the tokens of a text.
             step_lines: The lines between two possible starts of the prefix.
+            suffix_lines: The most lines of suffix below the cursor's line.
             encode_ahead: Takes texts that will most likely be encoded next; an encoder
                 can process several in parallel.
         """
         self._encode = encode
         self._step_lines = step_lines
+        self._suffix_lines = suffix_lines
         self._encode_ahead = encode_ahead
 
     def choose(
@@ -87,7 +91,7 @@ class LineWindows:
         suffix_cap = min(suffix_tokens, total_tokens)
         if self._encode_ahead is not None:
             prefix = self._likely_prefix(text, offset, total_tokens - suffix_cap)
-            suffix = _likely_suffix(text, offset, suffix_cap)
+            suffix = self._likely_suffix(text, offset, suffix_cap)
             self._encode_ahead([*prefix, *suffix])
         suffix_ids = self._suffix(text, offset, suffix_cap)
         prefix_ids = self._prefix(text, offset, total_tokens - len(suffix_ids))
@@ -184,10 +188,8 @@ class LineWindows:
 
     def _suffix(self, text: str, offset: int, max_tokens: int) -> TokenIds:
         """Return the tokens of the suffix."""
-        limit = min(len(text), offset + max_tokens * _MAX_CHARS_PER_TOKEN)
-        # Counted from the cursor: a line typed above must not move the chunks.
-        numbered = list(enumerate(line_starts(text, offset, limit), 1))
-        last = [limit] if limit == len(text) else []
+        numbered, limit = self._lines_below(text, offset, max_tokens)
+        last = [limit] if limit is not None else []
         taken: list[int] = []
         end = offset
         for step in _halvings(_SUFFIX_STEP_LINES):
@@ -204,6 +206,33 @@ class LineWindows:
             return tuple(taken)
         return self._suffix_within_line(text, offset, max_tokens)
 
+    def _likely_suffix(self, text: str, offset: int, max_tokens: int) -> Iterator[str]:
+        """Yield the chunks that `_suffix` will most likely encode."""
+        reach = int(max_tokens * _LIKELY_CHARS_PER_TOKEN)
+        begin = offset
+        for number, at in self._lines_below(text, offset, max_tokens)[0]:
+            if at > offset + reach:
+                return
+            if number % _SUFFIX_STEP_LINES == 0:
+                yield with_line_feeds(text[begin:at])
+                begin = at
+
+    def _lines_below(
+        self, text: str, offset: int, max_tokens: int
+    ) -> tuple[list[tuple[int, int]], int | None]:
+        """Return the lines below the cursor that the suffix may hold.
+
+        Returns:
+            The number, from the cursor, and the start of each line; and where the last
+            one ends, None where the text considered ends within a line.
+        """
+        reach = min(len(text), offset + max_tokens * _MAX_CHARS_PER_TOKEN)
+        starts = line_starts(text, offset, reach)
+        numbered = list(enumerate(starts[: self._suffix_lines + 1], 1))
+        if len(starts) > self._suffix_lines:
+            return numbered, starts[self._suffix_lines]
+        return numbered, len(text) if reach == len(text) else None
+
     def _suffix_within_line(self, text: str, offset: int, max_tokens: int) -> TokenIds:
         """Return what fits of a line that is too long."""
         for chars in _halvings(max_tokens):
@@ -211,17 +240,6 @@ class LineWindows:
             if len(ids) <= max_tokens:
                 return ids
         return ()
-
-
-def _likely_suffix(text: str, offset: int, max_tokens: int) -> Iterator[str]:
-    """Yield the chunks that will most likely be encoded behind the cursor."""
-    limit = min(len(text), offset + int(max_tokens * _LIKELY_CHARS_PER_TOKEN))
-    begin = offset
-    for at in line_starts(text, offset, limit)[
-        _SUFFIX_STEP_LINES - 1 :: _SUFFIX_STEP_LINES
-    ]:
-        yield with_line_feeds(text[begin:at])
-        begin = at
 
 
 def _numbered_lines(text: str, begin: int, end: int) -> list[tuple[int, int]]:

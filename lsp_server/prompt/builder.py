@@ -18,9 +18,19 @@ from lsp_server.prompt.healing import held_at
 from lsp_server.prompt.selfcheck import resolve_family
 from lsp_server.prompt.tokenizer import Tokenizer
 from lsp_server.telemetry import RequestTrace
+from lsp_server.text import count_line_ends, line_starts, with_line_feeds
 from lsp_server.values import Hold, Prompt, Snapshot, Snippet, Window
 
 __all__ = ["PromptBuilder", "WindowChooser"]
+
+_BEGUN_STEP_TOKENS = 64
+"""The prefix gives up room for the begun middle in steps, so that keys do not move it."""
+
+_BEGUN_STEP_TOKENS = 64
+"""The prefix gives up room for the begun middle in steps, so that keys do not move it."""
+
+_BEGUN_SHARE = 1
+"""A begun middle has at most this share of the prompt's tokens as characters."""
 
 TokenIds = tuple[int, ...]
 
@@ -94,13 +104,16 @@ class PromptBuilder:
         if hold is not None:
             snapshot = _without_held(snapshot, hold)
             max_output_tokens += len(hold.typed_ids)
+        begun: TokenIds = ()
+        if family.can_anchor and self._config.anchor_lines:
+            snapshot, begun = self._anchored(snapshot)
         path = self._tokenizer.encode(_file_name(snapshot.uri))
         frame = self._render(family.order, {Slot.PATH: path})
         budget = plan_budget(
             self._config,
             max_model_len=self._max_model_len,
             max_output_tokens=max_output_tokens,
-            frame_tokens=len(frame),
+            frame_tokens=len(frame) + _stepped(len(begun)),
             is_reduced=is_reduced,
             is_suffix_first=family.is_suffix_first,
         )
@@ -121,10 +134,34 @@ class PromptBuilder:
             Slot.SUFFIX: window.suffix_ids,
         }
         return Prompt(
-            token_ids=self._render(family.order, filling),
+            token_ids=(*self._render(family.order, filling), *begun),
             stop_token_ids=self._resolved.stop_token_ids,
             hold=hold,
         )
+
+    def _anchored(self, snapshot: Snapshot) -> tuple[Snapshot, TokenIds]:
+        """Return the snapshot as if its last lines were not typed, and their tokens.
+
+        What would take more than a quarter of the prompt is left as it is.
+        """
+        text, offset = snapshot.text, snapshot.offset
+        most_tokens = min(self._config.max_prompt_tokens, self._max_model_len) // 4
+        begin = max(0, offset - most_tokens * 4)
+        starts = line_starts(text, begin, offset)
+        first = count_line_ends(text, begin) + 1
+        steps = [
+            at
+            for number, at in enumerate(starts, first)
+            if number % self._config.anchor_lines == 0
+        ]
+        if not steps:
+            return snapshot, ()
+        anchor = steps[-1]
+        begun = self._tokenizer.encode(with_line_feeds(text[anchor:offset]))
+        if len(begun) > most_tokens:
+            return snapshot, ()
+        shortened = text[:anchor] + text[offset:]
+        return replace(snapshot, text=shortened, offset=anchor), begun
 
     def _render(
         self, parts: Sequence[Part], filling: Mapping[Slot, TokenIds]
@@ -172,6 +209,11 @@ class PromptBuilder:
                 Slot.TEXT: self._tokenizer.encode(snippet.text.rstrip("\n")),
             },
         )
+
+
+def _stepped(begun_tokens: int) -> int:
+    """Return the room that is kept for a begun middle, in whole steps."""
+    return -(-begun_tokens // _BEGUN_STEP_TOKENS) * _BEGUN_STEP_TOKENS
 
 
 def _without_held(snapshot: Snapshot, hold: Hold) -> Snapshot:

@@ -98,6 +98,14 @@ class FimFamily:
         slots = [part for part in self.order if part in {Slot.PREFIX, Slot.SUFFIX}]
         return slots == [Slot.SUFFIX, Slot.PREFIX]
 
+    @property
+    def can_anchor(self) -> bool:
+        """Whether the model writes behind a mark, so that a middle can be begun for it.
+
+        Where the prefix stands last, the prompt ends with the prefix anyway.
+        """
+        return self.order[-1] is not Slot.PREFIX
+
     def _prompt_sentinels(self) -> Iterator[str]:
         for parts in (
             self.snippets_head,

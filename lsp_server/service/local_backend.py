@@ -167,6 +167,7 @@ def service_of(
                 encode=tokenizer.encode,
                 encode_ahead=tokenizer.encode_ahead,
                 step_lines=config.prompt.step_lines,
+                suffix_lines=config.prompt.suffix_lines,
             ),
         ),
         config=config.completion,

@@ -73,13 +73,14 @@ class TextPrompts:
                 encode=tokenizer.encode,
                 encode_ahead=tokenizer.encode_ahead,
                 step_lines=config.step_lines,
+                suffix_lines=max_model_len,  # the client has chosen its text
             ),
             tokenizer.encode,
         )
         self._builder = PromptBuilder(
             tokenizer=tokenizer,
             family=model.family,
-            config=replace(config, max_prompt_tokens=max_model_len),
+            config=replace(config, max_prompt_tokens=max_model_len, anchor_lines=0),
             max_model_len=max_model_len,
             windows=self._windows,
         )

@@ -47,7 +47,7 @@ def choose(
     text: str, offset: int, *, total: int, suffix: int, step_lines: int = 32
 ) -> Window:
     """Choose with the encoder of this file."""
-    windows = LineWindows(encode=encode, step_lines=step_lines)
+    windows = LineWindows(encode=encode, step_lines=step_lines, suffix_lines=1000)
     return windows.choose(
         snapshot(text, offset), total_tokens=total, suffix_tokens=suffix
     )
@@ -117,6 +117,24 @@ def test_the_left_cut_falls_on_a_step() -> None:
         assert text.count("\n", 0, start) % 32 == 0
         assert "\n" == text[start - 1]
         assert start > 0
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("lines", [1, 5, 8, 20])
+def test_the_suffix_is_a_number_of_lines_below_the_cursor(lines: int, end: str) -> None:
+    """Keys and Enter do not change it, and a jump does not make it longer."""
+    text = numbered(300).replace("\n", end)
+    windows = LineWindows(encode=encode, step_lines=32, suffix_lines=lines)
+    for at in (40, 41, 200):
+        offset = text.index(f"line{at} ")
+        rest = "".join(f"line{n} = {n}\n" for n in range(at, at + lines + 1))
+        for typed in ("", "x", f"x{end}", f"x{end}    y{end}"):
+            window = windows.choose(
+                snapshot(text[:offset] + typed + text[offset:], offset + len(typed)),
+                total_tokens=2000,
+                suffix_tokens=1000,
+            )
+            assert rest == decode(window.suffix_ids)
 
 
 def test_dense_lines_take_smaller_steps() -> None:
@@ -192,7 +210,7 @@ def test_typing_moves_the_left_cut_once_a_step() -> None:
     """Over hundreds of keys the cut moves as often as steps of lines are typed."""
     text = numbered(300)
     typed = numbered(100)
-    windows = LineWindows(encode=encode, step_lines=32)
+    windows = LineWindows(encode=encode, step_lines=32, suffix_lines=1000)
     cuts = []
     for offset in range(len(text), len(text) + len(typed)):
         window = windows.choose(
@@ -219,7 +237,10 @@ def test_chunks_are_encoded_ahead(end: str, total: int) -> None:
 
     text = numbered(1000).replace("\n", end)
     windows = LineWindows(
-        encode=noting_encode, encode_ahead=announced.extend, step_lines=8
+        encode=noting_encode,
+        encode_ahead=announced.extend,
+        step_lines=8,
+        suffix_lines=1000,
     )
     offset = text.index("line500 ") + 4
     window = windows.choose(
@@ -243,7 +264,7 @@ def test_huge_documents_cost_little(line: str) -> None:
         return encode(text)
 
     text = line * (50_000_000 // len(line))
-    windows = LineWindows(encode=counting_encode, step_lines=32)
+    windows = LineWindows(encode=counting_encode, step_lines=32, suffix_lines=1000)
     began = time.process_time()
     window = windows.choose(
         snapshot(text, len(text) // 2 + 1), total_tokens=1024, suffix_tokens=256

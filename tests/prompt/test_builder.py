@@ -39,7 +39,11 @@ def builder(
         family=find_family(family),
         config=config,
         max_model_len=max_model_len,
-        windows=LineWindows(encode=tokenizer.encode, step_lines=config.step_lines),
+        windows=LineWindows(
+            encode=tokenizer.encode,
+            step_lines=config.step_lines,
+            suffix_lines=config.suffix_lines,
+        ),
     )
 
 
@@ -60,19 +64,27 @@ def snapshot(text: str, offset: int) -> Snapshot:
     max_prompt=st.integers(64, 2048),
     share=st.floats(0, 0.9),
     output=st.integers(1, 900),
+    anchor_lines=st.integers(0, 20),
+    family=st.sampled_from(["midfill", "qwen2.5-coder"]),
 )
 def test_prompts_fit_the_limits(
-    starter_tokenizer: FastTokenizer,
+    byte_level_tokenizer: MakeTokenizer,
     offset: int,
     max_prompt: int,
     share: float,
     output: int,
+    anchor_lines: int,
+    family: str,
 ) -> None:
     """Prompt and output together never exceed what the model can read."""
     config = PromptConfig(
-        max_prompt_tokens=max_prompt, suffix_share=share, healing=False
+        max_prompt_tokens=max_prompt,
+        suffix_share=share,
+        anchor_lines=anchor_lines,
+        healing=False,
     )
-    prompt = builder(starter_tokenizer, config=config, max_model_len=1024).build(
+    tokenizer = byte_level_tokenizer(find_family(family).sentinels)
+    prompt = builder(tokenizer, family=family, config=config, max_model_len=1024).build(
         snapshot(SOURCE, offset), max_output_tokens=output
     )
     assert len(prompt.token_ids) <= max_prompt
@@ -158,6 +170,44 @@ def test_typing_keeps_the_prompt(
     assert sum(steady) / len(steady) >= least
 
 
+def test_an_anchored_prompt_ends_with_what_was_typed_since(
+    byte_level_tokenizer: MakeTokenizer,
+) -> None:
+    """Where the model writes behind a mark, keys and Enter change the end alone."""
+    family = find_family("qwen2.5-coder")
+    tokenizer = byte_level_tokenizer(family.sentinels)
+    config = PromptConfig(healing=False, anchor_lines=8)
+    prompts = builder(tokenizer, family=family.name, config=config)
+    mark = tokenizer.token_id("<|fim_middle|>")
+    at = SOURCE.index("\n", len(SOURCE) // 2) + 1
+    while SOURCE.count("\n", 0, at) % 8:
+        at = SOURCE.index("\n", at) + 1
+    heads = set()
+    for typed in ("x", "x = (", "x = (\n    1,\n", "x = (\n    1,\n\n)\nreturn"):
+        text = SOURCE[:at] + typed + SOURCE[at:]
+        ids = prompts.build(
+            snapshot(text, at + len(typed)), max_output_tokens=48
+        ).token_ids
+        place = ids.index(mark) + 1 if mark is not None else 0
+        assert typed == tokenizer.decode(ids[place:])
+        heads.add(ids[:place])
+    assert 1 == len(heads)
+
+
+def test_a_prefix_that_stands_last_is_not_anchored(
+    starter_tokenizer: FastTokenizer,
+) -> None:
+    """The prompt ends with the prefix in any case."""
+    at = len(SOURCE) // 2
+    first, second = (
+        builder(
+            starter_tokenizer, config=PromptConfig(healing=False, anchor_lines=lines)
+        ).build(snapshot(SOURCE, at), max_output_tokens=48)
+        for lines in (0, 8)
+    )
+    assert first == second
+
+
 def test_a_reduced_prompt_begins_as_the_full_one(
     starter_tokenizer: FastTokenizer,
 ) -> None:
@@ -171,7 +221,7 @@ def test_a_reduced_prompt_begins_as_the_full_one(
         for is_reduced in (False, True)
     )
     assert len(reduced) <= 520 < len(full) <= 1024
-    assert shared_blocks(full, reduced) > 0.4
+    assert shared_blocks(full, reduced) > 0.35
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))

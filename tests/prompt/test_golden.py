@@ -57,7 +57,11 @@ def test_golden_prompt(
         family=family,
         config=config,
         max_model_len=2048,
-        windows=LineWindows(encode=tokenizer.encode, step_lines=config.step_lines),
+        windows=LineWindows(
+            encode=tokenizer.encode,
+            step_lines=config.step_lines,
+            suffix_lines=config.suffix_lines,
+        ),
     )
     document = case["document"]
     snapshot = Snapshot(

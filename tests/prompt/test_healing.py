@@ -178,7 +178,7 @@ def test_prompt_and_held_text_are_the_typed_text(
         family=family,
         config=PromptConfig(),
         max_model_len=2048,
-        windows=LineWindows(encode=tokenizer.encode, step_lines=32),
+        windows=LineWindows(encode=tokenizer.encode, step_lines=32, suffix_lines=1000),
     ).build(at_end(typed, after), max_output_tokens=16)
     assert prompt.hold is not None
     spelt = tokenizer.spell(prompt.token_ids)
@@ -196,7 +196,9 @@ def test_healing_can_be_switched_off(starter_tokenizer: FastTokenizer) -> None:
         family=FAMILIES["midfill"],
         config=PromptConfig(healing=False),
         max_model_len=2048,
-        windows=LineWindows(encode=starter_tokenizer.encode, step_lines=32),
+        windows=LineWindows(
+            encode=starter_tokenizer.encode, step_lines=32, suffix_lines=1000
+        ),
     ).build(at_end("return tot"), max_output_tokens=16)
     assert prompt.hold is None
     assert starter_tokenizer.spell(prompt.token_ids).endswith("return tot")
@@ -209,7 +211,9 @@ def test_the_prompt_holds_from_key_to_key(starter_tokenizer: FastTokenizer) -> N
         family=FAMILIES["midfill"],
         config=PromptConfig(),
         max_model_len=2048,
-        windows=LineWindows(encode=starter_tokenizer.encode, step_lines=32),
+        windows=LineWindows(
+            encode=starter_tokenizer.encode, step_lines=32, suffix_lines=1000
+        ),
     )
     above = "".join(f"value_{at} = compute({at})\n" for at in range(60))
     line = "    return self.compute_total(values, 12) == other"

@@ -65,7 +65,9 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
                 config=prompt,
                 max_model_len=2048,
                 windows=LineWindows(
-                    encode=tokenizer.encode, step_lines=prompt.step_lines
+                    encode=tokenizer.encode,
+                    step_lines=prompt.step_lines,
+                    suffix_lines=prompt.suffix_lines,
                 ),
             ),
             config=config or CompletionConfig(),

@@ -71,7 +71,11 @@ class TaskPrompts:
         config: PromptConfig,
         max_model_len: int,
     ) -> None:
-        windows = LineWindows(encode=tokenizer.encode, step_lines=config.step_lines)
+        windows = LineWindows(
+            encode=tokenizer.encode,
+            step_lines=config.step_lines,
+            suffix_lines=config.suffix_lines,
+        )
 
         def builder(form: FimFamily) -> PromptBuilder:
             return PromptBuilder(

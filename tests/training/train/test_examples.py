@@ -38,7 +38,9 @@ PROMPTS = {
         family=family,
         config=PromptConfig(healing=False),
         max_model_len=2048,
-        windows=LineWindows(encode=TOKENIZER.encode, step_lines=1000),
+        windows=LineWindows(
+            encode=TOKENIZER.encode, step_lines=1000, suffix_lines=1000
+        ),
     )
     for name, family in FORMATS.items()
 }

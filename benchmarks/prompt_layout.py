@@ -1,0 +1,220 @@
+"""How many prompt tokens each layout makes the engine read anew, by kind of event.
+
+Run it with ``python -m benchmarks.prompt_layout``; ``--help`` lists the options. No
+engine runs: the prompts are the server's own, and the engine's prefix cache is counted
+as vLLM keeps it, in whole blocks, with the last token always read anew. Typists write
+in files of Python's own library, with corrections, Enter, jumps of the cursor and
+accepted suggestions (`typist`). Every layout sees the same events.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.figures import circumstances, percentile, table, write_result
+from benchmarks.typist import Burst, Typist
+from lsp_server.config import CompletionConfig, ModelConfig, PromptConfig
+from lsp_server.context.window import LineWindows
+from lsp_server.modelstore.locate import locate
+from lsp_server.prompt.builder import PromptBuilder
+from lsp_server.prompt.families import find_family
+from lsp_server.prompt.fim import FimFamily, Sentinel, Slot
+from lsp_server.prompt.tokenizer import FastTokenizer
+from lsp_server.values import Snapshot
+
+__all__ = ["main"]
+
+_RESULTS = Path(__file__).resolve().parent / "results"
+_ACCEPTED = "value = compute(value, other)"
+_KINDS = ("key", "Enter", "jump", "accept")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    """A request, and what came before it."""
+
+    kind: str
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """A prompt format with its settings."""
+
+    name: str
+    family: FimFamily
+    config: PromptConfig
+
+
+class _PrefixCache:
+    """The blocks that an engine has computed; it never drops one."""
+
+    def __init__(self, block_tokens: int) -> None:
+        self._block_tokens = block_tokens
+        self._known: set[int] = set()
+
+    def read(self, ids: Sequence[int]) -> int:
+        """Compute a prompt, and return how many of its tokens were not there."""
+        size = self._block_tokens
+        chain, hits, is_hit = 0, 0, True
+        for at in range(0, len(ids) - size + 1, size):
+            chain = hash((chain, tuple(ids[at : at + size])))
+            is_hit = is_hit and chain in self._known and at + size < len(ids)
+            hits += is_hit
+            self._known.add(chain)
+        return len(ids) - hits * size
+
+
+def _events(seed: int, number: int, bursts: int) -> Iterator[_Event]:
+    """Yield what one typist asks."""
+    typist = Typist(seed, number, 0.5)
+    for _ in range(bursts):
+        before = typist.position()
+        burst = typist.next_burst()
+        yield _Event(kind=_kind(burst, before), snapshot=_snapshot(typist))
+        if burst.accepts:
+            typist.accept(_ACCEPTED)
+            yield _Event(kind="accept", snapshot=_snapshot(typist))
+
+
+def _kind(burst: Burst, before: tuple[int, int]) -> str:
+    """Return what the last edit of a burst did, and whether it went elsewhere."""
+    typed = [edit for edit in burst.edits if edit.text]
+    lines = {edit.start[0] for edit in typed[:1]}
+    if lines and before[0] not in lines:
+        return "jump"
+    return "Enter" if any(edit.text.startswith("\n") for edit in typed) else "key"
+
+
+def _snapshot(typist: Typist) -> Snapshot:
+    return Snapshot(
+        uri=typist.uri,
+        language_id="python",
+        version=1,
+        text=typist.text,
+        offset=typist.cursor,
+    )
+
+
+def _layouts(prompt_tokens: int) -> Iterator[_Layout]:
+    """Yield the layouts that are compared, all with the sentinels of one tokenizer."""
+    spm = find_family("midfill")
+    begin, prefix, suffix, middle = (
+        Sentinel(f"<|{name}|>")
+        for name in ("endoftext", "fim_prefix", "fim_suffix", "fim_middle")
+    )
+    psm = FimFamily(
+        name="psm",
+        order=(begin, prefix, Slot.PREFIX, suffix, Slot.SUFFIX, middle),
+        stop_tokens=spm.stop_tokens,
+    )
+    for name, family, lines, anchor in (
+        ("SPM", spm, 1000, 0),
+        ("SPM", spm, 24, 0),
+        ("SPM", spm, 12, 0),
+        ("PSM", psm, 1000, 0),
+        ("PSM", psm, 24, 0),
+        ("PSM", psm, 12, 0),
+        ("PSM, anchored", psm, 24, 1),
+        ("PSM, anchored", psm, 24, 4),
+        ("PSM, anchored", psm, 24, 8),
+        ("PSM, anchored", psm, 12, 4),
+        ("PSM, anchored", psm, 12, 8),
+    ):
+        config = PromptConfig(
+            max_prompt_tokens=prompt_tokens, suffix_lines=lines, anchor_lines=anchor
+        )
+        below = "all that fits" if lines == 1000 else str(lines)
+        label = f"{name}; suffix {below}" + (f"; anchor {anchor}" if anchor else "")
+        yield _Layout(name=label, family=family, config=config)
+
+
+def _measure(
+    layout: _Layout, tokenizer: FastTokenizer, options: argparse.Namespace
+) -> dict[str, object]:
+    """Return the new prompt tokens of every event of one layout, by kind."""
+    builder = PromptBuilder(
+        tokenizer=tokenizer,
+        family=layout.family,
+        config=layout.config,
+        max_model_len=2048,
+        windows=LineWindows(
+            encode=tokenizer.encode,
+            step_lines=layout.config.step_lines,
+            suffix_lines=layout.config.suffix_lines,
+        ),
+    )
+    new: dict[str, list[int]] = defaultdict(list)
+    total = 0
+    for number in range(options.typists):
+        cache = _PrefixCache(options.block_tokens)
+        for at, event in enumerate(_events(options.seed, number, options.bursts)):
+            ids = builder.build(
+                event.snapshot, max_output_tokens=CompletionConfig().max_line_tokens
+            ).token_ids
+            read = cache.read(ids)
+            if at:  # the first one finds nothing in any layout
+                new[event.kind].append(read)
+                total += len(ids)
+    every = [count for counts in new.values() for count in counts]
+    return {
+        "layout": layout.name,
+        "events": {kind: len(new[kind]) for kind in _KINDS},
+        "new_tokens": {
+            kind: {f"p{each}": percentile(new[kind], each) for each in (50, 90)}
+            for kind in _KINDS
+        },
+        "all": {f"p{each}": percentile(every, each) for each in (50, 90)},
+        "mean": sum(every) / len(every),
+        "cached_share": 1 - sum(every) / total,
+    }
+
+
+def layout_table(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return the table of the measured layouts."""
+    head = [
+        "layout",
+        "p50",
+        "p90",
+        "mean",
+        "cached",
+        *(f"{each} p50" for each in _KINDS),
+    ]
+    lines = []
+    for row in rows:
+        every, new = row["all"], row["new_tokens"]
+        assert isinstance(every, dict)
+        assert isinstance(new, dict)
+        kinds = [f"{new[kind]['p50']:.0f}" for kind in _KINDS]
+        figures = [f"{every['p50']:.0f}", f"{every['p90']:.0f}", f"{row['mean']:.0f}"]
+        share = f"{row['cached_share']:.1%}"
+        lines.append([str(row["layout"]), *figures, share, *kinds])
+    return table(head, lines)
+
+
+def main() -> None:
+    """Compare the layouts, and print and keep the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--typists", type=int, default=24)
+    parser.add_argument("--bursts", type=int, default=150)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--prompt-tokens", type=int, default=1024)
+    parser.add_argument("--block-tokens", type=int, default=32, help="16 on a GPU")
+    parser.add_argument("--result", type=Path, default=_RESULTS / "prompt_layout.json")
+    options = parser.parse_args()
+    tokenizer = FastTokenizer(locate(ModelConfig().path))
+    rows = [
+        _measure(layout, tokenizer, options)
+        for layout in _layouts(options.prompt_tokens)
+    ]
+    print(layout_table(rows), end="\n\n")
+    settings = {key: value for key, value in vars(options).items() if key != "result"}
+    write_result(
+        options.result, {**circumstances(), "settings": settings, "layouts": rows}
+    )
+
+
+if __name__ == "__main__":
+    main()
