@@ -59,7 +59,7 @@ class AdmissionConfig:
         per_user: Most requests of one user, that is of one editor or API key, that
             wait.
         max_wait_ms: Most time that a request which nobody asked for by hand may wait;
-            it is refused at once if more than a third of that is to be expected. 0 is
+            it is refused at once if more than a quarter of that is to be expected. 0 is
             without a limit.
         drain_ms: When the server is asked to end, most time that requests have to be
             completed; then they are aborted.

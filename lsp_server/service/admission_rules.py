@@ -10,11 +10,12 @@ from lsp_server.values import Priority
 
 __all__ = ["EXPECTED_SHARE", "AdmissionRules"]
 
-EXPECTED_SHARE = 1 / 3
+EXPECTED_SHARE = 1 / 4
 """A request may wait if this share of its time is expected to be enough.
 
-Chosen, not measured. How long turns take varies, most on a CPU, where one prompt holds
-up all others; with all of the time, many refusals came after half a second in vain.
+How long turns take varies, most on a CPU, where one prompt holds up all others, and
+users whose turn is longer ago go first. With all of the time, many refusals came after
+half a second in vain; with a third, 1.4 % of them (`benchmarks/overload.py`).
 """
 
 

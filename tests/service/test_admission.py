@@ -103,7 +103,7 @@ async def test_automatic_ones_wait_so_long_and_explicit_ones_as_they_say() -> No
 
 async def test_what_cannot_be_scheduled_in_time_is_refused_at_once() -> None:
     """Once it is known how long a request takes, nobody waits in vain."""
-    case = Case(wait_ms=180_000)
+    case = Case(wait_ms=240_000)
     for _ in range(2):
         case.admission._turns._meter.note_taken(25.0)
     case.send("a")
