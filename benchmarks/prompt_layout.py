@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.figures import circumstances, percentile, table, write_result
 from benchmarks.typist import Burst, Typist
@@ -172,25 +173,19 @@ def _measure(
     }
 
 
-def layout_table(rows: Sequence[Mapping[str, object]]) -> str:
+def layout_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the table of the measured layouts."""
-    head = [
-        "layout",
-        "p50",
-        "p90",
-        "mean",
-        "cached",
-        *(f"{each} p50" for each in _KINDS),
+    head = [*("layout", "p50", "p90", "mean", "cached"), *(f"{k} p50" for k in _KINDS)]
+    lines = [
+        [
+            str(row["layout"]),
+            *(f"{row['all'][each]:.0f}" for each in ("p50", "p90")),
+            f"{row['mean']:.0f}",
+            f"{row['cached_share']:.1%}",
+            *(f"{row['new_tokens'][kind]['p50']:.0f}" for kind in _KINDS),
+        ]
+        for row in rows
     ]
-    lines = []
-    for row in rows:
-        every, new = row["all"], row["new_tokens"]
-        assert isinstance(every, dict)
-        assert isinstance(new, dict)
-        kinds = [f"{new[kind]['p50']:.0f}" for kind in _KINDS]
-        figures = [f"{every['p50']:.0f}", f"{every['p90']:.0f}", f"{row['mean']:.0f}"]
-        share = f"{row['cached_share']:.1%}"
-        lines.append([str(row["layout"]), *figures, share, *kinds])
     return table(head, lines)
 
 

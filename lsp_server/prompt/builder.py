@@ -24,13 +24,7 @@ from lsp_server.values import Hold, Prompt, Snapshot, Snippet, Window
 __all__ = ["PromptBuilder", "WindowChooser"]
 
 _BEGUN_STEP_TOKENS = 64
-"""The prefix gives up room for the begun middle in steps, so that keys do not move it."""
-
-_BEGUN_STEP_TOKENS = 64
-"""The prefix gives up room for the begun middle in steps, so that keys do not move it."""
-
-_BEGUN_SHARE = 1
-"""A begun middle has at most this share of the prompt's tokens as characters."""
+"""The prefix makes room for a begun middle in steps, so that keys do not move it."""
 
 TokenIds = tuple[int, ...]
 

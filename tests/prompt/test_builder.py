@@ -58,36 +58,35 @@ def snapshot(text: str, offset: int) -> Snapshot:
     )
 
 
+CONFIGS = st.builds(
+    PromptConfig,
+    max_prompt_tokens=st.integers(64, 2048),
+    suffix_share=st.floats(0, 0.9),
+    anchor_lines=st.integers(0, 20),
+    healing=st.just(value=False),
+)
+
+
 @settings(deadline=None)
 @given(
+    config=CONFIGS,
     offset=st.integers(0, len(SOURCE)),
-    max_prompt=st.integers(64, 2048),
-    share=st.floats(0, 0.9),
     output=st.integers(1, 900),
-    anchor_lines=st.integers(0, 20),
     family=st.sampled_from(["midfill", "qwen2.5-coder"]),
 )
 def test_prompts_fit_the_limits(
     byte_level_tokenizer: MakeTokenizer,
+    config: PromptConfig,
     offset: int,
-    max_prompt: int,
-    share: float,
     output: int,
-    anchor_lines: int,
     family: str,
 ) -> None:
     """Prompt and output together never exceed what the model can read."""
-    config = PromptConfig(
-        max_prompt_tokens=max_prompt,
-        suffix_share=share,
-        anchor_lines=anchor_lines,
-        healing=False,
-    )
     tokenizer = byte_level_tokenizer(find_family(family).sentinels)
     prompt = builder(tokenizer, family=family, config=config, max_model_len=1024).build(
         snapshot(SOURCE, offset), max_output_tokens=output
     )
-    assert len(prompt.token_ids) <= max_prompt
+    assert len(prompt.token_ids) <= config.max_prompt_tokens
     assert len(prompt.token_ids) + output <= 1024
 
 
