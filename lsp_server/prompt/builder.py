@@ -100,7 +100,7 @@ class PromptBuilder:
             max_output_tokens += len(hold.typed_ids)
         begun: TokenIds = ()
         if family.can_anchor and self._config.anchor_lines:
-            snapshot, begun = self._anchored(snapshot)
+            snapshot, begun = self._anchored(snapshot, max_output_tokens)
         path = self._tokenizer.encode(_file_name(snapshot.uri))
         frame = self._render(family.order, {Slot.PATH: path})
         budget = plan_budget(
@@ -133,14 +133,17 @@ class PromptBuilder:
             hold=hold,
         )
 
-    def _anchored(self, snapshot: Snapshot) -> tuple[Snapshot, TokenIds]:
+    def _anchored(
+        self, snapshot: Snapshot, max_output_tokens: int
+    ) -> tuple[Snapshot, TokenIds]:
         """Return the snapshot as if its last lines were not typed, and their tokens.
 
         What would take more than a quarter of the prompt is left as it is.
         """
         text, offset = snapshot.text, snapshot.offset
-        most_tokens = min(self._config.max_prompt_tokens, self._max_model_len) // 4
-        begin = max(0, offset - most_tokens * 4)
+        room = self._max_model_len - max_output_tokens
+        most_tokens = min(self._config.max_prompt_tokens, room) // 4
+        begin = max(0, offset - max(0, most_tokens) * 4)
         starts = line_starts(text, begin, offset)
         first = count_line_ends(text, begin) + 1
         steps = [
@@ -152,7 +155,7 @@ class PromptBuilder:
             return snapshot, ()
         anchor = steps[-1]
         begun = self._tokenizer.encode(with_line_feeds(text[anchor:offset]))
-        if len(begun) > most_tokens:
+        if _stepped(len(begun)) > most_tokens:
             return snapshot, ()
         shortened = text[:anchor] + text[offset:]
         return replace(snapshot, text=shortened, offset=anchor), begun
