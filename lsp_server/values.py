@@ -1,7 +1,6 @@
-"""The frozen values that pass between Midfill's layers.
+"""The frozen values that pass between Midfill's layers: plain data in editor terms.
 
-Everything here is plain data in editor terms. Nothing in this module knows LSP,
-JSON, vLLM or any tokenizer, and nothing here changes after it is made.
+Nothing in this module knows LSP, JSON, vLLM or any tokenizer.
 """
 
 import enum
@@ -189,10 +188,11 @@ class GenerationRequest:
         temperature: 0 is greedy.
         top_p: Only the likeliest tokens that make up this share are drawn from.
         candidate: 0 for the first answer to a prompt; the sampler's seed.
+        logprobs: Whether each token comes with its log-probability.
         hold: What the output must begin with.
         user: Whose request it is, for fairness between users; any stable name.
         priority: How urgent it is.
-        deadline_s: When it must not be scheduled any more, by the event loop's clock.
+        deadline_s: When it is too late to schedule it, by the event loop's clock.
         cache_salt: Only requests of the same salt share the engine's prefix cache.
     """
 
@@ -203,6 +203,7 @@ class GenerationRequest:
     temperature: float = 0.0
     top_p: float = 1.0
     candidate: int = 0
+    logprobs: bool = False
     hold: Hold | None = None
     user: str = ""
     priority: Priority = Priority.AUTOMATIC
@@ -216,13 +217,14 @@ class TokenDelta:
 
     Attributes:
         token_ids: The new tokens, without stop tokens; may be empty at the end.
+        logprobs: Each one's log-probability among those allowed; empty unless asked.
         num_cached_tokens: Prompt tokens that the engine's prefix cache held.
-        queued_ms: How long the request had waited when it was scheduled, in
-            milliseconds; None where it is not known, and after the first token.
+        queued_ms: How long it waited to be scheduled; None after the first token.
         finish_reason: Why it ended; None while it goes on.
     """
 
     token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...] = ()
     num_cached_tokens: int = 0
     queued_ms: float | None = None
     finish_reason: FinishReason | None = None

@@ -6,6 +6,7 @@ token ids, so it needs no tokenizer.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
@@ -34,6 +35,8 @@ class Script:
         answer_ids: The answer to every request.
         further_ids: The answers to further candidates of a prompt, the second candidate
             first; candidates beyond them get ``answer_ids``.
+        probabilities: For each candidate, the first one first: the probability of each
+            of its tokens, the held ones not among them; 1 where there is none.
         token_delay_ms: Pause before each token, in milliseconds.
         start_delay_ms: How long a start takes, in milliseconds.
         die_after_requests: The engine dies in the middle of this request, counted
@@ -43,6 +46,7 @@ class Script:
 
     answer_ids: tuple[int, ...]
     further_ids: tuple[tuple[int, ...], ...] = ()
+    probabilities: tuple[tuple[float, ...], ...] = ()
     token_delay_ms: int = 0
     start_delay_ms: int = 0
     die_after_requests: int = 0
@@ -120,6 +124,7 @@ class ScriptedEngine:
         if 0 < request.candidate <= len(self._script.further_ids):
             script_ids = self._script.further_ids[request.candidate - 1]
         answer, reason = _answer(held + script_ids, request)
+        logprobs = self._logprobs(request, len(held), len(answer))
         self._in_flight.add(request.request_id)
         finished = False
         try:
@@ -138,6 +143,7 @@ class ScriptedEngine:
                 finished = index == len(answer) - 1 and reason is FinishReason.LENGTH
                 yield TokenDelta(
                     token_ids=(token_id,),
+                    logprobs=logprobs[index : index + 1],
                     num_cached_tokens=cached,
                     finish_reason=reason if finished else None,
                 )
@@ -162,6 +168,17 @@ class ScriptedEngine:
     async def close(self) -> None:
         """End the engine; requests in flight fail at their next token."""
         self._state = EngineState.CLOSED
+
+    def _logprobs(
+        self, request: GenerationRequest, held_tokens: int, tokens: int
+    ) -> tuple[float, ...]:
+        """Return the log-probability of each token of an answer, if wanted."""
+        if not request.logprobs:
+            return ()
+        played = self._script.probabilities
+        own = played[request.candidate] if request.candidate < len(played) else ()
+        padded = ((1.0,) * held_tokens + own + (1.0,) * tokens)[:tokens]
+        return tuple(map(math.log, padded))
 
     def _require_alive(self, request: GenerationRequest) -> None:
         if self._state is not EngineState.READY:

@@ -10,47 +10,36 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from lsp_server.config import EngineConfig
 from lsp_server.engine.launch import cpu_time_s, in_daemon_thread
 from lsp_server.engine.vllm_errors import request_errors
 from lsp_server.engine.vllm_launch import RunningVllm, VllmLaunch
-from lsp_server.engine.vllm_stats import VllmMetrics, queued_ms
+from lsp_server.engine.vllm_messages import delta_of, engine_input, sampling_params
+from lsp_server.engine.vllm_stats import VllmMetrics
 from lsp_server.errors import (
     EngineDeadError,
-    GenerationError,
     RequestRejectedError,
 )
 from lsp_server.values import (
     EngineHealth,
     EngineInfo,
     EngineState,
-    FinishReason,
     GenerationRequest,
     StartStage,
     TokenDelta,
 )
 
-if TYPE_CHECKING:
-    from vllm.inputs import TokensInput
-    from vllm.outputs import RequestOutput
-    from vllm.sampling_params import SamplingParams
-
 __all__ = ["VllmEngine"]
 
 logger = logging.getLogger(__name__)
 
-_FINISH_REASONS = {
-    "stop": FinishReason.STOP,
-    "repetition": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "abort": FinishReason.ABORT,
-}
-
 #: Generated at the end of a start: it proves that the engine works, and builds what is
-#: built at first use.
-_PROBE = GenerationRequest(request_id="start-probe", token_ids=(0, 0), max_tokens=2)
+#: built at first use, also for log-probabilities.
+_PROBE = GenerationRequest(
+    request_id="start-probe", token_ids=(0, 0), max_tokens=2, logprobs=True
+)
 
 
 def _ignore(_stage: StartStage) -> None:
@@ -147,15 +136,15 @@ class VllmEngine:
         try:
             with request_errors(request.request_id):
                 outputs = self._llm.generate(
-                    _engine_input(request),
-                    _sampling_params(request),
+                    engine_input(request),
+                    sampling_params(request),
                     request.request_id,
                     priority=request.priority.value,
                 )
                 async with contextlib.aclosing(outputs):
                     async for output in outputs:
                         finished = output.finished
-                        delta = _delta(output, request, is_first=is_first)
+                        delta = delta_of(output, request, is_first=is_first)
                         is_first &= not delta.token_ids
                         yield delta
         finally:
@@ -242,59 +231,3 @@ class VllmEngine:
             await asyncio.wait({handler})
         await in_daemon_thread(self._running.end)
         logger.info("engine.closed")
-
-
-def _engine_input(request: GenerationRequest) -> "TokensInput":
-    from vllm.inputs import tokens_input
-
-    return tokens_input(list(request.token_ids), cache_salt=request.cache_salt or None)
-
-
-def _sampling_params(request: GenerationRequest) -> "SamplingParams":
-    from vllm.sampling_params import RequestOutputKind, SamplingParams
-
-    from lsp_server.engine.hold_processors import extra_arguments
-
-    return SamplingParams(
-        temperature=request.temperature,
-        top_p=request.top_p,
-        # The same request gets the same answer, and each candidate a different one.
-        seed=request.candidate or None,
-        extra_args=extra_arguments(request.hold, len(request.token_ids)),
-        max_tokens=request.max_tokens,
-        stop_token_ids=list(request.stop_token_ids),
-        # The request names the tokens that end it, as the model's family defines.
-        ignore_eos=True,
-        detokenize=False,
-        output_kind=RequestOutputKind.DELTA,
-    )
-
-
-def _delta(
-    output: "RequestOutput", request: GenerationRequest, *, is_first: bool
-) -> TokenDelta:
-    """Convert an output of vLLM to a delta.
-
-    Raises:
-        GenerationError: vLLM gave the request up.
-    """
-    step = output.outputs[0]
-    token_ids = tuple(step.token_ids)
-    if step.finish_reason == "error":
-        raise GenerationError(
-            "the engine gave the request up",
-            subject=f"request {request.request_id}",
-            remedy="try again; the engine's log on stderr has the cause",
-        )
-    if (
-        step.finish_reason == "stop"
-        and token_ids[-1:]
-        and (token_ids[-1] in request.stop_token_ids)
-    ):
-        token_ids = token_ids[:-1]  # vLLM returns the stop token, too.
-    return TokenDelta(
-        token_ids=token_ids,
-        num_cached_tokens=output.num_cached_tokens or 0,
-        queued_ms=queued_ms(output) if is_first else None,
-        finish_reason=_FINISH_REASONS.get(step.finish_reason or ""),
-    )

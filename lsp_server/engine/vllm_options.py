@@ -92,6 +92,7 @@ class VllmOptions:
     max_cudagraph_capture_size: int | None
     distributed_executor_backend: str | None
     scheduling_policy: str
+    logprobs_mode: str
 
 
 def choose_options(
@@ -147,6 +148,8 @@ def choose_options(
         ),
         # What a user waits for goes before what may be of use later.
         scheduling_policy="priority",
+        # Of the tokens that a hold allows: the others have no say in what is shown.
+        logprobs_mode="processed_logprobs",
     )
 
 

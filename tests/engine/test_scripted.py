@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import math
 
 import pytest
 
@@ -12,6 +14,7 @@ from lsp_server.values import (
     EngineState,
     FinishReason,
     GenerationRequest,
+    Hold,
     TokenDelta,
 )
 
@@ -161,3 +164,39 @@ async def test_a_closed_engine_is_dead() -> None:
     assert EngineState.CLOSED is (await engine.health()).state
     with pytest.raises(EngineDeadError):
         await deltas_of(engine, request())
+
+
+async def test_probabilities_are_played_where_they_are_wanted() -> None:
+    """Each candidate has its own; what is held is certain, and so is all the rest."""
+    engine = ScriptedEngine(
+        Script(
+            answer_ids=(7, 8, 9),
+            further_ids=((5, 6),),
+            probabilities=((0.5, 0.25), (0.125,)),
+        )
+    )
+    first = dataclasses.replace(
+        request(),
+        logprobs=True,
+        hold=Hold(text="ab", typed_ids=(1, 2), steps=()),
+    )
+    asked = {
+        "first": first,
+        "second": dataclasses.replace(first, candidate=1, hold=None),
+        "third": dataclasses.replace(first, candidate=2, hold=None),
+        "plain": dataclasses.replace(first, logprobs=False),
+    }
+    played = {
+        name: [
+            round(math.exp(p), 3)
+            for d in await deltas_of(engine, each)
+            for p in d.logprobs
+        ]
+        for name, each in asked.items()
+    }
+    assert {
+        "first": [1, 1, 0.5, 0.25, 1],
+        "second": [0.125, 1],
+        "third": [1, 1, 1],
+        "plain": [],
+    } == played
