@@ -42,6 +42,7 @@ __all__ = [
     "LogLevel",
     "MetricsConfig",
     "ModelConfig",
+    "PrivacyConfig",
     "PromptConfig",
     "RegistryConfig",
     "RestConfig",
@@ -199,6 +200,22 @@ class CompletionConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyConfig:
+    """What stays private, on this machine too.
+
+    Attributes:
+        ignore_rules: Whether ``.gitignore``, ``.midfillignore`` and the default rules
+            (files of keys and credentials) count: the files that they name get no
+            completions and are never context for other files.
+        complete_git_ignored: Whether files that ``.gitignore`` alone excludes get
+            completions; context for other files they are not.
+    """
+
+    ignore_rules: StrictBool = True
+    complete_git_ignored: StrictBool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptConfig:
     """What the scripted engine plays.
 
@@ -257,6 +274,7 @@ class Config:
     admission: AdmissionConfig = field(default_factory=AdmissionConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     completion: CompletionConfig = field(default_factory=CompletionConfig)
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
     scripted: ScriptConfig = field(default_factory=ScriptConfig)
     log: LogConfig = field(default_factory=LogConfig)
     registry: RegistryConfig = field(default_factory=RegistryConfig)

@@ -88,6 +88,7 @@ class _Team:
             pool=self.pool,
             user=visitor.key.key_id if has_key else visitor.name,
             cache_salt=visitor.key.cache_salt,
+            is_remote=True,
         )
         return RemoteConfigurator(
             inner, self.config, lambda backend: ChargedBackend(backend, charges)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
-from lsp_server.config import CompletionConfig
+from lsp_server.config import CompletionConfig, PrivacyConfig
 from lsp_server.context.cursor import CursorContext
 from lsp_server.engine.base import Engine
 from lsp_server.errors import DeadlinePassedError, OverloadedError
@@ -22,6 +22,7 @@ from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
 from lsp_server.service import reasons
 from lsp_server.service.candidates import Candidate, generate_all
 from lsp_server.service.gate import Gate, OpenGate
+from lsp_server.service.privacy import Privacy
 from lsp_server.service.ranking import best_first, postprocessed, why_nothing
 from lsp_server.service.request_report import RequestReport, log_done, log_reason
 from lsp_server.service.trigger import choose_scope, why_unsuitable
@@ -60,6 +61,7 @@ class CompletionService:
         metrics: Takes what each request was and cost.
         user: Whose requests these are, for fairness between users.
         cache_salt: Only requests of the same salt share the engine's prefix cache.
+        privacy: Says what is private; None for the default settings.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class CompletionService:
         metrics: Metrics | None = None,
         user: str = "",
         cache_salt: str = "",
+        privacy: Privacy | None = None,
     ) -> None:
         """Keep the parts."""
         self._model = model
@@ -85,6 +88,7 @@ class CompletionService:
         self._prompts = prompts
         self._config = config
         self._gate = gate or OpenGate()
+        self._privacy = privacy or Privacy(PrivacyConfig())
 
     async def complete(
         self,
@@ -150,6 +154,7 @@ class CompletionService:
         """Complete at the snapshot's cursor, and note the stages in the report."""
         trace = report.trace
         reason = why_unsuitable(snapshot, self._config)
+        reason = reason or await self._privacy.why_private(snapshot.uri)
         if reason is not None:
             log_reason(request_id, reason)
             return CompletionResult(reason=reason)

@@ -42,6 +42,7 @@ class LayeredConfigurator:
             engine of the connection's own.
         user: Whose requests these are, for fairness between users.
         cache_salt: Only requests of the same salt share the engine's prefix cache.
+        is_remote: Whether the editor is on another machine: its files are not here.
         folder: What relative paths in settings start from; None for this process's
             working folder.
         notices: Messages for the user besides.
@@ -56,6 +57,7 @@ class LayeredConfigurator:
         pool: EnginePool | None = None,
         user: str = "",
         cache_salt: str = "",
+        is_remote: bool = False,
         folder: Path | None = None,
         notices: Sequence[str] = (),
         set_log_level: Callable[[LogLevel], None] = _keep_log_level,
@@ -65,6 +67,7 @@ class LayeredConfigurator:
         self._pool = pool
         self._user = user
         self._cache_salt = cache_salt
+        self._is_remote = is_remote
         self._folder = folder
         self._notices = notices
         self._set_log_level = set_log_level
@@ -156,7 +159,11 @@ class LayeredConfigurator:
     def _backend_on(self, source: Lease | EngineStarter) -> LocalBackend:
         """Make the backend on a shared engine, or on one of its own."""
         return LocalBackend(
-            self._running, source, user=self._user, cache_salt=self._cache_salt
+            self._running,
+            source,
+            user=self._user,
+            cache_salt=self._cache_salt,
+            is_remote=self._is_remote,
         )
 
     def _tokens(self, config: Config) -> int | None:

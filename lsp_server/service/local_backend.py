@@ -17,6 +17,7 @@ from lsp_server.service.engine_pool import Lease
 from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.gate import Gate
 from lsp_server.service.loaded_model import LoadedModel
+from lsp_server.service.privacy import Privacy
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import Prompt, Snapshot, Trigger
 
@@ -33,6 +34,7 @@ class LocalBackend:
             backend's own.
         user: Whose requests these are, for fairness between users.
         cache_salt: Only requests of the same salt share the engine's prefix cache.
+        is_remote: Whether the editor is on another machine: its files are not here.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class LocalBackend:
         *,
         user: str = "",
         cache_salt: str = "",
+        is_remote: bool = False,
     ) -> None:
         """Prepare; ``start`` loads, and attaches to the engine's news."""
         self._config = config
@@ -51,6 +54,7 @@ class LocalBackend:
         )
         self._user = user
         self._cache_salt = cache_salt
+        self._is_remote = is_remote
         self._service: CompletionService | None = None
         self._detach: Detach | None = None
         self._closed = False
@@ -135,6 +139,7 @@ class LocalBackend:
                 metrics=self._host.metrics,
                 user=self._user,
                 cache_salt=self._cache_salt,
+                is_remote=self._is_remote,
             )
         return self._service
 
@@ -148,6 +153,7 @@ def service_of(
     metrics: Metrics | None = None,
     user: str = "",
     cache_salt: str = "",
+    is_remote: bool = False,
 ) -> CompletionService:
     """Put the service together from a model, its engine and the settings.
 
@@ -176,4 +182,5 @@ def service_of(
         metrics=metrics,
         user=user,
         cache_salt=cache_salt,
+        privacy=Privacy(config.privacy, is_remote=is_remote),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lsp_server.outcomes import Ending, Reason
+from lsp_server.privacy.path_rules import Exclusion
 
 __all__ = [
     "BINARY",
@@ -23,6 +24,7 @@ __all__ = [
     "WORD_NOT_CONTINUED",
     "dropped_by",
     "failed",
+    "private",
 ]
 
 DISABLED = Reason(
@@ -116,10 +118,37 @@ _BY_FILTER: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_BY_EXCLUSION: Mapping[Exclusion, Reason] = MappingProxyType(
+    {
+        Exclusion.DEFAULT: Reason(
+            word="private-by-default",
+            sentence="Files of this name hold keys or credentials, so there are no "
+            "completions in them. A line such as !NAME in .midfillignore allows them.",
+            of_document=True,
+        ),
+        Exclusion.OWN_FILE: Reason(
+            word="midfill-ignored",
+            sentence="A .midfillignore excludes this file.",
+            of_document=True,
+        ),
+        Exclusion.GIT_FILE: Reason(
+            word="git-ignored",
+            sentence="Git ignores this file, so there are no completions in it "
+            "(setting privacy.complete_git_ignored).",
+            of_document=True,
+        ),
+    }
+)
+
 
 def dropped_by(filter_name: str) -> Reason:
     """Return the reason of a text of which a filter left nothing."""
     return Reason(word=f"filter-{filter_name}", sentence=_BY_FILTER[filter_name])
+
+
+def private(exclusion: Exclusion) -> Reason:
+    """Return the reason of a document that privacy keeps from the model."""
+    return _BY_EXCLUSION[exclusion]
 
 
 def failed(what: str) -> Reason:

@@ -16,6 +16,7 @@ from lsp_server.prompt.families import find_family
 from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.gate import Gate
+from lsp_server.service.privacy import Privacy
 from lsp_server.values import Snapshot
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
@@ -45,6 +46,7 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         metrics: Metrics | None = None,
         gate: Gate | None = None,
+        privacy: Privacy | None = None,
     ) -> tuple[CompletionService, ScriptedEngine]:
         engine = ScriptedEngine(
             Script(
@@ -74,6 +76,7 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
             model="test-model",
             metrics=metrics,
             gate=gate,
+            privacy=privacy,
         )
         return service, engine
 

@@ -27,6 +27,7 @@ TITLES = {
     "engine": "Engine",
     "prompt": "Prompt",
     "completion": "Completion",
+    "privacy": "Privacy",
     "scripted": "Scripted Engine",
     "log": "Log",
     "registry": "Registry",
@@ -50,7 +51,14 @@ SCOPES = {
 }
 
 # Settings that an untrusted workspace cannot set, beside the extension's own.
-RESTRICTED_SECTIONS = ("model", "engine", "scripted", "registry", "daemon")
+RESTRICTED_SECTIONS = (
+    "model",
+    "engine",
+    "privacy",
+    "scripted",
+    "registry",
+    "daemon",
+)
 RESTRICTED_OWN = (
     "midfill.server.path",
     "midfill.server.arguments",
