@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictStr
 
+from lsp_server.context_config import ContextConfig
 from lsp_server.process_config import (
     MOST,
     PROCESS_SECTIONS,
@@ -31,6 +32,7 @@ __all__ = [
     "AdmissionConfig",
     "CompletionConfig",
     "Config",
+    "ContextConfig",
     "DaemonConfig",
     "DaemonTransport",
     "Device",
@@ -275,6 +277,7 @@ class Config:
     prompt: PromptConfig = field(default_factory=PromptConfig)
     completion: CompletionConfig = field(default_factory=CompletionConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    context: ContextConfig = field(default_factory=ContextConfig)
     scripted: ScriptConfig = field(default_factory=ScriptConfig)
     log: LogConfig = field(default_factory=LogConfig)
     registry: RegistryConfig = field(default_factory=RegistryConfig)

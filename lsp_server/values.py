@@ -125,11 +125,15 @@ class Snippet:
         path: The file's path relative to the project, with forward slashes.
         text: The text.
         score: How relevant it is; higher is better.
+        uri: The file's URI; empty where it has none.
+        source: The name of the provider that found it.
     """
 
     path: str
     text: str
     score: float
+    uri: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from lsp_server.protocol.lines import LineColumn, PositionEncoding, TextLines
 
-__all__ = ["AttachedDocuments", "desynchronising"]
+__all__ = ["AttachedDocuments", "desynchronising", "with_folders"]
 
 
 class _Document:
@@ -123,6 +123,33 @@ class AttachedDocuments:
 def desynchronising(uri: str) -> tuple[str, dict[str, object]]:
     """Return a change that no server can apply, so that it notes the loss of one."""
     return "textDocument/didChange", {"textDocument": {"uri": uri}}
+
+
+def with_folders(initialize: dict[str, object], changed: object) -> dict[str, object]:
+    """Return an ``initialize`` whose workspace folders are those after a change.
+
+    Args:
+        initialize: The message.
+        changed: The parameters of ``workspace/didChangeWorkspaceFolders``.
+    """
+    params = initialize.get("params")
+    event = changed.get("event") if isinstance(changed, dict) else None
+    if not isinstance(params, dict) or not isinstance(event, dict):
+        return initialize
+    gone = [each.get("uri") for each in _objects(event.get("removed"))]
+    kept = [
+        each
+        for each in _objects(params.get("workspaceFolders"))
+        if each.get("uri") not in gone
+    ]
+    folders = [*kept, *_objects(event.get("added"))]
+    return {**initialize, "params": {**params, "workspaceFolders": folders}}
+
+
+def _objects(found: object) -> list[dict[str, object]]:
+    """Return the objects of a list; none of what is no list."""
+    listed = found if isinstance(found, list) else []
+    return [each for each in listed if isinstance(each, dict)]
 
 
 def _place(edited: object, side: str) -> LineColumn | None:

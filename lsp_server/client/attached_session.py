@@ -7,7 +7,11 @@ bars nobody ends. Nothing here reads or writes.
 
 from dataclasses import dataclass, field
 
-from lsp_server.client.attached_documents import AttachedDocuments, desynchronising
+from lsp_server.client.attached_documents import (
+    AttachedDocuments,
+    desynchronising,
+    with_folders,
+)
 from lsp_server.client.attached_messages import (
     ENDING_METHOD,
     INFO,
@@ -211,6 +215,8 @@ class AttachedSession:
             self.exited = True
         elif method == "workspace/didChangeConfiguration":
             self._settings = [*self._settings[1 - _MOST_SETTINGS :], body]
+        elif method == "workspace/didChangeWorkspaceFolders" and self._initialize:
+            self._initialize = with_folders(self._initialize, params)
         else:
             self._documents.follow(method, params)
 

@@ -11,6 +11,7 @@ from lsp_server.errors import AccessError, QuotaError
 from lsp_server.metrics import Metrics, Refusal
 from lsp_server.metrics import Route as MetricsRoute
 from lsp_server.outcomes import CompletionResult, Ending, Reason
+from lsp_server.project.provider import Event
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend, EngineListener
 from lsp_server.service.typed_ahead import TypedAhead
@@ -108,6 +109,10 @@ class ChargedBackend:
         finally:
             self._log(request_id, key.key_id, status, result)
         return result
+
+    def project_changed(self, event: Event) -> None:
+        """Follow what happens in the editor."""
+        self._inner.project_changed(event)
 
     @property
     def enabled(self) -> bool:

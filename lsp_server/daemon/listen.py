@@ -28,10 +28,10 @@ from lsp_server.metrics import Metrics
 from lsp_server.modelstore.locate import locate, pulled_models_folder
 from lsp_server.observability.observe import Observability, observed
 from lsp_server.protocol import watchdog
-from lsp_server.protocol.session import Configurator
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.rest.serve import bind, serve_rest, split_address
 from lsp_server.rest.services import RestServices
+from lsp_server.service.backend import Configurator
 from lsp_server.service.configurator import LayeredConfigurator
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of

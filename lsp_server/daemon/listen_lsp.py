@@ -24,10 +24,10 @@ from lsp_server.protocol.channel import Channel
 from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.framing import encode_frame
 from lsp_server.protocol.messages import Fault
-from lsp_server.protocol.session import Configurator
 from lsp_server.protocol.stream_channel import StreamChannel, StreamLimits
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.protocol.websocket_channel import WebsocketChannel
+from lsp_server.service.backend import Configurator
 
 __all__ = ["FIRST_LINE_BYTES", "LspListener", "MakeConfigurator", "Visitor"]
 

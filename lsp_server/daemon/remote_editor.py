@@ -4,13 +4,12 @@ import enum
 from collections.abc import Callable, Mapping
 
 from lsp_server.config import Config
-from lsp_server.protocol.session import Configurator
-from lsp_server.service.backend import Backend
+from lsp_server.service.backend import Backend, Configurator
 from lsp_server.setting_layers import Layer, changed_layer, editor_layer
 
 __all__ = ["RemoteConfigurator"]
 
-_OF_THE_EDITOR = ("completion", "prompt")
+_OF_THE_EDITOR = ("completion", "context", "prompt")
 _CAPPED = frozenset(
     {
         ("completion", "candidates"),

@@ -24,12 +24,15 @@ from lsp_server.protocol.extensions import (
 )
 from lsp_server.protocol.framing import Frame, SkippedFrame
 from lsp_server.protocol.inline_completion import ARRIVAL_PLACE, request_of
+from lsp_server.protocol.library import ChannelWriter
 from lsp_server.protocol.progress import EditorProgress, EngineReporter, NoProgress
+from lsp_server.protocol.project_events import ProjectEvents
 from lsp_server.protocol.rpc import MidfillServer
-from lsp_server.protocol.session import Configurator, Session
+from lsp_server.protocol.session import Session
 from lsp_server.protocol.status import STATUS_METHOD, Status
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.protocol.watchdog import wait_for_end
+from lsp_server.service.backend import Configurator
 
 __all__ = ["EditorConnection"]
 
@@ -68,6 +71,7 @@ class EditorConnection:
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._server = MidfillServer(self, converter)
         self._protocol = self._server.protocol
+        self._project = ProjectEvents(lambda: self._protocol.documents)
         self._request_numbers = itertools.count(1)
         self._session: Session | None = None
         self._status = Status(None)
@@ -87,7 +91,7 @@ class EditorConnection:
             The exit status: 0 only after ``shutdown``.
         """
         self._channel.open(self.end)
-        self._protocol.set_writer(_ChannelWriter(self._channel), include_headers=False)
+        self._protocol.set_writer(ChannelWriter(self._channel), include_headers=False)
         reading = asyncio.create_task(self._read())
         reading.add_done_callback(lambda _: self.end("end of input"))
         try:
@@ -111,6 +115,7 @@ class EditorConnection:
         """Prepare the session of an editor that has just introduced itself."""
         self._options = params.initialization_options
         self._client = params.client_info
+        self._project.begin(params)
         self._wants_timings = wants(params, "timings")
         self._status = Status(self._send_status if wants(params, "status") else None)
         window = params.capabilities.window
@@ -136,6 +141,7 @@ class EditorConnection:
 
     def document_changed(self, uri: str, *, is_closed: bool = False) -> None:
         """Supersede the request in flight if a change makes its answer useless."""
+        self._project.document_changed(uri)
         if self._session is not None:
             self._session.document_changed(uri, is_closed=is_closed)
 
@@ -197,6 +203,7 @@ class EditorConnection:
         @server.feature(types.INITIALIZED)
         async def initialized(_params: types.InitializedParams) -> None:
             await self._opened.begin(self._options)
+            self._project.attach(self._opened.project_changed)
             self._status.set_enabled(self._opened.enabled)
 
         @server.feature(
@@ -214,6 +221,14 @@ class EditorConnection:
             # A coroutine, so that it does not overtake `initialized`.
             self._opened.change_settings(params.settings)
             self._status.set_enabled(self._opened.enabled)
+
+        @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+        def did_save(params: types.DidSaveTextDocumentParams) -> None:
+            self._project.document_saved(params.text_document.uri)
+
+        @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+        def folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
+            self._project.folders_changed(params.event.added, params.event.removed)
 
         # Not `object`: pygls gives the server to a parameter of a type that fits it.
         @server.feature(TRACE_METHOD)
@@ -281,17 +296,3 @@ class EditorConnection:
                     "outputTokens": timings.output_tokens,
                 },
             )
-
-
-class _ChannelWriter:
-    """What pygls writes messages to, one a call."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    def write(self, data: bytes) -> None:
-        """Write one message."""
-        self._channel.write(data)
-
-    def close(self) -> None:
-        """Leave the channel open; its owner closes it."""

@@ -6,7 +6,9 @@ from cattrs import Converter
 from lsprotocol import types
 from pygls.protocol import default_converter
 
-__all__ = ["new_converter", "silence_pygls", "warm_converter"]
+from lsp_server.protocol.channel import Channel
+
+__all__ = ["ChannelWriter", "new_converter", "silence_pygls", "warm_converter"]
 
 _FIRST = types.InitializeParams(capabilities=types.ClientCapabilities())
 
@@ -35,3 +37,18 @@ def warm_converter() -> Converter:
 def silence_pygls() -> None:
     """Stop pygls from logging: it logs whole messages, which hold the user's code."""
     logging.getLogger("pygls").setLevel(logging.CRITICAL)
+
+
+class ChannelWriter:
+    """What pygls writes messages to, one a call."""
+
+    def __init__(self, channel: Channel) -> None:
+        """Write to this channel."""
+        self._channel = channel
+
+    def write(self, data: bytes) -> None:
+        """Write one message."""
+        self._channel.write(data)
+
+    def close(self) -> None:
+        """Leave the channel open; its owner closes it."""

@@ -34,6 +34,7 @@ from lsp_server.protocol.messages import (
     document_uri,
     read_message,
 )
+from lsp_server.protocol.project_events import FOLDERS_FOLLOWED
 
 __all__ = ["Connection", "MidfillProtocol", "MidfillServer"]
 
@@ -214,8 +215,7 @@ class MidfillProtocol(LanguageServerProtocol):
         capabilities.experimental = {
             "midfill": {"timings": True, "status": True, "trace": True}
         }
-        # pygls offers workspace folders and file operations whoever serves them.
-        capabilities.workspace = None
+        capabilities.workspace = FOLDERS_FOLLOWED
         self.connection.opened(params)
         return result
 

@@ -11,7 +11,7 @@ from lsp_server.protocol import watchdog
 from lsp_server.protocol.channel import Channel, StdioChannel
 from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.pipes import claim_stdio
-from lsp_server.protocol.session import Configurator
+from lsp_server.service.backend import Configurator
 
 __all__ = ["run_stdio"]
 

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInternalError
 
 from lsp_server.outcomes import CompletionResult, Reason, RequestTimings
+from lsp_server.project.provider import Event
 from lsp_server.protocol.connection_facts import RequestCounts
 from lsp_server.protocol.extensions import Acceptances, TracedRequest, trace_values
 from lsp_server.protocol.guarded_completion import complete_or_reason
@@ -20,36 +20,14 @@ from lsp_server.protocol.inline_completion import (
 from lsp_server.protocol.progress import EngineReporter, failure_news
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.service import reasons
-from lsp_server.service.backend import Backend
+from lsp_server.service.backend import Backend, Configurator
 from lsp_server.service.inflight import Inflight
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.text import with_line_feeds
 
-__all__ = ["Configurator", "DocumentSink", "Session", "TimingsSink"]
+__all__ = ["DocumentSink", "Session", "TimingsSink"]
 
 _log = logging.getLogger(__name__)
-
-
-class Configurator(Protocol):
-    """Turns what an editor sends into a server's configuration."""
-
-    def initialize(self, options: object) -> tuple[Backend, list[str]]:
-        """Make the server's backend from ``initializationOptions``.
-
-        Called once, before the backend is started. Bad options never raise: they come
-        back as messages for the user, and the backend runs on what is left.
-
-        Args:
-            options: The raw JSON value; None if the editor sent none.
-        """
-        ...
-
-    def change(self, options: object) -> list[str]:
-        """Apply ``settings`` of ``workspace/didChangeConfiguration``.
-
-        Returns messages for the user. Never called before ``initialize``.
-        """
-        ...
 
 
 TimingsSink = Callable[[int | str, RequestTimings], None]
@@ -113,6 +91,11 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the one guard of a session's start
             _log.exception("session.start_failed")
             self._reporter.engine_changed(failure_news(error))
+
+    def project_changed(self, event: Event) -> None:
+        """Pass on what happens in the editor; nothing before the backend is made."""
+        if self._backend is not None and self._closing is None:
+            self._backend.project_changed(event)
 
     @property
     def enabled(self) -> bool:

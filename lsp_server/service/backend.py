@@ -6,10 +6,11 @@ The protocol layer turns LSP into these calls and knows nothing else.
 from typing import Protocol
 
 from lsp_server.outcomes import CompletionResult, OverloadStep
+from lsp_server.project.provider import Event
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import EngineNews, Prompt, Snapshot, Trigger
 
-__all__ = ["Backend", "EngineListener"]
+__all__ = ["Backend", "Configurator", "EngineListener"]
 
 
 class EngineListener(Protocol):
@@ -57,6 +58,10 @@ class Backend(Protocol):
         """Whether the settings offer completions at all."""
         ...
 
+    def project_changed(self, event: Event) -> None:
+        """Follow what happens in the editor, for the context of later completions."""
+        ...
+
     def restart(self) -> None:
         """Start the engine again at once, also one that was given up."""
         ...
@@ -67,4 +72,26 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """End the engine and every process of it. May be called twice."""
+        ...
+
+
+class Configurator(Protocol):
+    """Turns what an editor sends into a server's configuration."""
+
+    def initialize(self, options: object) -> tuple[Backend, list[str]]:
+        """Make the server's backend from ``initializationOptions``.
+
+        Called once, before the backend is started. Bad options never raise: they come
+        back as messages for the user, and the backend runs on what is left.
+
+        Args:
+            options: The raw JSON value; None if the editor sent none.
+        """
+        ...
+
+    def change(self, options: object) -> list[str]:
+        """Apply ``settings`` of ``workspace/didChangeConfiguration``.
+
+        Returns messages for the user. Never called before ``initialize``.
+        """
         ...

@@ -1,7 +1,7 @@
 """Completes a snapshot: choose the scope, build the prompt, generate, post-process."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -34,6 +34,7 @@ from lsp_server.values import (
     Priority,
     Prompt,
     Snapshot,
+    Snippet,
     Trigger,
 )
 
@@ -42,6 +43,8 @@ __all__ = ["CompletionService"]
 _PRIORITIES = MappingProxyType(
     {Trigger.INVOKED: Priority.EXPLICIT, Trigger.AUTOMATIC: Priority.AUTOMATIC}
 )
+
+_LESS_CONTEXT = OverloadStep.LESS_CONTEXT
 
 _SAMPLING_TEMPERATURE = 0.8
 _SAMPLING_TOP_P = 0.95
@@ -62,6 +65,7 @@ class CompletionService:
         user: Whose requests these are, for fairness between users.
         cache_salt: Only requests of the same salt share the engine's prefix cache.
         privacy: Says what is private; None for the default settings.
+        snippets_for: Returns what of other files is ready for a cursor, at once.
     """
 
     def __init__(
@@ -77,8 +81,10 @@ class CompletionService:
         user: str = "",
         cache_salt: str = "",
         privacy: Privacy | None = None,
+        snippets_for: Callable[[Snapshot], tuple[Snippet, ...]] | None = None,
     ) -> None:
         """Keep the parts."""
+        self._snippets_for = snippets_for or (lambda _: ())
         self._model = model
         self._metrics = metrics or NoMetrics()
         self._user = user
@@ -167,10 +173,12 @@ class CompletionService:
         priority, deadline_s = _PRIORITIES[trigger], self._deadline_s()
         self._gate.check(user=self._user, priority=priority, deadline_s=deadline_s)
         step = self._gate.step_for(self._user)
+        snippets, is_reduced = self._snippets_for(snapshot), step >= _LESS_CONTEXT
         prompt = self._prompts.build(
             snapshot,
             max_output_tokens=self._max_tokens(scope),
-            is_reduced=step >= OverloadStep.LESS_CONTEXT,
+            snippets=() if is_reduced else snippets,
+            is_reduced=is_reduced,
             trace=trace,
         )
         first = self._first_request(prompt, scope, request_id, priority, deadline_s)

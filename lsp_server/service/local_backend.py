@@ -3,11 +3,16 @@
 The host is one that other connections share, or the backend's own.
 """
 
+from collections.abc import Callable
+
 from lsp_server.config import Config
 from lsp_server.context.window import LineWindows
 from lsp_server.engine.base import Engine
 from lsp_server.metrics import Metrics
-from lsp_server.outcomes import CompletionResult
+from lsp_server.outcomes import CompletionResult, OverloadStep
+from lsp_server.project.project import Project
+from lsp_server.project.provider import Event
+from lsp_server.project.providers import providers
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.service import reasons
 from lsp_server.service.backend import EngineListener
@@ -19,7 +24,14 @@ from lsp_server.service.gate import Gate
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.privacy import Privacy
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import Prompt, Snapshot, Trigger
+from lsp_server.values import (
+    EngineNews,
+    EngineState,
+    Prompt,
+    Snapshot,
+    Snippet,
+    Trigger,
+)
 
 __all__ = ["LocalBackend", "service_of"]
 
@@ -56,6 +68,7 @@ class LocalBackend:
         self._cache_salt = cache_salt
         self._is_remote = is_remote
         self._service: CompletionService | None = None
+        self._project = Project(providers())
         self._detach: Detach | None = None
         self._closed = False
 
@@ -72,7 +85,11 @@ class LocalBackend:
         if self._closed or self._detach is not None:
             return
         self._host.begin()
-        self._detach = self._host.attach(listener)
+        self._detach = self._host.attach(_Preparing(listener, self._assembled))
+
+    def project_changed(self, event: Event) -> None:
+        """Follow what happens in the editor."""
+        self._project.take(event)
 
     @property
     def enabled(self) -> bool:
@@ -92,6 +109,7 @@ class LocalBackend:
         """Apply changed settings; those of model and engine wait for a restart."""
         self._config = config
         self._service = None
+        self._assembled()
 
     async def complete(
         self,
@@ -120,6 +138,7 @@ class LocalBackend:
         A shared engine runs on, and sends no more news here. May be called twice.
         """
         self._closed = True
+        await self._project.close()
         if self._lease is None:
             await self._host.close()
         else:
@@ -131,6 +150,7 @@ class LocalBackend:
         """Return the service for the present settings; None without a model."""
         model = self._host.model
         if self._service is None and model is not None:
+            self._project.configure(self._config.context)
             self._service = service_of(
                 model,
                 self._host.engine,
@@ -140,8 +160,30 @@ class LocalBackend:
                 user=self._user,
                 cache_salt=self._cache_salt,
                 is_remote=self._is_remote,
+                snippets_for=self._project.snippets_for,
             )
         return self._service
+
+
+class _Preparing:
+    """Passes on news of an engine; once it is ready, what needs the model is prepared.
+
+    So context is gathered before the first key.
+    """
+
+    def __init__(self, listener: EngineListener, prepare: Callable[[], object]) -> None:
+        self._listener = listener
+        self._prepare = prepare
+
+    def engine_changed(self, news: EngineNews) -> None:
+        """Pass on news, and prepare."""
+        self._listener.engine_changed(news)
+        if news.state is EngineState.READY:
+            self._prepare()
+
+    def overload_changed(self, step: OverloadStep) -> None:
+        """Pass on the step."""
+        self._listener.overload_changed(step)
 
 
 def service_of(
@@ -154,6 +196,7 @@ def service_of(
     user: str = "",
     cache_salt: str = "",
     is_remote: bool = False,
+    snippets_for: Callable[[Snapshot], tuple[Snippet, ...]] | None = None,
 ) -> CompletionService:
     """Put the service together from a model, its engine and the settings.
 
@@ -183,4 +226,5 @@ def service_of(
         user=user,
         cache_salt=cache_salt,
         privacy=Privacy(config.privacy, is_remote=is_remote),
+        snippets_for=snippets_for,
     )

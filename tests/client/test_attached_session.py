@@ -16,6 +16,7 @@ from lsp_server.protocol.lines import PositionEncoding
 
 Json = dict[str, object]
 URI = "file:///a.py"
+A_GONE: Json = {"added": None, "removed": [{"uri": "file:///a"}]}
 
 
 def body(method: str, params: object = None, **extra: object) -> bytes:
@@ -48,6 +49,9 @@ def test_another_daemon_is_told_what_the_last_one_knew() -> None:
     session = opened()
     settings = body("workspace/didChangeConfiguration", {"settings": {"midfill": {}}})
     session.from_editor(settings)
+    for event in ({"added": [{"uri": "file:///a"}, {"uri": "file:///b"}]}, A_GONE, 7):
+        changed = body("workspace/didChangeWorkspaceFolders", {"event": event})
+        session.from_editor(changed)
     session.lost()
     # While there is no daemon: the columns count bytes, as agreed with the last one.
     at = {"line": 0, "character": 2}
@@ -57,6 +61,8 @@ def test_another_daemon_is_told_what_the_last_one_knew() -> None:
     session.from_editor(body("textDocument/didChange", params))
     first, second, third, fourth = read(session.connected())
     assert ("initialize", "initialized") == (first["method"], second["method"])
+    folders = {"capabilities": {}, "workspaceFolders": [{"uri": "file:///b"}]}
+    assert folders == first["params"]
     assert "workspace/didChangeConfiguration" == third["method"]
     now = {"uri": URI, "languageId": "python", "version": 5, "text": "ée = 1\n"}
     assert {"textDocument": now} == fourth["params"]

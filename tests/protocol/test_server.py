@@ -29,8 +29,11 @@ async def test_initialize_tells_what_the_server_can(connect: Connect) -> None:
     assert result["serverInfo"]["name"] == "midfill"
     assert result["capabilities"] == {
         "positionEncoding": "utf-16",
-        "textDocumentSync": {"openClose": True, "change": 2, "save": False},
+        "textDocumentSync": {"openClose": True, "change": 2, "save": True},
         "inlineCompletionProvider": {},
+        "workspace": {
+            "workspaceFolders": {"supported": True, "changeNotifications": True}
+        },
         "executeCommandProvider": {"commands": ["midfill.accepted"]},
         "experimental": {"midfill": {"timings": True, "status": True, "trace": True}},
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from lsp_server.errors import EngineDeadError
 from lsp_server.outcomes import Completion, CompletionResult, Reason, RequestTimings
+from lsp_server.project.provider import Event
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend, EngineListener
 from lsp_server.service.typed_ahead import TypedAhead
@@ -46,6 +47,7 @@ class EchoBackend:
         self.request_ids: list[str] = []
         self.triggers: list[Trigger] = []
         self.typed: list[TypedAhead] = []
+        self.events: list[Event] = []
         self.closed = 0
         self.offers = True
         self.restarts = 0
@@ -64,6 +66,9 @@ class EchoBackend:
         if self.ready:
             news = replace(news, model="m", device="cpu")
         self.listener.engine_changed(news)
+
+    def project_changed(self, event: Event) -> None:
+        self.events.append(event)
 
     @property
     def enabled(self) -> bool:

@@ -28,6 +28,7 @@ TITLES = {
     "prompt": "Prompt",
     "completion": "Completion",
     "privacy": "Privacy",
+    "context": "Context",
     "scripted": "Scripted Engine",
     "log": "Log",
     "registry": "Registry",

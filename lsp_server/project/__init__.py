@@ -1,0 +1,1 @@
+"""Finds snippets of a project ahead of the completions that will read them."""

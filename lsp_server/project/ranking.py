@@ -1,0 +1,100 @@
+"""Chooses among what the providers found, and keeps the choice from key to key."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from lsp_server.project.gathering import Found
+from lsp_server.text import with_line_feeds
+from lsp_server.values import Snapshot, Snippet
+
+__all__ = ["SNIPPETS_CHARS", "choose", "is_better"]
+
+SNIPPETS_CHARS = 8_000
+"""The most code points of all snippets together.
+
+A prompt takes fewer as a rule: the builder holds them to its budget in tokens.
+"""
+
+_NEAR_CHARS = 6_000
+"""How much of the document to either side of the cursor is in the prompt already."""
+
+_SAME_SHARE = 0.7
+"""Texts are the same if so much of the lines of one stands in the other."""
+
+_LEAST_CHARS = 4
+"""Shorter lines, such as a closing bracket, say nothing."""
+
+_BETTER = 1.3
+
+
+def choose(found: Found, snapshot: Snapshot) -> tuple[Snippet, ...]:
+    """Return the best snippets, scored against each other, within the limits.
+
+    Left out is what stands around the cursor already, and what is nearly the same as a
+    better snippet.
+    """
+    ranked = sorted(
+        (
+            replace(
+                snippet, score=snippet.score * provider.importance, source=provider.name
+            )
+            for provider, snippets in found
+            for snippet in _within(snippets, provider.budget_chars)
+            if snippet.uri != snapshot.uri
+        ),
+        key=lambda each: (-each.score, each.path, each.text),
+    )
+    here = snapshot.text[
+        max(0, snapshot.offset - _NEAR_CHARS) : snapshot.offset + _NEAR_CHARS
+    ]
+    seen = [_lines_of(here)]
+    chosen: list[Snippet] = []
+    left = SNIPPETS_CHARS
+    for snippet in ranked:
+        lines = _lines_of(snippet.text)
+        if len(snippet.text) > left or not lines or _is_known(lines, seen):
+            continue
+        seen.append(lines)
+        chosen.append(snippet)
+        left -= len(snippet.text)
+    return tuple(chosen)
+
+
+def is_better(
+    chosen: Sequence[Snippet], held: Sequence[Snippet], answered: Collection[str]
+) -> bool:
+    """Return whether a choice is worth another prompt than the one held gives.
+
+    Every other prompt has to be computed anew, so a little better is not enough.
+
+    Args:
+        chosen: The choice.
+        held: The one before.
+        answered: The providers that the choice was made from; what others have found
+            before counts as it did then.
+    """
+    now = {(each.path, each.text): each.score for each in chosen}
+    worth = sum(
+        now.get((each.path, each.text), 0.0 if each.source in answered else each.score)
+        for each in held
+    )
+    return sum(now.values()) > worth * _BETTER
+
+
+def _within(snippets: Iterable[Snippet], chars: int) -> Iterable[Snippet]:
+    """Yield the best of a provider's snippets that are within its budget."""
+    for snippet in sorted(snippets, key=lambda each: -each.score):
+        if len(snippet.text) <= chars:
+            chars -= len(snippet.text)
+            yield snippet
+
+
+def _lines_of(text: str) -> frozenset[str]:
+    """Return the lines of a text that say something, without their indentation."""
+    lines = map(str.strip, with_line_feeds(text).split("\n"))
+    return frozenset(line for line in lines if len(line) >= _LEAST_CHARS)
+
+
+def _is_known(lines: frozenset[str], seen: Sequence[frozenset[str]]) -> bool:
+    """Return whether most of some lines stand in one of several texts."""
+    return any(len(lines & known) >= _SAME_SHARE * len(lines) for known in seen)

@@ -1,0 +1,113 @@
+"""Turns what an editor says of its documents and folders into the project's events."""
+
+from collections.abc import Callable, Iterable
+
+from lsprotocol import types
+
+from lsp_server.project.provider import (
+    DocumentClosed,
+    DocumentEdited,
+    DocumentOpened,
+    DocumentSaved,
+    Event,
+    FoldersChanged,
+)
+from lsp_server.protocol.document import Document, Documents
+from lsp_server.values import Snapshot
+
+__all__ = ["FOLDERS_FOLLOWED", "ProjectEvents"]
+
+FOLDERS_FOLLOWED = types.WorkspaceOptions(
+    workspace_folders=types.WorkspaceFoldersServerCapabilities(
+        supported=True, change_notifications=True
+    )
+)
+"""What a server that follows workspace folders says of itself."""
+
+_START = types.Position(line=0, character=0)
+
+
+class ProjectEvents:
+    """Follows an editor's documents and folders, and sends what changes.
+
+    A document that got out of step with the editor counts as closed until it is whole.
+
+    Args:
+        documents: Returns the editor's documents.
+    """
+
+    def __init__(self, documents: Callable[[], Documents]) -> None:
+        """Follow, but send nothing before ``attach``."""
+        self._documents = documents
+        self._send: Callable[[Event], None] | None = None
+        self._open: dict[str, Document] = {}
+        self._folders: dict[str, None] = {}
+
+    def attach(self, send: Callable[[Event], None]) -> None:
+        """Send the state of now, and all that follows."""
+        self._send = send
+        self._folders_changed()
+        for uri, document in self._open.items():
+            send(DocumentOpened(uri=uri, read=_reader(document)))
+
+    def begin(self, params: types.InitializeParams) -> None:
+        """Note the folders that the editor has at the start."""
+        named = [folder.uri for folder in params.workspace_folders or ()]
+        if not named and params.root_uri is not None:
+            named = [params.root_uri]
+        self._folders = dict.fromkeys(map(_without_slash, named))
+
+    def document_changed(self, uri: str) -> None:
+        """Follow a document that was opened, edited or closed."""
+        document, known = self._documents().current(uri), self._open.get(uri)
+        if document is None:
+            if self._open.pop(uri, None) is not None:
+                self._event(DocumentClosed(uri=uri))
+        elif document is known:
+            self._event(DocumentEdited(uri=uri))
+        else:
+            self._open[uri] = document
+            self._event(DocumentOpened(uri=uri, read=_reader(document)))
+
+    def document_saved(self, uri: str) -> None:
+        """Follow a document that was written to disk."""
+        if uri in self._open:
+            self._event(DocumentSaved(uri=uri))
+
+    def folders_changed(
+        self,
+        added: Iterable[types.WorkspaceFolder],
+        removed: Iterable[types.WorkspaceFolder],
+    ) -> None:
+        """Follow workspace folders that come and go."""
+        for folder in removed:
+            self._folders.pop(_without_slash(folder.uri), None)
+        self._folders.update((_without_slash(folder.uri), None) for folder in added)
+        self._folders_changed()
+
+    def _folders_changed(self) -> None:
+        self._event(FoldersChanged(folders=tuple(self._folders)))
+
+    def _event(self, event: Event) -> None:
+        """Send an event, if somebody receives them."""
+        if self._send is not None:
+            self._send(event)
+
+
+def _reader(document: Document) -> Callable[[], Snapshot | None]:
+    """Return what reads a document; nothing while it is out of step."""
+    read: list[Snapshot] = []
+
+    def current() -> Snapshot | None:
+        if not document.whole:
+            return None
+        if not read or read[0].version != document.version:
+            read[:] = [document.snapshot(_START)]
+        return read[0]
+
+    return current
+
+
+def _without_slash(uri: str) -> str:
+    """Return a folder's URI without a slash at the end."""
+    return uri.rstrip("/")
