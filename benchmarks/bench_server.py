@@ -8,6 +8,7 @@ its worker tells about its heap, and it can be started with random weights.
 import argparse
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
 
 from benchmarks.engine_tap import EngineTap
@@ -20,51 +21,35 @@ from lsp_server.engine.vllm_build import choose_device
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.engine.vllm_options import prepare_environment
 from lsp_server.protocol.server import run_stdio
-from lsp_server.service.backend import Backend
+from lsp_server.service.configurator import LayeredConfigurator
+from lsp_server.service.engine_pool import EnginePool
+from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.loaded_model import LoadedModel
-from lsp_server.service.local_backend import LocalBackend
-from lsp_server.setting_layers import Layer, editor_layer, server_layers
+from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
 
 __all__ = ["main", "start_vllm"]
 
 
-class TappedConfigurator:
-    """Makes a backend whose engine is tapped.
+def _tapped(socket: Path, load_format: str) -> EngineStarter:
+    """Return what starts the engine as the usual backend does, with a side door.
 
     Args:
-        layers: What is configured without the editor.
         socket: Where the side channel listens once the engine is ready.
         load_format: ``safetensors`` for the model's weights, ``dummy`` for random ones.
     """
+    side_channels: list[asyncio.Server] = []
 
-    def __init__(self, layers: list[Layer], *, socket: Path, load_format: str) -> None:
-        """Begin without an editor."""
-        self._layers = layers
-        self._socket = socket
-        self._load_format = load_format
-        self._side_channels: list[asyncio.Server] = []
-
-    def initialize(self, options: object) -> tuple[Backend, list[str]]:
-        """Make the backend from the layers and the benchmark's options."""
-        resolved = resolve([*self._layers, editor_layer(options)])
-        configure_logging(resolved.config.log.level, sys.stderr)
-        backend = LocalBackend(resolved.config, self._start)
-        return backend, [str(problem) for problem in resolved.problems]
-
-    def change(self, _options: object) -> list[str]:
-        """Change nothing: a benchmark runs on one configuration."""
-        return []
-
-    async def _start(
-        self, config: Config, model: LoadedModel, progress: StartProgress
+    async def start(
+        config: Config, model: LoadedModel, progress: StartProgress
     ) -> Engine:
-        """Start the engine as the usual backend does, then open the side door."""
-        engine = await start_vllm(config, model, progress, self._load_format)
+        engine = await start_vllm(config, model, progress, load_format)
         tap = EngineTap(engine, model.tokenizer)
-        self._side_channels.append(await serve_side_channel(self._socket, tap))
+        side_channels.append(await serve_side_channel(socket, tap))
         return tap
+
+    return start
 
 
 async def start_vllm(
@@ -123,12 +108,18 @@ def main() -> int:
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--load-format", default="safetensors")
     arguments = parser.parse_args()
-    configurator = TappedConfigurator(
-        server_layers(None),
-        socket=arguments.socket,
-        load_format=arguments.load_format,
+    layers = server_layers(None)
+    config = resolve(layers).config
+    log_to_stderr = partial(configure_logging, stream=sys.stderr)
+    log_to_stderr(config.log.level)
+    pool = EnginePool(
+        lambda _kind: _tapped(arguments.socket, arguments.load_format),
+        max_engines=1,
+        admission=config.admission,
     )
-    return run_stdio(configurator)
+    return run_stdio(
+        LayeredConfigurator(layers, pool=pool, set_log_level=log_to_stderr)
+    )
 
 
 if __name__ == "__main__":

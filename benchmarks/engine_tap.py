@@ -27,6 +27,7 @@ class Seen:
         token_ids: The prompt.
         max_tokens: The most tokens that the server wanted.
         stop_token_ids: The tokens that end the generation.
+        priority: How urgent it was, as `Priority` counts.
         asked_s: When the engine was asked, on the system's monotonic clock.
         first_token_s: When the first token came.
         last_token_s: When the last token came that the server took, or the end.
@@ -39,6 +40,7 @@ class Seen:
     token_ids: tuple[int, ...]
     max_tokens: int
     stop_token_ids: tuple[int, ...]
+    priority: int = 0
     asked_s: float = 0.0
     first_token_s: float | None = None
     last_token_s: float = 0.0
@@ -73,12 +75,14 @@ class RawTimes:
         total_ms: From the call to the last token that was wanted.
         output_tokens: How many tokens came.
         cached_tokens: Prompt tokens that the prefix cache held.
+        token_ids: The tokens, with the one that ended the generation.
     """
 
     ttft_ms: float
     total_ms: float
     output_tokens: int
     cached_tokens: int
+    token_ids: list[int]
 
 
 class EngineTap:
@@ -94,6 +98,7 @@ class EngineTap:
         self._engine = engine
         self._tokenizer = tokenizer
         self._raw_requests = 0
+        self._stoppable: asyncio.Task[RawTimes] | None = None
         self.seen: dict[str, Seen] = {}
 
     @property
@@ -113,6 +118,7 @@ class EngineTap:
             token_ids=request.token_ids,
             max_tokens=request.max_tokens,
             stop_token_ids=request.stop_token_ids,
+            priority=int(request.priority),
             asked_s=time.perf_counter(),
         )
         self.seen[request.request_id] = seen
@@ -147,6 +153,7 @@ class EngineTap:
         started = time.perf_counter()
         first = ended = started
         tokens = cached = 0
+        token_ids: list[int] = []
         outputs = self._llm.generate(
             {"prompt_token_ids": order.token_ids},
             parameters,
@@ -159,6 +166,7 @@ class EngineTap:
                     first = ended
                 # The server does not count the token that ends a generation.
                 came = output.outputs[0].token_ids
+                token_ids += came
                 tokens += sum(each not in order.stop_token_ids for each in came)
                 cached = max(cached, output.num_cached_tokens or 0)
                 if order.enough_tokens and tokens >= order.enough_tokens:
@@ -168,7 +176,19 @@ class EngineTap:
             total_ms=(ended - started) * 1e3,
             output_tokens=tokens,
             cached_tokens=cached,
+            token_ids=token_ids,
         )
+
+    async def generate_raw_until_stopped(self, order: RawOrder) -> RawTimes | None:
+        """Run one order; None if `stop_raw` ended it."""
+        self._stoppable = asyncio.create_task(self._one_raw(order))
+        await asyncio.wait({self._stoppable})
+        return None if self._stoppable.cancelled() else self._stoppable.result()
+
+    def stop_raw(self) -> None:
+        """End the order of `generate_raw_until_stopped`, as a client that hangs up."""
+        if self._stoppable is not None:
+            self._stoppable.cancel()
 
     async def forget(self) -> bool:
         """Forget all prompts: in vLLM's prefix cache, the tokenizer and our notes.

@@ -38,7 +38,6 @@ only one in which the engine's own times, which vary by far more, do not appear.
 
 import argparse
 import asyncio
-import dataclasses
 import itertools
 import os
 import random
@@ -195,7 +194,12 @@ def _raw_order(seen: Seen) -> RawOrder:
 
 
 def _times(raw: RawTimes) -> Times:
-    return Times(**dataclasses.asdict(raw))
+    return Times(
+        ttft_ms=raw.ttft_ms,
+        total_ms=raw.total_ms,
+        output_tokens=raw.output_tokens,
+        cached_tokens=raw.cached_tokens,
+    )
 
 
 async def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:

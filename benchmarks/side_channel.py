@@ -34,19 +34,35 @@ async def serve_side_channel(path: Path, tap: EngineTap) -> asyncio.Server:
 
 async def _answer(tap: EngineTap, order: dict[str, object]) -> object:
     match order:
-        case {"do": "raw", "orders": list(orders)}:
-            times = await tap.generate_raw([RawOrder(**each) for each in orders])
-            return [dataclasses.asdict(each) for each in times]
         case {"do": "seen", "request_id": str(request_id)}:
             return dataclasses.asdict(tap.seen.pop(request_id))
+        case {"do": "taken"}:
+            taken = [dataclasses.asdict(each) for each in tap.seen.values()]
+            tap.seen.clear()
+            return taken
         case {"do": "forget"}:
             return await tap.forget()
-        case {"do": "heap"}:
-            return await tap.heap_in_use_bytes()
         case {"do": "unfinished"}:
             return tap.unfinished()
         case {"do": "info"}:
             return dataclasses.asdict(tap.info)
+    return await _raw_answer(tap, order)
+
+
+async def _raw_answer(tap: EngineTap, order: dict[str, object]) -> object:
+    """Answer what is asked past the server."""
+    match order:
+        case {"do": "raw", "orders": list(orders)}:
+            times = await tap.generate_raw([RawOrder(**each) for each in orders])
+            return [dataclasses.asdict(each) for each in times]
+        case {"do": "raw until stopped", "order": dict(values)}:
+            raw = await tap.generate_raw_until_stopped(RawOrder(**values))
+            return raw and dataclasses.asdict(raw)
+        case {"do": "stop raw"}:
+            tap.stop_raw()
+            return None
+        case {"do": "heap"}:
+            return await tap.heap_in_use_bytes()
     raise ValueError("the order is not known")
 
 
@@ -58,6 +74,10 @@ class SideChannel:
         self._reader = reader
         self._writer = writer
 
+    async def another(self) -> "SideChannel":
+        """Connect once more, to ask while this connection waits for an answer."""
+        return await self.open(Path(self._writer.get_extra_info("peername")))
+
     @classmethod
     async def open(cls, path: Path) -> "SideChannel":
         """Connect to a server whose engine is ready."""
@@ -68,6 +88,23 @@ class SideChannel:
         values = [dataclasses.asdict(order) for order in orders]
         answer = await self._ask({"do": "raw", "orders": values})
         return [RawTimes(**each) for each in answer]
+
+    async def raw_until_stopped(self, order: RawOrder) -> RawTimes | None:
+        """Run one order on `AsyncLLM`; None if `stop_raw` ended it.
+
+        No other question is answered on this connection meanwhile.
+        """
+        values = dataclasses.asdict(order)
+        answer = await self._ask({"do": "raw until stopped", "order": values})
+        return RawTimes(**answer) if answer else None
+
+    async def stop_raw(self) -> None:
+        """End what another connection's `raw_until_stopped` waits for."""
+        await self._ask({"do": "stop raw"})
+
+    async def taken(self) -> list[Seen]:
+        """Return what the engine saw since the last call."""
+        return [Seen(**each) for each in await self._ask({"do": "taken"})]
 
     async def seen(self, request_id: str) -> Seen:
         """Return what the engine saw of a request, once."""

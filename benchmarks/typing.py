@@ -1,0 +1,255 @@
+"""Replays real edits key by key: time to ghost, keystrokes saved, and what they cost.
+
+Run it with ``python -m benchmarks.typing`` from the repository's root; ``--help`` lists
+the options. It needs pip and npm once, to fetch the packages whose edits are replayed
+(`typing_packages`) into a folder that is not committed.
+
+All variants run on one engine: Midfill as it comes, with each feature switched off in
+turn (``--without``), with other settings (``--variant``), and plain vLLM as a naive
+client asks it. Trace after trace is replayed with each of them, in an order that the
+seed decides, and each time with an empty prefix cache: so a busy machine is as bad for
+one as for the other.
+"""
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.bench_editor import bench_editor
+from benchmarks.figures import circumstances, write_result
+from benchmarks.side_channel import SideChannel
+from benchmarks.typing_events import GhostSource, Played
+from benchmarks.typing_figures import (
+    by_event_table,
+    difference_table,
+    draw,
+    figures_of,
+    main_table,
+)
+from benchmarks.typing_options import BASE, Settings, parser, settings_of, variants_of
+from benchmarks.typing_packages import PACKAGES, changed_files
+from benchmarks.typing_replay import play
+from benchmarks.typing_sources import LspSource, NaiveSource
+from benchmarks.typing_traces import Trace, trace_of
+from lsp_server.client.headless import HeadlessClient
+from lsp_server.config import Device
+from lsp_server.service.loaded_model import load_model
+
+__all__ = ["main"]
+
+_NAIVE = "naive vLLM"
+_NAIVE_BEFORE_CHARS, _NAIVE_AFTER_CHARS = 3_000, 1_000
+_MOST_STRETCH_CHARS = 400
+_MOST_TRACE_KEYS = 120
+_EMPTY_TRIES = 200
+
+
+def _traces(languages: Sequence[str], keys: int, seed: int, cache: Path) -> list[Trace]:
+    """Return traces of about so many keys in each language, of files by turns."""
+    chosen: list[Trace] = []
+    for language in languages:
+        files = [
+            file
+            for package in PACKAGES
+            if package.language_id == language
+            for file in changed_files(package, cache)
+        ]
+        random.Random(seed).shuffle(files)  # noqa: S311 - an experiment's seed
+        left = keys
+        for file in files:
+            trace = trace_of(
+                f"{file.package.name}/{file.path}",
+                language,
+                file.old,
+                file.new,
+                seed=seed,
+                most_keys=min(left, _MOST_TRACE_KEYS),
+                most_chars=_MOST_STRETCH_CHARS,
+            )
+            if trace.stretches:
+                chosen.append(trace)
+                left -= trace.keys
+            if left <= 0:
+                break
+    return chosen
+
+
+class _Bench:
+    """One engine, and the variants that are replayed on it."""
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        client: HeadlessClient,
+        side: SideChannel,
+        naive: NaiveSource | None,
+    ) -> None:
+        self._arguments = arguments
+        self._client = client
+        self._side = side
+        self._lsp = LspSource(client, side, cancels=not arguments.no_cancel)
+        self._naive = naive
+
+    async def run(
+        self, traces: Sequence[Trace], variants: Mapping[str, Settings]
+    ) -> dict[str, list[Played]]:
+        """Replay every trace with every variant."""
+        seed = self._arguments.seed
+        chance = random.Random(seed)  # noqa: S311 - an experiment's seed
+        played: dict[str, list[Played]] = {name: [] for name in variants}
+        if self._naive is not None:
+            played[_NAIVE] = []
+        for number, trace in enumerate(traces):
+            for name in chance.sample([*played], len(played)):
+                source: GhostSource = self._lsp
+                if name == _NAIVE and self._naive is not None:
+                    source = self._naive
+                else:
+                    self._client.configure(variants[name])
+                await self._empty()
+                uri = f"file:///typing/{name.replace(' ', '-')}/{number}/{trace.name}"
+                done = await play(
+                    source,
+                    trace,
+                    uri,
+                    seed=seed,
+                    is_real_time=self._arguments.real_time,
+                    is_patient=self._arguments.patient,
+                )
+                if done.text != trace.result():
+                    raise RuntimeError(f"{trace.name} was not typed as it should")
+                played[name].append(done)
+            sys.stderr.write(f"{number + 1} of {len(traces)}: {trace.name}\n")
+        return played
+
+    async def _empty(self) -> None:
+        """Empty the engine's prefix cache, once nothing runs any more."""
+        for _ in range(_EMPTY_TRIES):
+            if await self._side.forget():
+                return
+            await asyncio.sleep(0.05)
+        raise RuntimeError("a request still holds memory in the engine")
+
+
+def _cells(played: Mapping[str, Sequence[Played]]) -> Iterator[dict[str, object]]:
+    """Yield the figures of each language and variant, then of all languages."""
+    languages = dict.fromkeys(
+        each.trace.language_id for all_played in played.values() for each in all_played
+    )
+    for language in [*languages, "all"]:
+        for name, all_played in played.items():
+            of_it = [
+                each
+                for each in all_played
+                if language in {each.trace.language_id, "all"}
+            ]
+            yield {"language": language, "variant": name, **figures_of(of_it)}
+
+
+async def _run(arguments: argparse.Namespace) -> dict[str, object]:
+    traces = _traces(
+        arguments.languages, arguments.keys, arguments.seed, arguments.packages
+    )
+    base = settings_of(arguments.set)
+    variants = variants_of(arguments)
+    options = {
+        **base,
+        "model": {"path": arguments.model, **base.get("model", {})},
+        # While vLLM is asked past the server, the server would take it for a hung one.
+        "engine": {"canaryIntervalS": 0, **base.get("engine", {})},
+        "log": {"level": "warning", **base.get("log", {})},
+    }
+    started_s = time.monotonic()
+    async with bench_editor(options, load_format="safetensors", log=arguments.log) as (
+        client,
+        side,
+    ):
+        door = await side.another()
+        naive = None if arguments.no_naive else _naive(arguments, side, door)
+        bench = _Bench(arguments, client, side, naive)
+        result: dict[str, object] = {
+            "benchmark": "typing",
+            **circumstances(),
+            "note": arguments.note,
+            "engine": await side.info(),
+            "engine_start_s": round(time.monotonic() - started_s, 1),
+            "model": arguments.model,
+            "settings": {"all": base, **variants},
+            "seed": arguments.seed,
+            "is_real_time": arguments.real_time,
+            "is_patient": arguments.patient,
+            "cancels": not arguments.no_cancel,
+            "packages": [
+                dataclasses.asdict(each)
+                for each in PACKAGES
+                if each.language_id in arguments.languages
+            ],
+            "traces": [
+                {"name": each.name, "keys": each.keys, "places": len(each.stretches)}
+                for each in traces
+            ],
+        }
+        warm_up = [traces[0]] if traces else []
+        await bench.run(warm_up, {BASE: {}})  # what is built at first use
+        played = await bench.run(traces, variants)
+        if client.messages:
+            raise RuntimeError("\n".join(client.messages))
+        door.close()
+    cells = [*_cells(played)]
+    took_s = round(time.monotonic() - started_s, 1)
+    return {**result, "took_s": took_s, "base": BASE, "cells": cells}
+
+
+def _naive(
+    arguments: argparse.Namespace, side: SideChannel, door: SideChannel
+) -> NaiveSource:
+    model = load_model(arguments.model, Device.CPU)
+    return NaiveSource(
+        side,
+        door,
+        model.tokenizer,
+        model.family,
+        max_tokens=48,
+        before_chars=_NAIVE_BEFORE_CHARS,
+        after_chars=_NAIVE_AFTER_CHARS,
+    )
+
+
+def _report(result: Mapping[str, object]) -> str:
+    """Return the tables of a result."""
+    cells = result["cells"]
+    if not isinstance(cells, list):
+        raise TypeError("the result has no cells")
+    parts = [
+        main_table(cells),
+        difference_table(cells, str(result["base"])),
+        by_event_table(cells),
+    ]
+    return "\n\n".join(parts)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print the tables, write JSON and plot, and return the exit status."""
+    arguments = parser().parse_args(words)
+    if arguments.draw:
+        result = json.loads(arguments.draw.read_bytes())
+        out = arguments.draw
+    else:
+        result, out = asyncio.run(_run(arguments)), arguments.out
+        write_result(out, result)
+    print(_report(result))
+    try:
+        draw(result["cells"], out.with_suffix(".svg"))
+    except ImportError:
+        sys.stderr.write("No plot: matplotlib is not installed here; see --draw.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

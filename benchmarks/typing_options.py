@@ -1,0 +1,106 @@
+"""The options of the typing benchmark, and which settings its variants have."""
+
+import argparse
+import json
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from benchmarks.typing_packages import PACKAGES
+
+__all__ = ["BASE", "FEATURES", "Settings", "parser", "settings_of", "variants_of"]
+
+_ROOT = Path(__file__).resolve().parents[1]
+_RESULTS = _ROOT / "benchmarks" / "results"
+
+BASE = "midfill"
+"""The variant with nothing switched off."""
+
+Settings = Mapping[str, Mapping[str, object]]
+
+FEATURES: Mapping[str, str] = MappingProxyType({"healing": "prompt.healing:false"})
+"""What can be switched off, and the settings that do it."""
+
+
+def settings_of(text: str) -> dict[str, dict[str, object]]:
+    """Read settings as ``prompt.healing:false,completion.max_line_tokens:32``.
+
+    Raises:
+        ValueError: There is no section or no value.
+    """
+    settings: defaultdict[str, dict[str, object]] = defaultdict(dict)
+    for pair in filter(None, text.split(",")):
+        name, _, value = pair.partition(":")
+        section, _, key = name.partition(".")
+        if not (section and key and value):
+            raise ValueError(f"{pair!r} is not SECTION.KEY:VALUE")
+        try:
+            settings[section][_camel_case(key)] = json.loads(value)
+        except ValueError:
+            settings[section][_camel_case(key)] = value
+    return dict(settings)
+
+
+def _camel_case(key: str) -> str:
+    first, *others = key.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def variants_of(arguments: argparse.Namespace) -> dict[str, Settings]:
+    """Return the settings of each variant, by its name, Midfill as it comes first."""
+    variants: dict[str, Settings] = {BASE: {}}
+    for name in arguments.without:
+        variants[f"without {name}"] = settings_of(FEATURES[name])
+    for text in arguments.variant:
+        name, _, settings = text.partition("=")
+        variants[name] = settings_of(settings)
+    return variants
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the benchmark's command line."""
+    options = argparse.ArgumentParser(
+        prog="python -m benchmarks.typing",
+        description="Replay real edits key by key against the real engine.",
+    )
+    languages = [*dict.fromkeys(each.language_id for each in PACKAGES)]
+    add = options.add_argument
+    add("--model", default="midfill-starter-88m")
+    add("--languages", nargs="+", choices=languages, default=languages)
+    add("--keys", type=int, default=250, help="of each language (default: %(default)s)")
+    add("--seed", type=int, default=0)
+    add(
+        "--without",
+        nargs="+",
+        default=[],
+        choices=sorted(FEATURES),
+        metavar="FEATURE",
+        help=f"also with this switched off: {', '.join(sorted(FEATURES))}",
+    )
+    add(
+        "--variant",
+        nargs="+",
+        default=[],
+        metavar="NAME=SETTINGS",
+        help="also with other settings, as SECTION.KEY:VALUE,SECTION.KEY:VALUE",
+    )
+    add("--set", default="", metavar="SETTINGS", help="settings of all variants")
+    add("--no-naive", action="store_true", help="do not ask plain vLLM as well")
+    add("--no-cancel", action="store_true", help="leave it to the server, as Neovim")
+    add("--real-time", action="store_true", help="cut no pause short")
+    add(
+        "--patient",
+        action="store_true",
+        help="the user waits for every answer: what is shown then hangs on model and "
+        "settings alone, not on how fast this machine is",
+    )
+    add("--note", default="", help="what to know of the machine")
+    add(
+        "--packages", type=Path, default=_ROOT / ".packages", help="where they are kept"
+    )
+    add("--out", type=Path, default=_RESULTS / "typing.json")
+    add("--log", type=Path, default=Path(os.devnull), help="the server's log")
+    add("--draw", type=Path, metavar="JSON", help="only draw an earlier result")
+    return options

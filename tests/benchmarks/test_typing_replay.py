@@ -1,0 +1,164 @@
+"""A replay accepts what is right, types over what is wrong, and counts its keys."""
+
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.engine_tap import Seen
+from benchmarks.typing_events import Event, Played, Spent
+from benchmarks.typing_figures import (
+    by_event_table,
+    difference_table,
+    figures_of,
+    main_table,
+)
+from benchmarks.typing_options import settings_of
+from benchmarks.typing_replay import play
+from benchmarks.typing_sources import LspSource
+from benchmarks.typing_traces import Stretch, Stroke, Trace
+from lsp_server.client.headless import HeadlessClient, headless_client
+
+TEXT = "def first():\n    \n\n\ndef second():\n    \n"
+ANSWER = "value = compute()"
+
+
+class NoTap:
+    """The engine has no side door here."""
+
+    async def taken(self) -> Sequence[Seen]:
+        """Return nothing."""
+        return []
+
+
+@pytest.fixture
+async def source(tmp_path: Path) -> AsyncGenerator[LspSource]:
+    """A server whose scripted engine always answers the same."""
+    options = {
+        "engine": {"kind": "scripted"},
+        "scripted": {"text": ANSWER + "\n"},
+        "daemon": {"mode": "never"},
+    }
+    command = [sys.executable, "-m", "lsp_server", "serve", "--stdio"]
+    async with headless_client(
+        command, stderr_path=tmp_path / "log", options=options
+    ) as client:
+        await client.wait_until_ready(60)
+        yield source_of(client)
+
+
+def source_of(client: HeadlessClient) -> LspSource:
+    """Return a source without a tap."""
+    return LspSource(client, NoTap(), cancels=True)
+
+
+def stretch(start: int, text: str, *, slips: int = 0) -> Stretch:
+    """Return a stretch that is typed slowly, its first key with a slip."""
+    strokes = [Stroke(text=char, gap_ms=60_000) for char in text]
+    strokes[0] = Stroke(text=text[0], gap_ms=60_000, slip="x" * slips)
+    return Stretch(start=start, removed_chars=0, strokes=tuple(strokes), gap_ms=60_000)
+
+
+@pytest.mark.parametrize(
+    ("typed", "slips", "keys", "accepts"),
+    [
+        ("value = compute()", 0, 1, [ANSWER]),
+        ("value = other()", 0, 2 + len(" other()"), ["value ="]),
+        ("total = 1", 0, len("total = 1"), []),
+        ("total = 1", 2, len("total = 1") + 4, []),
+    ],
+    ids=["right", "right by the word", "wrong", "with a slip"],
+)
+async def test_keys_of_a_place(
+    source: LspSource, typed: str, slips: int, keys: int, accepts: Sequence[str]
+) -> None:
+    """Accepting a ghost takes one key, accepting words one for each."""
+    trace = Trace(
+        name="f.py",
+        language_id="python",
+        text=TEXT,
+        stretches=(stretch(TEXT.index("\n\n"), typed, slips=slips),),
+    )
+    played = await play(source, trace, "file:///f.py", seed=0)
+    assert played.text == trace.result()
+    assert [each.accepted_chars for each in played.events if each.accepted_chars] == [
+        len(each) for each in accepts
+    ]
+    figures = figures_of([played])
+    without = len(typed) + 2 * slips
+    assert figures["keys_without_completion"] == without
+    assert figures["keys"] == keys
+    assert figures["keystrokes_saved"] == round(1 - keys / without, 4)
+    assert "none" not in figures["reasons"]
+
+
+def event(kind: str, at_s: float, *, keys: int = 1, accepted_chars: int = 0) -> Event:
+    """Return an event that was answered after 20 ms, with nothing."""
+    return Event(
+        kind=kind, at_s=at_s, keys=keys, wait_ms=20.0, accepted_chars=accepted_chars
+    )
+
+
+PLAYED = Played(
+    trace=Trace(
+        name="f", language_id="c", text="", stretches=(stretch(0, "abcdefgh"),)
+    ),
+    events=(
+        event("jump", 1.0, keys=0),
+        event("key", 2.0),
+        event("accept", 3.0, accepted_chars=7),
+    ),
+    spent=(
+        Spent(asked_s=1.1, prompt_tokens=100, cached_tokens=0, output_tokens=4),
+        Spent(asked_s=2.1, prompt_tokens=100, cached_tokens=90, output_tokens=3),
+        Spent(asked_s=2.2, prompt_tokens=100, cached_tokens=None, output_tokens=0),
+        Spent(
+            asked_s=2.5,
+            prompt_tokens=100,
+            cached_tokens=50,
+            output_tokens=7,
+            is_ahead=True,
+        ),
+        Spent(asked_s=3.1, prompt_tokens=100, cached_tokens=80, output_tokens=0),
+    ),
+    text="abcdefgh",
+)
+
+
+def test_tokens_are_those_of_the_event_before_them() -> None:
+    """Work ahead costs tokens and is of no event; what is unknown is no zero."""
+    figures = figures_of([PLAYED])
+    new = figures["new_prompt_tokens"]
+    assert {kind: new[kind]["p50"] for kind in new} == {
+        "all": 20,
+        "key": 10,
+        "jump": 100,
+        "accept": 20,
+    }
+    assert figures["cached_share"] == round(170 / 300, 4)
+    assert figures["output_tokens_per_accepted_char"] == 2.0
+    assert figures["new_prompt_tokens_per_accepted_char"] == round(180 / 7, 2)
+    assert figures["keystrokes_saved"] == 0.75
+
+
+def test_tables_name_every_variant() -> None:
+    """A figure that is not there leaves its place empty."""
+    cells = [
+        {"language": "all", "variant": name, **figures_of(played)}
+        for name, played in (("base", [PLAYED]), ("none", []))
+    ]
+    assert main_table(cells).count("\n") == 3
+    assert "| none " in difference_table(cells, "base")
+    assert "10 / 10" in by_event_table(cells)
+
+
+def test_settings_are_read_as_values() -> None:
+    """Numbers and truth are no texts; keys become those of the protocol."""
+    text = "prompt.max_prompt_tokens:512,prompt.healing:false,model.path:a/b"
+    assert settings_of(text) == {
+        "prompt": {"maxPromptTokens": 512, "healing": False},
+        "model": {"path": "a/b"},
+    }
+    with pytest.raises(ValueError, match="is not SECTION"):
+        settings_of("healing:false")
