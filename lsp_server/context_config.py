@@ -17,8 +17,13 @@ class ContextConfig:
             by spaces; ``open_tabs:markdown`` leaves out the snippets of one source.
         open_tabs: Whether snippets come from the other documents that the editor has
             open.
+        recent_edits: Whether they come from what was edited last in other documents.
+        diagnostics: Whether the errors and warnings of the document are one, where the
+            editor sends them.
     """
 
     enabled: StrictBool = True
     disabled_languages: StrictStr = ""
     open_tabs: StrictBool = True
+    recent_edits: StrictBool = True
+    diagnostics: StrictBool = True

@@ -127,6 +127,7 @@ class Snippet:
         score: How relevant it is; higher is better.
         uri: The file's URI; empty where it has none.
         source: The name of the provider that found it.
+        is_lasting: Whether it may stay in prompts when it is not found any more.
     """
 
     path: str
@@ -134,6 +135,7 @@ class Snippet:
     score: float
     uri: str = ""
     source: str = ""
+    is_lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """Snippets of the other documents that the editor has open."""
 
 import asyncio
+import math
+from collections import Counter
 from collections.abc import Sequence
 
 from lsp_server.project.folders import path_in
@@ -64,19 +66,18 @@ class OpenTabs:
             key=lambda each: (-each[0], each[1][0], each[1][1].line),
         )
         found: list[Snippet] = []
-        taken: dict[str, list[Chunk]] = {}
+        taken: Counter[str] = Counter()
         for score, (uri, chunk) in ranked:
             if score < _LEAST_SCORE or len(found) == _MOST_SNIPPETS:
                 break
-            others = taken.setdefault(uri, [])
-            if len(others) == _MOST_OF_ONE or any(_overlap(chunk, o) for o in others):
+            taken[uri] += 1
+            if taken[uri] > _MOST_OF_ONE:
                 continue
-            others.append(chunk)
             found.append(
                 Snippet(
                     path=path_in(query.folder, uri),
                     text=chunk.text,
-                    score=score,
+                    score=math.sqrt(score),
                     uri=uri,
                 )
             )
@@ -86,9 +87,3 @@ class OpenTabs:
         """Return a document's chunks, those of before where its version is the same."""
         version, chunks = self._chunks.get(document.uri, (None, ()))
         return chunks if version == document.version else chunks_of(document.text)
-
-
-def _overlap(one: Chunk, other: Chunk) -> bool:
-    """Return whether two chunks of a document have lines in common."""
-    first, second = sorted((one, other), key=lambda each: each.line)
-    return second.line <= first.line + first.text.count("\n")

@@ -23,7 +23,7 @@ from lsp_server.project.provider import (
     Query,
     ReadDocument,
 )
-from lsp_server.project.ranking import choose, is_better
+from lsp_server.project.ranking import choose, kept_or_better
 from lsp_server.text import count_line_ends
 from lsp_server.values import Snapshot, Snippet
 
@@ -242,9 +242,8 @@ class Project:
         # What was closed meanwhile is no source any more.
         chosen = tuple(each for each in chosen if self._is_there(each, query))
         held = self._held.get(cursor.uri)
-        snippets = held.snippets if held is not None else ()
-        if is_better(chosen, snippets, {each.name for each, _ in found}):
-            snippets = chosen
+        before = held.snippets if held is not None else ()
+        snippets = kept_or_better(before, chosen, found)
         line = count_line_ends(cursor.text, cursor.offset)
         self._held[cursor.uri] = _Held(snippets=snippets, line=line)
 

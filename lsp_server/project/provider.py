@@ -12,6 +12,8 @@ from typing import Protocol, TypeAlias
 from lsp_server.values import Snapshot, Snippet
 
 __all__ = [
+    "Diagnostic",
+    "DiagnosticsChanged",
     "DocumentClosed",
     "DocumentEdited",
     "DocumentOpened",
@@ -75,8 +77,41 @@ class FoldersChanged:
     folders: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """An error or a warning about a document.
+
+    Attributes:
+        line: Where it begins, counted from 0.
+        is_error: Whether it is an error.
+        message: What it says.
+    """
+
+    line: int
+    is_error: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosticsChanged:
+    """The editor has other diagnostics of an open document than before.
+
+    Attributes:
+        uri: The document.
+        diagnostics: All of them.
+    """
+
+    uri: str
+    diagnostics: tuple[Diagnostic, ...]
+
+
 Event: TypeAlias = (
-    DocumentOpened | DocumentEdited | DocumentSaved | DocumentClosed | FoldersChanged
+    DocumentOpened
+    | DocumentEdited
+    | DocumentSaved
+    | DocumentClosed
+    | FoldersChanged
+    | DiagnosticsChanged
 )
 
 

@@ -1,13 +1,13 @@
 """Chooses among what the providers found, and keeps the choice from key to key."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from lsp_server.project.gathering import Found
 from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot, Snippet
 
-__all__ = ["SNIPPETS_CHARS", "choose", "is_better"]
+__all__ = ["SNIPPETS_CHARS", "choose", "kept_or_better"]
 
 SNIPPETS_CHARS = 8_000
 """The most code points of all snippets together.
@@ -60,25 +60,34 @@ def choose(found: Found, snapshot: Snapshot) -> tuple[Snippet, ...]:
     return tuple(chosen)
 
 
-def is_better(
-    chosen: Sequence[Snippet], held: Sequence[Snippet], answered: Collection[str]
-) -> bool:
-    """Return whether a choice is worth another prompt than the one held gives.
+def kept_or_better(
+    held: Sequence[Snippet], chosen: Sequence[Snippet], found: Found
+) -> tuple[Snippet, ...]:
+    """Return the held snippets, or a new choice if it is worth another prompt.
 
     Every other prompt has to be computed anew, so a little better is not enough.
 
     Args:
-        chosen: The choice.
-        held: The one before.
-        answered: The providers that the choice was made from; what others have found
+        held: The snippets of before.
+        chosen: What was chosen now.
+        found: What it was chosen from. What providers that are not in it have found
             before counts as it did then.
     """
-    now = {(each.path, each.text): each.score for each in chosen}
-    worth = sum(
-        now.get((each.path, each.text), 0.0 if each.source in answered else each.score)
-        for each in held
-    )
-    return sum(now.values()) > worth * _BETTER
+    answered = {provider.name for provider, _ in found}
+    now = {
+        (provider.name, each.path, each.text): each.score * provider.importance
+        for provider, snippets in found
+        for each in snippets
+    }
+    kept, worth = [], 0.0
+    for each in held:
+        key = (each.source, each.path, each.text)
+        is_known = each.source not in answered
+        if is_known or key in now or each.is_lasting:
+            kept.append(each)
+            worth += each.score if is_known else now.get(key, 0.0)
+    is_better = sum(each.score for each in chosen) > worth * _BETTER
+    return tuple(chosen if is_better else kept)
 
 
 def _within(snippets: Iterable[Snippet], chars: int) -> Iterable[Snippet]:

@@ -21,8 +21,8 @@ _LINES_ABOVE, _LINES_BELOW = 40, 15
 _REACH_CHARS = 4_000
 """How far the surroundings reach to either side, where lines are long."""
 
-CHUNK_LINES = 32
-_STEP_LINES = 16
+_LEAST_LINES, _MOST_LINES = 12, 40
+"""Of a chunk; the last one may have fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +64,34 @@ def words_near(snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def chunks_of(text: str) -> tuple[Chunk, ...]:
-    """Return the overlapping chunks of a text that hold a word."""
+    """Return the chunks of a text that hold a word.
+
+    Where it can, a chunk begins at a line without indentation after a blank one.
+    """
     lines = with_line_feeds(text).split("\n")
     made: list[Chunk] = []
-    for start in range(0, max(1, len(lines) - _STEP_LINES), _STEP_LINES):
-        first, end = start, min(start + CHUNK_LINES, len(lines))
-        while first < end and not lines[first].strip():
+    start = 0
+    for end in range(1, len(lines) + 1):
+        if end < len(lines) and not _ends_chunk(lines, start, end):
+            continue
+        first, after = start, end
+        while first < after and not lines[first].strip():
             first += 1
-        while end > first and not lines[end - 1].strip():
-            end -= 1
-        chunk = "\n".join(lines[first:end])
+        while after > first and not lines[after - 1].strip():
+            after -= 1
+        chunk = "\n".join(lines[first:after])
         if words := words_of(chunk):
             made.append(Chunk(line=first, text=chunk, words=words))
+        start = end
     return tuple(made)
+
+
+def _ends_chunk(lines: Sequence[str], start: int, end: int) -> bool:
+    """Return whether a chunk that began at a line ends before another one."""
+    if end - start >= _MOST_LINES:
+        return True
+    begins_block = bool(lines[end].strip()) and not lines[end][0].isspace()
+    return end - start >= _LEAST_LINES and begins_block and not lines[end - 1].strip()
 
 
 def similarities(
