@@ -1,6 +1,6 @@
 """Whether the time of a key check tells anything about the keys.
 
-``python benchmarks/key_timing.py [--samples N]`` checks pairs of presented keys in
+``python -m benchmarks.key_timing [--samples N]`` checks pairs of presented keys in
 random order and compares their times by Welch's t-test, three times. A pair leaks if
 the median of its three |t| is 4.5 or more: below it nothing can be told from so many
 samples. One pair is a control: a comparison that stops at the first key that matches,

@@ -19,7 +19,10 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
+
+import httpx
 
 from benchmarks.bench_editor import bench_editor
 from benchmarks.figures import circumstances, write_result
@@ -32,6 +35,7 @@ from benchmarks.typing_figures import (
     figures_of,
     main_table,
 )
+from benchmarks.typing_llama import LlamaSource, llama_server
 from benchmarks.typing_options import BASE, Settings, parser, settings_of, variants_of
 from benchmarks.typing_packages import PACKAGES, changed_files
 from benchmarks.typing_replay import play
@@ -43,8 +47,8 @@ from lsp_server.service.loaded_model import load_model
 
 __all__ = ["main"]
 
-_NAIVE = "naive vLLM"
-_NAIVE_BEFORE_CHARS, _NAIVE_AFTER_CHARS = 3_000, 1_000
+_NAIVE, _LLAMA = "naive vLLM", "llama.cpp, llama.vim"
+_NAIVE_BEFORE_CHARS, _NAIVE_AFTER_CHARS, _NAIVE_TOKENS = 3_000, 1_000, 48
 _MOST_STRETCH_CHARS = 400
 _MOST_TRACE_KEYS = 120
 _EMPTY_TRIES = 200
@@ -88,13 +92,13 @@ class _Bench:
         arguments: argparse.Namespace,
         client: HeadlessClient,
         side: SideChannel,
-        naive: NaiveSource | None,
+        peers: Mapping[str, GhostSource],
     ) -> None:
         self._arguments = arguments
         self._client = client
         self._side = side
         self._lsp = LspSource(client, side, cancels=not arguments.no_cancel)
-        self._naive = naive
+        self._peers = peers
 
     async def run(
         self, traces: Sequence[Trace], variants: Mapping[str, Settings]
@@ -102,16 +106,16 @@ class _Bench:
         """Replay every trace with every variant."""
         seed = self._arguments.seed
         chance = random.Random(seed)  # noqa: S311 - an experiment's seed
-        played: dict[str, list[Played]] = {name: [] for name in variants}
-        if self._naive is not None:
-            played[_NAIVE] = []
+        played: dict[str, list[Played]] = {
+            name: [] for name in (*variants, *self._peers)
+        }
         for number, trace in enumerate(traces):
             for name in chance.sample([*played], len(played)):
-                source: GhostSource = self._lsp
-                if name == _NAIVE and self._naive is not None:
-                    source = self._naive
-                else:
+                source = self._peers.get(name, self._lsp)
+                if name in variants:
                     self._client.configure(variants[name])
+                if isinstance(source, LlamaSource):
+                    await source.begin()
                 await self._empty()
                 uri = f"file:///typing/{name.replace(' ', '-')}/{number}/{trace.name}"
                 done = await play(
@@ -166,13 +170,12 @@ async def _run(arguments: argparse.Namespace) -> dict[str, object]:
         "log": {"level": "warning", **base.get("log", {})},
     }
     started_s = time.monotonic()
-    async with bench_editor(options, load_format="safetensors", log=arguments.log) as (
-        client,
-        side,
-    ):
-        door = await side.another()
-        naive = None if arguments.no_naive else _naive(arguments, side, door)
-        bench = _Bench(arguments, client, side, naive)
+    async with AsyncExitStack() as stack:
+        client, side = await stack.enter_async_context(
+            bench_editor(options, load_format="safetensors", log=arguments.log)
+        )
+        peers = await _peers(arguments, side, stack)
+        bench = _Bench(arguments, client, side, peers)
         result: dict[str, object] = {
             "benchmark": "typing",
             **circumstances(),
@@ -200,25 +203,42 @@ async def _run(arguments: argparse.Namespace) -> dict[str, object]:
         played = await bench.run(traces, variants)
         if client.messages:
             raise RuntimeError("\n".join(client.messages))
-        door.close()
     cells = [*_cells(played)]
     took_s = round(time.monotonic() - started_s, 1)
     return {**result, "took_s": took_s, "base": BASE, "cells": cells}
 
 
-def _naive(
-    arguments: argparse.Namespace, side: SideChannel, door: SideChannel
-) -> NaiveSource:
+async def _peers(
+    arguments: argparse.Namespace, side: SideChannel, stack: AsyncExitStack
+) -> dict[str, GhostSource]:
+    """Return what is measured beside Midfill, until the stack is left."""
     model = load_model(arguments.model, Device.CPU)
-    return NaiveSource(
-        side,
-        door,
-        model.tokenizer,
-        model.family,
-        max_tokens=48,
-        before_chars=_NAIVE_BEFORE_CHARS,
-        after_chars=_NAIVE_AFTER_CHARS,
-    )
+    peers: dict[str, GhostSource] = {}
+    if not arguments.no_naive:
+        door = await side.another()
+        stack.callback(door.close)
+        peers[_NAIVE] = NaiveSource(
+            side,
+            door,
+            model.tokenizer,
+            model.family,
+            max_tokens=_NAIVE_TOKENS,
+            before_chars=_NAIVE_BEFORE_CHARS,
+            after_chars=_NAIVE_AFTER_CHARS,
+        )
+    if arguments.llama_python:
+        where = await stack.enter_async_context(
+            llama_server(
+                arguments.llama_python,
+                model.folder,
+                arguments.llama_threads,
+                arguments.log,
+            )
+        )
+        http = httpx.AsyncClient(base_url=where["url"], timeout=60)
+        await stack.enter_async_context(http)
+        peers[_LLAMA] = LlamaSource(http, model)
+    return peers
 
 
 def _report(result: Mapping[str, object]) -> str:

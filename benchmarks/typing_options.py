@@ -88,6 +88,13 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--set", default="", metavar="SETTINGS", help="settings of all variants")
     add("--no-naive", action="store_true", help="do not ask plain vLLM as well")
+    add(
+        "--llama-python",
+        type=Path,
+        metavar="PYTHON",
+        help="ask llama.cpp as well, with this Python, which has gguf and xllamacpp",
+    )
+    add("--llama-threads", type=int, default=os.cpu_count() or 1, metavar="N")
     add("--no-cancel", action="store_true", help="leave it to the server, as Neovim")
     add("--real-time", action="store_true", help="cut no pause short")
     add(
