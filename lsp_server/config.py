@@ -186,6 +186,9 @@ class CompletionConfig:
         temperature: 0 is greedy.
         deadline_ms: A completion that is not ready by then is cut at what is there;
             0 waits without end.
+        max_debounce_ms: The longest that an automatic request waits, in milliseconds,
+            where others use the engine and a next key would come before its answer; 0
+            never waits.
         max_document_chars: Documents of more code points get no completions.
         max_line_chars: A cursor in a longer line, in code points, gets none.
     """
@@ -197,6 +200,7 @@ class CompletionConfig:
     max_block_tokens: Positive = 128
     temperature: Annotated[float, Field(strict=True, ge=0, le=2)] = 0.0
     deadline_ms: Count = 10_000
+    max_debounce_ms: Count = 150
     max_document_chars: Positive = 10_000_000
     max_line_chars: Positive = 100_000
 

@@ -24,13 +24,15 @@ __all__ = [
 class Stage(enum.Enum):
     """The stages of a request, in their order; together they take its whole time.
 
-    ``WAIT``: until it is begun, in the event loop. ``CONTEXT``: choosing the code that
+    ``WAIT``: until it is begun, in the event loop. ``DEBOUNCE``: while a next key was
+    likely to come before the answer. ``CONTEXT``: choosing the code that
     the model reads, as tokens. ``PROMPT``: rendering it. ``QUEUE``: until the engine
     schedules it. ``PREFILL``: until the first token has come back. ``DECODE``: all
     further tokens. ``FILTERS``: post-processing.
     """
 
     WAIT = "wait"
+    DEBOUNCE = "debounce"
     CONTEXT = "context"
     PROMPT = "prompt"
     QUEUE = "queue"

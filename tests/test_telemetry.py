@@ -84,8 +84,9 @@ def test_a_trace_takes_first_token_and_total() -> None:
 
 def test_the_stages_take_the_whole_time() -> None:
     """Each stage lasts from the end of the one before; the engine says what queued."""
-    ticks = iter([1.0, 1.1, 1.2, 1.6, 1.9, 2.0, 2.0])
+    ticks = iter([1.0, 1.05, 1.1, 1.2, 1.6, 1.9, 2.0, 2.0])
     trace = RequestTrace(arrived_s=0.5, clock=lambda: next(ticks))
+    trace.end(Stage.DEBOUNCE)
     trace.end(Stage.CONTEXT)
     trace.prompt_built(40)
     trace.delta_came(TokenDelta(token_ids=(1,), queued_ms=150.0))
@@ -94,7 +95,7 @@ def test_the_stages_take_the_whole_time() -> None:
     trace.end(Stage.FILTERS)
     timings = trace.timings()
     assert list(Stage) == list(timings.stages_ms)
-    assert [500, 100, 100, 150, 250, 300, 100] == [
+    assert [500, 50, 50, 100, 150, 250, 300, 100] == [
         round(each) for each in timings.stages_ms.values()
     ]
     assert sum(timings.stages_ms.values()) == pytest.approx(timings.total_ms)

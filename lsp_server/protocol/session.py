@@ -21,6 +21,7 @@ from lsp_server.protocol.progress import EngineReporter, failure_news
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend, Configurator
+from lsp_server.service.debounce import TypingPace
 from lsp_server.service.inflight import Inflight
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.text import with_line_feeds
@@ -67,6 +68,7 @@ class Session:
         self.counts = RequestCounts()
         self._backend: Backend | None = None
         self._inflight: Inflight[CompletionResult] = Inflight()
+        self._pace = TypingPace()
         self._following: dict[str, tuple[Place, TypedAhead]] = {}
         self._feedback = feedback or SuggestionFeedback()
         self._acceptances = Acceptances(self._feedback.accepted)
@@ -159,6 +161,8 @@ class Session:
         """
         if is_closed:
             self._refused.pop(uri, None)
+        else:
+            self._pace.key(uri)
         following = self._following.get(uri)
         if following is None:
             return
@@ -196,7 +200,7 @@ class Session:
         typed = place.typed()
         if typed is None:
             return CompletionResult(reason=reasons.SUPERSEDED)
-        typed_ahead = TypedAhead(place.arrived_s)
+        typed_ahead = TypedAhead(place.arrived_s, pace=self._pace)
         typed_ahead.type(with_line_feeds(typed))
         following = self._following[request.uri] = (place, typed_ahead)
         try:

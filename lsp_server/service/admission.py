@@ -105,6 +105,13 @@ class Admission:
         """
         return self._turns.step_for(user)
 
+    def load_beside(self, user: str) -> float:
+        """Return the share of the engine that others than this user use, 0 to 1.
+
+        What is speculative does not count: it gives way.
+        """
+        return self._turns.load_beside(user)
+
     def watch(self, watcher: Callable[[OverloadStep], None]) -> Callable[[], None]:
         """Call ``watcher`` whenever the step changes; return what ends that."""
         return self._turns.reporter.watch(watcher)

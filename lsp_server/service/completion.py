@@ -21,6 +21,7 @@ from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
 from lsp_server.service import reasons
 from lsp_server.service.candidates import Candidate, generate_all
+from lsp_server.service.debounce import Debounce
 from lsp_server.service.gate import Gate, OpenGate
 from lsp_server.service.privacy import Privacy
 from lsp_server.service.ranking import best_first, postprocessed, why_nothing
@@ -95,6 +96,7 @@ class CompletionService:
         self._config = config
         self._gate = gate or OpenGate()
         self._privacy = privacy or Privacy(PrivacyConfig())
+        self._debounce = Debounce(config.max_debounce_ms)
 
     async def complete(
         self,
@@ -169,6 +171,10 @@ class CompletionService:
         if scope is None:
             log_reason(request_id, reasons.UNWELCOME)
             return CompletionResult(reason=reasons.UNWELCOME)
+        if trigger is Trigger.AUTOMATIC:
+            load = self._gate.load_beside(self._user)
+            await self._debounce.wait(typed.pace, snapshot.uri, load)
+        trace.end(Stage.DEBOUNCE)
         # Before the prompt is built, which is most of the work outside of the engine.
         priority, deadline_s = _PRIORITIES[trigger], self._deadline_s()
         self._gate.check(user=self._user, priority=priority, deadline_s=deadline_s)
@@ -195,13 +201,14 @@ class CompletionService:
             )
             for request in (first, *self._sampled(first, count - 1))
         ]
-        in_time = await generate_all(
-            candidates,
-            engine=self._engine,
-            trace=trace,
-            typed=typed,
-            deadline_ms=self._config.deadline_ms,
-        )
+        with self._debounce.measured(lambda: candidates[0].is_whole):
+            in_time = await generate_all(
+                candidates,
+                engine=self._engine,
+                trace=trace,
+                typed=typed,
+                deadline_ms=self._config.deadline_ms,
+            )
         trace.generated()
         if not in_time:
             log_reason(request_id, reasons.DEADLINE)

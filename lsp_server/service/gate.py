@@ -35,6 +35,10 @@ class Gate(Protocol):
         """Return what a request of this user has to do without."""
         ...
 
+    def load_beside(self, user: str) -> float:
+        """Return the share of the engine that others than this user use, 0 to 1."""
+        ...
+
     def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
         """Refuse a request that would not be scheduled.
 
@@ -55,6 +59,10 @@ class OpenGate:
     def step_for(self, user: str) -> OverloadStep:  # noqa: ARG002 - all are the same
         """Return that nothing has to be done without."""
         return OverloadStep.NORMAL
+
+    def load_beside(self, user: str) -> float:  # noqa: ARG002 - it knows no users
+        """Return that nobody uses the engine."""
+        return 0.0
 
     def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
         """Refuse nothing."""

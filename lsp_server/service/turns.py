@@ -7,6 +7,7 @@ would be (`admission_rules`).
 
 import asyncio
 import contextlib
+import itertools
 from collections import Counter
 from collections.abc import Callable
 
@@ -73,6 +74,15 @@ class Turns:
             return step
         own_s = self._meter.wait_s(self._queue.ahead_of(user, Priority.AUTOMATIC))
         return max(step, step_at(self._meter.pressure_of(own_s)))
+
+    def load_beside(self, user: str) -> float:
+        """Return the share of the engine that others than this user use, 0 to 1."""
+        tickets = itertools.chain(self._running, self._queue)
+        others = sum(
+            ticket.user != user and ticket.priority <= Priority.AUTOMATIC
+            for ticket in tickets
+        )
+        return min(1.0, others / self._limit)
 
     def require_room(
         self, subject: str, *, user: str, priority: Priority, latest_s: float | None

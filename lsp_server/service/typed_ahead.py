@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from lsp_server.context.cursor import CursorContext
+from lsp_server.service.debounce import TypingPace
 from lsp_server.text import with_line_feeds
 
 __all__ = ["TypedAhead", "may_begin_with"]
@@ -22,11 +23,15 @@ class TypedAhead:
 
     Args:
         arrived_s: When it came in, by ``time.perf_counter``; now by default.
+        pace: How fast the user types; None where that is not known.
     """
 
-    def __init__(self, arrived_s: float | None = None) -> None:
+    def __init__(
+        self, arrived_s: float | None = None, *, pace: TypingPace | None = None
+    ) -> None:
         """Start with nothing typed."""
         self.arrived_s = time.perf_counter() if arrived_s is None else arrived_s
+        self.pace = pace
         self._text = ""
         self._watchers: set[Callable[[], None]] = set()
 

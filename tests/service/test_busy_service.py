@@ -34,6 +34,9 @@ class FixedGate:
     def step_for(self, user: str) -> OverloadStep:  # noqa: ARG002 - as a `Gate`
         return self.step
 
+    def load_beside(self, user: str) -> float:  # noqa: ARG002 - as a `Gate`
+        return 0.0
+
     def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
         assert deadline_s is not None, user
         self.asked.append(priority)
