@@ -1,9 +1,14 @@
-"""The lines around a cursor, which trigger, stop rule and filters decide by."""
+"""The text around a cursor, scanned once, which trigger, stop rule and filters read."""
 
-import re
 from dataclasses import dataclass
 from typing import Self
 
+from lsp_server.language.frames import Frame, Scan, ScanState, literal_of
+from lsp_server.language.grammar import Kind, Language
+from lsp_server.language.languages import language_of
+from lsp_server.language.lines import columns_of
+from lsp_server.language.scan import scan
+from lsp_server.language.surroundings import closed_behind, state_before
 from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot
 
@@ -15,47 +20,89 @@ TRIPLE_QUOTES = ('"""', "'''")
 _REACH_CHARS = 20_000
 """How far the context reaches to either side of the cursor."""
 
-_INDENT_LANGUAGES = frozenset({"python", "yaml", "coffeescript", "nim", "gdscript"})
-_TAB_WIDTH = 4
-_BLANKS = re.compile(r"[ \t]*")
+indentation_of = columns_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CursorContext:
-    """The lines around one cursor, made once for each request.
+    """The lines around one cursor, and what the cursor is in, made once a request.
 
     Its size is limited, so using it costs the same in a document of any size. No line
     holds its line end.
 
     Attributes:
         language_id: The editor's language id, ``python`` for example.
+        language: The lexical rules of that language.
         line_before: The cursor's line left of the cursor.
         line_after: The cursor's line right of the cursor.
         lines_above: The lines above the cursor's line, the nearest first.
         lines_below: The lines below the cursor's line, the nearest first.
+        line_state: What is open at the start of the cursor's line.
+        frames: The brackets, blocks and literals that are open at the cursor, the
+            innermost last.
+        closed_behind: Those of ``frames`` that the text behind the cursor closes. A
+            completion must not close them too.
     """
 
     language_id: str
+    language: Language
     line_before: str
     line_after: str
     lines_above: tuple[str, ...]
     lines_below: tuple[str, ...]
+    line_state: ScanState
+    frames: tuple[Frame, ...]
+    closed_behind: frozenset[Frame]
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
         """Return the context of the snapshot's cursor."""
         text, offset = snapshot.text, snapshot.offset
+        language = language_of(snapshot.language_id)
         before = with_line_feeds(text[max(0, offset - _REACH_CHARS) : offset])
         after = with_line_feeds(text[offset : offset + _REACH_CHARS])
         *above, line_before = before.split("\n")
         line_after, *below = after.split("\n")
+        line_start = offset - len(snapshot.line_before)
+        line_state = state_before(
+            with_line_feeds(text[max(0, line_start - _REACH_CHARS) : line_start]),
+            language,
+            is_whole=line_start <= _REACH_CHARS,
+        )
+        frames = _scan_line(line_before, "", language, line_state).state.frames
         return cls(
             language_id=snapshot.language_id,
+            language=language,
             line_before=line_before,
             line_after=line_after,
             lines_above=tuple(reversed(above)),
             lines_below=tuple(below),
+            line_state=line_state,
+            frames=frames,
+            closed_behind=closed_behind(
+                after,
+                frames,
+                language,
+                is_whole=offset + _REACH_CHARS >= len(text),
+            ),
         )
+
+    def scan(self, text: str) -> Scan:
+        """Scan ``text`` as if it stood at the cursor.
+
+        Offsets are those in ``text``; what opened before the cursor has negative ones.
+        """
+        return _scan_line(self.line_before, text, self.language, self.line_state)
+
+    @property
+    def literal(self) -> Frame | None:
+        """The string, comment or other literal that the cursor is in; None in code."""
+        return literal_of(self.frames)
+
+    @property
+    def kind(self) -> Kind:
+        """What the cursor is in: code, or which kind of literal."""
+        return self.literal.kind if self.literal else Kind.CODE
 
     @property
     def indentation(self) -> int:
@@ -65,7 +112,7 @@ class CursorContext:
     @property
     def uses_braces(self) -> bool:
         """Whether the language encloses blocks in braces, not by indentation."""
-        return self.language_id not in _INDENT_LANGUAGES
+        return not self.language.indents_blocks
 
     @property
     def code_above(self) -> str:
@@ -84,7 +131,6 @@ class CursorContext:
         return not (here or self.code_above or self.code_below)
 
 
-def indentation_of(line: str) -> int:
-    """Return the width of the blanks at the start of ``line``, in columns."""
-    blanks = _BLANKS.match(line)
-    return len(blanks[0].expandtabs(_TAB_WIDTH)) if blanks else 0
+def _scan_line(line: str, text: str, language: Language, state: ScanState) -> Scan:
+    """Scan ``text`` behind the beginning of its line."""
+    return scan(line + text, language, state=state, origin=-len(line))

@@ -3,6 +3,7 @@
 import pytest
 
 from lsp_server.context.cursor import CursorContext, indentation_of
+from lsp_server.language.grammar import Kind
 from lsp_server.values import Snapshot
 
 CURSOR = "▮"
@@ -62,3 +63,50 @@ def test_indentation_counts_columns(line: str, columns: int) -> None:
 def test_most_languages_use_braces(language_id: str, *, expected: bool) -> None:
     """Those that indent are known by name."""
     assert expected is context(CURSOR, language_id).uses_braces
+
+
+@pytest.mark.parametrize(
+    ("language", "document", "kind", "closed"),
+    [
+        ("python", "f('a▮')", Kind.STRING, "( '"),
+        ("python", "f('a▮)\n", Kind.STRING, "("),
+        ("python", "f('a▮, 'b')\n", Kind.STRING, "("),
+        ("python", '"""▮"""\n', Kind.STRING, '"""'),
+        ("python", 'def f():\n    """▮\n\ndef g():\n    """B."""\n', Kind.STRING, ""),
+        ("python", 'f"{x▮}"', Kind.CODE, '" {'),
+        ("javascript", "f(() => {▮})", Kind.CODE, "( {"),
+        ("c", "int f() {\n  ▮\n}\n", Kind.CODE, "{"),
+        ("java", "class A {\n  int f() {▮\n\n  int g() {}\n}\n", Kind.CODE, "{"),
+        ("java", "class A { int f() {▮\n}\n", Kind.CODE, "{"),
+        ("go", "/* ▮ */", Kind.COMMENT, "/*"),
+        ("go", "/* ▮\nx /* y */", Kind.COMMENT, ""),
+        ("lua", "if x then\n  ▮\nend", Kind.CODE, "if"),
+        ("shellscript", "cat <<EOF\n▮\nEOF\n", Kind.HEREDOC, "<<EOF"),
+        ("yaml", "run: |\n  ▮\n", Kind.HEREDOC, ""),
+        ("yaml", "run: |\n  a\nb: ▮\n", Kind.CODE, ""),
+        ("rust", "let c = '▮';", Kind.CHARACTER, "'"),
+    ],
+)
+def test_what_the_cursor_is_in(
+    language: str, document: str, kind: Kind, closed: str
+) -> None:
+    """The cursor's place is known, and what the text behind it closes of it."""
+    cursor = context(document, language)
+    closed_behind = [each for each in cursor.frames if each in cursor.closed_behind]
+    assert kind is cursor.kind
+    assert closed == " ".join(each.opener for each in closed_behind)
+
+
+@pytest.mark.parametrize(
+    ("language", "function"),
+    [
+        ("python", 'def f(a):\n    """Return (one."""\n    return [a]\n\n\n'),
+        ("javascript", "/** Return (one. */\nconst f = (a) => {\n  g(`x ${a}`);\n}\n"),
+    ],
+)
+def test_a_long_document_is_not_turned_inside_out(language: str, function: str) -> None:
+    """What is read may begin inside of a string or a comment."""
+    for padding in range(0, len(function), 3):
+        before = f"{function * 600}{'x' * padding}\n"
+        assert Kind.CODE is context(f"{before}x = f(▮)", language).kind
+        assert Kind.STRING is context(f"{before}x = f('▮')", language).kind

@@ -1,0 +1,1 @@
+"""Says what a language is, and scans text for what a place in it belongs to."""

@@ -1,0 +1,134 @@
+"""The vocabulary in which `languages` describes the lexical rules of a language.
+
+A rule is data: the scanner in `scan` knows no language.
+"""
+
+import enum
+import re
+from dataclasses import dataclass
+
+__all__ = ["Ending", "Kind", "Language", "Literal", "Words"]
+
+
+class Kind(enum.Enum):
+    """What a place in a text belongs to."""
+
+    CODE = "code"
+    COMMENT = "comment"
+    STRING = "string"
+    CHARACTER = "character"
+    REGEX = "regex"
+    HEREDOC = "heredoc"
+    BRACKET = "bracket"
+    BLOCK = "block"
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether text of this kind is no code: brackets and words in it are none."""
+        return self not in {Kind.CODE, Kind.BRACKET, Kind.BLOCK}
+
+
+class Ending(enum.Enum):
+    """How a literal ends, where that is more than a text that closes it.
+
+    Attributes:
+        CLOSER: At its closer.
+        LINE: At the end of its line, which is not part of it.
+        TAG: On a later line that holds the tag of its opener and nothing else.
+        DEDENT: Before the first line that is indented no deeper than its own.
+    """
+
+    CLOSER = enum.auto()
+    LINE = enum.auto()
+    TAG = enum.auto()
+    DEDENT = enum.auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Literal:
+    r"""One way in which a language writes a string, a comment or the like.
+
+    Attributes:
+        kind: What it is.
+        opens: An expression for its opener. A group ``tag`` in it is what the closer
+            or the ending refers to; a group ``quote`` may stand twice in it.
+        closes: The text of its closer; ``{tag}`` in it stands for the opener's tag.
+        ending: How it ends.
+        escapes: Expressions for what does not end it though it holds the closer, a
+            backslash with any character for example.
+        spans_lines: Whether it goes on behind the end of a line.
+        inside: The openers of code within it, with their closers: ``${`` and ``}``.
+        needs_operand: Whether it can begin only where an operand can, as a regular
+            expression does, and a division does not.
+    """
+
+    kind: Kind
+    opens: str
+    closes: str = ""
+    ending: Ending = Ending.CLOSER
+    escapes: tuple[str, ...] = ()
+    spans_lines: bool = False
+    inside: tuple[tuple[str, str], ...] = ()
+    needs_operand: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """The words that open and close the blocks of a language.
+
+    Attributes:
+        pairs: Each word that opens a block, with the word that closes it.
+        at_command: Whether they count only where a command begins.
+        at_statement: The openers that count only where a statement begins; elsewhere
+            they are modifiers.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+    at_command: bool = False
+    at_statement: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Language:
+    """The lexical rules of one language.
+
+    Attributes:
+        name: Its name.
+        literals: Its strings, comments and the like; the first that opens holds.
+        brackets: Its pairs of brackets.
+        words: Its words for blocks; None where it has none.
+        line_comment: What begins a comment up to the end of the line; empty where
+            nothing does.
+        skips: An expression for what hides the next character in code; may be empty.
+        head: An expression for the end of a line that opens a block.
+        statement: An expression for the start of a line that no open bracket contains;
+            may be empty.
+        indents_blocks: Whether indentation is what makes a block.
+        has_stray_closers: Whether a closer can stand without its opener, as in a label.
+        prefers_tabs: Whether it is indented with tabs where a file does not tell.
+        is_prose: Whether it is text for people, or a language without rules here:
+            nothing is known of its brackets, strings and comments.
+    """
+
+    name: str
+    literals: tuple[Literal, ...] = ()
+    brackets: tuple[str, ...] = ("()", "[]", "{}")
+    words: Words | None = None
+    line_comment: str = ""
+    skips: str = ""
+    head: str = r"\{"
+    statement: str = ""
+    indents_blocks: bool = False
+    has_stray_closers: bool = False
+    prefers_tabs: bool = False
+    is_prose: bool = False
+
+    def opens_block(self, code: str) -> bool:
+        """Return whether a line of code, without comment, ends as a block's head.
+
+        Args:
+            code: The line up to its end or up to a comment.
+        """
+        if self.is_prose or not self.head:
+            return False
+        return re.search(rf"(?:{self.head})[ \t]*\Z", code) is not None

@@ -1,0 +1,303 @@
+"""Scans text for brackets, blocks, strings and comments, from any state to the next.
+
+A text may be cut off anywhere, as it is at a cursor, and code may be broken: a string
+that ends at its line's end hides no other line, and a closer of an outer bracket closes
+what was left open in it.
+"""
+
+import re
+
+from lsp_server.language.frames import Closing, Frame, Scan, ScanState
+from lsp_server.language.grammar import Ending, Kind, Language, Literal
+from lsp_server.language.lines import (
+    begins_loop,
+    columns_of,
+    key_columns_of,
+    takes_command,
+    takes_operand,
+)
+from lsp_server.language.rules import inside_of, rules_of
+
+__all__ = ["scan"]
+
+
+def scan(
+    text: str,
+    language: Language,
+    *,
+    state: ScanState | None = None,
+    origin: int = 0,
+    is_behind_cursor: bool = False,
+) -> Scan:
+    """Scan ``text`` as a language.
+
+    Args:
+        text: The text.
+        language: Its language.
+        state: What is open before it.
+        origin: The offset of its first character, as counted from the cursor.
+        is_behind_cursor: Whether it begins at a cursor, not at the start of a line. Not
+            all that is open there may ever be closed, so a closer that begins a line
+            closes the frame of the same indentation, rather than the innermost.
+    """
+    scanner = _Scanner(text, language, state or ScanState(), origin)
+    if is_behind_cursor:
+        scanner.trusts_indentation = True
+    else:
+        scanner.begin_line()
+    return scanner.run()
+
+
+class _Scanner:
+    """One scan, with the arguments of `scan`."""
+
+    def __init__(
+        self, text: str, language: Language, state: ScanState, origin: int
+    ) -> None:
+        """Begin at the start of ``text``."""
+        self.trusts_indentation = False
+        self._text = text
+        self._language = language
+        self._rules = rules_of(language)
+        self._origin = origin
+        self._first = state.frames
+        self._stack = list(state.frames)
+        self._heredocs = list(state.heredocs)
+        self._changes: list[int] = []
+        self._stacks: list[tuple[Frame, ...]] = []
+        self._closings: list[Closing] = []
+        self._strays: list[int] = []
+        self._faults = 0
+
+    def begin_line(self) -> None:
+        """End what the first line of the text ends by how it begins."""
+        frame = self._stack[-1] if self._stack else None
+        if frame is None or frame.literal is None:
+            if self._rules.statement.match(self._text):
+                self._begin_statement(0)
+        elif frame.literal.ending is Ending.DEDENT:
+            line = self._text.partition("\n")[0]
+            if line.strip() and columns_of(line) <= frame.columns:
+                self._stack.pop()
+                self._changed(0)
+
+    def run(self) -> Scan:
+        """Scan all of the text."""
+        at = 0
+        while at < len(self._text):
+            frame = self._stack[-1] if self._stack else None
+            if frame is not None and frame.literal is not None:
+                at = self._in_literal(frame, frame.literal, at)
+            else:
+                at = self._in_code(at)
+        return Scan(
+            state=ScanState(frames=tuple(self._stack), heredocs=tuple(self._heredocs)),
+            first=self._first,
+            changes=tuple(self._changes),
+            stacks=tuple(self._stacks),
+            closings=tuple(self._closings),
+            strays=tuple(self._strays),
+            faults=self._faults,
+        )
+
+    def _in_code(self, at: int) -> int:
+        """Go on to behind the next thing in code, and return where that is."""
+        line_end = len(self._text)
+        if self._heredocs or self._depth_within_line() is not None:
+            found_end = self._text.find("\n", at)
+            line_end = found_end if found_end >= 0 else line_end
+        found = self._rules.code.search(self._text, at, line_end)
+        if found is None:
+            if line_end < len(self._text):
+                self._end_line(line_end)
+            return line_end
+        group = found.lastgroup or ""
+        start, end = found.span(group)
+        match group:
+            case "open":
+                opener = found[group]
+                self._push(Kind.BRACKET, opener, self._rules.closers[opener], start)
+            case "close":
+                self._close_bracket(found[group], start)
+            case "word":
+                self._meet_word(found[group], start)
+            case "line":
+                self._begin_statement(end)
+            case "skip":
+                pass
+            case _:
+                number = int(group.removeprefix("literal"))
+                return self._meet_literal(self._language.literals[number], found)
+        return end
+
+    def _depth_within_line(self) -> int | None:
+        """Return the depth of the first literal that ends with its line; else None."""
+        for depth, frame in enumerate(self._stack):
+            if frame.literal is not None and not frame.literal.spans_lines:
+                return depth
+        return None
+
+    def _end_line(self, at: int) -> None:
+        """End the literals that end with their line, and begin its heredocs."""
+        depth = self._depth_within_line()
+        if depth is not None:
+            del self._stack[depth:]
+            self._faults += 1
+        self._stack.extend(reversed(self._heredocs))
+        self._heredocs.clear()
+        self._changed(at)
+
+    def _meet_literal(self, literal: Literal, found: re.Match[str]) -> int:
+        """Open a literal, and return where its content begins."""
+        start, end = found.span()
+        if literal.needs_operand and not takes_operand(self._line_before(start)):
+            return start + 1
+        groups = found.groupdict()
+        number = (found.lastgroup or "").removeprefix("literal")
+        tag = groups.get(f"tag{number}") or ""
+        closer = literal.closes.replace("{tag}", tag)
+        frame = Frame(
+            kind=literal.kind,
+            opener=found[0],
+            closer=tag if literal.ending is Ending.TAG else closer,
+            start=self._origin + start,
+            columns=self._columns_at(start, literal),
+            literal=literal,
+        )
+        if literal.ending is Ending.TAG:
+            self._heredocs.append(frame)
+        else:
+            self._stack.append(frame)
+            self._changed(end)
+        return end
+
+    def _in_literal(self, frame: Frame, literal: Literal, at: int) -> int:
+        """Go on to behind the next thing in a literal, and return where that is."""
+        inside = inside_of(literal, frame.closer, frame.columns)
+        found = inside.search(self._text, at)
+        if found is None:
+            return len(self._text)
+        group = found.lastgroup or ""
+        match group:
+            case "skip":
+                return found.end()
+            case "close":
+                self._stack.pop()
+                self._closed(frame, found.start())
+                self._changed(found.end())
+                is_dedent = literal.ending is Ending.DEDENT
+                return found.start() if is_dedent else found.end()
+            case "line":
+                self._stack.pop()
+                self._faults += literal.ending is not Ending.LINE
+                self._changed(found.start())
+                return found.start()
+            case _:
+                opener, closer = literal.inside[int(group.removeprefix("inner"))]
+                self._push(Kind.BRACKET, opener, closer, found.start())
+                return found.end()
+
+    def _meet_word(self, word: str, start: int) -> None:
+        """Open or close a block where ``word`` does."""
+        words = self._language.words
+        line = self._line_before(start)
+        if words is None:
+            return
+        counts_at_command = words.at_command or word in words.at_statement
+        if counts_at_command and not takes_command(line):
+            return
+        if word in self._rules.ends:
+            self._close_block(word, start)
+        elif not (word == "do" and words.at_statement and begins_loop(line)):
+            self._push(Kind.BLOCK, word, self._rules.words[word], start)
+
+    def _close_bracket(self, closer: str, start: int) -> None:
+        """Close the frame that ``closer`` belongs to, with all that is open in it."""
+        reachable: list[int] = []
+        for depth in range(len(self._stack) - 1, -1, -1):
+            frame = self._stack[depth]
+            if frame.kind is not Kind.BRACKET:
+                break
+            if frame.closer == closer:
+                reachable.append(depth)
+            elif frame.closer == "}" and closer != "}":
+                break
+        self._close(reachable, start, len(closer))
+        if not reachable:
+            self._strays.append(self._origin + start)
+            self._faults += not self._language.has_stray_closers
+
+    def _close_block(self, word: str, start: int) -> None:
+        """Close the block that ``word`` closes, with all that is open in it."""
+        reachable: list[int] = []
+        for depth in range(len(self._stack) - 1, -1, -1):
+            frame = self._stack[depth]
+            if frame.kind.is_literal:
+                break
+            if frame.kind is Kind.BLOCK and frame.closer == word:
+                reachable.append(depth)
+        self._close(reachable, start, len(word))
+
+    def _close(self, reachable: list[int], start: int, length: int) -> None:
+        """Close the best of the frames at these depths, the innermost of them first."""
+        if not reachable:
+            return
+        depth = reachable[0]
+        line = self._line_before(start)
+        if self.trusts_indentation and "\n" in self._text[:start] and not line.strip():
+            columns = columns_of(line)
+            depth = next(
+                (each for each in reachable if self._stack[each].columns == columns),
+                depth,
+            )
+        frame = self._stack[depth]
+        self._faults += len(self._stack) - 1 - depth
+        del self._stack[depth:]
+        self._closed(frame, start)
+        self._changed(start + length)
+
+    def _begin_statement(self, at: int) -> None:
+        """Forget the brackets that no statement can stand in."""
+        kept = len(self._stack)
+        while kept and self._stack[kept - 1].kind is Kind.BRACKET:
+            kept -= 1
+        if kept and self._stack[kept - 1].kind.is_literal:
+            return
+        if kept < len(self._stack):
+            self._faults += len(self._stack) - kept
+            del self._stack[kept:]
+            self._changed(at)
+
+    def _push(self, kind: Kind, opener: str, closer: str, start: int) -> None:
+        """Open a bracket or a block."""
+        self._stack.append(
+            Frame(
+                kind=kind,
+                opener=opener,
+                closer=closer,
+                start=self._origin + start,
+                columns=self._columns_at(start, None),
+            )
+        )
+        self._changed(start + len(opener))
+
+    def _closed(self, frame: Frame, start: int) -> None:
+        """Note that ``frame`` was closed, if it was opened in front of the cursor."""
+        if frame.start < 0:
+            offset = self._origin + start
+            self._closings.append(Closing(offset=offset, frame=frame))
+
+    def _changed(self, at: int) -> None:
+        """Note what is open from here on."""
+        self._changes.append(self._origin + at)
+        self._stacks.append(tuple(self._stack))
+
+    def _line_before(self, at: int) -> str:
+        """Return the part of its line left of ``at``."""
+        return self._text[self._text.rfind("\n", 0, at) + 1 : at]
+
+    def _columns_at(self, at: int, literal: Literal | None) -> int:
+        """Return the indentation of the line at ``at``, of its key for YAML's text."""
+        line = self._line_before(at)
+        ends_at_dedent = literal is not None and literal.ending is Ending.DEDENT
+        return key_columns_of(line) if ends_at_dedent else columns_of(line)

@@ -1,0 +1,117 @@
+"""The languages whose blocks are closed by words: shells, Lua, Ruby and Perl's kin."""
+
+from dataclasses import replace
+
+from lsp_server.language.grammar import Ending, Kind, Language, Literal, Words
+from lsp_server.language.literals import DOUBLE, HASH, REGEX, SINGLE
+
+__all__ = ["LUA", "PERL", "RUBY", "SHELL"]
+
+_HEREDOC = Literal(
+    kind=Kind.HEREDOC,
+    opens=r"<<[~-]?(?P<quote>['\"]?)(?P<tag>[A-Z_][A-Z0-9_]*)(?P=quote)",
+    ending=Ending.TAG,
+    spans_lines=True,
+)
+
+SHELL = Language(
+    name="shell",
+    line_comment="#",
+    literals=(
+        replace(HASH, opens=r"(?<![^\s;&|()])#"),
+        replace(
+            _HEREDOC,
+            opens=r"(?<!<)<<-?[ \t]*\\?(?P<quote>['\"]?)(?P<tag>[A-Za-z_]\w*)"
+            r"(?P=quote)",
+        ),
+        replace(SINGLE, opens=r"\$'", spans_lines=True),
+        replace(DOUBLE, spans_lines=True, inside=(("$(", ")"), ("${", "}"))),
+        Literal(kind=Kind.STRING, opens="'", closes="'", spans_lines=True),
+    ),
+    words=Words(
+        pairs=(("if", "fi"), ("case", "esac"), ("do", "done")), at_command=True
+    ),
+    skips=r"\\[\s\S]|\$#",
+    head=r"\b(?:then|do|else|in)|\{|^[ \t]*[^()]+\)",
+    has_stray_closers=True,
+)
+
+LUA = Language(
+    name="lua",
+    line_comment="--",
+    literals=(
+        Literal(
+            kind=Kind.COMMENT,
+            opens=r"--\[(?P<tag>=*)\[",
+            closes="]{tag}]",
+            spans_lines=True,
+        ),
+        Literal(kind=Kind.COMMENT, opens="--", ending=Ending.LINE),
+        Literal(
+            kind=Kind.STRING,
+            opens=r"\[(?P<tag>=*)\[",
+            closes="]{tag}]",
+            spans_lines=True,
+        ),
+        DOUBLE,
+        SINGLE,
+    ),
+    words=Words(
+        pairs=(
+            ("function", "end"),
+            ("if", "end"),
+            ("do", "end"),
+            ("repeat", "until"),
+        )
+    ),
+    head=r"\b(?:then|do|else|repeat)|\bfunction\b[^()]*\([^()]*\)|\{",
+)
+
+RUBY = Language(
+    name="ruby",
+    line_comment="#",
+    literals=(
+        Literal(
+            kind=Kind.COMMENT,
+            opens="(?m:^)=begin",
+            closes="\n=end",
+            spans_lines=True,
+        ),
+        replace(HASH, opens=r"(?<![^\s;,(){}\[\]])#"),
+        _HEREDOC,
+        replace(DOUBLE, spans_lines=True, inside=(("#{", "}"),)),
+        replace(SINGLE, spans_lines=True),
+        replace(REGEX, inside=(("#{", "}"),)),
+    ),
+    words=Words(
+        pairs=tuple(
+            (word, "end")
+            for word in (
+                *("def", "class", "module", "begin", "case", "do"),
+                *("if", "unless", "while", "until", "for"),
+            )
+        ),
+        at_statement=frozenset({"if", "unless", "while", "until", "for"}),
+    ),
+    head=r"\b(?:do|then|else|begin|ensure)|\bdo[ \t]*\|[^|\n]*\||\{"
+    r"|^[ \t]*(?:def|class|module|if|unless|while|until|for|case|when|elsif"
+    r"|rescue)\b.*",
+)
+
+PERL = Language(
+    name="perl",
+    line_comment="#",
+    literals=(
+        replace(HASH, opens=r"(?<![\$\w{])#"),
+        _HEREDOC,
+        replace(DOUBLE, spans_lines=True),
+        replace(SINGLE, opens=r"(?<!\w)'", spans_lines=True),
+        # The first half of a substitution is of the same kind as a match.
+        replace(
+            REGEX,
+            opens=r"\b(?:s|tr|y)/(?:\\.|[^/\\\n])*/|\b(?:m|qr)/",
+            needs_operand=False,
+        ),
+        REGEX,
+    ),
+)

@@ -1,0 +1,121 @@
+"""What is open in front of a cursor, and which of it the text behind it closes.
+
+Both texts may be cut off, the one at its start, the other at its end. Where that leaves
+it open whether a place is in a string or not, the answer with the fewer faults holds.
+"""
+
+import functools
+from collections.abc import Iterator
+
+from lsp_server.language.frames import Frame, Scan, ScanState, literal_of
+from lsp_server.language.grammar import Ending, Kind, Language
+from lsp_server.language.scan import scan
+
+__all__ = ["closed_behind", "state_before"]
+
+_FAR_CHARS = 1 << 20
+"""What is open above the cursor's line has offsets that nothing on it can have."""
+
+_REACH_CHARS = 8_000
+"""How much of the text behind the cursor is read."""
+
+
+@functools.lru_cache(maxsize=64)
+def state_before(text: str, language: Language, *, is_whole: bool) -> ScanState:
+    """Return what is open at the end of ``text``, which ends with a line end.
+
+    It stays the same while the user types in the next line, so it is kept.
+
+    Args:
+        text: The lines above the cursor's.
+        language: Their language.
+        is_whole: Whether they begin where the document begins.
+    """
+    if language.is_prose or not text:
+        return ScanState()
+    start = 0 if is_whole else text.find("\n") + 1
+    head, origin = text[start:], start - len(text) - _FAR_CHARS
+    scans = [scan(head, language, origin=origin)]
+    if not is_whole:
+        scans += (
+            scan(head, language, state=ScanState(frames=(frame,)), origin=origin)
+            for frame in _possible_starts(head, language, origin)
+        )
+    return min(scans, key=lambda each: (each.faults, each.literal_chars)).state
+
+
+def _possible_starts(head: str, language: Language, origin: int) -> Iterator[Frame]:
+    """Yield the literals in which a text may begin, by the closers that it holds."""
+    seen = set()
+    for literal in language.literals:
+        closer = literal.closes
+        is_fixed = literal.ending is Ending.CLOSER and "{" not in closer
+        if literal.spans_lines and is_fixed and closer in head and closer not in seen:
+            seen.add(closer)
+            yield Frame(
+                kind=literal.kind,
+                opener="",
+                closer=closer,
+                start=origin - 1,
+                columns=0,
+                literal=literal,
+            )
+
+
+def closed_behind(
+    text: str, frames: tuple[Frame, ...], language: Language, *, is_whole: bool
+) -> frozenset[Frame]:
+    """Return which of ``frames`` the text behind the cursor closes.
+
+    Args:
+        text: The text behind the cursor.
+        frames: What is open at the cursor, the innermost last.
+        language: The language.
+        is_whole: Whether the text ends where the document ends. Otherwise all that is
+            open farther above counts as closed.
+    """
+    if not frames:
+        return frozenset()
+    is_whole = is_whole and len(text) <= _REACH_CHARS
+    text = text[:_REACH_CHARS]
+    literal = literal_of(frames)
+    if literal is None or _is_closed(literal, text, frames, language):
+        state = ScanState(frames=frames)
+    else:
+        state = ScanState(frames=frames[:-1])
+    found = scan(text, language, state=state, is_behind_cursor=True)
+    closed = {closing.frame for closing in found.closings}
+    if not is_whole:
+        left = set(found.state.frames)
+        closed.update(each for each in frames[:-1] if each in left)
+    return frozenset(closed)
+
+
+def _is_closed(
+    literal: Frame, text: str, frames: tuple[Frame, ...], language: Language
+) -> bool:
+    """Return whether the literal at the cursor is closed behind it.
+
+    The next closer may be the opener of another one. In a literal that ends with its
+    line, that line alone decides.
+    """
+    rule = literal.literal
+    if rule is None or not literal.closer:
+        return True
+    if not rule.spans_lines:
+        text = text.partition("\n")[0] + "\n"
+    end = text.find(literal.closer)
+    if end < 0:
+        return False
+    if literal.opener != literal.closer and literal.kind is Kind.COMMENT:
+        return not 0 <= text.find(literal.opener) < end
+    inside, outside = (
+        scan(text, language, state=ScanState(frames=open_), is_behind_cursor=True)
+        for open_ in (frames, frames[:-1])
+    )
+    return _faults(inside) <= _faults(outside)
+
+
+def _faults(found: Scan) -> int:
+    """Count the faults of a text, with a string that does not end."""
+    return found.faults + (literal_of(found.state.frames) is not None)
