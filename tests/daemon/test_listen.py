@@ -2,14 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
-import os
-import re
-import socket
-import ssl
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
@@ -17,131 +9,31 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from piped_editor import Editor, Json, completion_params, error_code
 from prometheus_client.parser import text_string_to_metric_families
 from remote_editor import SocketEditor, WebsocketEditor
-from websockets.asyncio.client import connect
+from team_server import (
+    BEARER,
+    SECRET,
+    SETTINGS,
+    TeamServer,
+    over_tcp,
+    over_websocket,
+    team_server,
+)
 from websockets.exceptions import InvalidStatus
 
-from lsp_server.access.keys import StoredKey, digest_of, new_secret
-from lsp_server.daemon.tls import Certificate
-from lsp_server.errors import ConfigError
-from lsp_server.rest.serve import split_address
+from lsp_server.access.keys import new_secret
 
-SECRET = new_secret()
-SERVE = [sys.executable, "-m", "lsp_server", "serve"]
 TRANSPORTS = ["tcp", "websocket"]
 ONE_MORE = Counter(lsp=1, completions=1, shown=1, accepted=1)
-BEARER = {"Authorization": f"Bearer {SECRET}"}
-SETTINGS = {
-    "MIDFILL_ENGINE_KIND": "scripted",
-    "MIDFILL_SCRIPTED_TEXT": "21 + 21 + 21 + 21 + 21 + 21",
-    "MIDFILL_SCRIPTED_TOKEN_DELAY_MS": "2",
-    "MIDFILL_KEYS": StoredKey(
-        id="k_00000001", name="test", sha256=digest_of(SECRET).hex()
-    ).line,
-}
-
-
-class TeamServer:
-    """A real server's process, its ports and its log."""
-
-    def __init__(self, log: Path, certificate: Path) -> None:
-        self._log = log
-        self.tls = ssl.create_default_context(cafile=certificate)
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text(encoding="utf-8")
-
-    def port(self, event: str) -> int:
-        """Wait for the server to listen, and return where."""
-        ends_s = time.monotonic() + 60
-        while time.monotonic() < ends_s:
-            if found := re.search(rf"{event} port=(\d+)", self.log):
-                return int(found[1])
-            time.sleep(0.05)
-        raise TimeoutError(self.log)
-
-    async def logged(self, words: str) -> None:
-        """Wait until the log says something."""
-        async with asyncio.timeout(20):
-            while words not in self.log:  # noqa: ASYNC110 - a file tells of no change
-                await asyncio.sleep(0.05)
-
-
-def write_certificate(path: Path) -> None:
-    """Write a certificate for 127.0.0.1 and its key into one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(certificate.public_bytes(pem) + private)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
     """Start a team server with TLS and one key."""
-    folder = tmp_path_factory.mktemp("team")
-    write_certificate(folder / "tls.pem")
-    log = folder / "log"
-    command = [*SERVE, "--listen", "127.0.0.1:0", "--listen-tcp", "127.0.0.1:0"]
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [*command, "--tls-certificate", str(folder / "tls.pem")],
-            env=os.environ | SETTINGS,
-            stderr=stderr,
-        )
-    try:
-        made = TeamServer(log, folder / "tls.pem")
-        made.port("listen.ready")
+    with team_server(tmp_path_factory.mktemp("team"), SETTINGS) as made:
         yield made
-        process.terminate()
-        assert 0 == process.wait(20)
-        assert "Traceback" not in made.log
-    finally:
-        process.kill()
-        process.wait()
-
-
-async def over_tcp(server: TeamServer, first: str = f"Bearer {SECRET}") -> Editor:
-    """Connect over TCP, with a first line unless it is empty."""
-    port = server.port("listen.tcp_ready")
-    streams = await asyncio.open_connection("127.0.0.1", port, ssl=server.tls)
-    editor = SocketEditor(*streams)
-    editor.send_bytes(f"Authorization: {first}\r\n".encode() if first else b"")
-    return editor
-
-
-async def over_websocket(
-    server: TeamServer, headers: dict[str, str] | None = None
-) -> Editor:
-    """Connect over a websocket, with the key unless there are other headers."""
-    url = f"wss://127.0.0.1:{server.port('listen.ready')}/lsp"
-    return WebsocketEditor(
-        await connect(
-            url,
-            ssl=server.tls,
-            proxy=None,
-            ping_interval=None,
-            compression=None,
-            additional_headers=BEARER if headers is None else headers,
-        )
-    )
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -362,88 +254,3 @@ async def test_the_servers_own_settings_hold(server: TeamServer) -> None:
     message = await editor.wait(lambda m: m.get("method") == "window/showMessage")
     assert "completion.candidates, model.path" in str(message["params"])
     editor.hang_up()
-
-
-@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.7:0"])
-def test_a_public_address_is_refused_without_tls_and_keys(
-    address: str, tmp_path: Path
-) -> None:
-    """The message says which words it takes."""
-    done = subprocess.run(
-        [*SERVE, "--listen", address],
-        env=os.environ | {"MIDFILL_ENGINE_KIND": "scripted", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert 1 == done.returncode
-    assert "no TLS" in done.stderr
-    assert "insecure" in done.stderr
-
-
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    """In a sentence, without a traceback."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = subprocess.run(
-            [*SERVE, "--listen", f"127.0.0.1:{taken.getsockname()[1]}"],
-            env=os.environ | {"HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    assert 1 == done.returncode
-    assert "listen.address" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_model_that_is_not_there_is_refused_at_the_start(tmp_path: Path) -> None:
-    """A service manager sees it, where the log alone would say it."""
-    done = subprocess.run(
-        [*SERVE, "--listen", "127.0.0.1:0", "--model", "nosuch"],
-        env=os.environ | {"HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert 1 == done.returncode
-    assert "'nosuch'" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("names", "what"),
-    [
-        (("key.pem", "key.pem"), "key.pem: this file holds no certificate"),
-        (("certificate.pem", ""), "certificate.pem: this file holds no private key"),
-        (("certificate.pem", "certificate.pem"), "holds no private key"),
-    ],
-)
-def test_files_that_are_mixed_up_are_named(
-    tmp_path: Path, names: tuple[str, str], what: str
-) -> None:
-    """A key given as a certificate is said to be none, not what OpenSSL says."""
-    write_certificate(tmp_path / "tls.pem")
-    both = (tmp_path / "tls.pem").read_text()
-    begin = both.index("-----BEGIN CERTIFICATE")
-    end = both.index("-----END CERTIFICATE-----\n") + len("-----END CERTIFICATE-----\n")
-    (tmp_path / "certificate.pem").write_text(both[begin:end])
-    (tmp_path / "key.pem").write_text(both[:begin] + both[end:])
-    with pytest.raises(ConfigError, match=what):
-        Certificate(*(name and str(tmp_path / name) for name in names))
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:99999", "[::1]:65536"])
-def test_ports_end_at_65535(address: str) -> None:
-    """A number that is too large is said to be that, and no wrong form."""
-    with pytest.raises(ConfigError, match="ports end at 65535"):
-        split_address(address)
-
-
-def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """And not the certificate, which is there."""
-    write_certificate(tmp_path / "tls.pem")
-    with pytest.raises(ConfigError, match=r"no\.key: .*No such file"):
-        Certificate(str(tmp_path / "tls.pem"), str(tmp_path / "no.key"))
