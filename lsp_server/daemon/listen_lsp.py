@@ -9,7 +9,7 @@ import itertools
 import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -24,7 +24,7 @@ from lsp_server.protocol.channel import Channel
 from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.framing import encode_frame
 from lsp_server.protocol.messages import Fault
-from lsp_server.protocol.stream_channel import StreamChannel, StreamLimits
+from lsp_server.protocol.stream_channel import StreamChannel, StreamLimits, close_stream
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.protocol.websocket_channel import WebsocketChannel
 from lsp_server.service.backend import Configurator
@@ -138,7 +138,7 @@ class LspListener:
             # It said nothing in time, or nothing that is a first line.
             _log.info("lsp.no_first_line", extra={"error": type(error).__name__})
         finally:
-            await _close(writer)
+            await close_stream(writer)
 
     async def close(self) -> None:
         """Let nobody in any more, end every connection, and wait a little for that."""
@@ -255,17 +255,6 @@ async def _first_line(reader: asyncio.StreamReader) -> tuple[bytes, tuple[str, .
     if name.strip().lower() not in _FIRST_OF_A_FRAME:
         raise ValueError("the first line is neither a key nor a frame's")
     return line, ()
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    """Close a connection; a client that reads nothing is broken off."""
-    writer.close()
-    try:
-        with suppress(OSError):
-            async with asyncio.timeout(_END_S):
-                await writer.wait_closed()
-    finally:
-        writer.transport.abort()
 
 
 def _keep_alive(connection: socket.socket) -> None:

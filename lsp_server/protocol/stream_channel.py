@@ -7,14 +7,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lsp_server.protocol.arrival import ArrivalDeadline, ArrivalLimits
 from lsp_server.protocol.channel import OnLost, StreamEvent
 from lsp_server.protocol.framing import FrameDecoder, UnreadableStream, encode_frame
 
-__all__ = ["StreamChannel", "StreamLimits"]
+__all__ = ["StreamChannel", "StreamLimits", "close_stream"]
 
 _CHUNK_BYTES = 256 * 1024
 _CLOSE_TIMEOUT_S = 1.0
@@ -103,14 +102,7 @@ class StreamChannel:
     async def close(self) -> None:
         """Write what is queued, as far as the client takes it in time, and close."""
         self._lost = None
-        self._writer.close()
-        try:
-            # A connection that was reset is closed as well.
-            with suppress(OSError):
-                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                    await self._writer.wait_closed()
-        finally:
-            self._writer.transport.abort()
+        await close_stream(self._writer)
 
     async def _read(self) -> bytes:
         """Wait for something to come; nothing when the client has gone."""
@@ -118,3 +110,19 @@ class StreamChannel:
             return await self._reader.read(_CHUNK_BYTES)
         except OSError:
             return b""
+
+
+async def close_stream(writer: asyncio.StreamWriter) -> None:
+    """Write what is queued, as far as the peer takes it in time, and close.
+
+    It may be called again. Waiting is a task of its own, since what is cancelled in
+    `StreamWriter.wait_closed` can never be waited for again.
+    """
+    writer.close()
+    closing = asyncio.ensure_future(writer.wait_closed())
+    # A connection that was reset is closed as well.
+    closing.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT_S)
+    finally:
+        writer.transport.abort()
