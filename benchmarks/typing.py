@@ -1,8 +1,8 @@
 """Replays real edits key by key: time to ghost, keystrokes saved, and what they cost.
 
 Run it with ``python -m benchmarks.typing`` from the repository's root; ``--help`` lists
-the options. It needs pip and npm once, to fetch the packages whose edits are replayed
-(`typing_packages`) into a folder that is not committed.
+the options. It needs pip, npm and apt once, to fetch the packages whose edits are
+replayed (`typing_packages`) into a folder that is not committed.
 
 All variants run on one engine: Midfill as it comes, with each feature switched off in
 turn (``--without``), with other settings (``--variant``), and plain vLLM as a naive
@@ -95,7 +95,6 @@ class _Bench:
         peers: Mapping[str, GhostSource],
     ) -> None:
         self._arguments = arguments
-        self._client = client
         self._side = side
         self._lsp = LspSource(client, side, cancels=not arguments.no_cancel)
         self._peers = peers
@@ -113,7 +112,7 @@ class _Bench:
             for name in chance.sample([*played], len(played)):
                 source = self._peers.get(name, self._lsp)
                 if name in variants:
-                    self._client.configure(variants[name])
+                    self._lsp.configure(variants[name])
                 if isinstance(source, LlamaSource):
                     await source.begin()
                 await self._empty()

@@ -8,6 +8,7 @@ that its corpus set aside (``held-out`` in ``docs/training/corpus-manifest.json.
 """
 
 import hashlib
+import io
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,10 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "editors"))
+
+from obtain.debian import Suite
 
 __all__ = ["PACKAGES", "ChangedFile", "Package", "Release", "changed_files"]
 
@@ -28,10 +33,12 @@ class Release:
     Attributes:
         version: The version.
         sha256: Of the wheel, tarball or Debian package.
+        suite: The release of Debian that has it; empty elsewhere.
     """
 
     version: str
     sha256: str
+    suite: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +47,7 @@ class Package:
 
     Attributes:
         name: Its name in the registry.
-        registry: ``pypi`` or ``npm``.
+        registry: ``pypi``, ``npm`` or ``debian``.
         licence: Its licence's SPDX id.
         language_id: Of the files that are compared.
         suffix: Of these files.
@@ -124,6 +131,24 @@ PACKAGES = (
         without="/build/",
     ),
     Package(
+        name="golang-github-spf13-cobra-dev",
+        registry="debian",
+        licence="Apache-2.0",
+        language_id="go",
+        suffix=".go",
+        old=Release(
+            version="1.6.1-1",
+            sha256="4f5d20855133319beef3c5b49d3c21a0406f270bf94fb4b6f4d406b691283cb2",
+            suite="bookworm",
+        ),
+        new=Release(
+            version="1.8.1-1",
+            sha256="139ec86efbe938a99ae70a7d695334fdc7c691a617c5739f36932b0de4ecdfd9",
+            suite="trixie",
+        ),
+        without="_test.go",
+    ),
+    Package(
         name="tree-sitter",
         registry="npm",
         licence="MIT",
@@ -185,11 +210,22 @@ def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
             for name in wheel.namelist():
                 yield name, wheel.read(name)
         return
-    with tarfile.open(archive) as tarball:
+    source: Path | io.BytesIO = archive
+    if archive.suffix == ".deb":
+        unpack = ["dpkg-deb", "--fsys-tarfile", str(archive)]
+        done = subprocess.run(unpack, check=True, capture_output=True)
+        source = io.BytesIO(done.stdout)
+    with _open_tar(source) as tarball:
         for member in tarball:
             file = tarball.extractfile(member) if member.isfile() else None
             if file is not None:
                 yield member.name, file.read()
+
+
+def _open_tar(source: Path | io.BytesIO) -> tarfile.TarFile:
+    if isinstance(source, Path):
+        return tarfile.open(source)
+    return tarfile.open(fileobj=source)
 
 
 def _fetched(package: Package, release: Release, cache: Path) -> Path:
@@ -198,11 +234,18 @@ def _fetched(package: Package, release: Release, cache: Path) -> Path:
     Raises:
         ValueError: Its checksum is another one.
         subprocess.CalledProcessError: It cannot be fetched.
+        UnobtainableError: It cannot be fetched from Debian.
     """
     folder = cache / package.name.replace("/", "-") / release.version
     if not any(folder.glob("*")):
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(_command(package, release, folder), check=True, cwd=folder)
+        if release.suite:
+            lists = cache.resolve() / f"lists-{release.suite}"
+            lists.mkdir(exist_ok=True)
+            suite = Suite(release.suite, lists)
+            suite.download(f"{package.name}={release.version}", folder)
+        else:
+            subprocess.run(_command(package, release, folder), check=True, cwd=folder)
     (archive,) = folder.iterdir()
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     if found != release.sha256:

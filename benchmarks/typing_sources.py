@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from benchmarks.engine_tap import RawOrder, RawTimes, Seen
@@ -42,6 +42,10 @@ class LspSource:
         self._client = client
         self._side = side
         self._cancels = cancels
+
+    def configure(self, settings: Mapping[str, object]) -> None:
+        """Have these settings on top of those of the server's start, and no others."""
+        self._client.configure({"midfill": settings})
 
     def open(self, uri: str, language_id: str, text: str) -> None:
         """Send ``didOpen``."""

@@ -93,6 +93,16 @@ async def test_keys_of_a_place(
     assert "none" not in figures["reasons"]
 
 
+async def test_a_variant_has_no_settings_of_the_one_before(source: LspSource) -> None:
+    """Nothing but what the server was started with, and its own."""
+    ghosts = []
+    source.open("file:///f.py", "python", TEXT)
+    for settings in ({}, {"completion": {"enabled": False}}, {}):
+        source.configure(settings)
+        ghosts.append((await source.ask("file:///f.py", TEXT.index("\n\n"))).text)
+    assert ghosts == [ANSWER, "", ANSWER]
+
+
 def event(kind: str, at_s: float, *, keys: int = 1, accepted_chars: int = 0) -> Event:
     """Return an event that was answered after 20 ms, with nothing."""
     return Event(

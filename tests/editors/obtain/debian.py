@@ -91,17 +91,16 @@ class Suite:
         shutil.rmtree(into, ignore_errors=True)
         archives = into / "archives"
         (archives / "partial").mkdir(parents=True)
+        environment = self._apt()
         # apt locks its state, so that one downloads at a time.
         with self._lock:
-            if self._environment is None:
-                self._environment = self._update()
             run(
                 [
                     *("apt-get", "-qq", "-y", "install", "--download-only"),
                     *("-o", f"Dir::Cache::archives={archives}"),
                     *packages,
                 ],
-                environment=self._environment,
+                environment=environment,
             )
         checksums = {}
         for file in sorted(archives.glob("*.deb")):
@@ -109,6 +108,25 @@ class Suite:
             run(["dpkg-deb", "-x", file, into / "root"])
         shutil.rmtree(archives)
         return checksums
+
+    def download(self, package: str, into: Path) -> None:
+        """Download one package's file, and nothing that it depends on.
+
+        Args:
+            package: Its name, or ``name=version``.
+            into: An existing folder.
+
+        Raises:
+            UnobtainableError: This machine has no apt, or apt fails.
+        """
+        run(["apt-get", "-qq", "download", package], cwd=into, environment=self._apt())
+
+    def _apt(self) -> dict[str, str]:
+        """Return the variables that make apt read this suite's lists, fetched once."""
+        with self._lock:
+            if self._environment is None:
+                self._environment = self._update()
+            return self._environment
 
     def _update(self) -> dict[str, str]:
         """Fetch the package lists; return the variables that make apt read them."""
