@@ -36,7 +36,15 @@ from benchmarks.typing_figures import (
     main_table,
 )
 from benchmarks.typing_llama import LlamaSource, llama_server
-from benchmarks.typing_options import BASE, Settings, parser, settings_of, variants_of
+from benchmarks.typing_options import (
+    BASE,
+    FULL_KEYS,
+    QUICK_KEYS,
+    Settings,
+    parser,
+    settings_of,
+    variants_of,
+)
 from benchmarks.typing_packages import PACKAGES, changed_files
 from benchmarks.typing_replay import play
 from benchmarks.typing_sources import LspSource, NaiveSource
@@ -50,7 +58,7 @@ __all__ = ["main"]
 _NAIVE, _LLAMA = "naive vLLM", "llama.cpp, llama.vim"
 _NAIVE_BEFORE_CHARS, _NAIVE_AFTER_CHARS, _NAIVE_TOKENS = 3_000, 1_000, 48
 _MOST_STRETCH_CHARS = 400
-_MOST_TRACE_KEYS = 120
+_MOST_TRACE_KEYS = 40
 _EMPTY_TRIES = 200
 
 
@@ -156,9 +164,8 @@ def _cells(played: Mapping[str, Sequence[Played]]) -> Iterator[dict[str, object]
 
 
 async def _run(arguments: argparse.Namespace) -> dict[str, object]:
-    traces = _traces(
-        arguments.languages, arguments.keys, arguments.seed, arguments.packages
-    )
+    keys = arguments.keys or (QUICK_KEYS if arguments.quick else FULL_KEYS)
+    traces = _traces(arguments.languages, keys, arguments.seed, arguments.packages)
     base = settings_of(arguments.set)
     variants = variants_of(arguments)
     options = {

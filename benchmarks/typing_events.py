@@ -61,7 +61,7 @@ class Event:
         ghost_chars: The length of the ghost; 0 where there was none.
         is_first_word_right: Whether the ghost began with the word that will be typed;
             None where there was no ghost, or a wrong key stands in the text.
-        is_right: Whether the whole ghost will be typed.
+        right_chars: How much of the ghost, from its beginning, will be typed.
         accepted_chars: Of an accept, how much it inserted.
         reason: Why an answer was empty; empty where the source did not say.
     """
@@ -72,7 +72,7 @@ class Event:
     wait_ms: float | None
     ghost_chars: int = 0
     is_first_word_right: bool | None = None
-    is_right: bool = False
+    right_chars: int = 0
     accepted_chars: int = 0
     reason: str | None = None
 

@@ -52,7 +52,12 @@ def figures_of(played: Sequence[Played]) -> dict[str, Any]:
         "wrong_first_word": _share(
             sum(not each.is_first_word_right for each in judged), len(judged)
         ),
-        "wholly_right": _share(sum(each.is_right for each in judged), len(judged)),
+        "wholly_right": _share(
+            sum(each.right_chars == each.ghost_chars for each in judged), len(judged)
+        ),
+        "wrong_chars_per_accepted_char": _ratio(
+            sum(each.ghost_chars - each.right_chars for each in judged), accepted_chars
+        ),
         "empty": _share(len(empty), len(events)),
         "empty_with_reason": _share(sum(bool(e.reason) for e in empty), len(empty)),
         "reasons": dict(Counter(e.reason or "none" for e in empty).most_common()),
@@ -118,7 +123,7 @@ def main_table(cells: Sequence[Mapping[str, Any]]) -> str:
     """Lay out one line for each language and variant."""
     head = ["language", "variant", "saved", "time to ghost p50", "p90", "p99 ms"]
     head += ["in time", "shown", "wrong 1st word", "wholly right", "empty", "reason"]
-    head += ["cached", "out tok/char", "new tok/char"]
+    head += ["cached", "wrong/char", "out tok/char", "new tok/char"]
     rows = []
     for each in cells:
         ghost = each["time_to_ghost_ms"]
@@ -140,6 +145,7 @@ def main_table(cells: Sequence[Mapping[str, Any]]) -> str:
                         "cached_share",
                     )
                 ),
+                _shown(each["wrong_chars_per_accepted_char"]),
                 _shown(each["output_tokens_per_accepted_char"]),
                 _shown(each["new_prompt_tokens_per_accepted_char"]),
             ]
@@ -172,6 +178,7 @@ def by_event_table(cells: Sequence[Mapping[str, Any]]) -> str:
 _DIFFERENCES = (
     ("keystrokes_saved", "saved, points", 100.0),
     ("wrong_first_word", "wrong 1st word, points", 100.0),
+    ("wrong_chars_per_accepted_char", "wrong/char", 1.0),
     ("shown", "shown, points", 100.0),
     ("cached_share", "cached, points", 100.0),
     ("output_tokens_per_accepted_char", "out tok/char", 1.0),

@@ -10,10 +10,22 @@ from types import MappingProxyType
 
 from benchmarks.typing_packages import PACKAGES
 
-__all__ = ["BASE", "FEATURES", "Settings", "parser", "settings_of", "variants_of"]
+__all__ = [
+    "BASE",
+    "FEATURES",
+    "FULL_KEYS",
+    "QUICK_KEYS",
+    "Settings",
+    "parser",
+    "settings_of",
+    "variants_of",
+]
 
 _ROOT = Path(__file__).resolve().parents[1]
 _RESULTS = _ROOT / "benchmarks" / "results"
+
+FULL_KEYS, QUICK_KEYS = 100, 40
+"""Of each language."""
 
 BASE = "midfill"
 """The variant with nothing switched off."""
@@ -51,7 +63,10 @@ def _camel_case(key: str) -> str:
 def variants_of(arguments: argparse.Namespace) -> dict[str, Settings]:
     """Return the settings of each variant, by its name, Midfill as it comes first."""
     variants: dict[str, Settings] = {BASE: {}}
-    for name in arguments.without:
+    features = arguments.without
+    if features is None:
+        features = [] if arguments.quick else sorted(FEATURES)
+    for name in features:
         variants[f"without {name}"] = settings_of(FEATURES[name])
     for text in arguments.variant:
         name, _, settings = text.partition("=")
@@ -69,15 +84,21 @@ def parser() -> argparse.ArgumentParser:
     add = options.add_argument
     add("--model", default="midfill-starter-88m")
     add("--languages", nargs="+", choices=languages, default=languages)
-    add("--keys", type=int, default=250, help="of each language (default: %(default)s)")
+    add(
+        "--quick",
+        action="store_true",
+        help="about 3 minutes: no feature is switched off, and few keys are typed",
+    )
+    keys = f"of each language (default: {FULL_KEYS}, quick {QUICK_KEYS})"
+    add("--keys", type=int, help=keys)
     add("--seed", type=int, default=0)
     add(
         "--without",
-        nargs="+",
-        default=[],
+        nargs="*",
         choices=sorted(FEATURES),
         metavar="FEATURE",
-        help=f"also with this switched off: {', '.join(sorted(FEATURES))}",
+        help="also with each of these switched off (default: all; quick: none): "
+        + ", ".join(sorted(FEATURES)),
     )
     add(
         "--variant",

@@ -12,6 +12,7 @@ accept at most `MOST_PAUSE_MS` pass, time in which the server can work ahead.
 """
 
 import asyncio
+import itertools
 import random
 import re
 import time
@@ -195,7 +196,7 @@ class _Player:
                 is_first_word_right=ahead.startswith(word[0])
                 if word and is_clean
                 else None,
-                is_right=bool(ghost.text) and is_clean and ahead.startswith(ghost.text),
+                right_chars=_common_chars(ghost.text, ahead) if is_clean else 0,
                 accepted_chars=accepted_chars,
                 reason=reason,
             )
@@ -222,6 +223,12 @@ class _Player:
 
     def _lognormal_ms(self, median_ms: float, sigma: float) -> float:
         return median_ms * self._chance.lognormvariate(0.0, sigma)
+
+
+def _common_chars(left: str, right: str) -> int:
+    """Return how many characters two texts have in common at their beginning."""
+    pairs = zip(left, right, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _worth_accepting(ghost: str, left: Sequence[Stroke]) -> tuple[int, int]:

@@ -90,6 +90,8 @@ async def test_keys_of_a_place(
     assert figures["keys_without_completion"] == without
     assert figures["keys"] == keys
     assert figures["keystrokes_saved"] == round(1 - keys / without, 4)
+    right = sum(each.right_chars == len(ANSWER) for each in played.events)
+    assert right == (typed == ANSWER)
     assert "none" not in figures["reasons"]
 
 
