@@ -166,7 +166,7 @@ class PromptConfig:
     max_prompt_tokens: Annotated[int, Field(strict=True, ge=64, le=MOST)] = 1024
     suffix_share: Annotated[float, Field(strict=True, ge=0, le=0.9)] = 0.25
     step_lines: Positive = 32
-    suffix_lines: Positive = 24
+    suffix_lines: Positive = 12
     anchor_lines: Count = 0
     healing: StrictBool = True
 
