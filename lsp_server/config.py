@@ -179,6 +179,8 @@ class CompletionConfig:
         enabled: Whether completions are offered at all.
         disabled_languages: Language ids in which none are offered, separated by
             spaces.
+        cache: Whether a suggestion that is typed, or returned to, is offered again
+            instead of being generated anew.
         candidates: Most different completions of an explicit request; one that comes
             by itself has one.
         max_line_tokens: Most tokens of a completion that ends with its line.
@@ -195,6 +197,7 @@ class CompletionConfig:
 
     enabled: StrictBool = True
     disabled_languages: StrictStr = ""
+    cache: StrictBool = True
     candidates: Annotated[int, Field(strict=True, ge=1, le=10)] = 3
     max_line_tokens: Positive = 48
     max_block_tokens: Positive = 128

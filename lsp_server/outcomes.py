@@ -17,6 +17,7 @@ __all__ = [
     "OverloadStep",
     "Reason",
     "RequestTimings",
+    "Source",
     "Stage",
 ]
 
@@ -39,6 +40,20 @@ class Stage(enum.Enum):
     PREFILL = "prefill"
     DECODE = "decode"
     FILTERS = "filters"
+
+
+class Source(enum.Enum):
+    """Where the answer to a request comes from.
+
+    ``ENGINE``: it was generated for the request. ``CACHE``: for an earlier one, whose
+    suggestion holds here too. ``JOIN``: the same, and it was still being generated.
+    ``SPECULATION``: before anybody asked, for what comes after an accepted suggestion.
+    """
+
+    ENGINE = "engine"
+    CACHE = "cache"
+    JOIN = "join"
+    SPECULATION = "speculation"
 
 
 class OverloadStep(enum.IntEnum):
@@ -65,6 +80,7 @@ class RequestTimings:
         output_tokens: Tokens generated, those cut away later included.
         stages_ms: How long each stage took, in milliseconds; those that the request
             did not come to are left out.
+        source: Where the answer comes from; without the engine it has no prompt.
     """
 
     ttft_ms: float | None
@@ -73,6 +89,7 @@ class RequestTimings:
     cached_tokens: int
     output_tokens: int
     stages_ms: Mapping[Stage, float] = field(default_factory=dict)
+    source: Source = Source.ENGINE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +166,7 @@ class CompletionResult:
         cuts: What the filters took away, candidate by candidate.
         timings: What it cost; None where nothing was generated.
         model: The name of the model that was asked; empty where none was.
+        in_time: Whether the generation came to its end before the deadline.
     """
 
     completions: tuple[Completion, ...] = ()
@@ -159,3 +177,4 @@ class CompletionResult:
     cuts: tuple[Cut, ...] = ()
     timings: RequestTimings | None = None
     model: str = ""
+    in_time: bool = True

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from lsp_server.config import LogLevel
-from lsp_server.outcomes import RequestTimings, Stage
+from lsp_server.outcomes import RequestTimings, Source, Stage
 from lsp_server.values import TokenDelta
 
 __all__ = ["EventFormatter", "RequestTrace", "configure_logging"]
@@ -64,6 +64,9 @@ class RequestTrace:
     Args:
         arrived_s: When the request's message was read, by ``clock``; now by default.
         clock: Returns monotonic time in seconds.
+
+    Attributes:
+        source: Where the answer comes from.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class RequestTrace:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """End the stage ``WAIT``."""
+        self.source = Source.ENGINE
         self._clock = clock
         self._since = clock()
         self._arrived = self._since if arrived_s is None else arrived_s
@@ -121,4 +125,5 @@ class RequestTrace:
             cached_tokens=self._cached_tokens,
             output_tokens=self._output_tokens,
             stages_ms={s: self._stages_ms[s] for s in Stage if s in self._stages_ms},
+            source=self.source,
         )

@@ -8,7 +8,7 @@ from typing import Any
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-from lsp_server.outcomes import RequestTimings
+from lsp_server.outcomes import RequestTimings, Source
 from lsp_server.protocol.extensions import TIMINGS_METHOD
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.protocol.status import STATUS_METHOD
@@ -79,6 +79,7 @@ class ServerNews:
                 prompt_tokens=params["promptTokens"],
                 cached_tokens=params["cachedTokens"],
                 output_tokens=params["outputTokens"],
+                source=Source(params["source"]),
             )
 
     def take_timings(self, request_id: int) -> RequestTimings | None:

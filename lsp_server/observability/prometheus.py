@@ -27,7 +27,7 @@ from lsp_server.metrics import (
 )
 from lsp_server.observability.labels import KnownModels, language_label
 from lsp_server.observability.memory import MemoryCollector
-from lsp_server.outcomes import OverloadStep
+from lsp_server.outcomes import OverloadStep, Source
 from lsp_server.values import EngineState
 
 __all__ = ["BUCKETS_MS", "Collector", "PrometheusMetrics"]
@@ -41,6 +41,7 @@ lie below 100 ms. vLLM's own begin at 300 ms.
 
 _BUCKETS_S = tuple(each / 1e3 for each in BUCKETS_MS)
 _MODEL_AND_LANGUAGE = ("model", "language")
+_ANSWERED = frozenset({Outcome.COMPLETED, Outcome.EMPTY})
 
 
 class Collector(Protocol):
@@ -101,7 +102,9 @@ class PrometheusMetrics:
             self._saved.labels(model, outcome).inc(record.saved_tokens)
         if self._trace is not None:
             self._trace(record)
-        if timings.prompt_tokens:
+        if record.outcome in _ANSWERED:
+            self._answers.labels(model, language, timings.source.value).inc()
+        if timings.prompt_tokens or timings.source is not Source.ENGINE:
             self._measure(record, model, language)
 
     def _measure(self, record: RequestRecord, model: str, language: str) -> None:
@@ -116,7 +119,7 @@ class PrometheusMetrics:
             self._stages.labels(model, language, stage.value).observe(stage_ms / 1e3)
         if timings.ttft_ms is not None:
             self._first_token.labels(model, language).observe(timings.ttft_ms / 1e3)
-        if record.outcome in {Outcome.COMPLETED, Outcome.EMPTY}:
+        if record.outcome in _ANSWERED:
             # The others end when somebody else wants it.
             self._duration.labels(model, language).observe(timings.total_ms / 1e3)
 
@@ -181,6 +184,11 @@ class PrometheusMetrics:
             "midfill_requests",
             "Requests that ended, by how.",
             (*_MODEL_AND_LANGUAGE, "route", "outcome"),
+        )
+        self._answers = counter(
+            "midfill_answers",
+            "Answers, with or without a suggestion, by where they come from.",
+            (*_MODEL_AND_LANGUAGE, "source"),
         )
         self._empty = counter(
             "midfill_empty_requests",

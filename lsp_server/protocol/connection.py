@@ -294,5 +294,6 @@ class EditorConnection:
                     "promptTokens": timings.prompt_tokens,
                     "cachedTokens": timings.cached_tokens,
                     "outputTokens": timings.output_tokens,
+                    "source": timings.source.value,
                 },
             )

@@ -160,6 +160,7 @@ def trace_values(traced: TracedRequest, backend: Backend) -> dict[str, object]:
         "ttftMs": timings and timings.ttft_ms,
         "totalMs": timings and timings.total_ms,
         "outputTokens": timings.output_tokens if timings else 0,
+        "source": timings and timings.source.value,
     }
 
 

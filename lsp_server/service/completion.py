@@ -8,12 +8,12 @@ from types import MappingProxyType
 from lsp_server.config import CompletionConfig, PrivacyConfig
 from lsp_server.context.cursor import CursorContext
 from lsp_server.engine.base import Engine
-from lsp_server.errors import DeadlinePassedError, OverloadedError
-from lsp_server.metrics import Metrics, NoMetrics, Refusal, Route
+from lsp_server.metrics import Metrics, NoMetrics, Route
 from lsp_server.outcomes import (
     Completion,
     CompletionResult,
     OverloadStep,
+    Reason,
     Stage,
 )
 from lsp_server.postprocess.scope import StopRule
@@ -123,7 +123,24 @@ class CompletionService:
         Raises:
             EngineError: The engine failed.
         """
-        report = RequestReport(
+        report = self.report_of(
+            snapshot, request_id=request_id, trigger=trigger, typed=typed, route=route
+        )
+        return await report.around(
+            lambda: self.generate(snapshot, typed=typed, report=report)
+        )
+
+    def report_of(
+        self,
+        snapshot: Snapshot,
+        *,
+        request_id: str,
+        trigger: Trigger,
+        typed: TypedAhead,
+        route: Route = Route.LSP,
+    ) -> RequestReport:
+        """Begin the report of a request, with the arguments of ``complete``."""
+        return RequestReport(
             self._metrics,
             request_id=request_id,
             route=route,
@@ -132,37 +149,23 @@ class CompletionService:
             trigger=trigger,
             trace=RequestTrace(arrived_s=typed.arrived_s),
         )
-        with report:
-            try:
-                result = await self._complete(
-                    snapshot,
-                    request_id=request_id,
-                    trigger=trigger,
-                    typed=typed,
-                    report=report,
-                )
-            except OverloadedError as error:
-                is_late = isinstance(error, DeadlinePassedError)
-                refusal = Refusal.LATE if is_late else Refusal.OVERLOADED
-                self._metrics.request_refused(route, refusal)
-                log_reason(request_id, reasons.BUSY)
-                result = CompletionResult(reason=reasons.BUSY)
-            report.result = result
-        return replace(result, model=self._model)
 
-    async def _complete(
-        self,
-        snapshot: Snapshot,
-        *,
-        request_id: str,
-        trigger: Trigger,
-        typed: TypedAhead,
-        report: RequestReport,
-    ) -> CompletionResult:
-        """Complete at the snapshot's cursor, and note the stages in the report."""
-        trace = report.trace
+    async def why_unsuitable(self, snapshot: Snapshot) -> Reason | None:
+        """Return why there are no completions in a document; None where there are."""
         reason = why_unsuitable(snapshot, self._config)
-        reason = reason or await self._privacy.why_private(snapshot.uri)
+        return reason or await self._privacy.why_private(snapshot.uri)
+
+    async def generate(
+        self, snapshot: Snapshot, *, typed: TypedAhead, report: RequestReport
+    ) -> CompletionResult:
+        """Complete at the snapshot's cursor, and note the stages in the report.
+
+        Raises:
+            OverloadedError: The engine has no time for it.
+            EngineError: The engine failed.
+        """
+        trace, request_id, trigger = report.trace, report.request_id, report.trigger
+        reason = await self.why_unsuitable(snapshot)
         if reason is not None:
             log_reason(request_id, reason)
             return CompletionResult(reason=reason)
@@ -235,6 +238,7 @@ class CompletionService:
             generated=tuple(each.written for each in candidates),
             cuts=tuple(cut for outcome in outcomes.values() for cut in outcome.cuts),
             timings=timings,
+            in_time=in_time,
         )
 
     def prompt_text(self, prompt: Prompt) -> str:

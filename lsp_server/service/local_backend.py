@@ -16,6 +16,7 @@ from lsp_server.project.providers import providers
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.service import reasons
 from lsp_server.service.backend import EngineListener
+from lsp_server.service.cached_completion import CachedCompletionService
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.engine_host import Detach, EngineHost, on_engine
 from lsp_server.service.engine_pool import Lease
@@ -67,7 +68,7 @@ class LocalBackend:
         self._user = user
         self._cache_salt = cache_salt
         self._is_remote = is_remote
-        self._service: CompletionService | None = None
+        self._service: CachedCompletionService | None = None
         self._project = Project(providers())
         self._detach: Detach | None = None
         self._closed = False
@@ -146,12 +147,15 @@ class LocalBackend:
         if self._detach is not None:
             self._detach()
 
-    def _assembled(self) -> CompletionService | None:
-        """Return the service for the present settings; None without a model."""
+    def _assembled(self) -> CachedCompletionService | None:
+        """Return the service for the present settings; None without a model.
+
+        Other settings begin with an empty cache: they may suggest something else.
+        """
         model = self._host.model
         if self._service is None and model is not None:
             self._project.configure(self._config.context)
-            self._service = service_of(
+            service = service_of(
                 model,
                 self._host.engine,
                 on_engine(self._config, self._host.config),
@@ -162,6 +166,7 @@ class LocalBackend:
                 is_remote=self._is_remote,
                 snippets_for=self._project.snippets_for,
             )
+            self._service = CachedCompletionService(service, self._config.completion)
         return self._service
 
 

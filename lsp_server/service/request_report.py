@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from lsp_server.metrics import Metrics, Outcome, RequestRecord, Route
+from lsp_server.errors import DeadlinePassedError, OverloadedError
+from lsp_server.metrics import Metrics, Outcome, Refusal, RequestRecord, Route
 from lsp_server.outcomes import (
     Completion,
     CompletionResult,
@@ -15,6 +17,7 @@ from lsp_server.outcomes import (
     RequestTimings,
 )
 from lsp_server.postprocess.pipeline import Outcome as TextOutcome
+from lsp_server.service import reasons
 from lsp_server.service.inflight import SUPERSEDED
 from lsp_server.telemetry import RequestTrace
 from lsp_server.values import CompletionScope, Trigger
@@ -48,6 +51,9 @@ class RequestReport:
         trace: Measures its times.
 
     Attributes:
+        request_id: The same.
+        route: The same.
+        trigger: The same.
         trace: The same.
         candidates: What is generated, once that has begun.
         result: The result; None where the block ended without one.
@@ -65,15 +71,31 @@ class RequestReport:
         trace: RequestTrace,
     ) -> None:
         """Begin without a result."""
+        self.request_id = request_id
+        self.route = route
+        self.trigger = trigger
         self.trace = trace
         self.candidates: Sequence[Candidate] = ()
         self.result: CompletionResult | None = None
         self._metrics = metrics
-        self._request_id = request_id
-        self._route = route
         self._model = model
         self._language = language
-        self._trigger = trigger
+
+    async def around(
+        self, work: Callable[[], Awaitable[CompletionResult]]
+    ) -> CompletionResult:
+        """Report the work for the request, however it ends; an overload is a result."""
+        with self:
+            try:
+                result = await work()
+            except OverloadedError as error:
+                is_late = isinstance(error, DeadlinePassedError)
+                refusal = Refusal.LATE if is_late else Refusal.OVERLOADED
+                self._metrics.request_refused(self.route, refusal)
+                log_reason(self.request_id, reasons.BUSY)
+                result = CompletionResult(reason=reasons.BUSY)
+            self.result = result = replace(result, model=self._model)
+        return result
 
     def __enter__(self) -> Self:
         """Return the report."""
@@ -89,13 +111,13 @@ class RequestReport:
         outcome, reason = self._outcome(error)
         self._metrics.request_done(
             RequestRecord(
-                request_id=self._request_id,
-                route=self._route,
+                request_id=self.request_id,
+                route=self.route,
                 model=self._model,
                 language=self._language,
                 outcome=outcome,
                 reason=reason,
-                trigger=self._trigger,
+                trigger=self.trigger,
                 timings=self.trace.timings(),
                 saved_tokens=(
                     0

@@ -245,6 +245,7 @@ async def test_what_it_cost_is_told_to_whoever_asks(
         "promptTokens": 7,
         "cachedTokens": 3,
         "outputTokens": 2,
+        "source": "engine",
     }
     told = editor.told("midfill/completionTimings")
     assert [{"id": asked, **timings}] == told

@@ -1,0 +1,188 @@
+"""Answers from the completion cache where it can, and has the others generated."""
+
+from dataclasses import replace
+
+from lsp_server.config import CompletionConfig
+from lsp_server.context.cursor import CursorContext
+from lsp_server.outcomes import Completion, CompletionResult, Reason, Stage
+from lsp_server.postprocess.pipeline import postprocess
+from lsp_server.service import reasons
+from lsp_server.service.completion import CompletionService
+from lsp_server.service.completion_cache import (
+    CachedAnswer,
+    CompletionCache,
+    FoundAnswer,
+)
+from lsp_server.service.request_report import RequestReport
+from lsp_server.service.trigger import choose_scope
+from lsp_server.service.typed_ahead import TypedAhead
+from lsp_server.values import CompletionScope, Prompt, Snapshot, Trigger
+
+__all__ = ["CachedCompletionService"]
+
+_OF_THE_MOMENT = frozenset(
+    {reasons.BUSY, reasons.DEADLINE, reasons.SUPERSEDED, reasons.UNWELCOME}
+)
+"""Reasons that say nothing of the next request at the same cursor."""
+
+
+class CachedCompletionService:
+    """Completes snapshots for one connection, which alone sees its cache.
+
+    Args:
+        service: Generates.
+        config: The limits of a completion.
+        cache: The connection's.
+    """
+
+    def __init__(
+        self,
+        service: CompletionService,
+        config: CompletionConfig,
+        cache: CompletionCache | None = None,
+    ) -> None:
+        """Begin with an empty cache, or the one given."""
+        self._service = service
+        self._config = config
+        self._cache = cache if cache is not None else CompletionCache()
+
+    async def complete(
+        self,
+        snapshot: Snapshot,
+        *,
+        request_id: str,
+        trigger: Trigger,
+        typed: TypedAhead,
+    ) -> CompletionResult:
+        """Complete at the snapshot's cursor, as `CompletionService.complete` does.
+
+        What the user types through stays offered also where nothing new would be.
+        """
+        report = self._service.report_of(
+            snapshot, request_id=request_id, trigger=trigger, typed=typed
+        )
+        return await report.around(lambda: self._complete(snapshot, typed, report))
+
+    def prompt_text(self, prompt: Prompt) -> str:
+        """Return a prompt as text, with sentinels by their names."""
+        return self._service.prompt_text(prompt)
+
+    async def _complete(
+        self, snapshot: Snapshot, typed: TypedAhead, report: RequestReport
+    ) -> CompletionResult:
+        """Complete from the cache or with the engine, and note it in the report."""
+        cached = await self._cached(snapshot, report)
+        if cached is not None:
+            return cached
+        result = await self._service.generate(snapshot, typed=typed, report=report)
+        if self._config.cache:
+            self._keep(snapshot, result, typed)
+        return result
+
+    async def _cached(
+        self, snapshot: Snapshot, report: RequestReport
+    ) -> CompletionResult | None:
+        """Return what the cache has for a request; None where it has nothing."""
+        if not self._config.cache:
+            return None
+        is_explicit = report.trigger is Trigger.INVOKED
+        found = self._cache.find(
+            snapshot, candidates=self._config.candidates if is_explicit else 1
+        )
+        if found is None or await self._service.why_unsuitable(snapshot) is not None:
+            return None
+        origin = _before_typing(snapshot, found.typed)
+        if origin is None:
+            return None
+        cursor = CursorContext.of(origin)
+        if not found.typed and choose_scope(cursor, report.trigger) is None:
+            return None
+        texts = _texts(found, cursor)
+        if found.suggestions and not texts:
+            return None
+        report.trace.source = found.answer.source
+        report.trace.end(Stage.FILTERS)
+        return _result(
+            texts if is_explicit else texts[:1],
+            snapshot=snapshot,
+            report=report,
+            scope=found.answer.scope,
+            reason=found.answer.reason,
+        )
+
+    def _keep(
+        self, snapshot: Snapshot, result: CompletionResult, typed: TypedAhead
+    ) -> None:
+        """Keep a result in the cache, if it holds for later requests too."""
+        if not result.in_time or result.reason in _OF_THE_MOMENT:
+            return
+        if result.scope is None or (result.reason and self._config.temperature):
+            return  # nothing was generated, or another try may have more luck
+        self._cache.keep(
+            snapshot,
+            CachedAnswer(
+                texts=tuple(each.text for each in result.completions),
+                scope=result.scope,
+                # Those that do not begin with what was typed meanwhile are lost.
+                candidates=1 if typed.text else len(result.generated),
+                reason=result.reason,
+            ),
+        )
+
+
+def _before_typing(snapshot: Snapshot, typed: str) -> Snapshot | None:
+    """Return the snapshot without what was typed left of its cursor.
+
+    Args:
+        snapshot: The document and the cursor.
+        typed: What was typed, with line feeds.
+
+    Returns:
+        None where text could not be put in at the cursor, within a line end.
+    """
+    before = snapshot.before
+    if before.endswith("\r"):
+        return None
+    for raw in (typed.replace("\n", "\r\n"), typed):
+        if before.endswith(raw):
+            start = snapshot.offset - len(raw)
+            text = before[:start] + snapshot.after
+            return replace(snapshot, text=text, offset=start)
+    return None
+
+
+def _texts(found: FoundAnswer, cursor: CursorContext) -> tuple[str, ...]:
+    """Return the rests of those suggestions that the filters leave as they are."""
+    scope = found.answer.scope
+    return tuple(
+        rest
+        for text, rest in found.suggestions
+        if scope is not None and postprocess(text, cursor, scope).text == text
+    )
+
+
+def _result(
+    texts: tuple[str, ...],
+    *,
+    snapshot: Snapshot,
+    report: RequestReport,
+    scope: CompletionScope | None,
+    reason: Reason | None,
+) -> CompletionResult:
+    """Return the result of a request for which nothing was generated."""
+    timings = report.trace.timings()
+    completions = tuple(
+        Completion(
+            completion_id=f"{report.request_id}.{number}"
+            if number
+            else report.request_id,
+            text=text,
+            start=snapshot.offset,
+            end=snapshot.offset,
+            timings=timings,
+        )
+        for number, text in enumerate(texts)
+    )
+    return CompletionResult(
+        completions=completions, reason=reason, scope=scope, timings=timings
+    )

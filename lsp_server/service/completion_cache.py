@@ -1,0 +1,249 @@
+"""The completion cache: suggestions made before, found by the text around the cursor.
+
+It is not the engine's prefix cache, which keeps what the model has read of a prompt.
+A user who types the beginning of a suggestion, or takes back what followed it, needs
+no new one: the rest of the old one is found, and nothing is generated.
+
+An answer is kept under a hash of the nearest lines above and below its cursor. So it
+holds wherever these lines go in the document, and an edit of one of them is enough for
+it not to be found.
+"""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lsp_server.outcomes import Reason, Source
+from lsp_server.text import with_line_feeds
+from lsp_server.values import CompletionScope, Snapshot
+
+__all__ = ["CachedAnswer", "CompletionCache", "FoundAnswer", "rest_of"]
+
+_MOST_ANSWERS = 256
+_MOST_BYTES = 1 << 20
+_ANSWER_BYTES = 512
+"""What an answer takes besides its texts, about."""
+
+_LINES_ABOVE = 64
+_LINES_BELOW = 24
+_CHARS_ABOVE = 8_000
+_CHARS_BELOW = 4_000
+_CHARS_BEFORE = 1_000
+"""How much of the cursor's own line counts, to its left."""
+
+_MOST_TYPED_CHARS = 256
+"""How far back from the cursor an answer is looked for."""
+
+_REACH_CHARS = _CHARS_ABOVE + _CHARS_BEFORE + _MOST_TYPED_CHARS
+
+_LASTS_S = 300.0
+"""Not the text alone decides what is suggested: other files do as well."""
+
+_NOTHING_LASTS_S = 30.0
+"""How long it is remembered that there is nothing to suggest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedAnswer:
+    """What there was to suggest at a cursor.
+
+    Attributes:
+        texts: The suggestions, best first, with line feeds as line ends.
+        scope: How far they might run; None where nothing was generated.
+        candidates: How many were generated, of which ``texts`` are left.
+        source: Where they come from: `Source.SPECULATION` for what was generated before
+            anybody asked, else `Source.CACHE`.
+        reason: Why there are no texts; None where there are some.
+    """
+
+    texts: tuple[str, ...]
+    scope: CompletionScope | None
+    candidates: int
+    source: Source = Source.CACHE
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundAnswer:
+    """An answer of before, as far as it holds at the present cursor.
+
+    Attributes:
+        answer: What was suggested.
+        typed: What was typed since, with line feeds; empty at the same cursor.
+        suggestions: The texts that begin with ``typed``, each with its rest.
+    """
+
+    answer: CachedAnswer
+    typed: str
+    suggestions: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """An answer in the cache, with its size and when it ends to hold."""
+
+    answer: CachedAnswer
+    size_bytes: int
+    until_s: float
+
+
+class CompletionCache:
+    """The answers of one connection, the least recently used given up first.
+
+    Args:
+        most_answers: How many are kept.
+        most_bytes: How many bytes they take.
+        clock: Returns monotonic time in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        most_answers: int = _MOST_ANSWERS,
+        most_bytes: int = _MOST_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin empty."""
+        self._most_answers = most_answers
+        self._most_bytes = most_bytes
+        self._clock = clock
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._size_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the answers take, about."""
+        return self._size_bytes
+
+    def keep(self, snapshot: Snapshot, answer: CachedAnswer) -> None:
+        """Keep what there is to suggest at the snapshot's cursor."""
+        key, _ = next(_keys(snapshot))
+        texts = "".join(answer.texts).encode("utf-8", errors="replace")
+        lasts_s = _LASTS_S if answer.texts else _NOTHING_LASTS_S
+        self._drop(key)
+        self._kept[key] = _Kept(
+            answer=answer,
+            size_bytes=len(texts) + _ANSWER_BYTES,
+            until_s=self._clock() + lasts_s,
+        )
+        self._size_bytes += self._kept[key].size_bytes
+        while self._kept and (
+            len(self._kept) > self._most_answers or self._size_bytes > self._most_bytes
+        ):
+            self._drop(next(iter(self._kept)))
+
+    def find(self, snapshot: Snapshot, *, candidates: int = 1) -> FoundAnswer | None:
+        """Find the latest answer that the text left of the cursor begins or repeats.
+
+        That there is nothing to suggest holds at the same cursor only.
+
+        Args:
+            snapshot: The document and the cursor.
+            candidates: How many suggestions are asked for. If several, an answer of
+                which only one is left after typing is not found: the user wants a
+                choice.
+        """
+        for key, typed in _keys(snapshot):
+            kept = self._kept.get(key)
+            if kept is None or kept.answer.candidates < candidates:
+                continue
+            if kept.until_s <= self._clock():
+                self._drop(key)
+                continue
+            found = _found(kept.answer, typed)
+            if found is None or (typed and len(found.suggestions) < min(candidates, 2)):
+                continue
+            self._kept.move_to_end(key)
+            return found
+        return None
+
+    def _drop(self, key: bytes) -> None:
+        """Forget an answer, if there is one."""
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._size_bytes -= kept.size_bytes
+
+
+def rest_of(text: str, typed: str) -> str | None:
+    """Return what is left of a suggestion whose beginning was typed; None if it is not.
+
+    An editor that indents a new line may do so in its own way. Then the lines of the
+    suggestion below it follow, unless one is indented less: by how much is not known.
+
+    Args:
+        text: The suggestion.
+        typed: What was typed at its cursor since.
+    """
+    if text.startswith(typed):
+        return text[len(typed) :]
+    first, line_end, below = typed.partition("\n")
+    if not line_end or not text.startswith(first + line_end):
+        return None
+    lines = text[len(first) + 1 :].split("\n")
+    made, given = _blanks_of(below), _blanks_of(lines[0])
+    if not lines[0].strip() or any(
+        line.strip() and not line.startswith(given) for line in lines
+    ):
+        return None
+    moved = "\n".join(
+        made + line[len(given) :] if line.startswith(given) else line for line in lines
+    )
+    return moved[len(below) :] if moved.startswith(below) else None
+
+
+def _found(answer: CachedAnswer, typed: str) -> FoundAnswer | None:
+    """Return what of an answer still holds after ``typed``; None if nothing does."""
+    rests = ((text, rest_of(text, typed)) for text in answer.texts)
+    suggestions = tuple((text, rest) for text, rest in rests if rest and rest.strip())
+    if not suggestions and (typed or answer.texts):
+        return None
+    return FoundAnswer(answer=answer, typed=typed, suggestions=suggestions)
+
+
+def _keys(snapshot: Snapshot) -> Iterator[tuple[bytes, str]]:
+    """Yield the keys of the cursor and of the places left of it, the nearest first.
+
+    Each comes with the text between its place and the cursor.
+    """
+    offset = snapshot.offset
+    before = with_line_feeds(snapshot.text[max(0, offset - _REACH_CHARS) : offset])
+    below = hashlib.blake2b(_below(snapshot), digest_size=16)
+    for part in (snapshot.uri, snapshot.language_id):
+        below.update(b"\0" + part.encode("utf-8", errors="replace"))
+    start, above = -1, below
+    for at in range(len(before), max(-1, len(before) - _MOST_TYPED_CHARS - 1), -1):
+        line_start = before.rfind("\n", 0, at) + 1
+        if line_start != start:
+            start, above = line_start, below.copy()
+            above.update(_above(before[:line_start]))
+        key = above.copy()
+        key.update(_encoded(before[max(line_start, at - _CHARS_BEFORE) : at]))
+        yield key.digest(), before[at:]
+
+
+def _above(before: str) -> bytes:
+    """Return the lines above that count, without the blanks at their ends."""
+    lines = before[-_CHARS_ABOVE:].split("\n")[-_LINES_ABOVE - 1 : -1]
+    return b"\0" + _encoded("\n".join(line.rstrip() for line in lines)) + b"\0"
+
+
+def _below(snapshot: Snapshot) -> bytes:
+    """Return the text right of the cursor that counts, and the lines below it."""
+    offset = snapshot.offset
+    after = with_line_feeds(snapshot.text[offset : offset + _CHARS_BELOW])
+    line, *lines = after.split("\n")[: _LINES_BELOW + 1]
+    return _encoded("\n".join([line, *(each.rstrip() for each in lines)]))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", errors="replace")
+
+
+def _blanks_of(text: str) -> str:
+    """Return the blanks that ``text`` begins with."""
+    return text[: len(text) - len(text.lstrip(" \t"))]

@@ -1,0 +1,190 @@
+"""A request is answered from the cache where its answer still holds there."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from lsp_server.config import CompletionConfig
+from lsp_server.engine.scripted import ScriptedEngine
+from lsp_server.metrics import NoMetrics, RequestRecord
+from lsp_server.outcomes import CompletionResult, Source
+from lsp_server.service import reasons
+from lsp_server.service.cached_completion import CachedCompletionService
+from lsp_server.service.completion import CompletionService
+from lsp_server.service.typed_ahead import TypedAhead
+from lsp_server.values import Snapshot, Trigger
+
+AtCursor = Callable[[str], Snapshot]
+MakeService = Callable[..., tuple[CompletionService, ScriptedEngine]]
+AUTOMATIC, INVOKED = Trigger.AUTOMATIC, Trigger.INVOKED
+
+
+class Records(NoMetrics):
+    """Keeps what is measured of requests."""
+
+    def __init__(self) -> None:
+        self.requests: list[RequestRecord] = []
+
+    def request_done(self, record: RequestRecord) -> None:
+        self.requests.append(record)
+
+
+async def ask(
+    service: CachedCompletionService, snapshot: Snapshot, trigger: Trigger = AUTOMATIC
+) -> CompletionResult:
+    """Ask at a cursor."""
+    return await service.complete(
+        snapshot, request_id="r", trigger=trigger, typed=TypedAhead()
+    )
+
+
+def texts(result: CompletionResult) -> list[str]:
+    """Return the texts of a result."""
+    return [each.text for each in result.completions]
+
+
+@pytest.mark.parametrize(
+    ("generated", "marked", "then"),
+    [
+        (
+            "total + 1\n",
+            "x = |\n",
+            [("x = t|\n", "otal + 1"), ("x = |\n", "total + 1")],
+        ),
+        ("f(a) or b\n", "x = |\n", [("x = f(a)|\n", " or b")]),
+        (
+            "b = a\n    return b\n\n\ndef g():\n",
+            "def f(a):\n    |\n\nx = 1\n",
+            [
+                ("def f(a):\n    b = |\n\nx = 1\n", "a\n    return b"),
+                ("def f(a):\n    b = a\n    |\n\nx = 1\n", "return b"),
+            ],
+        ),
+        ("a, b)\n", "x = f(|)\n", [("x = f(a,|)\n", " b")]),
+    ],
+)
+async def test_what_is_typed_through_is_not_generated_again(
+    make_service: MakeService,
+    at_cursor: AtCursor,
+    generated: str,
+    marked: str,
+    then: list[tuple[str, str]],
+) -> None:
+    """The rest is offered, as far as the block, also where nothing new would be."""
+    metrics = Records()
+    inner, engine = make_service(generated, metrics=metrics)
+    service = CachedCompletionService(inner, CompletionConfig())
+    await ask(service, at_cursor(marked))
+    for now, rest in then:
+        result = await ask(service, at_cursor(now))
+        assert [rest] == texts(result)
+        (completion,) = result.completions
+        assert completion.start == completion.end == now.index("|")
+        assert Source.CACHE is completion.timings.source
+        assert 0 == completion.timings.output_tokens
+        assert "test-model" == result.model
+    assert 1 == len(engine.requests)
+    sources = [record.timings.source for record in metrics.requests]
+    assert [Source.ENGINE, *[Source.CACHE] * len(then)] == sources
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        "x = s|\n",
+        "x = total + 1|\n",
+        "y = 1\nx = t|\n",
+        "x = t|\ny = 1\n",
+        "x = t|al + 1\n",
+    ],
+)
+async def test_a_key_that_diverges_is_generated_for(
+    make_service: MakeService, at_cursor: AtCursor, now: str
+) -> None:
+    """So is a suggestion typed to its end, and an edit above or below."""
+    inner, engine = make_service("total + 1\n")
+    service = CachedCompletionService(inner, CompletionConfig())
+    await ask(service, at_cursor("x = |\n"))
+    result = await ask(service, at_cursor(now), INVOKED)
+    assert result.timings is not None
+    assert Source.ENGINE is result.timings.source
+    assert len(engine.requests) > 1
+
+
+async def test_a_setting_turns_it_off(
+    make_service: MakeService, at_cursor: AtCursor
+) -> None:
+    """Then every key is generated for."""
+    config = CompletionConfig(cache=False)
+    inner, engine = make_service("total\n", config=config)
+    service = CachedCompletionService(inner, config)
+    for _ in range(2):
+        assert ["total"] == texts(await ask(service, at_cursor("x = |\n")))
+    assert 2 == len(engine.requests)
+
+
+async def test_an_explicit_request_gets_its_candidates(
+    make_service: MakeService, at_cursor: AtCursor
+) -> None:
+    """Not the single line of before; all of them the next time, or those that fit."""
+    inner, engine = make_service("total\n", further=["tops\n", "size\n"])
+    service = CachedCompletionService(inner, CompletionConfig())
+    assert ["total"] == texts(await ask(service, at_cursor("x = |\n")))
+    for _ in range(2):
+        result = await ask(service, at_cursor("x = |\n"), INVOKED)
+        assert {"total", "tops", "size"} == set(texts(result))
+        assert 3 == len({each.completion_id for each in result.completions})
+    assert 4 == len(engine.requests)
+    result = await ask(service, at_cursor("x = t|\n"), INVOKED)
+    assert {"otal", "ops"} == set(texts(result))
+    assert ["otal"] == texts(await ask(service, at_cursor("x = t|\n")))
+    assert 4 == len(engine.requests)
+
+
+async def test_a_place_without_a_suggestion_is_remembered(
+    make_service: MakeService, at_cursor: AtCursor
+) -> None:
+    """Unless another try may have more luck, or there was no time for it."""
+    blank, line = "   \n", at_cursor("x = |\n")
+    inner, engine = make_service(blank)
+    service = CachedCompletionService(inner, CompletionConfig())
+    first, second = await ask(service, line), await ask(service, line)
+    assert first.reason is second.reason is not None
+    assert 1 == len(engine.requests)
+    for config in (
+        CompletionConfig(temperature=0.5),
+        CompletionConfig(deadline_ms=10),
+    ):
+        slow = 60_000 if config.deadline_ms == 10 else 0
+        inner, engine = make_service(blank, config=config, token_delay_ms=slow)
+        service = CachedCompletionService(inner, config)
+        await ask(service, line)
+        await ask(service, line)
+        assert 2 == len(engine.requests)
+
+
+async def test_the_rules_of_a_place_hold_for_what_is_cached(
+    make_service: MakeService, at_cursor: AtCursor
+) -> None:
+    """What was asked for by hand within a word is nothing to show by itself there."""
+    config = CompletionConfig(candidates=1)
+    inner, engine = make_service("rd_count\n", config=config)
+    service = CachedCompletionService(inner, config)
+    inside = at_cursor("wo|rd = 1\n")
+    await ask(service, inside, INVOKED)
+    assert reasons.UNWELCOME is (await ask(service, inside)).reason
+    large = replace(inside, text=inside.text + "\0")
+    assert reasons.BINARY is (await ask(service, large)).reason
+    assert 1 == len(engine.requests)
+
+
+async def test_services_do_not_share_what_they_have(
+    make_service: MakeService, at_cursor: AtCursor
+) -> None:
+    """A connection never sees what another one was suggested."""
+    inner, engine = make_service("total\n")
+    for _ in range(2):
+        service = CachedCompletionService(inner, CompletionConfig())
+        await ask(service, at_cursor("x = |\n"))
+    assert 2 == len(engine.requests)
