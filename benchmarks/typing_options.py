@@ -32,7 +32,13 @@ BASE = "midfill"
 
 Settings = Mapping[str, Mapping[str, object]]
 
-FEATURES: Mapping[str, str] = MappingProxyType({"healing": "prompt.healing:false"})
+FEATURES: Mapping[str, str] = MappingProxyType(
+    {
+        "context": "context.enabled:false",
+        "debounce": "completion.max_debounce_ms:0",
+        "healing": "prompt.healing:false",
+    }
+)
 """What can be switched off, and the settings that do it."""
 
 

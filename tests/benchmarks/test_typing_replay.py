@@ -14,11 +14,14 @@ from benchmarks.typing_figures import (
     figures_of,
     main_table,
 )
-from benchmarks.typing_options import settings_of
+from benchmarks.typing_options import FEATURES, settings_of
 from benchmarks.typing_replay import play
 from benchmarks.typing_sources import LspSource
 from benchmarks.typing_traces import Stretch, Stroke, Trace
 from lsp_server.client.headless import HeadlessClient, headless_client
+from lsp_server.config import Config
+from lsp_server.setting_layers import editor_layer
+from lsp_server.settings import resolve
 
 TEXT = "def first():\n    \n\n\ndef second():\n    \n"
 ANSWER = "value = compute()"
@@ -163,6 +166,15 @@ def test_tables_name_every_variant() -> None:
     assert main_table(cells).count("\n") == 3
     assert "| none " in difference_table(cells, "base")
     assert "10 / 10" in by_event_table(cells)
+
+
+@pytest.mark.parametrize("feature", sorted(FEATURES))
+def test_a_feature_is_switched_off_by_settings_that_there_are(feature: str) -> None:
+    """And that are not off by default."""
+    layer = editor_layer({"midfill": settings_of(FEATURES[feature])})
+    resolved = resolve([layer])
+    assert not resolved.problems
+    assert resolved.config != Config()
 
 
 def test_settings_are_read_as_values() -> None:
