@@ -8,7 +8,7 @@ from typing import Protocol
 from benchmarks.engine_tap import RawOrder, RawTimes, Seen
 from benchmarks.side_channel import SideChannel
 from benchmarks.typing_events import Ghost, Spent
-from lsp_server.client.answer import Answer, PendingAnswer
+from lsp_server.client.answer import Answer, PendingAnswer, Suggestion
 from lsp_server.client.headless import HeadlessClient
 from lsp_server.prompt.fim import FimFamily, Literal, Sentinel, Slot
 from lsp_server.prompt.raw_text import RawEncoder
@@ -70,7 +70,9 @@ class LspSource:
         return _ghost_of(answer, offset)
 
     def accept(self, ghost: Ghost, chars: int) -> None:
-        """Do nothing: the edit alone says so, as in editors that run no command."""
+        """Run the item's command, as VS Code and Neovim do."""
+        if isinstance(ghost.item, Suggestion):
+            self._client.accept(ghost.item, chars)
 
     async def why_nothing(self) -> str:
         """Ask for the trace of the last request."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lsprotocol import types
 
@@ -21,11 +21,13 @@ class Suggestion:
         text: What would be inserted.
         start: From where it replaces the text, in code points.
         end: Up to where it replaces the text, in code points.
+        completion_id: What the server calls it; empty if it has no name for it.
     """
 
     text: str
     start: int
     end: int
+    completion_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,4 +98,13 @@ def _suggestion(
         text=text if isinstance(text, str) else text.value,
         start=document.snapshot(item.range.start).offset if item.range else offset,
         end=document.snapshot(item.range.end).offset if item.range else offset,
+        completion_id=_id_of(item),
     )
+
+
+def _id_of(item: types.InlineCompletionItem) -> str:
+    """Return the id in the arguments of an item's command."""
+    match item.command.arguments if item.command else None:
+        case [{"id": str(completion_id)}]:
+            return completion_id
+    return ""

@@ -11,6 +11,7 @@ from lsprotocol import types
 from lsp_server.client.answer import (
     Answer,
     PendingAnswer,
+    Suggestion,
     read_suggestions,
 )
 from lsp_server.client.files import OpenFile
@@ -18,7 +19,7 @@ from lsp_server.client.news import ServerNews, introduction
 from lsp_server.client.server_process import ServerProcess
 from lsp_server.errors import AnswerError, ClientError
 from lsp_server.protocol.convert import position_at
-from lsp_server.protocol.extensions import TRACE_METHOD
+from lsp_server.protocol.extensions import ACCEPTED_COMMAND, TRACE_METHOD
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.values import Trigger
 
@@ -228,6 +229,12 @@ class HeadlessClient:
     def cancel(self, pending: PendingAnswer) -> None:
         """Tell the server that an answer is not wanted any more; one still comes."""
         self._notify(types.CANCEL_REQUEST, types.CancelParams(id=pending.request_id))
+
+    def accept(self, suggestion: Suggestion, chars: int) -> None:
+        """Tell the server how much of a suggestion was accepted, after the edit."""
+        argument = {"id": suggestion.completion_id, "acceptedChars": chars}
+        params = types.ExecuteCommandParams(ACCEPTED_COMMAND, arguments=[argument])
+        self._connected.send_request(types.WORKSPACE_EXECUTE_COMMAND, params)
 
     async def shut_down(self) -> int:
         """End the server in order, and return its exit status.

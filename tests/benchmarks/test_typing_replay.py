@@ -98,6 +98,18 @@ async def test_keys_of_a_place(
     assert "none" not in figures["reasons"]
 
 
+async def test_the_server_learns_how_much_was_accepted(
+    source: LspSource, tmp_path: Path
+) -> None:
+    """By the item's command, as from editors that run it."""
+    source.open("file:///f.py", "python", TEXT)
+    source.accept(await source.ask("file:///f.py", TEXT.index("\n\n")), 7)
+    await source.why_nothing()  # the command was read before
+    log = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    (line,) = [each for each in log if "completion.accepted" in each]
+    assert "accepted_chars=7" in line
+
+
 async def test_a_variant_has_no_settings_of_the_one_before(source: LspSource) -> None:
     """Nothing but what the server was started with, and its own."""
     ghosts = []
