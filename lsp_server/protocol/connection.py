@@ -80,6 +80,7 @@ class EditorConnection:
         self._client: types.ClientInfo | None = None
         self._watch: asyncio.Task[None] | None = None
         self._register_handlers()
+        self._project.register(self._server)
 
     async def serve(self, on_end: Callable[[int], object]) -> int:
         """Serve the editor until it says ``exit`` or is gone.
@@ -221,14 +222,6 @@ class EditorConnection:
             # A coroutine, so that it does not overtake `initialized`.
             self._opened.change_settings(params.settings)
             self._status.set_enabled(self._opened.enabled)
-
-        @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
-        def did_save(params: types.DidSaveTextDocumentParams) -> None:
-            self._project.document_saved(params.text_document.uri)
-
-        @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
-        def folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
-            self._project.folders_changed(params.event.added, params.event.removed)
 
         # Not `object`: pygls gives the server to a parameter of a type that fits it.
         @server.feature(TRACE_METHOD)

@@ -8,8 +8,9 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from lsprotocol import types
 
@@ -19,6 +20,7 @@ from lsp_server.service.backend import Backend
 
 __all__ = [
     "ACCEPTED_COMMAND",
+    "EXTRAS_OFFERED",
     "TIMINGS_METHOD",
     "TRACE_METHOD",
     "Acceptances",
@@ -32,6 +34,11 @@ _log = logging.getLogger(__name__)
 ACCEPTED_COMMAND = "midfill.accepted"
 TIMINGS_METHOD = "midfill/completionTimings"
 TRACE_METHOD = "midfill/trace"
+
+EXTRAS_OFFERED: Mapping[str, bool] = MappingProxyType(
+    {"timings": True, "status": True, "trace": True, "diagnostics": True}
+)
+"""What the server says in ``experimental.midfill`` that it can send and take."""
 
 _REMEMBERED = 256
 """Items, the newest ones; editors show one at a time."""

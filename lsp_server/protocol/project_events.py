@@ -1,10 +1,15 @@
 """Turns what an editor says of its documents and folders into the project's events."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from lsprotocol import types
+from pygls.lsp.server import LanguageServer
 
 from lsp_server.project.provider import (
+    Diagnostic,
+    DiagnosticsChanged,
     DocumentClosed,
     DocumentEdited,
     DocumentOpened,
@@ -15,7 +20,36 @@ from lsp_server.project.provider import (
 from lsp_server.protocol.document import Document, Documents
 from lsp_server.values import Snapshot
 
-__all__ = ["FOLDERS_FOLLOWED", "ProjectEvents"]
+__all__ = [
+    "DIAGNOSTICS_METHOD",
+    "FOLDERS_FOLLOWED",
+    "MESSAGE_TYPES",
+    "ProjectEvents",
+]
+
+DIAGNOSTICS_METHOD = "midfill/diagnostics"
+"""A notification by which a client says what it shows of a document's errors.
+
+LSP has none: a server is not sent what other servers have found.
+"""
+
+_MOST_DIAGNOSTICS = 200
+_ERROR, _WARNING = types.DiagnosticSeverity.Error, types.DiagnosticSeverity.Warning
+
+
+@dataclass
+class _DiagnosticsNotification:
+    params: types.PublishDiagnosticsParams
+    method: str = DIAGNOSTICS_METHOD
+    jsonrpc: str = "2.0"
+
+
+MESSAGE_TYPES: Mapping[str, type] = MappingProxyType(
+    {DIAGNOSTICS_METHOD: _DiagnosticsNotification}
+)
+"""The messages that lsprotocol has no types for, in the form in which pygls reads them.
+"""
+
 
 FOLDERS_FOLLOWED = types.WorkspaceOptions(
     workspace_folders=types.WorkspaceFoldersServerCapabilities(
@@ -43,6 +77,28 @@ class ProjectEvents:
         self._open: dict[str, Document] = {}
         self._folders: dict[str, None] = {}
 
+    def register(self, server: LanguageServer) -> None:
+        """Take the notifications that nothing else takes."""
+
+        @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+        def did_save(params: types.DidSaveTextDocumentParams) -> None:
+            if params.text_document.uri in self._open:
+                self._event(DocumentSaved(uri=params.text_document.uri))
+
+        @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+        def folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
+            for gone in params.event.removed:
+                self._folders.pop(_without_slash(gone.uri), None)
+            for new in params.event.added:
+                self._folders[_without_slash(new.uri)] = None
+            self._folders_changed()
+
+        @server.feature(DIAGNOSTICS_METHOD)
+        def diagnostics(params: types.PublishDiagnosticsParams) -> None:
+            if params.uri in self._open:
+                kept = _diagnostics(params.diagnostics)
+                self._event(DiagnosticsChanged(uri=params.uri, diagnostics=kept))
+
     def attach(self, send: Callable[[Event], None]) -> None:
         """Send the state of now, and all that follows."""
         self._send = send
@@ -69,22 +125,6 @@ class ProjectEvents:
             self._open[uri] = document
             self._event(DocumentOpened(uri=uri, read=_reader(document)))
 
-    def document_saved(self, uri: str) -> None:
-        """Follow a document that was written to disk."""
-        if uri in self._open:
-            self._event(DocumentSaved(uri=uri))
-
-    def folders_changed(
-        self,
-        added: Iterable[types.WorkspaceFolder],
-        removed: Iterable[types.WorkspaceFolder],
-    ) -> None:
-        """Follow workspace folders that come and go."""
-        for folder in removed:
-            self._folders.pop(_without_slash(folder.uri), None)
-        self._folders.update((_without_slash(folder.uri), None) for folder in added)
-        self._folders_changed()
-
     def _folders_changed(self) -> None:
         self._event(FoldersChanged(folders=tuple(self._folders)))
 
@@ -92,6 +132,19 @@ class ProjectEvents:
         """Send an event, if somebody receives them."""
         if self._send is not None:
             self._send(event)
+
+
+def _diagnostics(sent: Sequence[types.Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return the errors and warnings; what says no severity is an error."""
+    return tuple(
+        Diagnostic(
+            line=each.range.start.line,
+            is_error=each.severity != _WARNING,
+            message=each.message,
+        )
+        for each in sent[:_MOST_DIAGNOSTICS]
+        if each.severity in {None, _ERROR, _WARNING}
+    )
 
 
 def _reader(document: Document) -> Callable[[], Snapshot | None]:

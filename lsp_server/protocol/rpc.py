@@ -21,7 +21,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from lsp_server import __version__
 from lsp_server.protocol.document import Documents
-from lsp_server.protocol.extensions import TRACE_METHOD
+from lsp_server.protocol.extensions import EXTRAS_OFFERED, TRACE_METHOD
 from lsp_server.protocol.framing import SkippedFrame, uris_in
 from lsp_server.protocol.inline_completion import ARRIVAL_PLACE, place_of
 from lsp_server.protocol.library import new_converter, silence_pygls
@@ -34,7 +34,7 @@ from lsp_server.protocol.messages import (
     document_uri,
     read_message,
 )
-from lsp_server.protocol.project_events import FOLDERS_FOLLOWED
+from lsp_server.protocol.project_events import FOLDERS_FOLLOWED, MESSAGE_TYPES
 
 __all__ = ["Connection", "MidfillProtocol", "MidfillServer"]
 
@@ -131,7 +131,7 @@ class MidfillProtocol(LanguageServerProtocol):
     # pygls caches both per method and protocol, and so keeps closed connections alive.
     def get_message_type(self, method: str) -> Any:  # type: ignore[override]  # noqa: ANN401 - no cache; pygls' type
         """Return lsprotocol's type of a message; None if it has none."""
-        return types.METHOD_TO_TYPES.get(method, (None,))[0]
+        return MESSAGE_TYPES.get(method, types.METHOD_TO_TYPES.get(method, (None,))[0])
 
     def get_result_type(self, method: str) -> Any:  # type: ignore[override]  # noqa: ANN401 - as above
         """Return lsprotocol's type of a reply; None if it has none."""
@@ -212,9 +212,7 @@ class MidfillProtocol(LanguageServerProtocol):
         capabilities = result.capabilities
         kind = types.PositionEncodingKind(capabilities.position_encoding)
         self.documents = Documents(PositionEncoding(kind.value))
-        capabilities.experimental = {
-            "midfill": {"timings": True, "status": True, "trace": True}
-        }
+        capabilities.experimental = {"midfill": dict(EXTRAS_OFFERED)}
         capabilities.workspace = FOLDERS_FOLLOWED
         self.connection.opened(params)
         return result

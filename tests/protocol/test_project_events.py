@@ -4,6 +4,8 @@ from fault_backends import EchoBackend
 from piped_editor import URI, Connect, Editor
 
 from lsp_server.project.provider import (
+    Diagnostic,
+    DiagnosticsChanged,
     DocumentClosed,
     DocumentEdited,
     DocumentOpened,
@@ -65,6 +67,40 @@ async def test_a_document_is_read_as_it_is_now(connect: Connect) -> None:
     assert now is not None
     assert ("y = 2\n", 2) == (now.text, now.version)
     assert opened.read() is now
+
+
+def problem(line: object, severity: int | None, message: object) -> dict[str, object]:
+    """Return a diagnostic as an editor sends it."""
+    at = {"line": line, "character": 0}
+    more = {} if severity is None else {"severity": severity}
+    return {"range": {"start": at, "end": at}, "message": message, **more}
+
+
+async def test_diagnostics_reach_the_backend(connect: Connect) -> None:
+    """Errors and warnings of open documents; a bad message costs itself alone."""
+    backend = EchoBackend()
+    editor = await connect(backend)
+    reply = await editor.initialize()
+    editor.open("x = 1\n")
+    await seen(editor)
+    listed = [problem(n, n or None, f"m{n}") for n in range(5)]
+    for uri, diagnostics in [
+        (URI, [problem("one", 1, "bad")]),
+        (URI, "none"),
+        ("file:///closed.py", listed),
+        (URI, listed),
+        (URI, []),
+    ]:
+        params = {"uri": uri, "diagnostics": diagnostics}
+        editor.notify("midfill/diagnostics", params)
+    await seen(editor)
+    kept = tuple(Diagnostic(line=n, is_error=n != 2, message=f"m{n}") for n in range(3))
+    assert [kept, ()] == [
+        each.diagnostics
+        for each in backend.events
+        if isinstance(each, DiagnosticsChanged)
+    ]
+    assert "'diagnostics': True" in str(reply)
 
 
 async def test_folders_are_those_of_now(connect: Connect) -> None:

@@ -35,7 +35,14 @@ async def test_initialize_tells_what_the_server_can(connect: Connect) -> None:
             "workspaceFolders": {"supported": True, "changeNotifications": True}
         },
         "executeCommandProvider": {"commands": ["midfill.accepted"]},
-        "experimental": {"midfill": {"timings": True, "status": True, "trace": True}},
+        "experimental": {
+            "midfill": {
+                "timings": True,
+                "status": True,
+                "trace": True,
+                "diagnostics": True,
+            }
+        },
     }
 
 
