@@ -2,6 +2,7 @@
 
 local compat = require("midfill.compat")
 local config = require("midfill.config")
+local diagnostics = require("midfill.diagnostics")
 local server = require("midfill.server")
 local session = require("midfill.session")
 local switch = require("midfill.switch")
@@ -48,6 +49,9 @@ local function follow_buffer(buf)
     session.entered(buf)
   end)
   on({ "InsertLeave", "BufLeave" }, session.left)
+  on("DiagnosticChanged", function()
+    diagnostics.changed(buf)
+  end)
 end
 
 --- Follow a buffer that was attached.
@@ -55,6 +59,7 @@ end
 ---@param buf integer
 function M.attached(client, buf)
   follow_buffer(buf)
+  diagnostics.changed(buf)
   if config.current.ghost == "native" and compat.native_ghost then
     require("midfill.native").attach(client, buf)
   end

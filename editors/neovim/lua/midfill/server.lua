@@ -2,6 +2,7 @@
 
 local compat = require("midfill.compat")
 local config = require("midfill.config")
+local folders = require("midfill.folders")
 local handshake = require("midfill.handshake")
 local messages = require("midfill.messages")
 local notice = require("midfill.notice")
@@ -155,6 +156,7 @@ local function client_config()
     init_options = handshake.options(),
     handlers = messages.handlers(hooks),
     on_init = initialized,
+    workspace_folders = folders.of(state.buffers),
   }
 end
 
@@ -233,6 +235,7 @@ function M.attach(buf)
   end
   local client = M.client()
   if client and not vim.lsp.buf_is_attached(buf, client.id) then
+    folders.add(client, buf)
     vim.lsp.buf_attach_client(buf, client.id)
   end
   if client then

@@ -15,6 +15,7 @@ import {
 } from "vscode-languageclient/node";
 import type { WireSettings } from "../settings/wire";
 import { SCHEMES } from "../state/gate";
+import { DiagnosticsSender } from "./diagnostics";
 import type { ServerProcess } from "./process";
 import {
   ACTION_METHOD,
@@ -86,6 +87,7 @@ export function makeClient(
     options,
   );
   client.registerFeature(new Extras());
+  client.registerFeature(new DiagnosticsSender(client));
   client.onNotification(STATUS_METHOD, hooks.onStatus);
   client.onNotification(ACTION_METHOD, hooks.onAction);
   client.onRequest(ShowMessageRequest.type, hooks.onMessage);
