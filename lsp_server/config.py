@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictStr
 
+from lsp_server.completion_config import CompletionConfig, Eagerness
 from lsp_server.context_config import ContextConfig
 from lsp_server.process_config import (
     MOST,
@@ -37,6 +38,7 @@ __all__ = [
     "DaemonTransport",
     "Device",
     "Dtype",
+    "Eagerness",
     "EngineConfig",
     "EngineKind",
     "ListenConfig",
@@ -169,43 +171,6 @@ class PromptConfig:
     suffix_lines: Positive = 12
     anchor_lines: Count = 0
     healing: StrictBool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompletionConfig:
-    """What a completion may be.
-
-    Attributes:
-        enabled: Whether completions are offered at all.
-        disabled_languages: Language ids in which none are offered, separated by
-            spaces.
-        cache: Whether a suggestion that is typed, or returned to, is offered again
-            instead of being generated anew.
-        candidates: Most different completions of an explicit request; one that comes
-            by itself has one.
-        max_line_tokens: Most tokens of a completion that ends with its line.
-        max_block_tokens: Most tokens of a completion that ends with its block.
-        temperature: 0 is greedy.
-        deadline_ms: A completion that is not ready by then is cut at what is there;
-            0 waits without end.
-        max_debounce_ms: The longest that an automatic request waits, in milliseconds,
-            where others use the engine and a next key would come before its answer; 0
-            never waits.
-        max_document_chars: Documents of more code points get no completions.
-        max_line_chars: A cursor in a longer line, in code points, gets none.
-    """
-
-    enabled: StrictBool = True
-    disabled_languages: StrictStr = ""
-    cache: StrictBool = True
-    candidates: Annotated[int, Field(strict=True, ge=1, le=10)] = 3
-    max_line_tokens: Positive = 48
-    max_block_tokens: Positive = 128
-    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] = 0.0
-    deadline_ms: Count = 10_000
-    max_debounce_ms: Count = 150
-    max_document_chars: Positive = 10_000_000
-    max_line_chars: Positive = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,11 @@
 import datetime
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, NonNegativeInt, PositiveInt, TypeAdapter
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from lsp_server.errors import (
@@ -28,6 +28,7 @@ from lsp_server.modelstore.model_files import (
 
 __all__ = [
     "MANIFEST_NAME",
+    "ConfidenceLevels",
     "FileEntry",
     "Manifest",
     "Provenance",
@@ -60,6 +61,7 @@ _Day: TypeAlias = Annotated[str, AfterValidator(_check_day)]
 _Dtype: TypeAlias = Annotated[
     str, matching("bfloat16|float16", "one of bfloat16, float16")
 ]
+_Probability: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 _Name: TypeAlias = Annotated[str, matching(MODEL_NAME, "a plain name")]
 
 
@@ -118,6 +120,21 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidenceLevels:
+    """The least joint probability of a text that is shown, by the setting of eagerness.
+
+    Attributes:
+        low: Where few suggestions are wanted, and right ones.
+        normal: By default.
+        high: Where many are wanted.
+    """
+
+    low: _Probability
+    normal: _Probability
+    high: _Probability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What Midfill needs to know of a model before it loads it.
 
@@ -134,6 +151,8 @@ class Manifest:
         provenance: Where they come from.
         files: Every file of the folder but the manifest, by relative name with
             forward slashes.
+        confidence: How sure the model has to be, by language id, as measured by
+            ``benchmarks/calibration.py``; other languages have Midfill's defaults.
     """
 
     name: _Name
@@ -147,6 +166,7 @@ class Manifest:
     quantisation: Quantisation | None
     provenance: Provenance
     files: Mapping[str, FileEntry]
+    confidence: Mapping[str, ConfidenceLevels] = field(default_factory=dict)
 
 
 _ADAPTER = TypeAdapter(Manifest)
@@ -231,6 +251,10 @@ def _rules(manifest: Manifest) -> Iterator[tuple[str, bool, str]]:
     yield "files", "config.json" in names, "complete: config.json is missing"
     has_weights = any(name.endswith(".safetensors") for name in names)
     yield "files", has_weights, "complete: there are no weights"
+    for language_id, levels in manifest.confidence.items():
+        key = f"confidence.{language_id}"
+        falls = levels.low >= levels.normal >= levels.high
+        yield key, falls, "falling from low to high"
     yield "files", MANIFEST_NAME not in names, "free of the manifest itself"
 
 

@@ -5,22 +5,41 @@ deadline, and one prefill through the engine's prefix cache.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import repeat
 
 from lsp_server.engine.base import Engine
 from lsp_server.errors import OverloadedError
 from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.tokenizer import StreamDecoder
+from lsp_server.service.confidence import Confidence, whole_end
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.telemetry import RequestTrace
-from lsp_server.values import FinishReason, GenerationRequest
+from lsp_server.values import FinishReason, GenerationRequest, TokenDelta
 
-__all__ = ["Candidate", "generate_all"]
+__all__ = ["Candidate", "generate_all", "sampled"]
 
 _MAX_TIME_RATIO = 1.35
 """The other candidates may take this many times as long as the first one."""
+
+
+_TEMPERATURE = 0.8
+_TOP_P = 0.95
+"""How the candidates after the first one are sampled."""
+
+
+def sampled(first: GenerationRequest, count: int) -> Iterator[GenerationRequest]:
+    """Yield the requests for so many sampled candidates beside the first one."""
+    for number in range(1, count + 1):
+        yield replace(
+            first,
+            request_id=f"{first.request_id}.{number}",
+            candidate=number,
+            temperature=max(first.temperature, _TEMPERATURE),
+            top_p=_TOP_P,
+        )
 
 
 class Candidate:
@@ -31,6 +50,7 @@ class Candidate:
         decoder: Decodes the generated tokens.
         stop_rule: Decides when the generation can end.
         fits: Whether a text that begins like this can still be of use.
+        floor: The least joint probability of a text that is shown.
 
     Attributes:
         finish_reason: Why the generation ended; None where it was broken off.
@@ -46,6 +66,7 @@ class Candidate:
         decoder: StreamDecoder,
         stop_rule: StopRule,
         fits: Callable[[str], bool],
+        floor: float = 0.0,
     ) -> None:
         """Keep the parts; ``generate`` does the work."""
         self.request = request
@@ -57,6 +78,7 @@ class Candidate:
         self._fits = fits
         self._held = request.hold.text if request.hold else ""
         self._written = ""
+        self._confidence = Confidence(held_chars=len(self._held), floor=floor)
 
     @property
     def written(self) -> str:
@@ -67,6 +89,22 @@ class Candidate:
     def text(self) -> str:
         """The generated text after the held text."""
         return self._written[len(self._held) :]
+
+    @property
+    def sure_text(self) -> str:
+        """The beginning of ``text`` that the model is sure enough of, in whole words.
+
+        It is all of ``text`` where the model is sure enough of that.
+        """
+        if self._confidence.is_enough:
+            return self.text
+        end = whole_end(self._written, self._confidence.sure_chars)
+        return self._written[len(self._held) : end]
+
+    def logprob_of(self, shown: str) -> float:
+        """Return the joint log-probability of what is shown of ``text``."""
+        at = max(self.text.find(shown), 0)
+        return self._confidence.logprob_of(len(self._held) + at + len(shown))
 
     @property
     def keeps_hold(self) -> bool:
@@ -112,7 +150,7 @@ class Candidate:
                     else delta
                 )
                 self.unspent_tokens -= len(delta.token_ids)
-                can_end = self._add(self._decoder.feed(delta.token_ids))
+                can_end = self._add_tokens(delta)
                 if delta.finish_reason is not None:
                     self.unspent_tokens = 0
                 if can_end or not self.keeps_hold or not self.still_fits():
@@ -122,6 +160,16 @@ class Candidate:
                     self._add(self._decoder.finish())
                     self.finish_reason = delta.finish_reason
                     return
+
+    def _add_tokens(self, delta: TokenDelta) -> bool:
+        """Add tokens until the generation can end, and return whether it can."""
+        logprobs = delta.logprobs or repeat(0.0)
+        for token_id, logprob in zip(delta.token_ids, logprobs, strict=False):
+            can_end = self._add(self._decoder.feed((token_id,)))
+            self._confidence.add(logprob, len(self._written))
+            if can_end or not self._confidence.is_enough:
+                return True
+        return False
 
     def _add(self, text: str) -> bool:
         """Add generated text, and return whether the generation can end now."""

@@ -1,7 +1,7 @@
 """Completes a snapshot: choose the scope, build the prompt, generate, post-process."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -9,6 +9,7 @@ from lsp_server.config import CompletionConfig, PrivacyConfig
 from lsp_server.context.cursor import CursorContext
 from lsp_server.engine.base import Engine
 from lsp_server.metrics import Metrics, NoMetrics, Route
+from lsp_server.modelstore.manifest import ConfidenceLevels
 from lsp_server.outcomes import (
     Completion,
     CompletionResult,
@@ -20,7 +21,8 @@ from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
 from lsp_server.service import reasons
-from lsp_server.service.candidates import Candidate, generate_all
+from lsp_server.service.candidates import Candidate, generate_all, sampled
+from lsp_server.service.confidence import floor_of
 from lsp_server.service.debounce import Debounce
 from lsp_server.service.gate import Gate, OpenGate
 from lsp_server.service.privacy import Privacy
@@ -47,10 +49,6 @@ _PRIORITIES = MappingProxyType(
 
 _LESS_CONTEXT = OverloadStep.LESS_CONTEXT
 
-_SAMPLING_TEMPERATURE = 0.8
-_SAMPLING_TOP_P = 0.95
-"""How the candidates after the first one are sampled."""
-
 
 class CompletionService:
     """Completes snapshots with one model on one engine.
@@ -61,6 +59,7 @@ class CompletionService:
         prompts: Builds prompts for the model.
         config: The limits of a completion.
         gate: Says how loaded the engine is; None if it takes whatever comes.
+        confidence: How sure the model has to be, by language id.
         model: The model's name, for metrics.
         metrics: Takes what each request was and cost.
         user: Whose requests these are, for fairness between users.
@@ -77,6 +76,7 @@ class CompletionService:
         prompts: PromptBuilder,
         config: CompletionConfig,
         gate: Gate | None = None,
+        confidence: Mapping[str, ConfidenceLevels] = MappingProxyType({}),
         model: str = "",
         metrics: Metrics | None = None,
         user: str = "",
@@ -95,6 +95,7 @@ class CompletionService:
         self._prompts = prompts
         self._config = config
         self._gate = gate or OpenGate()
+        self._confidence = confidence
         self._privacy = privacy or Privacy(PrivacyConfig())
         self._debounce = Debounce(config.max_debounce_ms)
 
@@ -190,10 +191,16 @@ class CompletionService:
             is_reduced=is_reduced,
             trace=trace,
         )
-        first = self._first_request(prompt, scope, request_id, priority, deadline_s)
         count = self._config.candidates if trigger is Trigger.INVOKED else 1
         if step >= OverloadStep.ONE_CANDIDATE:
             count = 1
+        floor = floor_of(
+            self._confidence, snapshot.language_id, self._config.eagerness, trigger
+        )
+        first = replace(
+            self._first_request(prompt, scope, request_id, priority, deadline_s),
+            logprobs=floor > 0 or count > 1,
+        )
         trace.prompt_built(len(prompt.token_ids))
         report.candidates = candidates = [
             Candidate(
@@ -201,8 +208,9 @@ class CompletionService:
                 decoder=StreamDecoder(self._tokenizer),
                 stop_rule=StopRule(cursor, scope),
                 fits=lambda written: may_begin_with(written, typed.text, cursor),
+                floor=floor,
             )
-            for request in (first, *self._sampled(first, count - 1))
+            for request in (first, *sampled(first, count - 1))
         ]
         with self._debounce.measured(lambda: candidates[0].is_whole):
             in_time = await generate_all(
@@ -279,16 +287,3 @@ class CompletionService:
             deadline_s=deadline_s,
             cache_salt=self._cache_salt,
         )
-
-    def _sampled(
-        self, first: GenerationRequest, count: int
-    ) -> Iterator[GenerationRequest]:
-        """Yield the requests for so many sampled candidates."""
-        for number in range(1, count + 1):
-            yield replace(
-                first,
-                request_id=f"{first.request_id}.{number}",
-                candidate=number,
-                temperature=max(self._config.temperature, _SAMPLING_TEMPERATURE),
-                top_p=_SAMPLING_TOP_P,
-            )

@@ -226,6 +226,7 @@ def service_of(
         ),
         config=config.completion,
         gate=gate,
+        confidence=model.manifest.confidence,
         model=model.folder.name,
         metrics=metrics,
         user=user,

@@ -2,15 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lsp_server.context.cursor import CursorContext
-from lsp_server.outcomes import Reason
+from lsp_server.outcomes import Cut, Reason
 from lsp_server.postprocess.pipeline import Outcome, postprocess
 from lsp_server.service import reasons
 from lsp_server.service.candidates import Candidate
 from lsp_server.values import CompletionScope, FinishReason
 
 __all__ = ["best_first", "postprocessed", "why_nothing"]
+
+_UNSURE = "confidence"
+"""The name of the cut where the model is not sure, among those of the filters."""
 
 
 def postprocessed(
@@ -22,15 +26,30 @@ def postprocessed(
     """
     first = candidates[0]
     return {
-        each: postprocess(
-            each.text,
-            cursor,
-            scope,
-            finish_reason=each.finish_reason or FinishReason.LENGTH,
-        )
+        each: _postprocessed(each, cursor, scope)
         for each in candidates
         if each.is_whole or (each is first and not each.is_superseded)
     }
+
+
+def _postprocessed(
+    candidate: Candidate, cursor: CursorContext, scope: CompletionScope
+) -> Outcome:
+    """Cut a candidate where the model is not sure, and post-process what is left."""
+    text = candidate.sure_text
+    cuts: tuple[Cut, ...] = ()
+    if text != candidate.text:
+        text = text if text.strip() else ""
+        cuts = (Cut(filter_name=_UNSURE, before=candidate.text, after=text),)
+        if not text:
+            return Outcome(text=None, dropped_by=_UNSURE, cuts=cuts)
+    outcome = postprocess(
+        text,
+        cursor,
+        scope,
+        finish_reason=candidate.finish_reason or FinishReason.LENGTH,
+    )
+    return replace(outcome, cuts=cuts + outcome.cuts)
 
 
 def best_first(outcomes: Mapping[Candidate, Outcome]) -> list[tuple[Candidate, str]]:
@@ -60,4 +79,6 @@ def why_nothing(first: Candidate, outcome: Outcome | None) -> Reason:
         return reasons.WORD_NOT_CONTINUED
     if not first.text:
         return reasons.ENDED_AT_ONCE
+    if outcome.dropped_by == _UNSURE:
+        return reasons.NOT_SURE
     return reasons.dropped_by(outcome.dropped_by)

@@ -17,6 +17,7 @@ __all__ = [
     "LANGUAGE_OFF",
     "LINE_TOO_LONG",
     "NOT_READY",
+    "NOT_SURE",
     "OUT_OF_STEP",
     "SUPERSEDED",
     "TOO_LARGE",
@@ -97,6 +98,11 @@ DEADLINE = Reason(
 ENDED_AT_ONCE = Reason(
     word="ended-at-once",
     sentence="The model ended at once: it had nothing to add here.",
+)
+NOT_SURE = Reason(
+    word="not-sure",
+    sentence="The model was not sure enough of anything it wrote here (setting "
+    "completion.eagerness). Ask for a suggestion by hand to get it.",
 )
 WORD_NOT_CONTINUED = Reason(
     word="word-not-continued",

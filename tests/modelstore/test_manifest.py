@@ -18,6 +18,7 @@ from lsp_server.errors import (
     UnsupportedModelError,
 )
 from lsp_server.modelstore.manifest import (
+    ConfidenceLevels,
     FileEntry,
     Manifest,
     Quantisation,
@@ -68,6 +69,7 @@ def test_every_manifest_comes_back(
             **manifest.files,
             **{name: FileEntry(sha256="a" * 64, bytes=size) for name in names},
         },
+        confidence={"go": ConfidenceLevels(low=0.9, normal=0.9, high=0)},
     )
     write_manifest(model_folder, changed)
     assert changed == load_manifest(model_folder)
@@ -96,6 +98,8 @@ def test_every_manifest_comes_back(
         (lambda m: _file(m).update(bytes=-1), "'files.config.json.bytes' is not zero"),
         (lambda m: _file(m).update(sha256="0"), "files.config.json.sha256' is not 64"),
         (lambda m: m["files"].update({"manifest.json": _file(m)}), "'files' is not f"),
+        (lambda m: _levels(m, 0.5, 0.6, 0.1), "'confidence.go' is not falling"),
+        (lambda m: _levels(m, 1.5, 0.6, 0.1), "'confidence.go.low' is not"),
         (lambda m: m.pop("format"), "'format' is missing"),
         (lambda m: m.update(format="1"), "'format' is missing, or not a whole"),
     ],
@@ -112,6 +116,10 @@ def test_names_the_key_that_is_wrong(
     with pytest.raises(ModelIntegrityError, match=message) as caught:
         load_manifest(model_folder)
     assert str(path) == caught.value.subject
+
+
+def _levels(raw: Raw, low: float, normal: float, high: float) -> None:
+    raw["confidence"] = {"go": {"low": low, "normal": normal, "high": high}}
 
 
 def _file(raw: Any) -> Any:  # noqa: ANN401 - decoded JSON

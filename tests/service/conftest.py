@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from lsp_server.config import CompletionConfig, PromptConfig
 from lsp_server.context.window import LineWindows
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.metrics import Metrics
+from lsp_server.modelstore.manifest import ConfidenceLevels
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.tokenizer import FastTokenizer
@@ -40,6 +41,8 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
         text: str,
         *,
         further: Sequence[str] = (),
+        probabilities: tuple[tuple[float, ...], ...] = (),
+        confidence: Mapping[str, ConfidenceLevels] | None = None,
         config: CompletionConfig | None = None,
         token_delay_ms: int = 0,
         die_after_requests: int = 0,
@@ -52,6 +55,7 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
             Script(
                 answer_ids=tokenizer.encode(text),
                 further_ids=tuple(map(tokenizer.encode, further)),
+                probabilities=probabilities,
                 token_delay_ms=token_delay_ms,
                 die_after_requests=die_after_requests,
             ),
@@ -76,6 +80,7 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
             model="test-model",
             metrics=metrics,
             gate=gate,
+            confidence=confidence or {},
             privacy=privacy,
         )
         return service, engine

@@ -1,0 +1,64 @@
+"""The settings of a completion: when there is one, and how long and sure it is."""
+
+import enum
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, StrictBool, StrictStr
+
+from lsp_server.process_config import Count, Positive
+
+__all__ = ["CompletionConfig", "Eagerness"]
+
+
+class Eagerness(enum.Enum):
+    """How much is shown of what the model is not sure of.
+
+    ``low`` shows few suggestions and hardly a wrong one, ``high`` many with more wrong
+    ones among them, ``always`` all that the model writes.
+    """
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionConfig:
+    """What a completion may be.
+
+    Attributes:
+        enabled: Whether completions are offered at all.
+        disabled_languages: Language ids in which none are offered, separated by
+            spaces.
+        cache: Whether a suggestion that is typed, or returned to, is offered again
+            instead of being generated anew.
+        candidates: Most different completions of an explicit request; one that comes
+            by itself has one.
+        eagerness: How sure the model has to be of what is shown without being asked
+            for; a text ends where it is not.
+        max_line_tokens: Most tokens of a completion that ends with its line.
+        max_block_tokens: Most tokens of a completion that ends with its block.
+        temperature: 0 is greedy.
+        deadline_ms: A completion that is not ready by then is cut at what is there;
+            0 waits without end.
+        max_debounce_ms: The longest that an automatic request waits, in milliseconds,
+            where others use the engine and a next key would come before its answer; 0
+            never waits.
+        max_document_chars: Documents of more code points get no completions.
+        max_line_chars: A cursor in a longer line, in code points, gets none.
+    """
+
+    enabled: StrictBool = True
+    disabled_languages: StrictStr = ""
+    cache: StrictBool = True
+    candidates: Annotated[int, Field(strict=True, ge=1, le=10)] = 3
+    eagerness: Eagerness = Eagerness.NORMAL
+    max_line_tokens: Positive = 48
+    max_block_tokens: Positive = 128
+    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] = 0.0
+    deadline_ms: Count = 10_000
+    max_debounce_ms: Count = 150
+    max_document_chars: Positive = 10_000_000
+    max_line_chars: Positive = 100_000
