@@ -94,6 +94,17 @@ class CursorContext:
         """
         return _scan_line(self.line_before, text, self.language, self.line_state)
 
+    def opens_block(self, line: str) -> bool:
+        """Return whether a whole line of code is the head of a block, or ends one.
+
+        A comment at its end does not count.
+        """
+        found = scan(line, self.language)
+        literal = literal_of(found.state.frames)
+        is_comment = literal is not None and literal.kind is Kind.COMMENT
+        code = line[: literal.start] if literal and is_comment else line
+        return self.language.opens_block(code)
+
     @property
     def literal(self) -> Frame | None:
         """The string, comment or other literal that the cursor is in; None in code."""

@@ -144,6 +144,7 @@ _MAKEFILE = Language(
     brackets=("()", "{}"),
     skips=r"\\.",
     head=r"^[^\t#=][^#=]*:[^=]*",
+    indents_blocks=True,
     prefers_tabs=True,
     has_stray_closers=True,
 )

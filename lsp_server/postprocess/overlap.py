@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from lsp_server.context.cursor import CursorContext
-from lsp_server.postprocess.brackets import CLOSERS, brackets, open_brackets
+from lsp_server.language.frames import Frame, Scan
 from lsp_server.text import is_word_char
 from lsp_server.values import CompletionScope
 
@@ -15,7 +15,6 @@ _MIN_PUNCTUATION_CHARS = 2
 """A shorter overlap may be chance."""
 
 _WORD = re.compile(r"\w+")
-_QUOTES = "\"'`"
 
 
 def cut_suffix_overlap(
@@ -24,8 +23,7 @@ def cut_suffix_overlap(
     """Cut ``text`` where it runs into the rest of the line or the lines below."""
     rest = cursor.line_after.strip()
     if rest:
-        text = _without_rest(_without_word_rest(text, cursor), rest)
-        return _without_closing_quote(text, cursor)
+        return _without_rest(_without_word_rest(text, cursor), rest, cursor)
     if scope is CompletionScope.LINE:
         return None if _is_next_line(text, cursor) else text
     return _without_lines_below(text, cursor)
@@ -42,24 +40,40 @@ def _without_word_rest(text: str, cursor: CursorContext) -> str:
     return text[: word.end() - len(rest[0])]
 
 
-def _without_rest(text: str, rest: str) -> str:
+def _without_rest(text: str, rest: str, cursor: CursorContext) -> str:
     """Cut where the rest of the line begins, whole or as far as ``text`` goes.
 
     A closer that ``text`` itself needs, for a bracket that it opened, is not the one
     in the rest of the line, so there is no cut before it.
     """
-    for cut in _possible_cuts(text, rest):
-        has_closer = any(char in CLOSERS for _, char in brackets(text[cut:]))
-        if not (has_closer and open_brackets(text[:cut])):
-            return text[:cut]
-    return text
+    cuts = tuple(_possible_cuts(text, rest, cursor))
+    if not cuts:
+        return text
+    scan = cursor.scan(text)
+    left_open = set(scan.state.frames)
+    return next(
+        (text[:cut] for cut in cuts if left_open.issuperset(_own_brackets(scan, cut))),
+        text,
+    )
 
 
-def _possible_cuts(text: str, rest: str) -> Iterator[int]:
-    """Yield the offsets in ``text`` at which ``rest`` may begin, the surest first."""
+def _own_brackets(scan: Scan, offset: int) -> Iterator[Frame]:
+    """Yield the brackets that generated text has open at ``offset``."""
+    for frame in scan.frames_at(offset):
+        if frame.start >= 0 and not frame.kind.is_literal:
+            yield frame
+
+
+def _possible_cuts(text: str, rest: str, cursor: CursorContext) -> Iterator[int]:
+    """Yield the offsets in ``text`` at which ``rest`` may begin, the surest first.
+
+    In prose, words come again: there all of the rest has to be at the end.
+    """
     written = text.rstrip()
     if written.endswith(rest):
         yield len(written) - len(rest)
+    if cursor.language.is_prose:
+        return
     if len(rest) >= _MIN_OVERLAP_CHARS:
         yield from (found.start() for found in re.finditer(re.escape(rest), text))
     for length in range(min(len(rest), len(written)), 0, -1):
@@ -73,14 +87,6 @@ def _is_significant(shared: str) -> bool:
     return len(shared) >= (
         _MIN_PUNCTUATION_CHARS if is_punctuation else _MIN_OVERLAP_CHARS
     )
-
-
-def _without_closing_quote(text: str, cursor: CursorContext) -> str:
-    """Cut at a quote that ends a string which the next character ends already."""
-    quote = cursor.line_after[:1]
-    if not quote or quote not in _QUOTES or cursor.line_before.count(quote) % 2 == 0:
-        return text
-    return text.partition(quote)[0]
 
 
 def _is_next_line(text: str, cursor: CursorContext) -> bool:

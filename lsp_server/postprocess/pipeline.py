@@ -1,8 +1,8 @@
 """The filters that turn a generated text into a suggestion, in their order.
 
 A filter is a pure function of the text, the cursor and the scope. It returns the text,
-perhaps shorter, or None when none of it is worth showing. Every line end is a line
-feed, in the result too: editors put in the document's own.
+perhaps shorter or indented in another way, or None when none of it is worth showing.
+Every line end is a line feed, in the result too: editors put in the document's own.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from typing import TypeAlias
 from lsp_server.context.cursor import CursorContext
 from lsp_server.outcomes import Cut
 from lsp_server.postprocess.brackets import cut_surplus_closers
+from lsp_server.postprocess.indentation import fit_first_line, fit_indentation
 from lsp_server.postprocess.overlap import cut_suffix_overlap
 from lsp_server.postprocess.repetition import drop_endless_run, drop_repetition
 from lsp_server.postprocess.scope import end_with_scope, scope_end
@@ -34,6 +35,7 @@ _FIRST: tuple[tuple[str, Filter], ...] = (
     ("blank", drop_blank),
     ("prefix-echo", cut_prefix_echo),
     ("doubled-blank", cut_doubled_blank),
+    ("indentation", fit_first_line),
 )
 _BROKEN_OFF: tuple[tuple[str, Filter], ...] = (
     ("unfinished", cut_unfinished_line),
@@ -46,6 +48,7 @@ _LAST: tuple[tuple[str, Filter], ...] = (
     ("comment", cut_comment_before_code),
     ("suffix-overlap", cut_suffix_overlap),
     ("closers", cut_surplus_closers),
+    ("indentation", fit_indentation),
     ("repetition", drop_repetition),
     ("trailing-blanks", strip_trailing_blanks),
     ("blank", drop_blank),

@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lsp_server.context.cursor import TRIPLE_QUOTES, CursorContext, indentation_of
-from lsp_server.postprocess.brackets import open_brackets
+from lsp_server.context.cursor import CursorContext, indentation_of
 from lsp_server.postprocess.repetition import repeated_from
 from lsp_server.values import CompletionScope
 
@@ -33,12 +32,14 @@ class _Line:
         end: Where that part ends, before the line end.
         text: The line as it would stand in the document.
         is_whole: Whether its line end was generated too.
+        opens: Whether it leaves a bracket open.
     """
 
     start: int
     end: int
     text: str
     is_whole: bool
+    opens: bool
 
 
 class StopRule:
@@ -105,7 +106,7 @@ def _block_end(text: str, cursor: CursorContext) -> int | None:
             min_columns, is_fixed = indentation_of(line.text), True
         if line.is_whole and _is_next_line(line.text, cursor):
             return line.start
-        if line.is_whole and _leaves_block(line.text, min_columns, cursor):
+        if line.is_whole and _leaves_block(line, min_columns, cursor):
             return line.end
     return None
 
@@ -121,17 +122,19 @@ def _min_indentation(cursor: CursorContext) -> int:
 
 
 def _body_lines(text: str, cursor: CursorContext) -> Iterator[_Line]:
-    """Yield the lines of the block, except those that begin inside a long string."""
+    """Yield the lines of the block, except those that begin inside a literal."""
     start = 0
     head = cursor.line_before
-    in_string = False
+    scan = cursor.scan(text)
     for part in text.split("\n"):
         end = start + len(part)
         is_whole = end < len(text)
-        line = _Line(start=start, end=end, text=head + part, is_whole=is_whole)
-        if not in_string and not head.strip():
+        opens = any(frame.start >= start for frame in scan.frames_at(end))
+        line = _Line(
+            start=start, end=end, text=head + part, is_whole=is_whole, opens=opens
+        )
+        if not head.strip() and scan.literal_at(start) is None:
             yield line
-        in_string ^= sum(map(part.count, TRIPLE_QUOTES)) % 2 == 1
         head = ""
         start = end + 1
 
@@ -149,12 +152,12 @@ def _end_at_dedent(line: _Line, cursor: CursorContext) -> int | None:
     return line.start + brace.end() if line.is_whole else None
 
 
-def _leaves_block(line: str, columns: int, cursor: CursorContext) -> bool:
+def _leaves_block(line: _Line, columns: int, cursor: CursorContext) -> bool:
     """Return whether nothing can follow ``line`` in a block of this indentation."""
-    if cursor.uses_braces or indentation_of(line) != columns:
+    if cursor.uses_braces or indentation_of(line.text) != columns:
         return False
-    continues = open_brackets(line) or line.rstrip().endswith("\\")
-    return not continues and bool(_LAST_STATEMENT.match(line.lstrip()))
+    continues = line.opens or line.text.rstrip().endswith("\\")
+    return not continues and bool(_LAST_STATEMENT.match(line.text.lstrip()))
 
 
 def _is_next_line(line: str, cursor: CursorContext) -> bool:

@@ -7,6 +7,8 @@ what is left of the text.
 import re
 
 from lsp_server.context.cursor import CursorContext
+from lsp_server.language.grammar import Kind
+from lsp_server.text import is_word_char
 from lsp_server.values import CompletionScope
 
 __all__ = [
@@ -21,10 +23,8 @@ __all__ = [
 _MIN_ECHO_CHARS = 6
 """A shorter line may well be written again on purpose."""
 
-_COMMENT_MARKERS = ("#", "//")
-_STRING = r"""(?:"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?)"""
-_STRING_OR_HASH = re.compile(rf"{_STRING}|(?P<comment>#)")
-_STRING_OR_SLASHES = re.compile(rf"{_STRING}|(?P<comment>//)")
+_CALLEE = re.compile(r"[\w.:>-]+[(\[{]")
+"""The beginning of a call, which may well have the same call as argument."""
 
 
 def drop_blank(
@@ -37,12 +37,31 @@ def drop_blank(
 def cut_prefix_echo(
     text: str, cursor: CursorContext, _scope: CompletionScope
 ) -> str | None:
-    """Cut the beginning of ``text`` where it repeats the cursor's line."""
+    """Cut the beginning of ``text`` where it repeats the cursor's line.
+
+    A longer word that begins like the line is no repeat, nor is a call within the same
+    call.
+    """
     typed = cursor.line_before.strip()
-    if len(typed) < _MIN_ECHO_CHARS:
-        return text
     written = text.lstrip()
-    return written[len(typed) :] if written.startswith(typed) else text
+    if len(typed) < _MIN_ECHO_CHARS or not written.startswith(typed):
+        return text
+    rest = written[len(typed) :]
+    goes_on = is_word_char(typed[-1]) and is_word_char(rest[:1])
+    if goes_on or cursor.language.is_prose or _is_nested_call(text, typed, cursor):
+        return text
+    return rest
+
+
+def _is_nested_call(text: str, typed: str, cursor: CursorContext) -> bool:
+    """Return whether ``text`` closes all that it opens, and all that has to be."""
+    if not _CALLEE.fullmatch(typed):
+        return False
+    line_start = -len(cursor.line_before)
+    return all(
+        frame.start < line_start or frame in cursor.closed_behind
+        for frame in cursor.scan(text).state.frames
+    )
 
 
 def cut_doubled_blank(
@@ -57,7 +76,8 @@ def cut_doubled_blank(
     rest = text.lstrip(" \t")
     if not before.strip() or not before[-1].isspace():
         return text
-    return text if rest.startswith(_COMMENT_MARKERS) else rest
+    mark = cursor.language.line_comment
+    return text if mark and rest.startswith(mark) else rest
 
 
 def cut_unfinished_line(
@@ -76,18 +96,16 @@ def cut_unfinished_line(
 def cut_comment_before_code(
     text: str, cursor: CursorContext, _scope: CompletionScope
 ) -> str | None:
-    """Cut a comment that would comment out the code right of the cursor.
+    """Cut a comment at the end that would comment out the code right of the cursor.
 
     Nothing is cut where the cursor already stands inside a comment.
     """
     if not cursor.line_after.strip():
         return text
-    pattern = _STRING_OR_SLASHES if cursor.uses_braces else _STRING_OR_HASH
-    for found in pattern.finditer(cursor.line_before + text):
-        at = found.start() - len(cursor.line_before)
-        if found["comment"] is not None:
-            return text if at < 0 else text[:at].rstrip()
-    return text
+    literal = cursor.scan(text).literal_at(len(text))
+    if literal is None or literal.kind is not Kind.COMMENT or literal.start < 0:
+        return text
+    return text[: literal.start].rstrip()
 
 
 def strip_trailing_blanks(

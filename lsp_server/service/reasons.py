@@ -114,12 +114,13 @@ _BY_FILTER: Mapping[str, str] = MappingProxyType(
         "blank": "The model wrote nothing but blanks.",
         "prefix-echo": "The model only said the cursor's line once more.",
         "doubled-blank": "The model wrote nothing but blanks.",
+        "indentation": "The model indented its lines in a way that does not parse.",
         "unfinished": "The model was broken off before it had finished a line.",
         "repetition": "The model went round in circles, or said the line above again.",
         "scope": "The model wrote nothing that belongs to the cursor's line or block.",
         "comment": "The model began a comment, which would hide the code that follows.",
         "suffix-overlap": "The model only said what already stands behind the cursor.",
-        "closers": "The model only closed brackets that are closed already.",
+        "closers": "The model only closed what is closed already.",
         "trailing-blanks": "The model wrote nothing but blanks.",
     }
 )

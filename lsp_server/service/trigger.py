@@ -22,7 +22,6 @@ _BLOCK_KEYWORD = re.compile(
     r"(async|case|class|def|elif|else|except|finally|for|if|match|try|while|with)\b"
 )
 _HASH_COMMENT = re.compile(r"\s+#[^'\"]*$")
-_SLASH_COMMENT = re.compile(r"\s*//[^'\"]*$")
 
 
 def why_unsuitable(snapshot: Snapshot, config: CompletionConfig) -> Reason | None:
@@ -114,8 +113,8 @@ def _docstring_length(lines: Sequence[str]) -> int:
 
 def _opens_block(line: str, cursor: CursorContext) -> bool:
     """Return whether ``line`` is, or ends, the head of a block."""
-    if cursor.uses_braces:
-        return _SLASH_COMMENT.sub("", line).rstrip().endswith("{")
+    if cursor.language.name != "python":
+        return cursor.opens_block(line)
     code = _HASH_COMMENT.sub("", line).strip()
     if not code.endswith(":"):
         return False

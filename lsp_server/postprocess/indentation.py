@@ -1,0 +1,183 @@
+"""The filters that bring generated indentation into the document's own.
+
+A model indents with four blanks where the document has tabs, or repeats blanks that are
+typed already. Lines within strings and comments stay as they are.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from lsp_server.context.cursor import CursorContext, indentation_of
+from lsp_server.language.frames import Frame
+from lsp_server.language.lines import TAB_WIDTH
+from lsp_server.values import CompletionScope
+
+__all__ = ["fit_first_line", "fit_indentation"]
+
+_CONTINUES = re.compile(r"[.?:+*/%&|=<>-]|and\b|or\b")
+"""The beginning of a line that goes on with the expression of the line above."""
+
+_WIDTHS = (4, 2, 8, 3)
+"""The widths of indentation that models write, the commonest first."""
+
+_MAX_LINES = 200
+"""How many lines to either side tell what the document is indented with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """A generated line that is code from its beginning.
+
+    Attributes:
+        number: Which line of the text it is.
+        columns: How far it is indented.
+        is_body: Whether the line above it opens a block.
+        is_free: Whether it goes on with an expression, and may be indented in any way.
+    """
+
+    number: int
+    columns: int
+    is_body: bool
+    is_free: bool
+
+
+def fit_first_line(
+    text: str, cursor: CursorContext, _scope: CompletionScope
+) -> str | None:
+    """Cut blanks at the beginning of ``text`` that the cursor's line has already.
+
+    They are kept where the line goes on with an expression, and as far as the first
+    line of a block needs them.
+    """
+    before, rest = cursor.line_before, text.lstrip(" \t")
+    blanks = text[: len(text) - len(rest)]
+    if before.strip() or not before or not blanks or _begins_freely(rest, cursor):
+        return text
+    head = cursor.code_above
+    own = len(_unit_of(cursor).expandtabs(TAB_WIDTH)) or TAB_WIDTH
+    wanted = indentation_of(head) + own
+    is_body = cursor.opens_block(head)
+    if not is_body or cursor.indentation >= wanted:
+        return rest
+    # The model's blanks are either all of the line's or those that are missing.
+    is_whole = indentation_of(blanks) == wanted
+    return blanks[len(before) :] + rest if is_whole else text
+
+
+def _begins_freely(rest: str, cursor: CursorContext) -> bool:
+    """Return whether a line at the cursor may be indented in any way."""
+    if cursor.language.is_prose or cursor.literal or rest.startswith("\n"):
+        return True
+    return _is_bracketed(cursor.frames) or bool(_CONTINUES.match(rest))
+
+
+def fit_indentation(
+    text: str, cursor: CursorContext, _scope: CompletionScope
+) -> str | None:
+    """Indent the lines of ``text`` with what the document is indented with.
+
+    A text in Python that fits no width is dropped: it would not parse.
+    """
+    unit = _unit_of(cursor)
+    if "\n" not in text or cursor.language.is_prose or not unit:
+        return text
+    lines = text.split("\n")
+    code = tuple(_code_lines(lines, cursor))
+    own = len(unit.expandtabs(TAB_WIDTH))
+    levels, left = divmod(cursor.indentation, own)
+    # The items of YAML's lists stand between two levels.
+    others = () if left or cursor.language.name == "yaml" else _WIDTHS
+    is_strict = cursor.language.indents_blocks
+    fitting = (
+        each
+        for each in (own, *others)
+        if _fits(code, each, levels * each + left, is_strict=is_strict)
+    )
+    width = next(fitting, None)
+    if width is None:
+        if cursor.language.name == "python":
+            return None
+        width = own
+    for line in code:
+        deep, rest = divmod(line.columns, width)
+        lines[line.number] = unit * deep + " " * rest + lines[line.number].lstrip(" \t")
+    return "\n".join(lines)
+
+
+def _fits(lines: Sequence[_Line], width: int, columns: int, *, is_strict: bool) -> bool:
+    """Return whether lines are indented in steps of ``width``.
+
+    Args:
+        lines: The lines.
+        width: The columns of a step.
+        columns: How far the line above them would be indented in such steps.
+        is_strict: Whether only the body of a block can be indented deeper.
+    """
+    seen = {columns}
+    for line in lines:
+        if line.is_free:
+            continue
+        is_step = line.columns == columns + width
+        if line.columns > columns or line.is_body:
+            if not is_step or (is_strict and not line.is_body):
+                return False
+        elif line.columns % width and line.columns not in seen:
+            return False
+        columns = line.columns
+        seen.add(columns)
+    return True
+
+
+def _code_lines(lines: Sequence[str], cursor: CursorContext) -> Iterator[_Line]:
+    """Yield the lines behind the first that begin as code and are not blank."""
+    scan = cursor.scan("\n".join(lines))
+    head = cursor.line_before + lines[0]
+    above = head if head.strip() else cursor.code_above
+    start = len(lines[0]) + 1
+    for number, line in enumerate(lines[1:], 1):
+        frames = scan.frames_at(start)
+        start += len(line) + 1
+        if not line.strip() or (frames and frames[-1].kind.is_literal):
+            continue
+        yield _Line(
+            number=number,
+            columns=indentation_of(line),
+            is_body=cursor.opens_block(above),
+            is_free=_is_bracketed(frames) or bool(_CONTINUES.match(line.lstrip())),
+        )
+        above = line
+
+
+def _is_bracketed(frames: Sequence[Frame]) -> bool:
+    """Return whether the innermost of ``frames`` is a round or square bracket."""
+    return bool(frames) and frames[-1].opener in {"(", "["}
+
+
+def _unit_of(cursor: CursorContext) -> str:
+    """Return what one level is indented with near the cursor; empty if unknown.
+
+    The nearest indented line decides between tabs and blanks.
+    """
+    above = [cursor.line_before, *cursor.lines_above[:_MAX_LINES]]
+    below = cursor.lines_below[:_MAX_LINES]
+    nearest = next((line for line in (*above, *below) if line[:1] in {" ", "\t"}), "")
+    if not nearest:
+        return "\t" if cursor.language.prefers_tabs else ""
+    if nearest[0] == "\t":
+        return "\t"
+    columns = [
+        indentation_of(line)
+        for line in (*reversed(above), *below)
+        if line.strip() and line[0] != "\t"
+    ]
+    steps = Counter(
+        step
+        for before, after in pairwise(columns)
+        if (step := after - before) in _WIDTHS
+    )
+    if steps:
+        return " " * max(steps, key=lambda step: (steps[step], -step))
+    return " " * next((each for each in _WIDTHS if indentation_of(nearest) == each), 0)
