@@ -17,6 +17,7 @@ import dataclasses
 import json
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -26,19 +27,15 @@ import httpx
 
 from benchmarks.bench_editor import bench_editor
 from benchmarks.figures import circumstances, write_result
+from benchmarks.random_model import make_random_model
 from benchmarks.side_channel import SideChannel
 from benchmarks.typing_events import GhostSource, Played
-from benchmarks.typing_figures import (
-    by_event_table,
-    difference_table,
-    draw,
-    figures_of,
-    main_table,
-)
+from benchmarks.typing_figures import figures_of
 from benchmarks.typing_llama import LlamaSource, llama_server
 from benchmarks.typing_options import (
     BASE,
     FULL_KEYS,
+    PAGE,
     QUICK_KEYS,
     Settings,
     parser,
@@ -47,6 +44,7 @@ from benchmarks.typing_options import (
 )
 from benchmarks.typing_packages import PACKAGES, changed_files
 from benchmarks.typing_replay import play
+from benchmarks.typing_report import draw, report, write_into
 from benchmarks.typing_sources import LspSource, NaiveSource
 from benchmarks.typing_traces import Trace, trace_of
 from lsp_server.client.headless import HeadlessClient
@@ -175,10 +173,11 @@ async def _run(arguments: argparse.Namespace) -> dict[str, object]:
         "engine": {"canaryIntervalS": 0, **base.get("engine", {})},
         "log": {"level": "warning", **base.get("log", {})},
     }
+    load_format = "dummy" if arguments.random_weights else "safetensors"
     started_s = time.monotonic()
     async with AsyncExitStack() as stack:
         client, side = await stack.enter_async_context(
-            bench_editor(options, load_format="safetensors", log=arguments.log)
+            bench_editor(options, load_format=load_format, log=arguments.log)
         )
         peers = await _peers(arguments, side, stack)
         bench = _Bench(arguments, client, side, peers)
@@ -188,7 +187,8 @@ async def _run(arguments: argparse.Namespace) -> dict[str, object]:
             "note": arguments.note,
             "engine": await side.info(),
             "engine_start_s": round(time.monotonic() - started_s, 1),
-            "model": arguments.model,
+            "model": arguments.random_weights or arguments.model,
+            "weights": "random" if arguments.random_weights else "the model's",
             "settings": {"all": base, **variants},
             "seed": arguments.seed,
             "is_real_time": arguments.real_time,
@@ -247,19 +247,6 @@ async def _peers(
     return peers
 
 
-def _report(result: Mapping[str, object]) -> str:
-    """Return the tables of a result."""
-    cells = result["cells"]
-    if not isinstance(cells, list):
-        raise TypeError("the result has no cells")
-    parts = [
-        main_table(cells),
-        difference_table(cells, str(result["base"])),
-        by_event_table(cells),
-    ]
-    return "\n\n".join(parts)
-
-
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print the tables, write JSON and plot, and return the exit status."""
     arguments = parser().parse_args(words)
@@ -267,11 +254,18 @@ def main(words: Sequence[str] | None = None) -> int:
         result = json.loads(arguments.draw.read_bytes())
         out = arguments.draw
     else:
-        result, out = asyncio.run(_run(arguments)), arguments.out
+        with tempfile.TemporaryDirectory(prefix="midfill-typing-") as folder:
+            if shape := arguments.random_weights:
+                arguments.model = str(make_random_model(Path(folder), shape))
+            result, out = asyncio.run(_run(arguments)), arguments.out
         write_result(out, result)
-    print(_report(result))
+    print(report(result))
+    plot = out.with_suffix(".svg")
+    if arguments.write_docs:
+        write_into(PAGE, result, plot=plot.name)
+        plot = PAGE.with_name(plot.name)
     try:
-        draw(result["cells"], out.with_suffix(".svg"))
+        draw(result["cells"], plot)
     except ImportError:
         sys.stderr.write("No plot: matplotlib is not installed here; see --draw.\n")
     return 0

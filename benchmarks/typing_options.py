@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from benchmarks.random_model import SHAPES
 from benchmarks.typing_packages import PACKAGES
 
 __all__ = [
     "BASE",
     "FEATURES",
     "FULL_KEYS",
+    "PAGE",
     "QUICK_KEYS",
     "Settings",
     "parser",
@@ -27,6 +29,9 @@ _RESULTS = _ROOT / "benchmarks" / "results"
 FULL_KEYS, QUICK_KEYS = 100, 40
 """Of each language."""
 
+PAGE = _ROOT / "docs" / "completion" / "typing.md"
+"""Where tables and plot are shown."""
+
 BASE = "midfill"
 """The variant with nothing switched off."""
 
@@ -34,6 +39,7 @@ Settings = Mapping[str, Mapping[str, object]]
 
 FEATURES: Mapping[str, str] = MappingProxyType(
     {
+        "completion-cache": "completion.cache:false",
         "context": "context.enabled:false",
         "debounce": "completion.max_debounce_ms:0",
         "healing": "prompt.healing:false",
@@ -89,6 +95,12 @@ def parser() -> argparse.ArgumentParser:
     languages = [*dict.fromkeys(each.language_id for each in PACKAGES)]
     add = options.add_argument
     add("--model", default="midfill-starter-88m")
+    add(
+        "--random-weights",
+        choices=sorted(SHAPES),
+        metavar="SHAPE",
+        help="a model of this shape instead, whose times alone say anything",
+    )
     add("--languages", nargs="+", choices=languages, default=languages)
     add(
         "--quick",
@@ -136,5 +148,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--out", type=Path, default=_RESULTS / "typing.json")
     add("--log", type=Path, default=Path(os.devnull), help="the server's log")
+    page = f"put tables and plot into docs/completion/{PAGE.name}"
+    add("--write-docs", action="store_true", help=page)
     add("--draw", type=Path, metavar="JSON", help="only draw an earlier result")
     return options

@@ -8,14 +8,15 @@ import pytest
 
 from benchmarks.engine_tap import Seen
 from benchmarks.typing_events import Event, Played, Spent
-from benchmarks.typing_figures import (
-    by_event_table,
-    difference_table,
-    figures_of,
-    main_table,
-)
+from benchmarks.typing_figures import figures_of
 from benchmarks.typing_options import FEATURES, settings_of
 from benchmarks.typing_replay import play
+from benchmarks.typing_report import (
+    by_event_table,
+    difference_table,
+    main_table,
+    write_into,
+)
 from benchmarks.typing_sources import LspSource
 from benchmarks.typing_traces import Stretch, Stroke, Trace
 from lsp_server.client.headless import HeadlessClient, headless_client
@@ -178,6 +179,32 @@ def test_tables_name_every_variant() -> None:
     assert main_table(cells).count("\n") == 3
     assert "| none " in difference_table(cells, "base")
     assert "10 / 10" in by_event_table(cells)
+
+
+def test_a_page_has_the_tables_of_the_last_result_alone(tmp_path: Path) -> None:
+    """Whatever stands around them stays."""
+    page = tmp_path / "page.md"
+    page.write_text("before <!-- measured: begin -->old<!-- measured: end --> after")
+    result = {
+        "date": "today",
+        "commit": "0123456789ab",
+        "model": "a model",
+        "hardware": {"cpu": "a CPU", "cores": 2, "gpu": [], "load_average_1_min": 1.0},
+        "note": "",
+        "seed": 0,
+        "is_patient": False,
+        "traces": [{"keys": 7}],
+        "base": "base",
+        "cells": [{"language": "all", "variant": "base", **figures_of([PLAYED])}],
+    }
+    write_into(page, result, plot="plot.svg")
+    once = page.read_text()
+    assert once.startswith("before ")
+    assert once.endswith(" after")
+    assert "old" not in once
+    assert "7 keys" in once
+    write_into(page, result, plot="plot.svg")
+    assert page.read_text() == once
 
 
 @pytest.mark.parametrize("feature", sorted(FEATURES))
