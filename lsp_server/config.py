@@ -183,10 +183,17 @@ class PrivacyConfig:
             completions and are never context for other files.
         complete_git_ignored: Whether files that ``.gitignore`` alone excludes get
             completions; context for other files they are not.
+        secrets: Whether keys and passwords in snippets of other files are replaced in
+            the prompt, and suggestions that hold one are dropped.
+        hidden_characters: Whether characters that are not seen, such as those that turn
+            the reading order, are left out of snippets, and suggestions that hold one
+            are dropped.
     """
 
     ignore_rules: StrictBool = True
     complete_git_ignored: StrictBool = False
+    secrets: StrictBool = True
+    hidden_characters: StrictBool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,12 +51,13 @@ def infill_router(requests: Requests) -> APIRouter:
             model=None,
             priority=Priority.PREWARM if is_warm_up else Priority.AUTOMATIC,
         )
+        snippets = await begun.model.privacy.cleaned(_snippets(body))
         asked = body.n_predict if (body.n_predict or 0) > 0 else None
         prompt = begun.model.prompts.fill(
             body.input_prefix + body.prompt,
             body.input_suffix,
             max_tokens=begun.limit_tokens(asked, default=_DEFAULT_TOKENS),
-            snippets=_snippets(body),
+            snippets=snippets,
             is_reduced=begun.is_reduced,
         )
         generations = begun.generations(

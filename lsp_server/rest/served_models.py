@@ -12,6 +12,7 @@ from lsp_server.rest.api_errors import ApiError
 from lsp_server.rest.chat_template import ChatTemplate
 from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.loaded_model import LoadedModel
+from lsp_server.service.privacy import Privacy
 from lsp_server.service.text_prompts import TextPrompts
 from lsp_server.values import EngineNews, EngineState
 
@@ -30,6 +31,7 @@ class ServedModel:
         host: Its engine.
         loaded: Its tokenizer and manifest.
         prompts: Makes its prompts.
+        privacy: Cleans pieces of other files that clients send.
         max_model_len: The most tokens of prompt and output together.
         chat: Its chat template; None where it has none.
         since: When it was first served, in seconds since 1970.
@@ -39,6 +41,7 @@ class ServedModel:
     host: EngineHost
     loaded: LoadedModel
     prompts: TextPrompts
+    privacy: Privacy
     max_model_len: int
     chat: ChatTemplate | None
     since: int
@@ -138,6 +141,8 @@ class ServedModels:
             host=host,
             loaded=loaded,
             prompts=prompts,
+            # Clients name files of their own machines.
+            privacy=Privacy(config.privacy, is_remote=True),
             max_model_len=limit,
             chat=chat if chat and chat.fits(prompts.raw_encoder) else None,
             since=int(time.time()),

@@ -183,7 +183,8 @@ class CompletionService:
         priority, deadline_s = _PRIORITIES[trigger], self._deadline_s()
         self._gate.check(user=self._user, priority=priority, deadline_s=deadline_s)
         step = self._gate.step_for(self._user)
-        snippets, is_reduced = self._snippets_for(snapshot), step >= _LESS_CONTEXT
+        snippets = await self._privacy.cleaned(self._snippets_for(snapshot))
+        is_reduced = step >= _LESS_CONTEXT
         prompt = self._prompts.build(
             snapshot,
             max_output_tokens=self._max_tokens(scope),
@@ -224,6 +225,7 @@ class CompletionService:
         if not in_time:
             log_reason(request_id, reasons.DEADLINE)
         outcomes = postprocessed(candidates, cursor, scope)
+        outcomes = await self._privacy.checked(outcomes, snapshot)
         trace.end(Stage.FILTERS)
         timings = trace.timings()
         completions = tuple(

@@ -1,16 +1,34 @@
-"""One connection's privacy: which documents are completed, as its settings have it."""
+"""One connection's privacy: which documents, snippets and texts are used."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
 
 from lsp_server.config import PrivacyConfig
-from lsp_server.outcomes import Reason
+from lsp_server.outcomes import Cut, Reason
+from lsp_server.postprocess.pipeline import Outcome
 from lsp_server.privacy.document_rules import DocumentRules
+from lsp_server.privacy.hidden_characters import hidden_in, without_hidden
 from lsp_server.privacy.path_rules import Exclusion, PathRules
+from lsp_server.privacy.redaction import redacted
+from lsp_server.privacy.secret_finder import SecretFinder
 from lsp_server.service import reasons
+from lsp_server.values import Snapshot, Snippet
 
 __all__ = ["Privacy"]
 
+_Key = TypeVar("_Key")
+
+_REACH_CHARS = 2000
+"""So much of the document before the cursor says whether a suggestion is a secret."""
+
+_MOST_TEXTS = 256
+
 
 class Privacy:
-    """Applies the settings of privacy to one connection's documents.
+    """Applies the settings of privacy to one connection's requests.
 
     Args:
         config: The settings.
@@ -19,15 +37,113 @@ class Privacy:
     """
 
     def __init__(self, config: PrivacyConfig, *, is_remote: bool = False) -> None:
-        """Prepare the rules."""
+        """Begin to load the rules for secrets, in a thread."""
         self._config = config
         self._documents = DocumentRules(PathRules(reads_disk=not is_remote))
+        self._cleaned: dict[tuple[str, str], str] = {}
+        self._finder = None
+        if config.secrets:
+            loader = ThreadPoolExecutor(1, thread_name_prefix="midfill-privacy")
+            self._finder = loader.submit(SecretFinder)
+            loader.shutdown(wait=False)
 
     async def why_private(self, uri: str) -> Reason | None:
         """Return why a document gets no completions; None where it may have some."""
-        if not self._config.ignore_rules:
-            return None
-        exclusion = await self._documents.exclusion(uri)
+        exclusion = await self._exclusion(uri)
         if exclusion is Exclusion.GIT_FILE and self._config.complete_git_ignored:
             return None
         return None if exclusion is None else reasons.private(exclusion)
+
+    async def cleaned(self, snippets: Sequence[Snippet]) -> tuple[Snippet, ...]:
+        """Return the snippets of files that are not private, fit for a prompt.
+
+        Secrets in them are redacted, and characters that are not seen are left out.
+        What was cleaned once is remembered, so that a key costs nothing.
+        """
+        allowed = [
+            each
+            for each in snippets
+            if await self._exclusion(each.uri or each.path) is None
+        ]
+        new = {(each.path, each.text) for each in allowed} - self._cleaned.keys()
+        if new:
+            finder = await self._loaded()
+            texts = await asyncio.to_thread(self._clean, new, finder)
+            if len(self._cleaned) + len(new) > _MOST_TEXTS:
+                self._cleaned.clear()
+            self._cleaned.update(texts)
+        return tuple(
+            replace(each, text=self._cleaned.get((each.path, each.text), ""))
+            for each in allowed
+        )
+
+    async def checked(
+        self, outcomes: Mapping[_Key, Outcome], snapshot: Snapshot
+    ) -> dict[_Key, Outcome]:
+        """Return the outcomes, those dropped whose texts hold what must not be shown.
+
+        That is a secret, or a character that is not seen, which the document does not
+        hold already.
+        """
+        finder = await self._loaded()
+        return await asyncio.to_thread(
+            lambda: {
+                key: self._check(outcome, snapshot, finder)
+                for key, outcome in outcomes.items()
+            }
+        )
+
+    async def _exclusion(self, uri: str) -> Exclusion | None:
+        if not self._config.ignore_rules:
+            return None
+        return await self._documents.exclusion(uri)
+
+    async def _loaded(self) -> SecretFinder | None:
+        """Return what finds secrets; None where nothing looks for them."""
+        if self._finder is None:
+            return None
+        return await asyncio.wrap_future(self._finder)
+
+    def _clean(
+        self, texts: set[tuple[str, str]], finder: SecretFinder | None
+    ) -> dict[tuple[str, str], str]:
+        """Clean texts of files, by path and text; runs in a thread."""
+        cleaned = {}
+        for path, text in texts:
+            seen = without_hidden(text) if self._config.hidden_characters else text
+            if finder is not None:
+                seen = redacted(seen, finder, path=path)
+            cleaned[path, text] = seen
+        return cleaned
+
+    def _check(
+        self, outcome: Outcome, snapshot: Snapshot, finder: SecretFinder | None
+    ) -> Outcome:
+        """Drop a text that must not be shown; runs in a thread."""
+        if outcome.text is None:
+            return outcome
+        text = outcome.text
+        before = snapshot.text[max(0, snapshot.offset - _REACH_CHARS) : snapshot.offset]
+        start, end = len(before), len(before) + len(text)
+        around = before + text + snapshot.line_after
+        by = None
+        if self._config.hidden_characters and any(
+            char not in snapshot.text for char in hidden_in(around, start, end)
+        ):
+            by = reasons.HIDDEN_CHARACTERS
+        elif (
+            finder is not None
+            and any(
+                span.start < end
+                and span.end > start
+                and around[span.start : span.end] not in snapshot.text
+                # A word is a name or a placeholder, and often suggested in tests.
+                and not around[span.start : span.end].replace("_", "").isalpha()
+                for span in finder.find(around, path=snapshot.uri)
+            )
+        ):
+            by = reasons.SECRET
+        if by is None:
+            return outcome
+        cut = Cut(filter_name=by, before=text, after="")
+        return replace(outcome, text=None, dropped_by=by, cuts=(*outcome.cuts, cut))

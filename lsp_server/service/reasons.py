@@ -14,11 +14,13 @@ __all__ = [
     "DEADLINE",
     "DISABLED",
     "ENDED_AT_ONCE",
+    "HIDDEN_CHARACTERS",
     "LANGUAGE_OFF",
     "LINE_TOO_LONG",
     "NOT_READY",
     "NOT_SURE",
     "OUT_OF_STEP",
+    "SECRET",
     "SUPERSEDED",
     "TOO_LARGE",
     "UNWELCOME",
@@ -109,8 +111,16 @@ WORD_NOT_CONTINUED = Reason(
     sentence="The model did not go on from the word that is being typed.",
 )
 
+SECRET = "secret"
+HIDDEN_CHARACTERS = "hidden-characters"
+"""What drops a text after the filters."""
+
 _BY_FILTER: Mapping[str, str] = MappingProxyType(
     {
+        SECRET: "The model wrote what looks like a key or a password "
+        "(setting privacy.secrets).",
+        HIDDEN_CHARACTERS: "The model wrote characters that are not seen "
+        "(setting privacy.hidden_characters).",
         "blank": "The model wrote nothing but blanks.",
         "prefix-echo": "The model only said the cursor's line once more.",
         "doubled-blank": "The model wrote nothing but blanks.",

@@ -1,12 +1,14 @@
 """llama.cpp's ``/infill``: its fields, its limits, its stream."""
 
 import json
+from typing import Any
 
 import pytest
 from rest_server import Serve
 
 from lsp_server.config import ScriptConfig
-from lsp_server.values import Priority
+from lsp_server.service.text_prompts import TextPrompt, TextPrompts
+from lsp_server.values import Priority, Snippet
 
 TEXT = "a = 1\n    b = 2\nc = 3\n"
 
@@ -66,3 +68,27 @@ async def test_a_warm_up_is_the_least_urgent(serve: Serve) -> None:
         assert "" == answer.json()["content"]
         assert Priority.PREWARM is served.engine.requests[0].priority
         assert served.engine.aborted
+
+
+async def test_pieces_of_other_files_are_cleaned(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Secrets in them are redacted, and private files left out by their names."""
+    key = "AKIA" + "Q7Z2" * 4
+    extra = [
+        {"filename": "config.py", "text": f'KEY = "{key}"\n'},
+        {"filename": "deploy/.env", "text": "NAME=1\n"},
+    ]
+    # The shipped model's family has no place for them in its prompts.
+    taken: list[Snippet] = []
+    fill = TextPrompts.fill
+
+    def watched(self: TextPrompts, *texts: str, **options: Any) -> TextPrompt:  # noqa: ANN401  # as they come
+        taken.extend(options["snippets"])
+        return fill(self, *texts, **options)
+
+    monkeypatch.setattr(TextPrompts, "fill", watched)
+    async with serve(TEXT) as served:
+        await served.http.post("/infill", json={"input_extra": extra})
+
+    assert ['KEY = "<AWS_ACCESS_KEY>"\n'] == [each.text for each in taken]
