@@ -12,7 +12,8 @@ class ContextConfig:
     """What of the project stands in a prompt beside the document.
 
     Attributes:
-        enabled: Whether prompts hold snippets of other files at all.
+        enabled: Whether prompts hold snippets of other files at all; off by default
+            with a model whose manifest says so, as the shipped one's does.
         disabled_languages: Language ids of documents whose prompts hold none, separated
             by spaces; ``open_tabs:markdown`` leaves out the snippets of one source.
         open_tabs: Whether snippets come from the other documents that the editor has

@@ -8,7 +8,7 @@ the place and what would be accepted. Nothing here raises for a bad setting.
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, get_type_hints
@@ -19,7 +19,7 @@ from lsp_server.config import Config
 from lsp_server.errors import ConfigError
 from lsp_server.setting_layers import SECTIONS, Layer, shown, spelt, unknown_setting
 
-__all__ = ["Resolved", "resolve", "settle"]
+__all__ = ["Resolved", "resolve", "settle", "switched_off"]
 
 _ADAPTERS: Mapping[str, TypeAdapter[Any]] = MappingProxyType(  # Any: a section each
     {name: TypeAdapter(section) for name, section in get_type_hints(Config).items()}
@@ -97,9 +97,28 @@ def settle(
     for conflict in _conflicts(config, model_tokens):
         before = config
         for section, key in conflict.keys:
-            config = _with(config, section, key, _value(held, section, key))
+            config = _with(config, section, key, value=_value(held, section, key))
         problems.append(_problem(conflict, before, config))
     return config, tuple(problems)
+
+
+def switched_off(
+    config: Config, names: Iterable[str], *, stated: Collection[tuple[str, str]]
+) -> Config:
+    """Return the configuration with some features off that nobody has asked for.
+
+    Args:
+        config: What holds otherwise.
+        names: Settings such as ``context.enabled``; one that is no switch, or that only
+            another Midfill knows, is left alone.
+        stated: Section and key of each setting that somebody has set.
+    """
+    for name in names:
+        section, _, key = name.partition(".")
+        is_on = section in SECTIONS and getattr(getattr(config, section), key, None)
+        if is_on is True and (section, key) not in stated:
+            config = _with(config, section, key, value=False)
+    return config
 
 
 def _good_entries(section: str, entries: Mapping[str, object]) -> dict[str, object]:
@@ -237,6 +256,6 @@ def _value(config: Config, section: str, key: str) -> int:
     return int(getattr(getattr(config, section), key))
 
 
-def _with(config: Config, section: str, key: str, value: int) -> Config:
+def _with(config: Config, section: str, key: str, *, value: int) -> Config:
     changed = dataclasses.replace(getattr(config, section), **{key: value})
     return dataclasses.replace(config, **{section: changed})

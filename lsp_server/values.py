@@ -175,11 +175,13 @@ class Prompt:
         token_ids: The whole prompt, sentinel tokens included.
         stop_token_ids: Tokens that end a completion of this model family.
         hold: What the generation must begin with; None where that is free.
+        snippets: The parts of other files in it.
     """
 
     token_ids: tuple[int, ...]
     stop_token_ids: tuple[int, ...]
     hold: Hold | None = None
+    snippets: tuple[Snippet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    StrictBool,
+    TypeAdapter,
+)
 from pydantic_core import PydanticCustomError
 
 from lsp_server.errors import (
@@ -153,6 +160,10 @@ class Manifest:
             forward slashes.
         confidence: How sure the model has to be, by language id, as measured by
             ``benchmarks/calibration.py``; other languages have Midfill's defaults.
+        comment_snippets: Whether parts of other files may stand as comments above the
+            code; where the family has a format for them, they stand in that.
+        off_by_default: Switches such as ``context.enabled`` that are off unless
+            somebody sets them: their features gain nothing with this model.
     """
 
     name: _Name
@@ -167,6 +178,8 @@ class Manifest:
     provenance: Provenance
     files: Mapping[str, FileEntry]
     confidence: Mapping[str, ConfidenceLevels] = field(default_factory=dict)
+    comment_snippets: StrictBool = True
+    off_by_default: tuple[str, ...] = ()
 
 
 _ADAPTER = TypeAdapter(Manifest)

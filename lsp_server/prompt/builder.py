@@ -16,6 +16,7 @@ from lsp_server.prompt.budget import plan_budget
 from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
 from lsp_server.prompt.healing import held_at
 from lsp_server.prompt.selfcheck import resolve_family
+from lsp_server.prompt.snippets import SnippetRenderer
 from lsp_server.prompt.tokenizer import Tokenizer
 from lsp_server.telemetry import RequestTrace
 from lsp_server.text import count_line_ends, line_starts, with_line_feeds
@@ -50,6 +51,7 @@ class PromptBuilder:
         config: PromptConfig,
         max_model_len: int,
         windows: WindowChooser,
+        comment_snippets: bool = False,
     ) -> None:
         """Find the family's sentinels in the tokenizer.
 
@@ -59,6 +61,8 @@ class PromptBuilder:
             config: The user's limits.
             max_model_len: The most tokens of prompt and output together.
             windows: Chooses the code around the cursor, with the same tokenizer.
+            comment_snippets: Whether snippets stand as comments above the code where
+                the family has no place for them.
 
         Raises:
             UnsupportedModelError: Family and tokenizer do not fit together.
@@ -68,6 +72,9 @@ class PromptBuilder:
         self._config = config
         self._max_model_len = max_model_len
         self._windows = windows
+        self._snippets = SnippetRenderer(
+            family, tokenizer.encode, self._render, as_comments=comment_snippets
+        )
 
     def build(
         self,
@@ -111,26 +118,30 @@ class PromptBuilder:
             is_reduced=is_reduced,
             is_suffix_first=family.is_suffix_first,
         )
-        snippet_ids = self._render_snippets(
-            snippets, path=path, max_tokens=budget.snippet_tokens
+        shown = self._snippets.best(
+            snippets,
+            language_id=snapshot.language_id,
+            path=path,
+            max_tokens=budget.snippet_tokens,
         )
         window = self._windows.choose(
             snapshot,
-            total_tokens=budget.code_tokens - len(snippet_ids),
+            total_tokens=budget.code_tokens - len(shown.ids),
             suffix_tokens=budget.suffix_tokens,
         )
         if trace is not None:
             trace.end(Stage.CONTEXT)
         filling = {
             Slot.PATH: path,
-            Slot.SNIPPETS: snippet_ids,
-            Slot.PREFIX: window.prefix_ids,
+            Slot.SNIPPETS: () if shown.is_code else shown.ids,
+            Slot.PREFIX: (*(shown.ids if shown.is_code else ()), *window.prefix_ids),
             Slot.SUFFIX: window.suffix_ids,
         }
         return Prompt(
             token_ids=(*self._render(family.order, filling), *begun),
             stop_token_ids=self._resolved.stop_token_ids,
             hold=hold,
+            snippets=shown.snippets,
         )
 
     def _anchored(
@@ -174,38 +185,6 @@ class PromptBuilder:
                 case Slot():
                     ids.extend(filling.get(part, ()))
         return tuple(ids)
-
-    def _render_snippets(
-        self, snippets: Sequence[Snippet], *, path: TokenIds, max_tokens: int
-    ) -> TokenIds:
-        """Return the tokens of the best snippets that fit, ordered by their paths.
-
-        Scores may change from key to key, and an order by them would change the prompt.
-        """
-        family = self._resolved.family
-        head = self._render(family.snippets_head, {})
-        tail = self._render(family.snippets_tail, {Slot.PATH: path})
-        left = max_tokens - len(head) - len(tail)
-        chosen: dict[tuple[str, str], TokenIds] = {}
-        for snippet in sorted(snippets, key=lambda each: each.score, reverse=True):
-            rendered = self._render_snippet(snippet)
-            if rendered and len(rendered) <= left:
-                chosen[snippet.path, snippet.text] = rendered
-                left -= len(rendered)
-        if not chosen:
-            return ()
-        body = (token_id for key in sorted(chosen) for token_id in chosen[key])
-        return (*head, *body, *tail)
-
-    def _render_snippet(self, snippet: Snippet) -> TokenIds:
-        """Return the tokens of one snippet; none where the family has no place."""
-        return self._render(
-            self._resolved.family.snippet,
-            {
-                Slot.PATH: self._tokenizer.encode(snippet.path),
-                Slot.TEXT: self._tokenizer.encode(snippet.text.rstrip("\n")),
-            },
-        )
 
 
 def _stepped(begun_tokens: int) -> int:

@@ -1,7 +1,7 @@
 """Makes and changes the configuration of one editor's connection."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from lsp_server.config import Config, LogLevel
@@ -12,7 +12,7 @@ from lsp_server.modelstore.locate import (
     pulled_models_folder,
     shipped_models,
 )
-from lsp_server.modelstore.manifest import load_manifest
+from lsp_server.modelstore.manifest import Manifest, load_manifest
 from lsp_server.service.backend import Backend
 from lsp_server.service.engine_host import ENGINE_SECTIONS, EngineHost, on_engine
 from lsp_server.service.engine_pool import EnginePool, Lease
@@ -24,9 +24,9 @@ from lsp_server.setting_layers import (
     editor_layer,
     without_nulls_of,
 )
-from lsp_server.settings import Resolved, resolve, settle
+from lsp_server.settings import Resolved, resolve, settle, switched_off
 
-__all__ = ["LayeredConfigurator", "anchored", "context_tokens_of"]
+__all__ = ["LayeredConfigurator", "anchored", "context_tokens_of", "usual"]
 
 
 def _keep_log_level(_level: LogLevel) -> None:
@@ -100,7 +100,7 @@ class LayeredConfigurator:
             resolved.config, Config(), model_tokens=self._model_tokens
         )
         self._set_log_level(config.log.level)
-        self._running = self._wanted = config
+        self._running = self._wanted = usual(config, resolved.stated)
         problems = [*resolved.problems, *conflicts]
         if self._pool is None:
             self._backend = self._backend_on(starter_of(config.engine.kind))
@@ -111,6 +111,7 @@ class LayeredConfigurator:
         self._running, more = settle(
             on_engine(config, running), running, model_tokens=self._model_tokens
         )
+        self._running = usual(self._running, resolved.stated)
         self._backend = self._backend_on(lease)
         messages = [*self._notices, *self._new_problems([*problems, *more])]
         return self._backend, [*messages, *([lease.refused] if lease.refused else [])]
@@ -142,6 +143,7 @@ class LayeredConfigurator:
             for section in ENGINE_SECTIONS
             if getattr(self._wanted, section) != getattr(wanted, section)
         ]
+        running = usual(running, resolved.stated)
         self._wanted, self._running = wanted, running
         self._set_log_level(running.log.level)
         if self._backend is not None:
@@ -188,10 +190,27 @@ def context_tokens_of(config: Config) -> int | None:
 
     Loading it reports why.
     """
+    manifest = _manifest_of(config)
+    return None if manifest is None else manifest.context_length
+
+
+def usual(config: Config, stated: Collection[tuple[str, str]]) -> Config:
+    """Return the settings as their model's manifest has them by default.
+
+    Args:
+        config: The settings.
+        stated: Section and key of each setting that somebody has set: it holds.
+    """
+    manifest = _manifest_of(config)
+    names = manifest.off_by_default if manifest is not None else ()
+    return switched_off(config, names, stated=stated)
+
+
+def _manifest_of(config: Config) -> Manifest | None:
+    """Return the manifest of the configured model; None where it cannot be read."""
     pulled = pulled_models_folder(config.registry.folder)
     try:
-        folder = locate(config.model.path, pulled=pulled)
-        return load_manifest(folder).context_length
+        return load_manifest(locate(config.model.path, pulled=pulled))
     except ModelError:
         return None
 

@@ -78,6 +78,11 @@ class LocalBackend:
         """The host of the engine that completes."""
         return self._host
 
+    @property
+    def project(self) -> Project:
+        """What the connection's editor has open, and the context made of it."""
+        return self._project
+
     async def start(self, listener: EngineListener) -> None:
         """Begin to load in the background if that has not begun, and return at once.
 
@@ -217,6 +222,7 @@ def service_of(
             family=model.family,
             config=config.prompt,
             max_model_len=config.engine.max_model_len or model.manifest.context_length,
+            comment_snippets=model.manifest.comment_snippets,
             windows=LineWindows(
                 encode=tokenizer.encode,
                 encode_ahead=tokenizer.encode_ahead,

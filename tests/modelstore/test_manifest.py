@@ -37,7 +37,13 @@ def test_reads_what_was_written(model_folder: Path) -> None:
     assert manifest.quantisation is not None
     assert manifest.quantisation.group_size == 64
     assert {"config.json", "model.safetensors", "tokenizer.json"} == set(manifest.files)
-    unquantised = replace(manifest, quantisation=None)
+    assert ((), True) == (manifest.off_by_default, manifest.comment_snippets)
+    unquantised = replace(
+        manifest,
+        quantisation=None,
+        off_by_default=("context.enabled",),
+        comment_snippets=False,
+    )
     write_manifest(model_folder, unquantised)
     assert unquantised == load_manifest(model_folder)
 
@@ -81,6 +87,8 @@ def test_every_manifest_comes_back(
     [
         (lambda m: m.pop("family"), "'family' is missing"),
         (lambda m: m.update(colour=1), "'colour' is unknown"),
+        (lambda m: m.update(comment_snippets=1), "'comment_snippets' is not true"),
+        (lambda m: m.update(off_by_default="x"), "'off_by_default' is not a list"),
         (lambda m: m.update(name=""), "'name' is not a plain name"),
         (lambda m: m.update(name="a/b"), "'name' is not a plain na"),
         (lambda m: m.update(name="a\n"), "'name' is not a plain"),

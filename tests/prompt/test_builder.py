@@ -31,6 +31,7 @@ def builder(
     family: str = "midfill",
     config: PromptConfig | None = None,
     max_model_len: int = 2048,
+    comment_snippets: bool = False,
 ) -> PromptBuilder:
     """Make a builder as the service does."""
     config = config or PromptConfig(healing=False)
@@ -39,6 +40,7 @@ def builder(
         family=find_family(family),
         config=config,
         max_model_len=max_model_len,
+        comment_snippets=comment_snippets,
         windows=LineWindows(
             encode=tokenizer.encode,
             step_lines=config.step_lines,
@@ -276,6 +278,32 @@ def test_families_without_a_place_for_snippets_leave_them_out(
     shot = snapshot("x = \n", 4)
     expected = prompts.build(shot, max_output_tokens=48)
     assert expected == prompts.build(shot, max_output_tokens=48, snippets=[snippet])
+
+
+@pytest.mark.parametrize(
+    ("language_id", "expected"),
+    [
+        ("python", "<|fim_middle|># src/b.py:\n# def b():\n#\n#     return 1\nx ="),
+        (
+            "typescript",
+            "<|fim_middle|>// src/b.py:\n// def b():\n//\n//     return 1\nx =",
+        ),
+        ("json", "<|fim_middle|>x ="),
+        ("an unknown one", "<|fim_middle|>x ="),
+    ],
+)
+def test_snippets_may_stand_as_comments_above_the_code(
+    starter_tokenizer: FastTokenizer, language_id: str, expected: str
+) -> None:
+    """With the marks of the document's language; without any there are no snippets."""
+    prompts = builder(starter_tokenizer, comment_snippets=True)
+    snippet = Snippet(path="src/b.py", text="def b():\n\n    return 1\n", score=1)
+    shot = replace(snapshot("x = \n", 4), language_id=language_id)
+    prompt = prompts.build(shot, max_output_tokens=48, snippets=[snippet])
+    assert expected in starter_tokenizer.spell(prompt.token_ids)
+    assert bool(prompt.snippets) is ("src" in expected)
+    long = replace(snippet, text="b = 1\n" * 400)
+    assert () == prompts.build(shot, max_output_tokens=48, snippets=[long]).snippets
 
 
 def test_a_family_that_does_not_fit_is_refused(
