@@ -14,7 +14,7 @@ from lsp_server.engine.base import Engine
 from lsp_server.errors import OverloadedError
 from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.tokenizer import StreamDecoder
-from lsp_server.service.confidence import Confidence, whole_end
+from lsp_server.service.confidence import Confidence, Likelihood, whole_end
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.telemetry import RequestTrace
 from lsp_server.values import FinishReason, GenerationRequest, TokenDelta
@@ -101,10 +101,10 @@ class Candidate:
         end = whole_end(self._written, self._confidence.sure_chars)
         return self._written[len(self._held) : end]
 
-    def logprob_of(self, shown: str) -> float:
-        """Return the joint log-probability of what is shown of ``text``."""
+    def likelihood(self, shown: str) -> Likelihood:
+        """Return how likely the generated text is, as far as it is shown."""
         at = max(self.text.find(shown), 0)
-        return self._confidence.logprob_of(len(self._held) + at + len(shown))
+        return self._confidence.likelihood(len(self._held) + at + len(shown))
 
     @property
     def keeps_hold(self) -> bool:

@@ -226,6 +226,7 @@ class CompletionService:
             log_reason(request_id, reasons.DEADLINE)
         outcomes = postprocessed(candidates, cursor, scope)
         outcomes = await self._privacy.checked(outcomes, snapshot)
+        ranked = await best_first(outcomes, snapshot)
         trace.end(Stage.FILTERS)
         timings = trace.timings()
         completions = tuple(
@@ -236,7 +237,7 @@ class CompletionService:
                 end=snapshot.offset,
                 timings=timings,
             )
-            for candidate, text in best_first(outcomes)
+            for candidate, text in ranked
         )
         best = candidates[0]
         log_done(request_id, outcomes.get(best), timings, scope, completions)

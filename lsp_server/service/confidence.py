@@ -9,16 +9,30 @@ import bisect
 import math
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lsp_server.config import Eagerness
 from lsp_server.modelstore.manifest import ConfidenceLevels
 from lsp_server.text import is_word_char
 from lsp_server.values import Trigger
 
-__all__ = ["DEFAULT_LEVELS", "Confidence", "floor_of", "whole_end"]
+__all__ = ["DEFAULT_LEVELS", "Confidence", "Likelihood", "floor_of", "whole_end"]
 
 DEFAULT_LEVELS = ConfidenceLevels(low=0.7, normal=0.5, high=0.25)
 """Used in languages in which the model was not calibrated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihood:
+    """How likely a text was.
+
+    Attributes:
+        logprob: The logarithm of its joint probability.
+        tokens: How many tokens that is the sum of.
+    """
+
+    logprob: float
+    tokens: int
 
 
 def floor_of(
@@ -100,13 +114,13 @@ class Confidence:
             self._ends.append(written_chars)
             self._logprobs.append(joint)
 
-    def logprob_of(self, chars: int) -> float:
-        """Return the joint log-probability of the first ``chars`` of the text.
+    def likelihood(self, chars: int) -> Likelihood:
+        """Return how likely the first ``chars`` of the text are.
 
         A token that reaches beyond them counts as a whole.
         """
-        at = bisect.bisect_left(self._ends, chars)
-        return self._logprobs[min(at, len(self._logprobs) - 1)]
+        at = min(bisect.bisect_left(self._ends, chars), len(self._ends) - 1)
+        return Likelihood(logprob=self._logprobs[at], tokens=at)
 
 
 def whole_end(text: str, end: int) -> int:

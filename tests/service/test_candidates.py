@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -37,18 +38,43 @@ def texts(result: CompletionResult) -> list[str]:
 async def test_an_explicit_request_gets_different_answers_best_first(
     make_service: MakeService, at_cursor: AtCursor
 ) -> None:
-    """The best guess is first, then what was drawn most often; nothing comes twice."""
+    """The likeliest is the first; nothing comes twice, not with other blanks either."""
     service, engine = make_service(
         "one\n",
         further=["two\n", "three\n", "three  \n", "one\n", "    \n"],
+        probabilities=((0.5,), (0.4,), (0.6,), (0.9,), (0.9,), (0.9,)),
         config=CompletionConfig(candidates=6),
     )
     result = await complete(service, at_cursor("x = |\n"))
-    assert ["one", "three", "two"] == texts(result)
-    assert ["r1", "r1.2", "r1.1"] == [each.completion_id for each in result.completions]
+    assert ["three", "one", "two"] == texts(result)
+    assert ["r1.2", "r1", "r1.1"] == [each.completion_id for each in result.completions]
     assert 6 == len(result.generated) == len(engine.requests)
     assert [0, 1, 2, 3, 4, 5] == [each.candidate for each in engine.requests]
     assert engine.requests[0].temperature == 0 < engine.requests[1].temperature
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("python", ["total", "a[:", "call(1"]),
+        ("plaintext", ["a[:", "call(1", "total"]),
+    ],
+)
+async def test_what_the_file_parses_with_comes_first(
+    make_service: MakeService,
+    at_cursor: AtCursor,
+    language: str,
+    expected: list[str],
+) -> None:
+    """However likely the others are; without a grammar, likelihood alone counts."""
+    service, _ = make_service(
+        "call(1\n",
+        further=["total\n", "a[:\n"],
+        probabilities=((0.5,), (0.4,), (0.6,)),
+        config=CompletionConfig(candidates=3),
+    )
+    snapshot = replace(at_cursor("x = |\ny = 1\n"), language_id=language)
+    assert expected == texts(await complete(service, snapshot))
 
 
 async def test_an_automatic_request_gets_one(
@@ -122,6 +148,9 @@ async def test_what_is_typed_ends_what_does_not_fit(
     for _ in range(5):
         await asyncio.sleep(0)
     assert aborted == set(engine.aborted)
+    if len(aborted) == 2:
+        async with asyncio.timeout(20):
+            await asked
     assert asked.done() is (len(aborted) == 2)
     gate.set()
     result = await asked

@@ -188,7 +188,11 @@ def test_tokens_within_the_held_text_do_not_count() -> None:
     assert (True, 5) == (confidence.is_enough, confidence.sure_chars)
     confidence.add(-0.1, 6)
     assert (False, 5) == (confidence.is_enough, confidence.sure_chars)
-    assert pytest.approx(-0.3) == confidence.logprob_of(4) == confidence.logprob_of(9)
+    likelihoods = [confidence.likelihood(chars) for chars in (3, 4, 9)]
+    assert [0, pytest.approx(-0.3), pytest.approx(-0.3)] == [
+        each.logprob for each in likelihoods
+    ]
+    assert [0, 1, 1] == [each.tokens for each in likelihoods]
 
 
 @pytest.mark.parametrize(
