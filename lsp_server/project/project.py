@@ -8,12 +8,13 @@ would be a good deal better anew, so that from key to key the prompt stays the s
 import asyncio
 import logging
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from lsp_server.context_config import ContextConfig
-from lsp_server.project.folders import folder_of
 from lsp_server.project.gathering import Gathering
+from lsp_server.project.open_documents import OpenDocuments
 from lsp_server.project.provider import (
     DocumentClosed,
     DocumentOpened,
@@ -21,13 +22,12 @@ from lsp_server.project.provider import (
     FoldersChanged,
     Provider,
     Query,
-    ReadDocument,
 )
 from lsp_server.project.ranking import choose, kept_or_better
 from lsp_server.text import count_line_ends
 from lsp_server.values import Snapshot, Snippet
 
-__all__ = ["Project"]
+__all__ = ["Clean", "Project"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +36,11 @@ _JUMP_LINES = 16
 
 _PAUSE_S = 0.4
 """Longer than between two keys of somebody who is typing."""
+
+_MOST_CHARS = 4_000
+
+Clean: TypeAlias = Callable[[Sequence[Snippet]], Awaitable[Sequence[Snippet]]]
+"""Returns the snippets that may stand in prompts, without what may not."""
 
 _OFF = ContextConfig(enabled=False)
 
@@ -70,9 +75,11 @@ class Project:
         self._providers = tuple(providers)
         self._pause_s = pause_s
         self._config = _OFF
-        self._folders: tuple[str, ...] = ()
-        self._open: dict[str, ReadDocument] = {}  # the most recently used last
+        self._clean: Clean | None = None
+        self._most_chars = _MOST_CHARS
+        self._open = OpenDocuments()
         self._held: dict[str, _Held] = {}
+        self._changes = 0
         self._cursor: Snapshot | None = None
         self._gathering = Gathering()
         self._task: asyncio.Task[None] | None = None
@@ -80,34 +87,44 @@ class Project:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def configure(self, config: ContextConfig) -> None:
-        """Use these settings; what they switch on learns what is open."""
+    def configure(
+        self,
+        config: ContextConfig,
+        *,
+        clean: Clean | None = None,
+        most_chars: int = _MOST_CHARS,
+    ) -> None:
+        """Use these settings; what they switch on learns what is open.
+
+        Args:
+            config: What is on.
+            clean: Makes what is found fit for prompts; None where it is.
+            most_chars: The most code points of the snippets of one prompt.
+        """
         before, self._config = self._config, config
-        if config == before or self._closed:
+        self._clean, self._most_chars = clean, most_chars
+        self._begin_anew()
+        if self._closed:
             return
-        self._held.clear()
         for provider in self._providers:
             if _is_on(config, provider) and not _is_on(before, provider):
-                self._send(provider, FoldersChanged(folders=self._folders))
-                for uri, read in self._open.items():
-                    self._send(provider, DocumentOpened(uri=uri, read=read))
+                for event in self._open.state():
+                    self._send(provider, event)
         self._after_pause()
 
     def take(self, event: Event) -> None:
         """Follow an event of the editor, and let the providers follow it."""
         if self._closed:
             return
+        self._open.take(event)
         match event:
-            case DocumentOpened(uri=uri, read=read):
-                self._open.pop(uri, None)
-                self._open[uri] = read
+            case DocumentOpened(uri=uri):
                 self._held.pop(uri, None)
                 self._cursor = None
             case DocumentClosed(uri=uri):
                 self._forget(uri)
-            case FoldersChanged(folders=folders):
-                self._folders = folders
-                self._held.clear()
+            case FoldersChanged():
+                self._begin_anew()
         for provider in self._providers:
             if _is_on(self._config, provider):
                 self._send(provider, event)
@@ -118,7 +135,7 @@ class Project:
         uri = snapshot.uri
         if uri not in self._open:
             return ()
-        self._open[uri] = self._open.pop(uri)
+        self._open.use(uri)
         self._cursor = snapshot
         held = self._held.get(uri)
         line = count_line_ends(snapshot.text, snapshot.offset)
@@ -162,13 +179,17 @@ class Project:
         is_on = config.enabled and snapshot.language_id not in languages
         return is_on and not self._closed
 
+    def _begin_anew(self) -> None:
+        """Drop what is held and what is being gathered: it need not be right now."""
+        self._held.clear()
+        self._changes += 1
+
     def _send(self, provider: Provider, event: Event) -> None:
         """Send one provider an event."""
         self._gathering.guard(provider, lambda: provider.take(event))
 
     def _forget(self, uri: str) -> None:
         """Forget a closed document, also as a source of snippets."""
-        self._open.pop(uri, None)
         self._held.pop(uri, None)
         if self._cursor is not None and self._cursor.uri == uri:
             self._cursor = None
@@ -224,20 +245,24 @@ class Project:
     def _waiting(self) -> Iterator[Snapshot]:
         """Yield the open documents without snippets, the most recently used first."""
         cursor = self._cursor
-        for uri, read in reversed(self._open.items()):
+        for uri in self._open:
             if uri not in self._held:
                 at_cursor = cursor is not None and cursor.uri == uri
-                document = cursor if at_cursor else read()
+                document = cursor if at_cursor else self._open.read(uri)
                 if document is not None and self._is_active(document):
                     yield document
 
     async def _gather(self, cursor: Snapshot) -> None:
         """Gather for a cursor, and hold what is found if it is much better."""
-        query = self._query(cursor)
+        changes, query = self._changes, self._open.query(cursor)
         asked = [each for each in self._providers if self._may(each, cursor)]
         found = await self._gathering.ask(asked, query)
-        chosen = await asyncio.to_thread(choose, found, cursor)
-        if cursor.uri not in self._open:
+        if (clean := self._clean) is not None:
+            found = tuple([(who, tuple(await clean(each))) for who, each in found])
+        chosen = await asyncio.to_thread(
+            choose, found, cursor, most_chars=self._most_chars
+        )
+        if cursor.uri not in self._open or changes != self._changes:
             return
         # What was closed meanwhile is no source any more.
         chosen = tuple(each for each in chosen if self._is_there(each, query))
@@ -257,20 +282,6 @@ class Project:
         switched_off = f"{provider.name}:{cursor.language_id}"
         is_off = switched_off in self._config.disabled_languages.split()
         return _is_on(self._config, provider) and not is_off
-
-    def _query(self, cursor: Snapshot) -> Query:
-        """Put a query together from what is open."""
-        folder = folder_of(cursor.uri, self._folders)
-        others = (
-            read()
-            for uri, read in reversed(self._open.items())
-            if uri != cursor.uri and folder_of(uri, self._folders) == folder
-        )
-        return Query(
-            snapshot=cursor,
-            folder=folder,
-            open_documents=tuple(each for each in others if each is not None),
-        )
 
 
 def _is_on(config: ContextConfig, provider: Provider) -> bool:

@@ -7,13 +7,7 @@ from lsp_server.project.gathering import Found
 from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot, Snippet
 
-__all__ = ["SNIPPETS_CHARS", "choose", "kept_or_better"]
-
-SNIPPETS_CHARS = 8_000
-"""The most code points of all snippets together.
-
-A prompt takes fewer as a rule: the builder holds them to its budget in tokens.
-"""
+__all__ = ["choose", "kept_or_better"]
 
 _NEAR_CHARS = 6_000
 """How much of the document to either side of the cursor is in the prompt already."""
@@ -27,11 +21,16 @@ _LEAST_CHARS = 4
 _BETTER = 1.3
 
 
-def choose(found: Found, snapshot: Snapshot) -> tuple[Snippet, ...]:
+def choose(found: Found, snapshot: Snapshot, *, most_chars: int) -> tuple[Snippet, ...]:
     """Return the best snippets, scored against each other, within the limits.
 
     Left out is what stands around the cursor already, and what is nearly the same as a
     better snippet.
+
+    Args:
+        found: What the providers have found.
+        snapshot: The document and the cursor.
+        most_chars: The most code points of all snippets together.
     """
     ranked = sorted(
         (
@@ -49,7 +48,7 @@ def choose(found: Found, snapshot: Snapshot) -> tuple[Snippet, ...]:
     ]
     seen = [_lines_of(here)]
     chosen: list[Snippet] = []
-    left = SNIPPETS_CHARS
+    left = most_chars
     for snippet in ranked:
         lines = _lines_of(snippet.text)
         if len(snippet.text) > left or not lines or _is_known(lines, seen):

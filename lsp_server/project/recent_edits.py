@@ -30,6 +30,9 @@ _MOST_LINES = 60
 """A larger change is a file that was formatted, or replaced by another branch's."""
 
 _LINES_AROUND = 3
+_MOST_SHOWN = 24
+"""The most lines of one edit that a prompt has room for."""
+
 _LATEST_SCORE, _OLDER_SHARE = 0.8, 0.85
 
 
@@ -231,4 +234,4 @@ def _snippets(
 def _text(edit: _Edit, lines: Sequence[str]) -> str:
     """Return an edit's lines with some around them."""
     around = lines[max(0, edit.start - _LINES_AROUND) : edit.end + _LINES_AROUND]
-    return "\n".join(around).strip("\n")
+    return "\n".join(around[:_MOST_SHOWN]).strip("\n")

@@ -21,7 +21,7 @@ _LINES_ABOVE, _LINES_BELOW = 40, 15
 _REACH_CHARS = 4_000
 """How far the surroundings reach to either side, where lines are long."""
 
-_LEAST_LINES, _MOST_LINES = 12, 40
+_LEAST_LINES, _MOST_LINES = 6, 20
 """Of a chunk; the last one may have fewer."""
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from lsp_server.config import PromptConfig
 from lsp_server.errors import ConfigError
 
-__all__ = ["Budget", "plan_budget"]
+__all__ = ["SNIPPET_SHARE", "Budget", "plan_budget"]
 
-_SNIPPET_SHARE = 0.25
+SNIPPET_SHARE = 0.25
 """The share of the prompt for snippets of other files, all together."""
 
 
@@ -74,6 +74,6 @@ def plan_budget(
         )
     return Budget(
         code_tokens=code_tokens,
-        snippet_tokens=int(code_tokens * _SNIPPET_SHARE),
+        snippet_tokens=int(code_tokens * SNIPPET_SHARE),
         suffix_tokens=suffix_tokens,
     )

@@ -65,7 +65,8 @@ class CompletionService:
         user: Whose requests these are, for fairness between users.
         cache_salt: Only requests of the same salt share the engine's prefix cache.
         privacy: Says what is private; None for the default settings.
-        snippets_for: Returns what of other files is ready for a cursor, at once.
+        snippets_for: Returns what of other files is ready for a cursor, at once, and
+            fit for a prompt.
     """
 
     def __init__(
@@ -183,7 +184,7 @@ class CompletionService:
         priority, deadline_s = _PRIORITIES[trigger], self._deadline_s()
         self._gate.check(user=self._user, priority=priority, deadline_s=deadline_s)
         step = self._gate.step_for(self._user)
-        snippets = await self._privacy.cleaned(self._snippets_for(snapshot))
+        snippets = self._snippets_for(snapshot)
         is_reduced = step >= _LESS_CONTEXT
         prompt = self._prompts.build(
             snapshot,

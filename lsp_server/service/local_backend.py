@@ -13,6 +13,7 @@ from lsp_server.outcomes import CompletionResult, OverloadStep
 from lsp_server.project.project import Project
 from lsp_server.project.provider import Event
 from lsp_server.project.providers import providers
+from lsp_server.prompt.budget import SNIPPET_SHARE
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.service import reasons
 from lsp_server.service.backend import EngineListener
@@ -35,6 +36,8 @@ from lsp_server.values import (
 )
 
 __all__ = ["LocalBackend", "service_of"]
+
+_CHARS_PER_TOKEN = 4
 
 
 class LocalBackend:
@@ -159,20 +162,31 @@ class LocalBackend:
         """
         model = self._host.model
         if self._service is None and model is not None:
-            self._project.configure(self._config.context)
+            config = self._config
+            privacy = Privacy(config.privacy, is_remote=self._is_remote)
+            self._project.configure(
+                config.context,
+                clean=privacy.cleaned,
+                most_chars=_snippet_chars(config.prompt.max_prompt_tokens),
+            )
             service = service_of(
                 model,
                 self._host.engine,
-                on_engine(self._config, self._host.config),
+                on_engine(config, self._host.config),
                 gate=self._host.engine,
                 metrics=self._host.metrics,
                 user=self._user,
                 cache_salt=self._cache_salt,
-                is_remote=self._is_remote,
+                privacy=privacy,
                 snippets_for=self._project.snippets_for,
             )
             self._service = CachedCompletionService(service, self._config.completion)
         return self._service
+
+
+def _snippet_chars(prompt_tokens: int) -> int:
+    """Return how many characters of snippets a prompt has room for, about."""
+    return round(prompt_tokens * SNIPPET_SHARE * _CHARS_PER_TOKEN)
 
 
 class _Preparing:
@@ -205,7 +219,7 @@ def service_of(
     metrics: Metrics | None = None,
     user: str = "",
     cache_salt: str = "",
-    is_remote: bool = False,
+    privacy: Privacy | None = None,
     snippets_for: Callable[[Snapshot], tuple[Snippet, ...]] | None = None,
 ) -> CompletionService:
     """Put the service together from a model, its engine and the settings.
@@ -237,6 +251,6 @@ def service_of(
         metrics=metrics,
         user=user,
         cache_salt=cache_salt,
-        privacy=Privacy(config.privacy, is_remote=is_remote),
+        privacy=privacy or Privacy(config.privacy),
         snippets_for=snippets_for,
     )

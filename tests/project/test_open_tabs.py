@@ -70,7 +70,11 @@ def test_the_same_is_said_once(second: str, expected: int) -> None:
         Snippet(path=path, text=text, score=score, uri=f"{ROOT}/{path}")
         for path, text, score in [("b.py", CART, 0.5), ("c.py", second, 0.4)]
     ]
-    assert expected == len(choose(((provider, tuple(found)),), document(HERE, "")))
+    asked = ((provider, tuple(found)),)
+    here = document(HERE, "")
+    assert expected == len(choose(asked, here, most_chars=1000))
+    (best,) = choose(asked, here, most_chars=len(CART))
+    assert CART == best.text
 
 
 @given(st.lists(st.sampled_from(["", "one_word", "two", "\t three_", "x"])))

@@ -1,6 +1,7 @@
 """A project has snippets ready, and lets no provider, document or folder disturb it."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,7 @@ from lsp_server.project.provider import (
     DocumentEdited,
     DocumentOpened,
     FoldersChanged,
+    Query,
 )
 from lsp_server.values import Snippet
 
@@ -165,6 +167,46 @@ async def test_folders_do_not_mix(open_project: Open) -> None:
     }
     assert [uris[0]] == seen[HERE]
     assert [] == seen[uris[1]] == seen[uris[2]] == seen[uris[3]]
+
+
+@pytest.mark.parametrize("change", ["settings", "folders"])
+async def test_what_is_being_gathered_does_not_outlive_a_change(
+    open_project: Open, change: str
+) -> None:
+    """It was found under other settings, or among the documents of other folders."""
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    class SlowProvider(FakeProvider):
+        """Answers late, the first time."""
+
+        async def gather(self, query: Query) -> Sequence[Snippet]:
+            self.queries.append(query)
+            begun.set()
+            await release.wait()
+            return [FIRST] if len(self.queries) == 1 else []
+
+    editor = open_project(SlowProvider())
+    here = editor.open(HERE, "x = 1\n")
+    editor.project.snippets_for(here)
+    await begun.wait()
+    if change == "settings":
+        editor.project.configure(ContextConfig(disabled_languages="go"))
+    else:
+        editor.project.take(FoldersChanged(folders=("file:///other",)))
+    release.set()
+    assert () == await editor.gathered(here)
+
+
+async def test_what_is_found_is_cleaned_before_it_is_held(open_project: Open) -> None:
+    """Nothing uncleaned is ever ready, and a key does not wait for the cleaning."""
+    editor = open_project(FakeProvider([FIRST, SECOND]))
+
+    async def clean(snippets: Sequence[Snippet]) -> Sequence[Snippet]:
+        return [replace(each, text="clean") for each in snippets if each is not FIRST]
+
+    editor.project.configure(ContextConfig(), clean=clean)
+    here = editor.open(HERE, "x = 1\n")
+    assert ["clean"] == texts(await editor.gathered(here))
 
 
 async def test_the_most_recently_used_document_comes_first(open_project: Open) -> None:

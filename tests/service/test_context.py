@@ -95,6 +95,21 @@ async def test_documents_of_two_connections_do_not_mix(
     await second.close()
 
 
+async def test_private_documents_and_secrets_are_no_context(pool: EnginePool) -> None:
+    """A file of credentials is none at all; a key in another one is redacted."""
+    _, backend = await connected(pool, ON)
+    token = "ghp_" + "A1b2C3d4E5f6" * 3
+    for name in (".env", "keys.py"):
+        each = document(f"{ROOT}/{name}", f'{other("f")}token = "{token}"\n')
+        opened = DocumentOpened(uri=each.uri, read=lambda each=each: each)  # type: ignore[misc]  # as above
+        backend.project_changed(opened)
+    found = {each.path: each.text for each in await snippets(backend)}
+    assert "keys.py" in found
+    assert ".env" not in found
+    assert token not in str(found)
+    await backend.close()
+
+
 @pytest.mark.parametrize("step", OverloadStep)
 async def test_context_is_given_up_under_load(
     pool: EnginePool, monkeypatch: pytest.MonkeyPatch, step: OverloadStep

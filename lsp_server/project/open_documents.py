@@ -1,0 +1,72 @@
+"""The documents that one editor has open, and the workspace folders they lie in."""
+
+from collections.abc import Iterator
+
+from lsp_server.project.folders import folder_of
+from lsp_server.project.provider import (
+    DocumentClosed,
+    DocumentOpened,
+    Event,
+    FoldersChanged,
+    Query,
+    ReadDocument,
+)
+from lsp_server.values import Snapshot
+
+__all__ = ["OpenDocuments"]
+
+
+class OpenDocuments:
+    """Follows which documents are open, and in which order they were used."""
+
+    def __init__(self) -> None:
+        """Start without documents and folders."""
+        self._folders: tuple[str, ...] = ()
+        self._read: dict[str, ReadDocument] = {}  # the most recently used last
+
+    def take(self, event: Event) -> None:
+        """Follow an event of the editor."""
+        match event:
+            case DocumentOpened(uri=uri, read=read):
+                self._read.pop(uri, None)
+                self._read[uri] = read
+            case DocumentClosed(uri=uri):
+                self._read.pop(uri, None)
+            case FoldersChanged(folders=folders):
+                self._folders = folders
+
+    def state(self) -> Iterator[Event]:
+        """Yield the events that lead from nothing to what is open now."""
+        yield FoldersChanged(folders=self._folders)
+        for uri, read in self._read.items():
+            yield DocumentOpened(uri=uri, read=read)
+
+    def use(self, uri: str) -> None:
+        """Note that an open document is being worked in."""
+        self._read[uri] = self._read.pop(uri)
+
+    def __contains__(self, uri: str) -> bool:
+        """Return whether a document is open."""
+        return uri in self._read
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the open documents, the most recently used first."""
+        return reversed(self._read)
+
+    def read(self, uri: str) -> Snapshot | None:
+        """Return an open document as it is now; None while that is not known."""
+        return self._read[uri]()
+
+    def query(self, cursor: Snapshot) -> Query:
+        """Return the query for a cursor, with the documents of the same folder."""
+        folder = folder_of(cursor.uri, self._folders)
+        others = (
+            self.read(uri)
+            for uri in self
+            if uri != cursor.uri and folder_of(uri, self._folders) == folder
+        )
+        return Query(
+            snapshot=cursor,
+            folder=folder,
+            open_documents=tuple(each for each in others if each is not None),
+        )
