@@ -45,6 +45,7 @@ REPOSITORY = {"p/.git/HEAD": "ref: refs/heads/main\n"}
         ({"p/.gitignore": "*.py\n!a.py\n"}, "p/a.py", None),
         ({"p/.gitignore": "*.py\n", "p/b/.gitignore": "!a.py\n"}, "p/b/a.py", None),
         ({"p/.gitignore": "b/\n", "p/b/.gitignore": "!a.py\n"}, "p/b/a.py", GIT),
+        ({"p/.gitignore": "b/**\n", "p/b/.gitignore": "!a.py\n"}, "p/b/a.py", None),
         ({"p/.gitignore": "a/**/z.py\n"}, "p/a/b/c/z.py", GIT),
         ({"p/.gitignore": "\ufeff*.py\r\n"}, "p/a.py", GIT),
         ({"p/.gitignore": "[z-a]\n*.py\n"}, "p/a.py", GIT),

@@ -98,6 +98,18 @@ def test_a_secret_has_one_placeholder_wherever_it_stands(finder: SecretFinder) -
     assert redacted(text, finder) == text.replace(key, "<AWS_ACCESS_KEY>")
 
 
+def test_nothing_is_left_of_a_secret(finder: SecretFinder) -> None:
+    """Neither a token's signature, nor what would not be found where it stands."""
+    random_text = "Zq7/kP2mX9vB4nT1sL8wR5yC3hJ6dF0gAeUiOo+K"
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0."
+    text = f'x = "{random_text}"  # {random_text}\ny = {token}dGhlLXNpZ25hdHVyZQ\n'
+
+    assert redacted(text, finder) == (
+        'x = "<BASE64_HIGH_ENTROPY_STRING>"  # <BASE64_HIGH_ENTROPY_STRING>\n'
+        "y = <JSON_WEB_TOKEN>\n"
+    )
+
+
 @pytest.mark.parametrize("at", [0, 2_900, 3_990, 100_000])
 def test_a_secret_in_a_long_line_is_found(finder: SecretFinder, at: int) -> None:
     """Wherever it is in the line; nothing takes time by the square of its length."""
