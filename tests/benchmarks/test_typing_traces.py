@@ -66,11 +66,13 @@ def test_the_seed_decides_everything() -> None:
     ("old", "new", "typed"),
     [
         ("x = first(a)\n", "x = second(a)\n", ["second"]),
+        ("x = one_path(a)\n", "x = one_name(a)\n", ["one_name"]),
+        ("x = old_path(a)\n", "x = new_path(a)\n", ["new_path"]),
         ("a\nb\n", "a\nif a:\n    b()\nb\n", ["\nif a:\n    b()"]),
         ("a = 1\nkeep\nb = 1\n", "a = 2\nkeep\nb = 3\n", ["2", "3"]),
         ("a\nb\nc\n", "a\nc\n", [""]),
     ],
-    ids=["word", "lines", "two places", "deleted"],
+    ids=["word", "end of a word", "start of a word", "lines", "two places", "deleted"],
 )
 def test_only_what_differs_is_typed(old: str, new: str, typed: list[str]) -> None:
     """Whole words of a changed line, and added lines behind the line above them."""
