@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,11 @@ _READY_TIMEOUT_S = 900.0
 
 @asynccontextmanager
 async def bench_editor(
-    options: Mapping[str, object], *, load_format: str, log: Path
+    options: Mapping[str, object],
+    *,
+    load_format: str,
+    log: Path,
+    folders: Sequence[str] = (),
 ) -> AsyncGenerator[tuple[HeadlessClient, SideChannel]]:
     """Start the benchmark's server, and wait until its engine is ready.
 
@@ -24,12 +28,15 @@ async def bench_editor(
         options: The ``initializationOptions``.
         load_format: ``safetensors`` for the model's weights, ``dummy`` for random ones.
         log: The server's log goes to this file.
+        folders: The URIs of the workspace's folders.
     """
     with tempfile.TemporaryDirectory(prefix="midfill-bench-") as folder:
         socket = Path(folder) / "side"
         command = [sys.executable, "-m", "benchmarks.bench_server"]
         command += ["--socket", str(socket), "--load-format", load_format]
-        async with headless_client(command, stderr_path=log, options=options) as client:
+        async with headless_client(
+            command, stderr_path=log, options=options, folders=folders
+        ) as client:
             await client.wait_until_ready(_READY_TIMEOUT_S)
             side = await SideChannel.open(socket)
             try:

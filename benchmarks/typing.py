@@ -42,11 +42,12 @@ from benchmarks.typing_options import (
     settings_of,
     variants_of,
 )
-from benchmarks.typing_packages import PACKAGES, changed_files
+from benchmarks.typing_packages import PACKAGES
 from benchmarks.typing_replay import play
 from benchmarks.typing_report import draw, report, write_into
 from benchmarks.typing_sources import LspSource, NaiveSource
-from benchmarks.typing_traces import Trace, trace_of
+from benchmarks.typing_traces import Trace
+from benchmarks.typing_workspace import traces_of, write_workspace
 from lsp_server.client.headless import HeadlessClient
 from lsp_server.config import Device
 from lsp_server.service.loaded_model import load_model
@@ -55,39 +56,7 @@ __all__ = ["main"]
 
 _NAIVE, _LLAMA = "naive vLLM", "llama.cpp, llama.vim"
 _NAIVE_BEFORE_CHARS, _NAIVE_AFTER_CHARS, _NAIVE_TOKENS = 3_000, 1_000, 48
-_MOST_STRETCH_CHARS = 400
-_MOST_TRACE_KEYS = 40
 _EMPTY_TRIES = 200
-
-
-def _traces(languages: Sequence[str], keys: int, seed: int, cache: Path) -> list[Trace]:
-    """Return traces of about so many keys in each language, of files by turns."""
-    chosen: list[Trace] = []
-    for language in languages:
-        files = [
-            file
-            for package in PACKAGES
-            if package.language_id == language
-            for file in changed_files(package, cache)
-        ]
-        random.Random(seed).shuffle(files)  # noqa: S311 - an experiment's seed
-        left = keys
-        for file in files:
-            trace = trace_of(
-                f"{file.package.name}/{file.path}",
-                language,
-                file.old,
-                file.new,
-                seed=seed,
-                most_keys=min(left, _MOST_TRACE_KEYS),
-                most_chars=_MOST_STRETCH_CHARS,
-            )
-            if trace.stretches:
-                chosen.append(trace)
-                left -= trace.keys
-            if left <= 0:
-                break
-    return chosen
 
 
 class _Bench:
@@ -99,11 +68,13 @@ class _Bench:
         client: HeadlessClient,
         side: SideChannel,
         peers: Mapping[str, GhostSource],
+        folder: str,
     ) -> None:
         self._arguments = arguments
         self._side = side
         self._lsp = LspSource(client, side, cancels=not arguments.no_cancel)
         self._peers = peers
+        self._folder = folder
 
     async def run(
         self, traces: Sequence[Trace], variants: Mapping[str, Settings]
@@ -122,11 +93,10 @@ class _Bench:
                 if isinstance(source, LlamaSource):
                     await source.begin()
                 await self._empty()
-                uri = f"file:///typing/{name.replace(' ', '-')}/{number}/{trace.name}"
                 done = await play(
                     source,
                     trace,
-                    uri,
+                    self._folder,
                     seed=seed,
                     is_real_time=self._arguments.real_time,
                     is_patient=self._arguments.patient,
@@ -163,7 +133,9 @@ def _cells(played: Mapping[str, Sequence[Played]]) -> Iterator[dict[str, object]
 
 async def _run(arguments: argparse.Namespace) -> dict[str, object]:
     keys = arguments.keys or (QUICK_KEYS if arguments.quick else FULL_KEYS)
-    traces = _traces(arguments.languages, keys, arguments.seed, arguments.packages)
+    traces = traces_of(
+        arguments.languages, keys, seed=arguments.seed, cache=arguments.packages
+    )
     base = settings_of(arguments.set)
     variants = variants_of(arguments)
     options = {
@@ -176,11 +148,16 @@ async def _run(arguments: argparse.Namespace) -> dict[str, object]:
     load_format = "dummy" if arguments.random_weights else "safetensors"
     started_s = time.monotonic()
     async with AsyncExitStack() as stack:
+        made = tempfile.TemporaryDirectory(prefix="midfill-typing-")
+        folder = Path(stack.enter_context(made))
+        folders = write_workspace(arguments.languages, folder, cache=arguments.packages)
         client, side = await stack.enter_async_context(
-            bench_editor(options, load_format=load_format, log=arguments.log)
+            bench_editor(
+                options, load_format=load_format, log=arguments.log, folders=folders
+            )
         )
         peers = await _peers(arguments, side, stack)
-        bench = _Bench(arguments, client, side, peers)
+        bench = _Bench(arguments, client, side, peers, folder.as_uri())
         result: dict[str, object] = {
             "benchmark": "typing",
             **circumstances(),

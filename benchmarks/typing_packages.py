@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "editors"))
 
 from obtain.debian import Suite
 
-__all__ = ["PACKAGES", "ChangedFile", "Package", "Release", "changed_files"]
+__all__ = ["PACKAGES", "ChangedFile", "Package", "Release", "changed_files", "texts_of"]
 
 _LEAST_CHARS, _MOST_CHARS = 1_500, 120_000
 
@@ -176,7 +176,7 @@ def changed_files(package: Package, cache: Path) -> Iterator[ChangedFile]:
         package: The package, which is fetched where the cache has it not.
         cache: The folder where fetched files are kept.
     """
-    old, new = (_texts(package, each, cache) for each in (package.old, package.new))
+    old, new = (texts_of(package, each, cache) for each in (package.old, package.new))
     for path in sorted(old.keys() & new.keys()):
         texts = (old[path], new[path])
         fit = all(
@@ -187,7 +187,7 @@ def changed_files(package: Package, cache: Path) -> Iterator[ChangedFile]:
             yield ChangedFile(package=package, path=path, old=texts[0], new=texts[1])
 
 
-def _texts(package: Package, release: Release, cache: Path) -> dict[str, str]:
+def texts_of(package: Package, release: Release, cache: Path) -> dict[str, str]:
     """Return a release's files of the package's language, without its outermost folder.
 
     Declarations that were generated (``.d.ts``) are left out.

@@ -17,6 +17,7 @@ import random
 import re
 import time
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from benchmarks.typing_events import Event, Ghost, GhostSource, Kind, Played
 from benchmarks.typing_traces import Stretch, Stroke, Trace
@@ -31,7 +32,7 @@ _WORD = re.compile(r"\s*(?:\w+|[^\w\s]+)|\s+")
 async def play(
     source: GhostSource,
     trace: Trace,
-    uri: str,
+    folder: str,
     *,
     seed: int,
     is_real_time: bool = False,
@@ -42,11 +43,12 @@ async def play(
     Args:
         source: Where ghosts come from.
         trace: The trace.
-        uri: The document's name.
+        folder: The URI of the folder that the files are in.
         seed: Decides how long the user looks at a ghost before accepting it.
         is_real_time: Whether no pause is cut short.
         is_patient: Whether the user waits for every answer, however long it takes.
     """
+    uri = f"{folder}/{quote(trace.name)}"
     player = _Player(
         source,
         trace,
@@ -55,6 +57,9 @@ async def play(
         is_real_time=is_real_time,
         is_patient=is_patient,
     )
+    tabs = {f"{folder}/{quote(name)}": text for name, text in trace.tabs.items()}
+    for name, text in tabs.items():
+        source.open(name, trace.language_id, text)
     source.open(uri, trace.language_id, trace.text)
     await source.spent()
     for at, stretch in enumerate(trace.stretches):
@@ -62,7 +67,8 @@ async def play(
             trace.stretches[at + 1].gap_ms if at + 1 < len(trace.stretches) else 0
         )
         await player.play_stretch(stretch, next_jump_ms=following)
-    source.close(uri)
+    for name in (uri, *tabs):
+        source.close(name)
     return Played(
         trace=trace,
         events=tuple(player.events),

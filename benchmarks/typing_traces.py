@@ -7,20 +7,13 @@ Now and then a key is wrong: a few more follow before it is noticed, and all are
 back. The same seed makes the same trace.
 """
 
-import difflib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = [
-    "Replacement",
-    "Stretch",
-    "Stroke",
-    "Trace",
-    "applied",
-    "replacements",
-    "trace_of",
-]
+from benchmarks.typing_edits import applied, is_word, replacements
+
+__all__ = ["Stretch", "Stroke", "Trace", "trace_of"]
 
 _KEY_MS, _KEY_SIGMA = 150.0, 0.5
 _WORD_MS = 260.0
@@ -35,21 +28,6 @@ _STRAY_SHARE = 0.25
 """Of the jumps so many go elsewhere than to the next difference below."""
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replacement:
-    """One difference: what stands between two offsets of the old text, and in the new.
-
-    Attributes:
-        start: Its start in the old text, in code points.
-        end: Its end in the old text.
-        text: What stands there in the new text.
-    """
-
-    start: int
-    end: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +86,14 @@ class Trace:
         language_id: Its language.
         text: The text at the beginning.
         stretches: What is done, in this order.
+        tabs: Other files that are open, with their texts.
     """
 
     name: str
     language_id: str
     text: str
-    stretches: tuple[Stretch, ...] = field(default=())
+    stretches: tuple[Stretch, ...] = ()
+    tabs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def keys(self) -> int:
@@ -129,72 +109,6 @@ class Trace:
         return text
 
 
-def replacements(old: str, new: str) -> list[Replacement]:
-    """Return the differences of two texts, in order, none touching another's text.
-
-    They run from word to word: of a line that was changed, only what differs is typed.
-    Whole lines that were added are typed behind the end of the line above.
-    """
-    before, after = (text.splitlines(keepends=True) for text in (old, new))
-    starts = [0]
-    for line in before:
-        starts.append(starts[-1] + len(line))
-    found: list[Replacement] = []
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    for tag, low, high, new_low, new_high in matcher.get_opcodes():
-        if tag == "equal":
-            continue
-        pairs = [(low, high, "".join(after[new_low:new_high]))]
-        if high - low == new_high - new_low:
-            # The same number of lines: each is taken for a changed line.
-            lines = zip(range(low, high), after[new_low:new_high], strict=True)
-            pairs = [(number, number + 1, line) for number, line in lines]
-        found += [
-            _narrowed(old, starts[first], starts[last], text)
-            for first, last, text in pairs
-        ]
-    return [each for each in found if each.text != old[each.start : each.end]]
-
-
-def _narrowed(old: str, start: int, end: int, text: str) -> Replacement:
-    """Return a difference without what both texts have in common at either end."""
-    if start == end and start > 0 and text.endswith("\n") and old[start - 1] == "\n":
-        return Replacement(start=start - 1, end=start - 1, text="\n" + text[:-1])
-    was = old[start:end]
-    most = min(len(was), len(text))
-    left = next((at for at in range(most) if was[at] != text[at]), most)
-    while left and _is_inside_word(was, text, left):
-        left -= 1
-    most -= left
-    right = next((at for at in range(most) if was[-1 - at] != text[-1 - at]), most)
-    while right and _is_inside_word(was[::-1], text[::-1], right):
-        right -= 1
-    return Replacement(
-        start=start + left, end=end - right, text=text[left : len(text) - right]
-    )
-
-
-def _is_inside_word(one: str, other: str, at: int) -> bool:
-    """Return whether a cut there would go through a word of either text."""
-    return any(
-        at < len(text) and _is_word(text[at - 1]) and _is_word(text[at])
-        for text in (one, other)
-    )
-
-
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
-
-
-def applied(text: str, changes: Sequence[Replacement]) -> str:
-    """Return a text after differences, which are in order."""
-    parts, at = [], 0
-    for each in changes:
-        parts += [text[at : each.start], each.text]
-        at = each.end
-    return "".join([*parts, text[at:]])
-
-
 def trace_of(
     name: str,
     language_id: str,
@@ -204,6 +118,7 @@ def trace_of(
     seed: int,
     most_keys: int | None = None,
     most_chars: int | None = None,
+    tabs: Mapping[str, str] | None = None,
 ) -> Trace:
     """Return the trace that makes ``new`` of ``old``.
 
@@ -217,6 +132,7 @@ def trace_of(
             at the beginning has the others already.
         most_chars: Longer differences are not typed, and neither are deletions: they
             stand in the text at the beginning as well. None has all of them typed.
+        tabs: Other files that are open.
     """
     chance = random.Random(f"{seed}/{name}")  # noqa: S311 - an experiment's seed
     changes = replacements(old, new)
@@ -254,7 +170,11 @@ def trace_of(
         )
         done.add(number)
     return Trace(
-        name=name, language_id=language_id, text=text, stretches=tuple(stretches)
+        name=name,
+        language_id=language_id,
+        text=text,
+        stretches=tuple(stretches),
+        tabs=tabs or {},
     )
 
 
@@ -281,7 +201,7 @@ def _strokes(text: str, chance: random.Random) -> Iterator[Stroke]:
         median_ms = _KEY_MS
         if text[at] == "\n":
             median_ms = _ENTER_MS
-        elif _is_word(text[at]) and not _is_word(last):
+        elif is_word(text[at]) and not is_word(last):
             median_ms = _WORD_MS
         slip = ""
         if text[at].isalpha() and chance.random() < _SLIP_SHARE:

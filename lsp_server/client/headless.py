@@ -37,6 +37,7 @@ async def headless_client(
     encoding: PositionEncoding = PositionEncoding.UTF16,
     environment: Mapping[str, str] | None = None,
     options: object = None,
+    folders: Sequence[str] = (),
 ) -> AsyncGenerator["HeadlessClient"]:
     """Start a server, introduce ourselves, and end it at the end of the block.
 
@@ -46,6 +47,7 @@ async def headless_client(
         encoding: What columns count.
         environment: The server's whole environment; None for ours.
         options: The ``initializationOptions``, as JSON.
+        folders: The URIs of the workspace's folders.
 
     Raises:
         ClientError: The server cannot be started, dies, or writes stray bytes.
@@ -53,7 +55,7 @@ async def headless_client(
     client = HeadlessClient(encoding)
     await client.start(command, stderr_path=stderr_path, environment=environment)
     try:
-        await client.initialize(options)
+        await client.initialize(options, folders)
         yield client
         await client.shut_down()
     finally:
@@ -105,7 +107,9 @@ class HeadlessClient:
         """Every message that the server has shown to the user, in their order."""
         return tuple(self._news.messages)
 
-    async def initialize(self, options: object) -> types.InitializeResult:
+    async def initialize(
+        self, options: object, folders: Sequence[str] = ()
+    ) -> types.InitializeResult:
         """Introduce ourselves, and let the server begin.
 
         Raises:
@@ -113,7 +117,7 @@ class HeadlessClient:
         """
         result = await self._connected.request(
             types.INITIALIZE,
-            introduction(self._encoding, options),
+            introduction(self._encoding, options, folders),
             timeout_s=_ANSWER_TIMEOUT_S,
         )
         self._connected.notify(types.INITIALIZED, types.InitializedParams())

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lsprotocol import types
@@ -106,7 +106,9 @@ class ServerNews:
             self.ready.set()
 
 
-def introduction(encoding: PositionEncoding, options: object) -> types.InitializeParams:
+def introduction(
+    encoding: PositionEncoding, options: object, folders: Sequence[str] = ()
+) -> types.InitializeParams:
     """Return the parameters of ``initialize``, with the capabilities of this client.
 
     They are one position encoding, inline completion, progress, timings and status.
@@ -114,6 +116,7 @@ def introduction(encoding: PositionEncoding, options: object) -> types.Initializ
     Args:
         encoding: What columns count; the only encoding that the server is offered.
         options: The ``initializationOptions``, as JSON.
+        folders: The URIs of the workspace's folders.
     """
     kind = types.PositionEncodingKind(encoding.value)
     return types.InitializeParams(
@@ -128,4 +131,8 @@ def introduction(encoding: PositionEncoding, options: object) -> types.Initializ
         ),
         client_info=types.ClientInfo(name="midfill headless client"),
         initialization_options=options,
+        workspace_folders=[
+            types.WorkspaceFolder(uri=uri, name=uri.rpartition("/")[2])
+            for uri in folders
+        ],
     )

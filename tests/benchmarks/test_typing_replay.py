@@ -84,7 +84,7 @@ async def test_keys_of_a_place(
         text=TEXT,
         stretches=(stretch(TEXT.index("\n\n"), typed, slips=slips),),
     )
-    played = await play(source, trace, "file:///f.py", seed=0)
+    played = await play(source, trace, "file:///here", seed=0)
     assert played.text == trace.result()
     assert [each.accepted_chars for each in played.events if each.accepted_chars] == [
         len(each) for each in accepts
@@ -109,6 +109,24 @@ async def test_the_server_learns_how_much_was_accepted(
     log = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
     (line,) = [each for each in log if "completion.accepted" in each]
     assert "accepted_chars=7" in line
+
+
+async def test_other_files_of_the_project_are_open_meanwhile(
+    source: LspSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the file that is typed in, in the same folder."""
+    opened: dict[str, str] = {}
+    closed: list[str] = []
+    monkeypatch.setattr(
+        source, "open", lambda uri, _language, text: opened.update({uri: text})
+    )
+    monkeypatch.setattr(source, "close", closed.append)
+    trace = Trace(
+        name="f.py", language_id="python", text="", stretches=(), tabs={"g h.py": "x"}
+    )
+    await play(source, trace, "file:///here", seed=0)
+    assert opened == {"file:///here/g%20h.py": "x", "file:///here/f.py": ""}
+    assert sorted(closed) == sorted(opened)
 
 
 async def test_a_variant_has_no_settings_of_the_one_before(source: LspSource) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.typing_traces import Trace, applied, replacements, trace_of
+from benchmarks.typing_edits import applied, replacements
+from benchmarks.typing_traces import Trace, trace_of
 
 LINES = ["def f(a):", "    return a", "    b = a + 1", "", "\tx", "# é ä", "  }", "a b"]
 TEXTS = st.lists(st.sampled_from(LINES), max_size=12).map("\n".join) | st.text(
