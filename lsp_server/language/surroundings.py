@@ -110,12 +110,16 @@ def _is_closed(
     if literal.opener != literal.closer and literal.kind is Kind.COMMENT:
         return not 0 <= text.find(literal.opener) < end
     inside, outside = (
-        scan(text, language, state=ScanState(frames=open_), is_behind_cursor=True)
+        _faults(
+            scan(text, language, state=ScanState(frames=open_), is_behind_cursor=True)
+        )
         for open_ in (frames, frames[:-1])
     )
-    return _faults(inside) <= _faults(outside)
+    if inside == outside:
+        return text.count(literal.closer) % 2 == 1
+    return inside < outside
 
 
 def _faults(found: Scan) -> int:
-    """Count the faults of a text, with a string that does not end."""
-    return found.faults + (literal_of(found.state.frames) is not None)
+    """Count the faults of a text; a string that does not end is two."""
+    return found.faults + 2 * (literal_of(found.state.frames) is not None)

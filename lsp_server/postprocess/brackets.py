@@ -15,9 +15,14 @@ def cut_surplus_closers(
     """Cut ``text`` before the first closer of what needs no closing.
 
     That is what the code behind the cursor closes, a string too, and what never was
-    open.
+    open. A text that opens again what it closes, such as ``} else {``, is kept.
     """
     scan = cursor.scan(text)
+    left, open_ = scan.state.frames, cursor.frames
+    if not scan.strays and [each.closer for each in left] == [
+        each.closer for each in open_
+    ]:
+        return text
     surplus = {
         closing.offset
         for closing in scan.closings

@@ -59,12 +59,23 @@ def fit_first_line(
     head = cursor.code_above
     own = len(_unit_of(cursor).expandtabs(TAB_WIDTH)) or TAB_WIDTH
     wanted = indentation_of(head) + own
-    is_body = cursor.opens_block(head)
-    if not is_body or cursor.indentation >= wanted:
-        return rest
+    if not cursor.opens_block(head) or cursor.indentation >= wanted:
+        levels = _levels_above(cursor)
+        is_begun = cursor.indentation not in levels
+        return text if is_begun and indentation_of(before + blanks) in levels else rest
     # The model's blanks are either all of the line's or those that are missing.
     is_whole = indentation_of(blanks) == wanted
     return blanks[len(before) :] + rest if is_whole else text
+
+
+def _levels_above(cursor: CursorContext) -> set[int]:
+    """Return the indentations of the line above and of the blocks that it is in."""
+    levels: set[int] = set()
+    for line in cursor.lines_above[:_MAX_LINES]:
+        columns = indentation_of(line)
+        if line.strip() and columns < min(levels, default=columns + 1):
+            levels.add(columns)
+    return levels
 
 
 def _begins_freely(rest: str, cursor: CursorContext) -> bool:

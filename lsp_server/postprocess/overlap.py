@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 from lsp_server.context.cursor import CursorContext
-from lsp_server.language.frames import Frame, Scan
 from lsp_server.text import is_word_char
 from lsp_server.values import CompletionScope
 
@@ -13,6 +12,9 @@ __all__ = ["cut_suffix_overlap"]
 _MIN_OVERLAP_CHARS = 3
 _MIN_PUNCTUATION_CHARS = 2
 """A shorter overlap may be chance."""
+
+_MAX_LINES = 40
+"""How many lines below the cursor tell whether a cut leaves faults."""
 
 _WORD = re.compile(r"\w+")
 
@@ -44,24 +46,20 @@ def _without_rest(text: str, rest: str, cursor: CursorContext) -> str:
     """Cut where the rest of the line begins, whole or as far as ``text`` goes.
 
     A closer that ``text`` itself needs, for a bracket that it opened, is not the one
-    in the rest of the line, so there is no cut before it.
+    in the rest of the line. So the cut that leaves the fewest faults is made.
     """
-    cuts = tuple(_possible_cuts(text, rest, cursor))
+    cuts = tuple(dict.fromkeys(_possible_cuts(text, rest, cursor)))
     if not cuts:
         return text
+    behind = "\n".join((cursor.line_after, *cursor.lines_below[:_MAX_LINES]))
+    faults = {cut: _faults(text[:cut] + behind, cursor) for cut in (*cuts, len(text))}
+    return text[: min(faults, key=lambda cut: faults[cut])]
+
+
+def _faults(text: str, cursor: CursorContext) -> int:
+    """Count what would be wrong, or left open, with ``text`` at the cursor."""
     scan = cursor.scan(text)
-    left_open = set(scan.state.frames)
-    return next(
-        (text[:cut] for cut in cuts if left_open.issuperset(_own_brackets(scan, cut))),
-        text,
-    )
-
-
-def _own_brackets(scan: Scan, offset: int) -> Iterator[Frame]:
-    """Yield the brackets that generated text has open at ``offset``."""
-    for frame in scan.frames_at(offset):
-        if frame.start >= 0 and not frame.kind.is_literal:
-            yield frame
+    return scan.faults + len(scan.state.frames)
 
 
 def _possible_cuts(text: str, rest: str, cursor: CursorContext) -> Iterator[int]:
