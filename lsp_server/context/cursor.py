@@ -20,6 +20,9 @@ TRIPLE_QUOTES = ('"""', "'''")
 _REACH_CHARS = 20_000
 """How far the context reaches to either side of the cursor."""
 
+_JUDGED_LINES = 40
+"""How many lines below the cursor tell whether a text fits in front of them."""
+
 indentation_of = columns_of
 
 
@@ -93,6 +96,12 @@ class CursorContext:
         Offsets are those in ``text``; what opened before the cursor has negative ones.
         """
         return _scan_line(self.line_before, text, self.language, self.line_state)
+
+    def faults_with(self, text: str) -> int:
+        """Count what is wrong, or left open, if ``text`` is inserted at the cursor."""
+        behind = (self.line_after, *self.lines_below[:_JUDGED_LINES])
+        found = self.scan(text + "\n".join(behind))
+        return found.faults + len(found.state.frames)
 
     def opens_block(self, line: str) -> bool:
         """Return whether a whole line of code is the head of a block, or ends one.

@@ -78,11 +78,13 @@ def closed_behind(
         return frozenset()
     is_whole = is_whole and len(text) <= _REACH_CHARS
     text = text[:_REACH_CHARS]
-    literal = literal_of(frames)
-    if literal is None or _is_closed(literal, text, frames, language):
+    depth = max(
+        (at for at, each in enumerate(frames) if each.kind.is_literal), default=None
+    )
+    if depth is None or _is_closed(depth, text, frames, language):
         state = ScanState(frames=frames)
     else:
-        state = ScanState(frames=frames[:-1])
+        state = ScanState(frames=frames[:depth])
     found = scan(text, language, state=state, is_behind_cursor=True)
     closed = {closing.frame for closing in found.closings}
     if not is_whole:
@@ -92,13 +94,14 @@ def closed_behind(
 
 
 def _is_closed(
-    literal: Frame, text: str, frames: tuple[Frame, ...], language: Language
+    depth: int, text: str, frames: tuple[Frame, ...], language: Language
 ) -> bool:
-    """Return whether the literal at the cursor is closed behind it.
+    """Return whether the literal at ``frames[depth]`` is closed behind the cursor.
 
     The next closer may be the opener of another one. In a literal that ends with its
     line, that line alone decides.
     """
+    literal = frames[depth]
     rule = literal.literal
     if rule is None or not literal.closer:
         return True
@@ -113,7 +116,7 @@ def _is_closed(
         _faults(
             scan(text, language, state=ScanState(frames=open_), is_behind_cursor=True)
         )
-        for open_ in (frames, frames[:-1])
+        for open_ in (frames, frames[:depth])
     )
     if inside == outside:
         return text.count(literal.closer) % 2 == 1

@@ -18,11 +18,6 @@ def cut_surplus_closers(
     open. A text that opens again what it closes, such as ``} else {``, is kept.
     """
     scan = cursor.scan(text)
-    left, open_ = scan.state.frames, cursor.frames
-    if not scan.strays and [each.closer for each in left] == [
-        each.closer for each in open_
-    ]:
-        return text
     surplus = {
         closing.offset
         for closing in scan.closings
@@ -31,4 +26,15 @@ def cut_surplus_closers(
     if not cursor.language.has_stray_closers:
         surplus.update(scan.strays)
     # What closes in front of the cursor was typed by the user.
-    return text[: min((at for at in surplus if at >= 0), default=len(text))]
+    cut = min((at for at in surplus if at >= 0), default=len(text))
+    return text if cut < len(text) and _fits_whole(text, cut, cursor) else text[:cut]
+
+
+def _fits_whole(text: str, cut: int, cursor: CursorContext) -> bool:
+    """Return whether what stands behind the cursor closes what ``text`` leaves open."""
+    scan = cursor.scan(text)
+    left = [each.closer for each in scan.state.frames]
+    if not scan.strays and left == [each.closer for each in cursor.frames]:
+        return True
+    leaves_own = any(each.start >= 0 for each in scan.state.frames)
+    return leaves_own and cursor.faults_with(text) < cursor.faults_with(text[:cut])

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from lsp_server.context.cursor import CursorContext, indentation_of
 from lsp_server.language.frames import Frame
-from lsp_server.language.lines import TAB_WIDTH
+from lsp_server.language.lines import TAB_WIDTH, key_columns_of
 from lsp_server.values import CompletionScope
 
 __all__ = ["fit_first_line", "fit_indentation"]
@@ -59,10 +59,13 @@ def fit_first_line(
     head = cursor.code_above
     own = len(_unit_of(cursor).expandtabs(TAB_WIDTH)) or TAB_WIDTH
     wanted = indentation_of(head) + own
+    total = indentation_of(before + blanks)
+    if head.lstrip().startswith("- ") and total == key_columns_of(head):
+        return text
     if not cursor.opens_block(head) or cursor.indentation >= wanted:
         levels = _levels_above(cursor)
         is_begun = cursor.indentation not in levels
-        return text if is_begun and indentation_of(before + blanks) in levels else rest
+        return text if is_begun and total in levels else rest
     # The model's blanks are either all of the line's or those that are missing.
     is_whole = indentation_of(blanks) == wanted
     return blanks[len(before) :] + rest if is_whole else text

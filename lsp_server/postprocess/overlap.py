@@ -13,9 +13,6 @@ _MIN_OVERLAP_CHARS = 3
 _MIN_PUNCTUATION_CHARS = 2
 """A shorter overlap may be chance."""
 
-_MAX_LINES = 40
-"""How many lines below the cursor tell whether a cut leaves faults."""
-
 _WORD = re.compile(r"\w+")
 
 
@@ -33,7 +30,8 @@ def cut_suffix_overlap(
 
 def _without_word_rest(text: str, cursor: CursorContext) -> str:
     """Cut, inside a word, where ``text`` repeats the rest of that word."""
-    if not is_word_char(cursor.line_before[-1:]):
+    holds_all = text.rstrip().endswith(cursor.line_after.strip())
+    if holds_all or not is_word_char(cursor.line_before[-1:]):
         return text
     rest = _WORD.match(cursor.line_after)
     word = _WORD.match(text)
@@ -51,15 +49,8 @@ def _without_rest(text: str, rest: str, cursor: CursorContext) -> str:
     cuts = tuple(dict.fromkeys(_possible_cuts(text, rest, cursor)))
     if not cuts:
         return text
-    behind = "\n".join((cursor.line_after, *cursor.lines_below[:_MAX_LINES]))
-    faults = {cut: _faults(text[:cut] + behind, cursor) for cut in (*cuts, len(text))}
+    faults = {cut: cursor.faults_with(text[:cut]) for cut in (*cuts, len(text))}
     return text[: min(faults, key=lambda cut: faults[cut])]
-
-
-def _faults(text: str, cursor: CursorContext) -> int:
-    """Count what would be wrong, or left open, with ``text`` at the cursor."""
-    scan = cursor.scan(text)
-    return scan.faults + len(scan.state.frames)
 
 
 def _possible_cuts(text: str, rest: str, cursor: CursorContext) -> Iterator[int]:
