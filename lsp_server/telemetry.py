@@ -7,7 +7,7 @@ counts and durations.
 import logging
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Self, TextIO
 
 from lsp_server.config import LogLevel
 from lsp_server.outcomes import RequestTimings, Source, Stage
@@ -95,7 +95,7 @@ class RequestTrace:
     def prompt_built(self, prompt_tokens: int) -> None:
         """End the stage ``PROMPT``, and record the prompt's length in tokens."""
         self.end(Stage.PROMPT)
-        self._prompt_tokens = prompt_tokens
+        self._prompt_tokens += prompt_tokens
 
     def delta_came(self, delta: TokenDelta) -> None:
         """Record what the engine sent; the first of it ends the stage ``PREFILL``."""
@@ -115,6 +115,23 @@ class RequestTrace:
         """End the stage ``DECODE``, if anything has come from the engine."""
         if Stage.PREFILL in self._stages_ms:
             self.end(Stage.DECODE)
+
+    def without_tokens(self) -> Self:
+        """Return a trace of the same request that has nothing from the engine."""
+        return type(self)(arrived_s=self._arrived, clock=self._clock)
+
+    def join(self, earlier: Self) -> None:
+        """Take over what an earlier request had from the engine, also before this one.
+
+        Ends the stage ``DECODE``.
+        """
+        self.end(Stage.DECODE)
+        self._prompt_tokens += earlier._prompt_tokens
+        self._output_tokens += earlier._output_tokens
+        self._cached_tokens = max(self._cached_tokens, earlier._cached_tokens)
+        if earlier._ttft_ms is not None:
+            first_s = earlier._arrived + earlier._ttft_ms / 1e3
+            self._ttft_ms = max(0.0, (first_s - self._arrived) * 1e3)
 
     def timings(self) -> RequestTimings:
         """Return what the request has cost until now."""

@@ -1,10 +1,10 @@
-"""Answers from the completion cache where it can, and has the others generated."""
+"""Answers from the completion cache, joins what is generated already, or generates."""
 
 from dataclasses import replace
 
 from lsp_server.config import CompletionConfig
 from lsp_server.context.cursor import CursorContext
-from lsp_server.outcomes import Completion, CompletionResult, Reason, Stage
+from lsp_server.outcomes import Completion, CompletionResult, Reason, Source, Stage
 from lsp_server.postprocess.pipeline import postprocess
 from lsp_server.service import reasons
 from lsp_server.service.completion import CompletionService
@@ -13,6 +13,7 @@ from lsp_server.service.completion_cache import (
     CompletionCache,
     FoundAnswer,
 )
+from lsp_server.service.generation import Generation
 from lsp_server.service.request_report import RequestReport
 from lsp_server.service.trigger import choose_scope
 from lsp_server.service.typed_ahead import TypedAhead
@@ -45,6 +46,7 @@ class CachedCompletionService:
         self._service = service
         self._config = config
         self._cache = cache if cache is not None else CompletionCache()
+        self._running: dict[str, Generation] = {}
 
     async def complete(
         self,
@@ -56,7 +58,9 @@ class CachedCompletionService:
     ) -> CompletionResult:
         """Complete at the snapshot's cursor, as `CompletionService.complete` does.
 
-        What the user types through stays offered also where nothing new would be.
+        What the user types through stays offered also where nothing new would be. A
+        newer request of the document may join the generation of this one, and cancel
+        it then: that does not end the generation.
         """
         report = self._service.report_of(
             snapshot, request_id=request_id, trigger=trigger, typed=typed
@@ -71,24 +75,64 @@ class CachedCompletionService:
         self, snapshot: Snapshot, typed: TypedAhead, report: RequestReport
     ) -> CompletionResult:
         """Complete from the cache or with the engine, and note it in the report."""
-        cached = await self._cached(snapshot, report)
-        if cached is not None:
-            return cached
-        result = await self._service.generate(snapshot, typed=typed, report=report)
-        if self._config.cache:
-            self._keep(snapshot, result, typed)
-        return result
+        if not self._config.cache:
+            return await self._service.generate(snapshot, typed=typed, report=report)
+        answer = await self._cached(snapshot, report)
+        if answer is None:
+            answer = await self._joined(snapshot, typed, report)
+        if answer is not None:
+            return answer
+
+        async def generate(all_typed: TypedAhead) -> CompletionResult:
+            result = await self._service.generate(
+                snapshot, typed=all_typed, report=report
+            )
+            self._keep(snapshot, result, all_typed)
+            return result
+
+        generation = Generation(snapshot, report=report, typed=typed, work=generate)
+        self._running[snapshot.uri] = generation
+        try:
+            return await generation.wait(typed)
+        finally:
+            self._forget_ended()
+
+    async def _joined(
+        self, snapshot: Snapshot, typed: TypedAhead, report: RequestReport
+    ) -> CompletionResult | None:
+        """Wait for the document's running generation, if the request may join it.
+
+        Returns:
+            The rest of what it made; None if it may not, or nothing came of it.
+        """
+        running = self._running.get(snapshot.uri)
+        if running is None or self._wanted(report.trigger) > 1:
+            return None
+        try:
+            result = await running.join(snapshot, report=report, typed=typed)
+        finally:
+            self._forget_ended()
+        if result is None:
+            return None
+        answer = await self._cached(snapshot, report, Source.JOIN)
+        if answer is None:
+            return None
+        return replace(
+            answer, prompt=result.prompt, generated=result.generated, cuts=result.cuts
+        )
 
     async def _cached(
-        self, snapshot: Snapshot, report: RequestReport
+        self, snapshot: Snapshot, report: RequestReport, source: Source | None = None
     ) -> CompletionResult | None:
-        """Return what the cache has for a request; None where it has nothing."""
-        if not self._config.cache:
-            return None
+        """Return what the cache has for a request; None where it has nothing.
+
+        Args:
+            snapshot: The document and the cursor.
+            report: The request's report.
+            source: Where the answer comes from, if that is not where it was kept for.
+        """
         is_explicit = report.trigger is Trigger.INVOKED
-        found = self._cache.find(
-            snapshot, candidates=self._config.candidates if is_explicit else 1
-        )
+        found = self._cache.find(snapshot, candidates=self._wanted(report.trigger))
         if found is None or await self._service.why_unsuitable(snapshot) is not None:
             return None
         origin = _before_typing(snapshot, found.typed)
@@ -100,7 +144,7 @@ class CachedCompletionService:
         texts = _texts(found, cursor)
         if found.suggestions and not texts:
             return None
-        report.trace.source = found.answer.source
+        report.trace.source = source or found.answer.source
         report.trace.end(Stage.FILTERS)
         return _result(
             texts if is_explicit else texts[:1],
@@ -109,6 +153,16 @@ class CachedCompletionService:
             scope=found.answer.scope,
             reason=found.answer.reason,
         )
+
+    def _wanted(self, trigger: Trigger) -> int:
+        """Return how many candidates a request asks for."""
+        return self._config.candidates if trigger is Trigger.INVOKED else 1
+
+    def _forget_ended(self) -> None:
+        """Forget the generations that have ended."""
+        self._running = {
+            uri: each for uri, each in self._running.items() if each.is_running
+        }
 
     def _keep(
         self, snapshot: Snapshot, result: CompletionResult, typed: TypedAhead

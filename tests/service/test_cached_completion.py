@@ -1,13 +1,14 @@
 """A request is answered from the cache where its answer still holds there."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from request_records import RequestRecords
 
 from lsp_server.config import CompletionConfig
 from lsp_server.engine.scripted import ScriptedEngine
-from lsp_server.metrics import NoMetrics, RequestRecord
 from lsp_server.outcomes import CompletionResult, Source
 from lsp_server.service import reasons
 from lsp_server.service.cached_completion import CachedCompletionService
@@ -18,16 +19,6 @@ from lsp_server.values import Snapshot, Trigger
 AtCursor = Callable[[str], Snapshot]
 MakeService = Callable[..., tuple[CompletionService, ScriptedEngine]]
 AUTOMATIC, INVOKED = Trigger.AUTOMATIC, Trigger.INVOKED
-
-
-class Records(NoMetrics):
-    """Keeps what is measured of requests."""
-
-    def __init__(self) -> None:
-        self.requests: list[RequestRecord] = []
-
-    def request_done(self, record: RequestRecord) -> None:
-        self.requests.append(record)
 
 
 async def ask(
@@ -72,7 +63,7 @@ async def test_what_is_typed_through_is_not_generated_again(
     then: list[tuple[str, str]],
 ) -> None:
     """The rest is offered, as far as the block, also where nothing new would be."""
-    metrics = Records()
+    metrics = RequestRecords()
     inner, engine = make_service(generated, metrics=metrics)
     service = CachedCompletionService(inner, CompletionConfig())
     await ask(service, at_cursor(marked))
@@ -174,9 +165,40 @@ async def test_the_rules_of_a_place_hold_for_what_is_cached(
     inside = at_cursor("wo|rd = 1\n")
     await ask(service, inside, INVOKED)
     assert reasons.UNWELCOME is (await ask(service, inside)).reason
+    assert ["d_count"] == texts(await ask(service, at_cursor("wor|rd = 1\n")))
     large = replace(inside, text=inside.text + "\0")
     assert reasons.BINARY is (await ask(service, large)).reason
     assert 1 == len(engine.requests)
+
+
+async def test_what_was_cut_at_the_deadline_is_not_kept(
+    make_service: MakeService, at_cursor: AtCursor
+) -> None:
+    """The next request may have more time for it."""
+    config = CompletionConfig(deadline_ms=20)
+
+    async def sleep(_seconds: float) -> None:
+        if engine.requests and not next(quick, False):
+            await asyncio.Event().wait()
+
+    quick = iter([True] * 4)
+    inner, engine = make_service("total + 1\n", config=config, sleep=sleep)
+    service = CachedCompletionService(inner, config)
+    assert texts(await ask(service, at_cursor("x = |\n")))
+    await ask(service, at_cursor("x = |\n"))
+    assert 2 == len(engine.requests)
+
+
+async def test_the_filters_see_the_document_as_it_is(
+    make_service: MakeService, at_cursor: AtCursor
+) -> None:
+    """Also where a line that makes the text a repetition has come far below."""
+    inner, engine = make_service("total = 12345\n")
+    service = CachedCompletionService(inner, CompletionConfig())
+    blank = "\n" * 40
+    assert texts(await ask(service, at_cursor(f"|{blank}x = 1\n"), INVOKED))
+    await ask(service, at_cursor(f"|{blank}total = 12345\n"), INVOKED)
+    assert 6 == len(engine.requests)
 
 
 async def test_services_do_not_share_what_they_have(
