@@ -27,6 +27,7 @@ __all__ = [
     "run_until_signal",
 ]
 
+_UNCACHED = {"midfill": {"completion": {"cache": False}}}
 _READY_TIMEOUT_S = 900.0
 
 
@@ -134,8 +135,9 @@ def _new_log() -> Path:
 async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessClient]:
     """Start a server as an editor would, and wait until its model is loaded.
 
-    A line on stderr announces the wait for an engine that loads. The server's log is
-    kept only when an error message refers to it.
+    Each completion is generated, also one that was before. A line on stderr announces
+    the wait for an engine that loads. The server's log is kept only when an error
+    message refers to it.
 
     Raises:
         ClientError: The server cannot be started, or its engine fails.
@@ -144,7 +146,9 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
     keep_log = False
     command = [sys.executable, "-m", "lsp_server", "serve", "--stdio", *serve_arguments]
     try:
-        async with headless_client(command, stderr_path=log) as client:
+        async with headless_client(
+            command, stderr_path=log, options=_UNCACHED
+        ) as client:
             announcing = asyncio.create_task(_announce_loading(client))
             try:
                 await client.wait_until_ready(_READY_TIMEOUT_S)

@@ -113,7 +113,9 @@ async def test_a_daemon_that_is_killed_costs_a_pause_and_one_message(
     home: DaemonHome, start: StartEditor
 ) -> None:
     """Another one gets the document as it is by then; so again the next time."""
-    server = await start(MIDFILL_SCRIPTED_TOKEN_DELAY_MS="200")
+    server = await start(
+        MIDFILL_SCRIPTED_TOKEN_DELAY_MS="200", MIDFILL_COMPLETION_CACHE="false"
+    )
     editor = server.editor
     await opened(server, "x = \n")
     for round_ in range(2):

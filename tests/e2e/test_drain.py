@@ -22,6 +22,7 @@ SETTINGS = {
     "MIDFILL_ENGINE_KIND": "scripted",
     "MIDFILL_SCRIPTED_TEXT": "a = 1\n",
     "MIDFILL_SCRIPTED_TOKEN_DELAY_MS": "300",
+    "MIDFILL_COMPLETION_CACHE": "false",
 }
 SHOWS_STATUS = {"experimental": {"midfill": {"status": True}}}
 URI = "file:///project/a.py"

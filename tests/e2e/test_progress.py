@@ -34,6 +34,7 @@ async def test_an_engine_that_dies_is_told_once_and_comes_back(start: Start) -> 
         SCRIPTED_TEXT="21 + 21 + 21 + 21",
         SCRIPTED_DIE_AFTER_REQUESTS="2",
         COMPLETION_CANDIDATES="1",
+        COMPLETION_CACHE="false",
     )
     await editor.introduce()
     await editor.wait_until_ready()
