@@ -1,4 +1,7 @@
-"""The guard of a request: whatever the backend does, one request alone suffers."""
+"""The guard of a request: whatever the backend does, one request alone suffers.
+
+And where the request comes to nothing, there is a reason.
+"""
 
 import logging
 import traceback
@@ -6,13 +9,13 @@ import traceback
 from pygls.exceptions import JsonRpcInternalError
 
 from lsp_server.errors import MidfillError
-from lsp_server.outcomes import CompletionResult
-from lsp_server.protocol.inline_completion import CompletionRequest, Place
+from lsp_server.outcomes import CompletionResult, Reason
+from lsp_server.protocol.inline_completion import CompletionRequest, Place, is_usable
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend
 from lsp_server.service.typed_ahead import TypedAhead
 
-__all__ = ["complete_or_reason"]
+__all__ = ["complete_or_reason", "why_left_out", "why_no_place"]
 
 _log = logging.getLogger(__name__)
 
@@ -56,3 +59,18 @@ async def complete_or_reason(
         raise JsonRpcInternalError(
             "the completion failed, see the server's log"
         ) from None
+
+
+def why_no_place(request: CompletionRequest) -> Reason:
+    """Return why a request has no place in a document."""
+    if request.selected is not None and not is_usable(request.selected):
+        return reasons.SELECTION_UNUSABLE
+    return reasons.OUT_OF_STEP
+
+
+def why_left_out(request: CompletionRequest) -> Reason:
+    """Return why none of a request's completions became an item."""
+    is_as_it_was = request.place is not None and request.place.typed() == ""
+    if request.selected is not None and is_as_it_was:
+        return reasons.NOT_EXTENDING
+    return reasons.SUPERSEDED

@@ -25,6 +25,7 @@ __all__ = [
     "ARRIVAL_PLACE",
     "CompletionRequest",
     "Place",
+    "is_usable",
     "items",
     "place_of",
     "request_of",
@@ -120,6 +121,8 @@ def place_of(
     document = documents.current(uri)
     if selected is None:
         snapshot = documents.snapshot(uri, params.position)
+    elif not is_usable(selected.range):
+        snapshot = None
     else:
         snapshot = documents.snapshot_after(uri, selected.range, selected.text)
     if document is None or snapshot is None:
@@ -158,6 +161,12 @@ def request_of(
         selected=selected.range if selected is not None else None,
         selected_start=start - len(selected.text) if selected is not None else start,
     )
+
+
+def is_usable(selected: types.Range) -> bool:
+    """Return whether an item can take the place of a selected item's range."""
+    is_one_line = selected.start.line == selected.end.line
+    return is_one_line and selected.start.character <= selected.end.character
 
 
 def items(

@@ -11,7 +11,11 @@ from lsp_server.outcomes import CompletionResult, Reason, RequestTimings
 from lsp_server.project.provider import Event
 from lsp_server.protocol.connection_facts import RequestCounts
 from lsp_server.protocol.extensions import Acceptances, TracedRequest, trace_values
-from lsp_server.protocol.guarded_completion import complete_or_reason
+from lsp_server.protocol.guarded_completion import (
+    complete_or_reason,
+    why_left_out,
+    why_no_place,
+)
 from lsp_server.protocol.inline_completion import (
     CompletionRequest,
     Place,
@@ -136,7 +140,7 @@ class Session:
             result = await self._result(request)
             made = items(request, result.completions, self._acceptances.offer)
             self._feedback.shown(request, made, result.model)
-            reason = None if made else result.reason or reasons.SUPERSEDED
+            reason = None if made else result.reason or why_left_out(request)
         except JsonRpcInternalError:
             reason = reasons.CRASHED
             raise
@@ -193,7 +197,7 @@ class Session:
         """Let the backend complete, until a change makes the answer useless."""
         backend, place = self._backend, request.place
         if place is None:
-            return CompletionResult(reason=reasons.OUT_OF_STEP)
+            return CompletionResult(reason=why_no_place(request))
         if backend is None or self._closing:
             return CompletionResult(reason=reasons.NOT_READY)
         # Changes that came in the same read as the request are there already.

@@ -17,10 +17,12 @@ __all__ = [
     "HIDDEN_CHARACTERS",
     "LANGUAGE_OFF",
     "LINE_TOO_LONG",
+    "NOT_EXTENDING",
     "NOT_READY",
     "NOT_SURE",
     "OUT_OF_STEP",
     "SECRET",
+    "SELECTION_UNUSABLE",
     "SUPERSEDED",
     "TOO_LARGE",
     "UNWELCOME",
@@ -100,6 +102,16 @@ DEADLINE = Reason(
 ENDED_AT_ONCE = Reason(
     word="ended-at-once",
     sentence="The model ended at once: it had nothing to add here.",
+)
+NOT_EXTENDING = Reason(
+    word="not-extending",
+    sentence="The suggestion does not go on from the item that is selected in the "
+    "editor's list.",
+)
+SELECTION_UNUSABLE = Reason(
+    word="selection-unusable",
+    sentence="The editor sent a selected item whose range is reversed, or is not "
+    "within one line.",
 )
 NOT_SURE = Reason(
     word="not-sure",
