@@ -13,6 +13,7 @@ from benchmarks.typing_packages import PACKAGES
 
 __all__ = [
     "BASE",
+    "EXTRAS",
     "FEATURES",
     "FULL_KEYS",
     "PAGE",
@@ -40,12 +41,14 @@ Settings = Mapping[str, Mapping[str, object]]
 FEATURES: Mapping[str, str] = MappingProxyType(
     {
         "completion-cache": "completion.cache:false",
-        "context": "context.enabled:false",
         "debounce": "completion.max_debounce_ms:0",
         "healing": "prompt.healing:false",
     }
 )
 """What can be switched off, and the settings that do it."""
+
+EXTRAS: Mapping[str, str] = MappingProxyType({"context": "context.enabled:true"})
+"""What the shipped model's manifest switches off, and the settings that undo that."""
 
 
 def settings_of(text: str) -> dict[str, dict[str, object]]:
@@ -75,14 +78,17 @@ def _camel_case(key: str) -> str:
 def variants_of(arguments: argparse.Namespace) -> dict[str, Settings]:
     """Return the settings of each variant, by its name, Midfill as it comes first."""
     variants: dict[str, Settings] = {BASE: {}}
-    features = arguments.without
-    if features is None:
-        features = [] if arguments.quick else sorted(FEATURES)
-    for name in features:
-        variants[f"without {name}"] = settings_of(FEATURES[name])
+    chosen = (
+        ("without", arguments.without, FEATURES),
+        ("with", arguments.extras, EXTRAS),
+    )
+    for word, names, settings in chosen:
+        all_of_them = [] if arguments.quick else sorted(settings)
+        for name in all_of_them if names is None else names:
+            variants[f"{word} {name}"] = settings_of(settings[name])
     for text in arguments.variant:
-        name, _, settings = text.partition("=")
-        variants[name] = settings_of(settings)
+        name, _, values = text.partition("=")
+        variants[name] = settings_of(values)
     return variants
 
 
@@ -117,6 +123,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="FEATURE",
         help="also with each of these switched off (default: all; quick: none): "
         + ", ".join(sorted(FEATURES)),
+    )
+    add(
+        "--with",
+        dest="extras",
+        nargs="*",
+        choices=sorted(EXTRAS),
+        metavar="FEATURE",
+        help="also with each of these, which are off with the shipped model, switched "
+        "on (default: all; quick: none): " + ", ".join(sorted(EXTRAS)),
     )
     add(
         "--variant",

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.engine_tap import Seen
 from benchmarks.typing_events import Event, Played, Spent
 from benchmarks.typing_figures import figures_of
-from benchmarks.typing_options import FEATURES, settings_of
+from benchmarks.typing_options import EXTRAS, FEATURES, settings_of
 from benchmarks.typing_replay import play
 from benchmarks.typing_report import (
     by_event_table,
@@ -225,13 +225,13 @@ def test_a_page_has_the_tables_of_the_last_result_alone(tmp_path: Path) -> None:
     assert page.read_text() == once
 
 
-@pytest.mark.parametrize("feature", sorted(FEATURES))
-def test_a_feature_is_switched_off_by_settings_that_there_are(feature: str) -> None:
-    """And that are not off by default."""
-    layer = editor_layer({"midfill": settings_of(FEATURES[feature])})
+@pytest.mark.parametrize("settings", [*FEATURES.values(), *EXTRAS.values()])
+def test_a_feature_is_switched_by_settings_that_there_are(settings: str) -> None:
+    """One that is on as a rule is off then."""
+    layer = editor_layer({"midfill": settings_of(settings)})
     resolved = resolve([layer])
     assert not resolved.problems
-    assert resolved.config != Config()
+    assert (resolved.config != Config()) is (settings in FEATURES.values())
 
 
 def test_settings_are_read_as_values() -> None:
