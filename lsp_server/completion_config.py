@@ -43,6 +43,10 @@ class CompletionConfig:
         temperature: 0 is greedy.
         deadline_ms: A completion that is not ready by then is cut at what is there;
             0 waits without end.
+        continue_into_blocks: Whether a completion that opens a block at the end of its
+            line goes on to the block's end.
+        suggest_after_accept: Whether a suggestion comes by itself right after one was
+            accepted, not with the next key only.
         max_debounce_ms: The longest that an automatic request waits, in milliseconds,
             where others use the engine and a next key would come before its answer; 0
             never waits.
@@ -59,6 +63,8 @@ class CompletionConfig:
     max_block_tokens: Positive = 128
     temperature: Annotated[float, Field(strict=True, ge=0, le=2)] = 0.0
     deadline_ms: Count = 10_000
+    continue_into_blocks: StrictBool = True
+    suggest_after_accept: StrictBool = False
     max_debounce_ms: Count = 150
     max_document_chars: Positive = 10_000_000
     max_line_chars: Positive = 100_000

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import Protocol
 
-from lsp_server.outcomes import OverloadStep, RequestTimings
+from lsp_server.outcomes import OverloadStep, RequestTimings, StopCause
 from lsp_server.values import EngineState, Trigger
 
 __all__ = [
@@ -87,6 +87,7 @@ class RequestRecord:
         saved_tokens: Tokens that were asked for, and not generated because the
             generation was broken off. The model might have ended by itself, so it is
             an upper bound.
+        stopped: Why Midfill ended generations, and how many of those tokens that saved.
     """
 
     request_id: str
@@ -98,6 +99,7 @@ class RequestRecord:
     trigger: Trigger | None = None
     timings: RequestTimings
     saved_tokens: int = 0
+    stopped: tuple[tuple[StopCause, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ __all__ = [
     "RequestTimings",
     "Source",
     "Stage",
+    "StopCause",
 ]
 
 
@@ -54,6 +55,26 @@ class Source(enum.Enum):
     CACHE = "cache"
     JOIN = "join"
     SPECULATION = "speculation"
+
+
+class StopCause(enum.Enum):
+    """Why Midfill ended a generation before the model did.
+
+    ``LINE``: the line is complete. ``BLOCK``: its block is. ``BLANK_LINES``: blank
+    lines follow. ``SUFFIX``: the code behind the cursor begins. ``CLOSER``: what comes
+    next closes what is closed behind the cursor. ``REPETITION``: the text repeats
+    itself. ``DEFINITION``: another definition begins. ``UNSURE``: the model is not sure
+    enough of what follows.
+    """
+
+    LINE = "line"
+    BLOCK = "block"
+    BLANK_LINES = "blank-lines"
+    SUFFIX = "suffix"
+    CLOSER = "closer"
+    REPETITION = "repetition"
+    DEFINITION = "definition"
+    UNSURE = "unsure"
 
 
 class OverloadStep(enum.IntEnum):

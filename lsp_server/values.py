@@ -44,9 +44,15 @@ class Priority(enum.IntEnum):
 
 
 class CompletionScope(enum.Enum):
-    """How far a completion may run: to the end of the line or of the block."""
+    """How far a completion may run.
+
+    ``LINE``: to the end of the cursor's line. ``STATEMENT``: so far, or to the end of
+    the block that this line opens. ``BLOCK``: to the end of a block that may begin on
+    the next line.
+    """
 
     LINE = "line"
+    STATEMENT = "statement"
     BLOCK = "block"
 
 

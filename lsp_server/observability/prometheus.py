@@ -27,7 +27,7 @@ from lsp_server.metrics import (
 )
 from lsp_server.observability.labels import KnownModels, language_label
 from lsp_server.observability.memory import MemoryCollector
-from lsp_server.outcomes import OverloadStep, Source
+from lsp_server.outcomes import OverloadStep, Source, StopCause
 from lsp_server.values import EngineState
 
 __all__ = ["BUCKETS_MS", "Collector", "PrometheusMetrics"]
@@ -100,6 +100,8 @@ class PrometheusMetrics:
             self._empty.labels(model, record.reason).inc()
         if record.saved_tokens:
             self._saved.labels(model, outcome).inc(record.saved_tokens)
+        for cause, tokens in record.stopped:
+            self._stopped.labels(model, cause.value).inc(tokens)
         if self._trace is not None:
             self._trace(record)
         if record.outcome in _ANSWERED:
@@ -171,6 +173,8 @@ class PrometheusMetrics:
         self._failed.labels(model)
         for outcome in Outcome:
             self._saved.labels(model, outcome.value)
+        for cause in StopCause:
+            self._stopped.labels(model, cause.value)
         for step in OverloadStep:
             self._steps_taken.labels(model, _word(step))
         self._step.labels(model).set(0)
@@ -234,6 +238,8 @@ class PrometheusMetrics:
             "Tokens not generated, because the generation was broken off; at most.",
             ("model", "outcome"),
         )
+        text = "Those of them that Midfill saved by ending a generation, by the cause."
+        self._stopped = counter("midfill_stopped_tokens", text, ("model", "cause"))
         labels = (*_MODEL_AND_LANGUAGE, "event")
         self._suggestions = counter(
             "midfill_suggestions", "What became of suggestions in editors.", labels

@@ -15,7 +15,7 @@ from lsp_server.postprocess.brackets import cut_surplus_closers
 from lsp_server.postprocess.indentation import fit_first_line, fit_indentation
 from lsp_server.postprocess.overlap import cut_suffix_overlap
 from lsp_server.postprocess.repetition import drop_endless_run, drop_repetition
-from lsp_server.postprocess.scope import end_with_scope, scope_end
+from lsp_server.postprocess.scope import decided_scope, end_with_scope, scope_end
 from lsp_server.postprocess.trim import (
     cut_comment_before_code,
     cut_doubled_blank,
@@ -44,10 +44,11 @@ _BROKEN_OFF: tuple[tuple[str, Filter], ...] = (
 """For texts whose generation was ended by a limit, not by the model."""
 
 _LAST: tuple[tuple[str, Filter], ...] = (
+    # What the stop rule goes by, first: so it does not matter where that has ended it.
     ("scope", end_with_scope),
+    ("closers", cut_surplus_closers),
     ("comment", cut_comment_before_code),
     ("suffix-overlap", cut_suffix_overlap),
-    ("closers", cut_surplus_closers),
     ("indentation", fit_indentation),
     ("repetition", drop_repetition),
     ("trailing-blanks", strip_trailing_blanks),
@@ -93,9 +94,12 @@ def postprocess(
             it.
     """
     current = with_line_feeds(text)
+    decided = decided_scope(current, cursor, scope)
     cuts: list[Cut] = []
     for name, apply in _filters(current, cursor, scope, finish_reason):
-        result = apply(current, cursor, scope) or ""
+        # The scope's own filter decides by the text; the others are told what it was.
+        known = scope if name == "scope" else decided
+        result = apply(current, cursor, known) or ""
         if result != current:
             cuts.append(Cut(filter_name=name, before=current, after=result))
         if not result:

@@ -1,63 +1,78 @@
-r"""Where a completion ends: at the end of its line, or of its block.
+r"""Where a completion ends: with its line, with its block, or where the suffix begins.
 
-`scope_end` serves twice: `StopRule` ends the generation with it while tokens still
-come, and `end_with_scope` cuts the finished text with it. So both agree. All texts
-here have ``\n`` line ends.
+`StopRule` ends the generation while tokens still come by the same functions by which
+filters cut the finished text: `scope_end` and `cut_surplus_closers`. So they agree. All
+texts here have ``\n`` line ends.
+
+Whether it is a line or a block is decided again with every token: a line that opens a
+block whose body is missing goes on to the block's end, and a block whose body begins
+behind its head ends with that line.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lsp_server.context.cursor import CursorContext, indentation_of
+from lsp_server.language.frames import Scan, literal_of
+from lsp_server.language.grammar import Kind
+from lsp_server.outcomes import StopCause
+from lsp_server.postprocess.block_end import (
+    End,
+    block_end,
+    frames_of_text,
+    opens_block,
+)
+from lsp_server.postprocess.brackets import cut_surplus_closers
 from lsp_server.postprocess.repetition import repeated_from
+from lsp_server.postprocess.trim import cut_prefix_echo, may_echo
 from lsp_server.values import CompletionScope
 
-__all__ = ["StopRule", "end_with_scope", "scope_end"]
+__all__ = ["StopRule", "decided_scope", "end_with_scope", "scope_end"]
 
-_CLOSING_BRACE = re.compile(r"[ \t]*\}[)\]}]*[;,]?")
-_LAST_STATEMENT = re.compile(r"(break|continue|pass|raise|return)\b")
-_MIN_LINE_CHARS = 3
-"""A shorter line may well stand twice in a row."""
-
-_BLANK_LINES_THAT_END = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """A line of the document that the completion makes or extends.
-
-    Attributes:
-        start: Where the completion's part of the line begins, in the completion.
-        end: Where that part ends, before the line end.
-        text: The line as it would stand in the document.
-        is_whole: Whether its line end was generated too.
-        opens: Whether it leaves a bracket open.
-    """
-
-    start: int
-    end: int
-    text: str
-    is_whole: bool
-    opens: bool
+_DECIDES = re.compile(r"[^\w \t.,:=]")
 
 
 class StopRule:
     """Decides, while text still comes, when a generation can end.
 
     Text after the stop is never part of a completion.
+
+    Attributes:
+        cause: Why it can end; None while it cannot.
     """
 
     def __init__(self, cursor: CursorContext, scope: CompletionScope) -> None:
         """Watch for the end of ``scope`` at the cursor."""
+        self.cause: StopCause | None = None
         self._cursor = cursor
         self._scope = scope
         self._text = ""
 
     def feed(self, text: str) -> bool:
         """Add generated text, and return whether the generation can end now."""
+        begins_line = not self._text.rpartition("\n")[2].strip()
         self._text += text
-        return scope_end(self._text, self._cursor, self._scope) is not None
+        # Most tokens are words in the middle of a line, which decide nothing.
+        if not begins_line and not _DECIDES.search(text):
+            return False
+        text = self._text
+        if may_echo(text, self._cursor):
+            if "\n" not in text:
+                return False
+            text = cut_prefix_echo(text, self._cursor, self._scope) or ""
+        return self._decide(text)
+
+    def _decide(self, text: str) -> bool:
+        """Note why the generation can end, if it can, and return whether it can."""
+        found = self._cursor.scan(text)
+        end = _end_of(text, self._cursor, self._scope, found)
+        if end is not None:
+            self.cause = end.cause
+        if not found.closings and not found.strays:
+            return end is not None
+        kept = cut_surplus_closers(text, self._cursor, self._scope) or ""
+        if len(kept) < (len(text) if end is None else end.offset):
+            self.cause = StopCause.CLOSER
+        return self.cause is not None
 
 
 def end_with_scope(
@@ -69,98 +84,151 @@ def end_with_scope(
 
 def scope_end(text: str, cursor: CursorContext, scope: CompletionScope) -> int | None:
     """Return where in ``text`` the scope ends; None while that is still open."""
-    line_end = text.find("\n")
-    # This runs at every token, so the commonest case comes first.
-    if scope is CompletionScope.LINE or _is_inline_body(text, cursor):
-        return None if line_end < 0 else line_end
-    end = _block_end(text, cursor)
-    if not cursor.line_before.strip():
-        repeated = repeated_from(cursor.line_before + text[:end])
-        if repeated is not None:
-            return repeated - len(cursor.line_before)
+    end = _end_of(text, cursor, scope, cursor.scan(text))
+    return None if end is None else end.offset
+
+
+def decided_scope(
+    text: str, cursor: CursorContext, scope: CompletionScope
+) -> CompletionScope:
+    """Return how far ``text`` runs in truth: ``LINE`` or ``BLOCK``."""
+    if scope is CompletionScope.LINE or cursor.language.is_prose:
+        return CompletionScope.LINE if "\n" not in text.strip() else scope
+    if _begins_below(text, cursor, scope):
+        return CompletionScope.BLOCK
+    line_end = _line_end(text, cursor.scan(text))
+    if line_end is None or not _goes_on(text, line_end, cursor, scope):
+        return CompletionScope.LINE
+    return CompletionScope.BLOCK
+
+
+def _end_of(
+    text: str, cursor: CursorContext, scope: CompletionScope, found: Scan
+) -> End | None:
+    """Return where the scope ends, and why; None while it is open."""
+    if cursor.language.is_prose:
+        return _end_in_prose(text, cursor, scope)
+    if _begins_below(text, cursor, scope):
+        return _end_below(text, cursor, found)
+    line_end = _line_end(text, found)
+    if line_end is None:
+        return None
+    if not _goes_on(text, line_end, cursor, scope):
+        return End(offset=line_end, cause=StopCause.LINE)
+    return _end_behind_head(text, line_end, cursor, found)
+
+
+def _end_behind_head(
+    text: str, line_end: int, cursor: CursorContext, found: Scan
+) -> End | None:
+    """Return where the block ends that the line up to ``line_end`` opens."""
+    columns = indentation_of(cursor.line_before + text)
+    end = block_end(
+        text,
+        cursor,
+        found,
+        min_columns=columns + 1,
+        is_fixed=False,
+        first=line_end + 1,
+    )
+    if not frames_of_text(found, line_end):
+        return end
+    closed = _all_closed(text, found, line_end)
+    # A signature over several lines may have its body below.
+    if closed is None or opens_block(_line_at(text, closed), cursor):
+        return end
+    if end is None or closed <= end.offset:
+        return End(offset=closed, cause=StopCause.BLOCK)
     return end
 
 
-def _is_inline_body(text: str, cursor: CursorContext) -> bool:
-    """Return whether ``text`` is a block's body on the same line as its head."""
+def _begins_below(text: str, cursor: CursorContext, scope: CompletionScope) -> bool:
+    """Return whether the completion is a body below its head, not behind it."""
+    if scope is not CompletionScope.BLOCK:
+        return False
     first_line, _, _ = text.partition("\n")
-    return bool(cursor.line_before.strip() and first_line.strip())
+    return not (cursor.line_before.strip() and first_line.strip())
 
 
-def _block_end(text: str, cursor: CursorContext) -> int | None:
-    """Return the first offset at which ``text`` leaves the cursor's block, or None."""
-    min_columns = _min_indentation(cursor)
-    is_fixed = bool(cursor.line_before) and not cursor.line_before.strip()
-    blank_lines = 0
-    for line in _body_lines(text, cursor):
-        if not line.text.strip():
-            blank_lines += line.is_whole
-            if blank_lines == _BLANK_LINES_THAT_END and line.start > 0:
-                return line.start
-            continue
-        blank_lines = 0
-        if indentation_of(line.text) < min_columns:
-            return _end_at_dedent(line, cursor)
-        if not is_fixed:
-            # The first generated line sets the indentation of the body.
-            min_columns, is_fixed = indentation_of(line.text), True
-        if line.is_whole and _is_next_line(line.text, cursor):
-            return line.start
-        if line.is_whole and _leaves_block(line, min_columns, cursor):
-            return line.end
+def _end_below(text: str, cursor: CursorContext, found: Scan) -> End | None:
+    """Return where a body that begins on a line of its own ends."""
+    end = block_end(
+        text,
+        cursor,
+        found,
+        min_columns=_min_columns(cursor),
+        is_fixed=bool(cursor.line_before) and not cursor.line_before.strip(),
+    )
+    if not cursor.line_before.strip():
+        kept = text if end is None else text[: end.offset]
+        repeated = repeated_from(cursor.line_before + kept)
+        if repeated is not None:
+            offset = repeated - len(cursor.line_before)
+            return End(offset=offset, cause=StopCause.REPETITION)
+    return end
+
+
+def _min_columns(cursor: CursorContext) -> int:
+    """Return the least indentation of a line in the cursor's block, in columns."""
+    line = cursor.line_before
+    if line and not line.strip():
+        return cursor.indentation
+    head = line or cursor.code_above
+    return indentation_of(head) + opens_block(head, cursor)
+
+
+def _line_end(text: str, found: Scan) -> int | None:
+    """Return the first line end outside of literals that ``text`` has opened."""
+    at = text.find("\n")
+    while at >= 0:
+        # Text that a dedent ends is over only at the start of the next line.
+        literal = literal_of(found.frames_at(at + 1))
+        if literal is None or literal.start < 0:
+            return at
+        at = text.find("\n", at + 1)
     return None
 
 
-def _min_indentation(cursor: CursorContext) -> int:
-    """Return the least indentation of a line in the cursor's block, in columns."""
-    if cursor.line_before:
-        is_indentation = not cursor.line_before.strip()
-        return cursor.indentation if is_indentation else cursor.indentation + 1
-    above = cursor.code_above
-    opens = above.rstrip().endswith((":", "{"))
-    return indentation_of(above) + 1 if opens else indentation_of(above)
-
-
-def _body_lines(text: str, cursor: CursorContext) -> Iterator[_Line]:
-    """Yield the lines of the block, except those that begin inside a literal."""
-    start = 0
-    head = cursor.line_before
-    scan = cursor.scan(text)
-    for part in text.split("\n"):
-        end = start + len(part)
-        is_whole = end < len(text)
-        opens = any(frame.start >= start for frame in scan.frames_at(end))
-        line = _Line(
-            start=start, end=end, text=head + part, is_whole=is_whole, opens=opens
-        )
-        if not head.strip() and scan.literal_at(start) is None:
-            yield line
-        head = ""
-        start = end + 1
-
-
-def _end_at_dedent(line: _Line, cursor: CursorContext) -> int | None:
-    """Return the end of a block that ``line`` leaves: before it, or behind its brace.
-
-    None while more of ``line`` has to come before that is decided.
-    """
-    brace = _CLOSING_BRACE.match(line.text)
-    if brace is None or not cursor.uses_braces or line.start == 0:
-        return line.start
-    if cursor.code_below.lstrip().startswith("}"):
-        return line.start
-    return line.start + brace.end() if line.is_whole else None
-
-
-def _leaves_block(line: _Line, columns: int, cursor: CursorContext) -> bool:
-    """Return whether nothing can follow ``line`` in a block of this indentation."""
-    if cursor.uses_braces or indentation_of(line.text) != columns:
+def _goes_on(
+    text: str, line_end: int, cursor: CursorContext, scope: CompletionScope
+) -> bool:
+    """Return whether the line opens a block, or a bracket, with nothing in it yet."""
+    if scope is CompletionScope.LINE or cursor.line_after.strip():
         return False
-    continues = line.opens or line.text.rstrip().endswith("\\")
-    return not continues and bool(_LAST_STATEMENT.match(line.text.lstrip()))
+    line = cursor.line_before + text[:line_end]
+    opened = frames_of_text(cursor.scan(text[:line_end]), line_end)
+    brackets = [each for each in opened if each.kind in {Kind.BRACKET, Kind.BLOCK}]
+    if not brackets and not opens_block(line, cursor):
+        return False
+    below, columns = cursor.code_below, indentation_of(line.rpartition("\n")[2])
+    is_level = indentation_of(below) == columns
+    if brackets and is_level and below.strip().startswith(brackets[-1].closer):
+        return False
+    return indentation_of(below) <= columns
 
 
-def _is_next_line(line: str, cursor: CursorContext) -> bool:
-    """Return whether ``line`` is the same as the next line below the cursor."""
-    is_long = len(line.strip()) >= _MIN_LINE_CHARS
-    return is_long and line.rstrip() == cursor.code_below.rstrip()
+def _all_closed(text: str, found: Scan, start: int) -> int | None:
+    """Return the first line end from which on nothing that was opened is open."""
+    at = text.find("\n", start + 1)
+    while at >= 0:
+        if not frames_of_text(found, at):
+            return at
+        at = text.find("\n", at + 1)
+    return None
+
+
+def _line_at(text: str, end: int) -> str:
+    """Return the line that ends at ``end``."""
+    return text[text.rfind("\n", 0, end) + 1 : end]
+
+
+def _end_in_prose(
+    text: str, cursor: CursorContext, scope: CompletionScope
+) -> End | None:
+    """Return the end of the line, or of the paragraph, where nothing more is known."""
+    if not _begins_below(text, cursor, scope):
+        at = text.find("\n")
+        return None if at < 0 else End(offset=at, cause=StopCause.LINE)
+    begun = len(text) - len(text.lstrip())
+    at = text.find("\n\n", begun)
+    return None if at < 0 else End(offset=at, cause=StopCause.BLANK_LINES)

@@ -17,6 +17,7 @@ __all__ = [
     "cut_prefix_echo",
     "cut_unfinished_line",
     "drop_blank",
+    "may_echo",
     "strip_trailing_blanks",
 ]
 
@@ -40,10 +41,10 @@ def cut_prefix_echo(
     """Cut the beginning of ``text`` where it repeats the cursor's line.
 
     A longer word that begins like the line is no repeat, nor is a call within the same
-    call.
+    call. Nor is a line below the cursor's: the stop rule may have ended before it.
     """
     typed = cursor.line_before.strip()
-    written = text.lstrip()
+    written = text.lstrip(" \t")
     if len(typed) < _MIN_ECHO_CHARS or not written.startswith(typed):
         return text
     rest = written[len(typed) :]
@@ -51,6 +52,13 @@ def cut_prefix_echo(
     if goes_on or cursor.language.is_prose or _is_nested_call(text, typed, cursor):
         return text
     return rest
+
+
+def may_echo(text: str, cursor: CursorContext) -> bool:
+    """Return whether ``text`` begins with the cursor's line, or yet may."""
+    typed, written = cursor.line_before.strip(), text.lstrip(" \t")
+    is_long = len(typed) >= _MIN_ECHO_CHARS
+    return is_long and (written.startswith(typed) or typed.startswith(written))
 
 
 def _is_nested_call(text: str, typed: str, cursor: CursorContext) -> bool:

@@ -15,14 +15,14 @@ from lsp_server.service.completion_cache import (
 )
 from lsp_server.service.generation import Generation
 from lsp_server.service.request_report import RequestReport
-from lsp_server.service.trigger import choose_scope
+from lsp_server.service.trigger import UNWELCOME, why_unwelcome
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import CompletionScope, Prompt, Snapshot, Trigger
 
 __all__ = ["CachedCompletionService"]
 
 _OF_THE_MOMENT = frozenset(
-    {reasons.BUSY, reasons.DEADLINE, reasons.SUPERSEDED, reasons.UNWELCOME}
+    {reasons.BUSY, reasons.DEADLINE, reasons.SUPERSEDED, *UNWELCOME}
 )
 """Reasons that say nothing of the next request at the same cursor."""
 
@@ -139,7 +139,7 @@ class CachedCompletionService:
         if origin is None:
             return None
         cursor = CursorContext.of(origin)
-        if not found.typed and choose_scope(cursor, report.trigger) is None:
+        if not found.typed and why_unwelcome(cursor, report.trigger) is not None:
             return None
         texts = _texts(found, cursor)
         if found.suggestions and not texts:

@@ -12,6 +12,7 @@ from itertools import repeat
 
 from lsp_server.engine.base import Engine
 from lsp_server.errors import OverloadedError
+from lsp_server.outcomes import StopCause
 from lsp_server.postprocess.scope import StopRule
 from lsp_server.prompt.tokenizer import StreamDecoder
 from lsp_server.service.confidence import Confidence, Likelihood, whole_end
@@ -51,12 +52,13 @@ class Candidate:
         stop_rule: Decides when the generation can end.
         fits: Whether a text that begins like this can still be of use.
         floor: The least joint probability of a text that is shown.
+        max_line_tokens: The most tokens of a text that has no line end yet; 0 for
+            without a limit of its own.
 
     Attributes:
         finish_reason: Why the generation ended; None where it was broken off.
+        stop_cause: Why Midfill ended it; None where it did not.
         is_superseded: Whether what was typed meanwhile has made it useless.
-        unspent_tokens: Tokens that were asked for and not generated, because the
-            generation was broken off; 0 once the model has ended it.
     """
 
     def __init__(
@@ -67,17 +69,23 @@ class Candidate:
         stop_rule: StopRule,
         fits: Callable[[str], bool],
         floor: float = 0.0,
+        max_line_tokens: int = 0,
     ) -> None:
         """Keep the parts; ``generate`` does the work."""
         self.request = request
         self.finish_reason: FinishReason | None = None
         self.is_superseded = False
-        self.unspent_tokens = request.max_tokens
+        self.stop_cause: StopCause | None = None
         self._decoder = decoder
         self._stop_rule = stop_rule
         self._fits = fits
         self._held = request.hold.text if request.hold else ""
         self._written = ""
+        held_tokens = len(request.hold.typed_ids) if request.hold else 0
+        line_tokens = (max_line_tokens or request.max_tokens) + held_tokens
+        self._line_tokens = min(request.max_tokens, line_tokens)
+        self._spent_tokens = 0
+        self._ended_by_model = False
         self._confidence = Confidence(held_chars=len(self._held), floor=floor)
 
     @property
@@ -105,6 +113,15 @@ class Candidate:
         """Return how likely the generated text is, as far as it is shown."""
         at = max(self.text.find(shown), 0)
         return self._confidence.likelihood(len(self._held) + at + len(shown))
+
+    @property
+    def unspent_tokens(self) -> int:
+        """Tokens that were allowed and not generated; 0 if the model ended it."""
+        if self._ended_by_model:
+            return 0
+        has_lines = "\n" in self.text
+        allowed = self.request.max_tokens if has_lines else self._line_tokens
+        return max(0, allowed - self._spent_tokens)
 
     @property
     def keeps_hold(self) -> bool:
@@ -149,16 +166,21 @@ class Candidate:
                     if self.request.candidate
                     else delta
                 )
-                self.unspent_tokens -= len(delta.token_ids)
+                self._spent_tokens += len(delta.token_ids)
                 can_end = self._add_tokens(delta)
                 if delta.finish_reason is not None:
-                    self.unspent_tokens = 0
+                    self._ended_by_model = True
+                elif can_end:
+                    self.stop_cause = self._stop_rule.cause or StopCause.UNSURE
                 if can_end or not self.keeps_hold or not self.still_fits():
                     self.finish_reason = FinishReason.STOP
                     return
                 if delta.finish_reason is not None:
                     self._add(self._decoder.finish())
                     self.finish_reason = delta.finish_reason
+                    return
+                if not self.unspent_tokens:
+                    self.finish_reason = FinishReason.LENGTH
                     return
 
     def _add_tokens(self, delta: TokenDelta) -> bool:

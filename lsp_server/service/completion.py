@@ -28,7 +28,7 @@ from lsp_server.service.gate import Gate, OpenGate
 from lsp_server.service.privacy import Privacy
 from lsp_server.service.ranking import best_first, postprocessed, why_nothing
 from lsp_server.service.request_report import RequestReport, log_done, log_reason
-from lsp_server.service.trigger import choose_scope, why_unsuitable
+from lsp_server.service.trigger import choose_scope, why_unsuitable, why_unwelcome
 from lsp_server.service.typed_ahead import TypedAhead, may_begin_with
 from lsp_server.telemetry import RequestTrace
 from lsp_server.values import (
@@ -172,10 +172,12 @@ class CompletionService:
             log_reason(request_id, reason)
             return CompletionResult(reason=reason)
         cursor = CursorContext.of(snapshot)
-        scope = choose_scope(cursor, trigger)
-        if scope is None:
-            log_reason(request_id, reasons.UNWELCOME)
-            return CompletionResult(reason=reasons.UNWELCOME)
+        reason = why_unwelcome(cursor, trigger)
+        if reason is not None:
+            log_reason(request_id, reason)
+            return CompletionResult(reason=reason)
+        into_blocks = self._config.continue_into_blocks
+        scope = choose_scope(cursor, trigger, into_blocks=into_blocks)
         if trigger is Trigger.AUTOMATIC:
             load = self._gate.load_beside(self._user)
             await self._debounce.wait(typed.pace, snapshot.uri, load)
@@ -211,6 +213,7 @@ class CompletionService:
                 stop_rule=StopRule(cursor, scope),
                 fits=lambda written: may_begin_with(written, typed.text, cursor),
                 floor=floor,
+                max_line_tokens=self._config.max_line_tokens,
             )
             for request in (first, *sampled(first, count - 1))
         ]

@@ -13,8 +13,11 @@ __all__ = [
     "CRASHED",
     "DEADLINE",
     "DISABLED",
+    "EMPTY_DOCUMENT",
     "ENDED_AT_ONCE",
     "HIDDEN_CHARACTERS",
+    "INSIDE_WORD",
+    "JUST_ACCEPTED",
     "LANGUAGE_OFF",
     "LINE_TOO_LONG",
     "NOT_EXTENDING",
@@ -23,9 +26,9 @@ __all__ = [
     "OUT_OF_STEP",
     "SECRET",
     "SELECTION_UNUSABLE",
+    "STATEMENT_ENDED",
     "SUPERSEDED",
     "TOO_LARGE",
-    "UNWELCOME",
     "WORD_NOT_CONTINUED",
     "dropped_by",
     "failed",
@@ -59,11 +62,25 @@ LINE_TOO_LONG = Reason(
     sentence="The cursor's line is longer than completions are offered in "
     "(setting completion.max_line_chars).",
 )
-UNWELCOME = Reason(
-    word="unwelcome-here",
-    sentence="A suggestion that nobody asked for would be in the way here: inside a "
-    "word, behind a finished statement, or in an empty document. Ask for one by hand "
-    "to get it.",
+INSIDE_WORD = Reason(
+    word="inside-word",
+    sentence="A word stands right of the cursor, where a suggestion that nobody asked "
+    "for would be in the way. Ask for one by hand to get it.",
+)
+STATEMENT_ENDED = Reason(
+    word="statement-ended",
+    sentence="The statement left of the cursor has just ended, where a suggestion that "
+    "nobody asked for would be in the way. Ask for one by hand to get it.",
+)
+EMPTY_DOCUMENT = Reason(
+    word="empty-document",
+    sentence="The document is empty. Ask for a suggestion by hand to get one.",
+)
+JUST_ACCEPTED = Reason(
+    word="just-accepted",
+    sentence="A suggestion was accepted here a moment ago; the next one comes with the "
+    "next key, or at once if it is asked for by hand "
+    "(setting completion.suggest_after_accept).",
 )
 NOT_READY = Reason(
     word="not-ready", sentence="The engine is not ready: it is loading, or has failed."

@@ -124,6 +124,11 @@ class RequestReport:
                     if outcome is Outcome.FAILED
                     else sum(each.unspent_tokens for each in self.candidates)
                 ),
+                stopped=tuple(
+                    (each.stop_cause, each.unspent_tokens)
+                    for each in self.candidates
+                    if each.stop_cause is not None
+                ),
             )
         )
 

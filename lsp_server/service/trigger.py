@@ -1,8 +1,8 @@
 """Whether to complete at a cursor, and how far the completion may run.
 
-An editor asks after every key. Most places get the rest of a line, and an empty body
-gets a block. Some get nothing, above all the middle of a word, unless the user asks by
-hand.
+An editor asks after every key. Some places get nothing, above all the middle of a word,
+unless the user asks by hand. An empty body gets a block, most other places the rest of
+their line and the block that it opens.
 """
 
 import re
@@ -11,17 +11,19 @@ from collections.abc import Sequence
 from lsp_server.config import CompletionConfig
 from lsp_server.context.cursor import TRIPLE_QUOTES, CursorContext, indentation_of
 from lsp_server.outcomes import Reason
-from lsp_server.postprocess.brackets import CLOSERS, OPENERS
+from lsp_server.postprocess.block_end import opens_block
 from lsp_server.service import reasons
 from lsp_server.text import is_word_char
 from lsp_server.values import CompletionScope, Snapshot, Trigger
 
-__all__ = ["choose_scope", "why_unsuitable"]
+__all__ = ["UNWELCOME", "choose_scope", "why_unsuitable", "why_unwelcome"]
 
-_BLOCK_KEYWORD = re.compile(
+UNWELCOME = (reasons.INSIDE_WORD, reasons.EMPTY_DOCUMENT, reasons.STATEMENT_ENDED)
+"""What `why_unwelcome` may return."""
+
+_HEAD_WORD = re.compile(
     r"(async|case|class|def|elif|else|except|finally|for|if|match|try|while|with)\b"
 )
-_HASH_COMMENT = re.compile(r"\s+#[^'\"]*$")
 
 
 def why_unsuitable(snapshot: Snapshot, config: CompletionConfig) -> Reason | None:
@@ -42,20 +44,38 @@ def why_unsuitable(snapshot: Snapshot, config: CompletionConfig) -> Reason | Non
     return None
 
 
-def choose_scope(cursor: CursorContext, trigger: Trigger) -> CompletionScope | None:
-    """Return the scope of a completion at the cursor; None where it is unwelcome."""
-    if trigger is Trigger.AUTOMATIC and _is_unwelcome(cursor):
+def why_unwelcome(cursor: CursorContext, trigger: Trigger) -> Reason | None:
+    """Return why a suggestion would be in the way; None where the user asked for it."""
+    if trigger is Trigger.INVOKED:
         return None
+    if is_word_char(cursor.line_after[:1]):
+        return reasons.INSIDE_WORD
+    if cursor.is_blank:
+        return reasons.EMPTY_DOCUMENT
+    if not cursor.line_after.strip() and _is_finished(cursor):
+        return reasons.STATEMENT_ENDED
+    return None
+
+
+def choose_scope(
+    cursor: CursorContext, trigger: Trigger, *, into_blocks: bool
+) -> CompletionScope:
+    """Return how far a completion at the cursor may run.
+
+    Args:
+        cursor: The cursor.
+        trigger: Who asked; a completion that the user asked for by hand may begin on
+            the next line.
+        into_blocks: Whether a line that opens a block goes on to the block's end.
+    """
+    rule = cursor.literal.literal if cursor.literal else None
+    if cursor.line_after.strip() or (rule is not None and rule.spans_lines):
+        return CompletionScope.LINE
     if _is_empty_body(cursor):
         return CompletionScope.BLOCK
-    return CompletionScope.LINE
-
-
-def _is_unwelcome(cursor: CursorContext) -> bool:
-    """Return whether a suggestion that nobody asked for would be in the way."""
-    if is_word_char(cursor.line_after[:1]) or cursor.is_blank:
-        return True
-    return not cursor.line_after.strip() and _is_finished(cursor)
+    if trigger is Trigger.INVOKED and cursor.line_before.strip():
+        return CompletionScope.BLOCK
+    return CompletionScope.STATEMENT if into_blocks else CompletionScope.LINE
 
 
 def _is_finished(cursor: CursorContext) -> bool:
@@ -64,25 +84,25 @@ def _is_finished(cursor: CursorContext) -> bool:
     A line that ends in a blank is not: its author writes on. Nor is the head of a
     block, whose colon or brace has still to come.
     """
-    line = cursor.line_before
-    if cursor.uses_braces and line.endswith(";"):
-        return True
-    if not line.endswith(tuple(CLOSERS)) or _BLOCK_KEYWORD.match(line.lstrip()):
+    line, language = cursor.line_before, cursor.language
+    if language.is_prose or cursor.literal is not None:
         return False
-    opened = sum(map(line.count, OPENERS))
-    closed = sum(map(line.count, CLOSERS))
+    if not language.indents_blocks:
+        return line.endswith(";")
+    closers = tuple(pair[1] for pair in language.brackets)
+    if not line.endswith(closers) or _HEAD_WORD.match(line.lstrip()):
+        return False
+    opened = sum(line.count(pair[0]) for pair in language.brackets)
     # More closed than opened: the end of something longer, such as a signature.
-    return opened == closed and not cursor.uses_braces
+    return opened == sum(map(line.count, closers))
 
 
 def _is_empty_body(cursor: CursorContext) -> bool:
     """Return whether the cursor stands where a block's body is still missing."""
-    if cursor.line_after.strip():
-        return False
     head = cursor.line_before
     if not head.strip():
         head = _head_above(cursor)
-    if not _opens_block(head, cursor):
+    if not opens_block(head, cursor):
         return False
     return indentation_of(cursor.code_below) <= indentation_of(head)
 
@@ -90,7 +110,7 @@ def _is_empty_body(cursor: CursorContext) -> bool:
 def _head_above(cursor: CursorContext) -> str:
     """Return the nearest line above that is neither blank nor part of a docstring."""
     lines = [line for line in cursor.lines_above if line.strip()]
-    if not cursor.uses_braces:
+    if cursor.language.name == "python":
         lines = lines[_docstring_length(lines) :]
     return lines[0] if lines else ""
 
@@ -109,14 +129,3 @@ def _docstring_length(lines: Sequence[str]) -> int:
             if quotes in line:
                 return at
     return 0
-
-
-def _opens_block(line: str, cursor: CursorContext) -> bool:
-    """Return whether ``line`` is, or ends, the head of a block."""
-    if cursor.language.name != "python":
-        return cursor.opens_block(line)
-    code = _HASH_COMMENT.sub("", line).strip()
-    if not code.endswith(":"):
-        return False
-    # A signature over several lines ends in `) -> int:` on a line of its own.
-    return bool(_BLOCK_KEYWORD.match(code)) or code.startswith(tuple(CLOSERS))

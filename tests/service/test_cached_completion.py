@@ -164,7 +164,7 @@ async def test_the_rules_of_a_place_hold_for_what_is_cached(
     service = CachedCompletionService(inner, config)
     inside = at_cursor("wo|rd = 1\n")
     await ask(service, inside, INVOKED)
-    assert reasons.UNWELCOME is (await ask(service, inside)).reason
+    assert reasons.INSIDE_WORD is (await ask(service, inside)).reason
     assert ["d_count"] == texts(await ask(service, at_cursor("wor|rd = 1\n")))
     large = replace(inside, text=inside.text + "\0")
     assert reasons.BINARY is (await ask(service, large)).reason

@@ -45,7 +45,7 @@ async def ask(service: CompletionService, snapshot: Snapshot) -> CompletionResul
     [
         ("x = |\n", "1\n", Outcome.COMPLETED, ""),
         ("x = |\n", "   \n", Outcome.EMPTY, "filter-"),
-        ("fo|o = 1\n", "1\n", Outcome.EMPTY, "unwelcome-here"),
+        ("fo|o = 1\n", "1\n", Outcome.EMPTY, "inside-word"),
     ],
 )
 async def test_a_request_is_reported_with_its_outcome(

@@ -130,7 +130,7 @@ def test_server_completes_a_block_in_an_empty_body(source: str) -> None:
             offset=gap.start,
         )
         assert CompletionScope.BLOCK is choose_scope(
-            CursorContext.of(snapshot), Trigger.AUTOMATIC
+            CursorContext.of(snapshot), Trigger.AUTOMATIC, into_blocks=False
         )
 
 
