@@ -25,6 +25,7 @@ __all__ = [
     "TRACE_METHOD",
     "Acceptances",
     "TracedRequest",
+    "offer_of",
     "trace_values",
     "wants",
 ]
@@ -105,6 +106,13 @@ class Acceptances:
         )
         self._accepted(completion_id, min(chars, offered))
         return None
+
+
+def offer_of(item: types.InlineCompletionItem) -> tuple[str, int]:
+    """Return the id and the length that an item's command carries."""
+    arguments = item.command.arguments if item.command is not None else None
+    completion_id, chars = _read(arguments[0] if arguments else None)
+    return completion_id or "", chars or 0
 
 
 def _read(given: object) -> tuple[str | None, int | None]:

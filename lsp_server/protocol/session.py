@@ -10,7 +10,12 @@ from pygls.exceptions import JsonRpcInternalError
 from lsp_server.outcomes import CompletionResult, Reason, RequestTimings
 from lsp_server.project.provider import Event
 from lsp_server.protocol.connection_facts import RequestCounts
-from lsp_server.protocol.extensions import Acceptances, TracedRequest, trace_values
+from lsp_server.protocol.extensions import (
+    Acceptances,
+    TracedRequest,
+    offer_of,
+    trace_values,
+)
 from lsp_server.protocol.guarded_completion import (
     complete_or_reason,
     why_left_out,
@@ -75,7 +80,9 @@ class Session:
         self._pace = TypingPace()
         self._following: dict[str, tuple[Place, TypedAhead]] = {}
         self._feedback = feedback or SuggestionFeedback()
-        self._acceptances = Acceptances(self._feedback.accepted)
+        self._acceptances = Acceptances(self._note_accepted)
+        self._offered: dict[tuple[str, int], CompletionRequest] = {}
+        self._accepted_versions: dict[str, int] = {}
         self._refused: dict[str, Reason] = {}
         self._last: TracedRequest | None = None
         self._warned: set[str] = set()
@@ -140,6 +147,8 @@ class Session:
             result = await self._result(request)
             made = items(request, result.completions, self._acceptances.offer)
             self._feedback.shown(request, made, result.model)
+            if made:
+                self._offered = {offer_of(item): request for item in made}
             reason = None if made else result.reason or why_left_out(request)
         except JsonRpcInternalError:
             reason = reasons.CRASHED
@@ -165,6 +174,7 @@ class Session:
         """
         if is_closed:
             self._refused.pop(uri, None)
+            self._accepted_versions.pop(uri, None)
         else:
             self._pace.key(uri)
         following = self._following.get(uri)
@@ -187,6 +197,19 @@ class Session:
         """Log an acceptance; return what is wrong with its arguments, or None."""
         return self._acceptances.accept(arguments)
 
+    def _note_accepted(self, completion_id: str, chars: int) -> None:
+        """Note an acceptance, and in which version of its document the whole one was.
+
+        After a part of a suggestion the editor goes on to show the rest.
+        """
+        self._feedback.accepted(completion_id, chars)
+        request = self._offered.get((completion_id, chars))
+        if request is None or request.place is None:
+            return
+        document = request.place.documents.current(request.uri)
+        if document is not None:
+            self._accepted_versions[request.uri] = document.version
+
     async def close(self) -> None:
         """Supersede every request and end the backend; every call waits for the end."""
         if self._closing is None:
@@ -204,7 +227,12 @@ class Session:
         typed = place.typed()
         if typed is None:
             return CompletionResult(reason=reasons.SUPERSEDED)
-        typed_ahead = TypedAhead(place.arrived_s, pace=self._pace)
+        accepted_version = self._accepted_versions.get(request.uri)
+        typed_ahead = TypedAhead(
+            place.arrived_s,
+            pace=self._pace,
+            follows_accept=place.snapshot.version == accepted_version,
+        )
         typed_ahead.type(with_line_feeds(typed))
         following = self._following[request.uri] = (place, typed_ahead)
         try:

@@ -17,7 +17,7 @@ from lsp_server.outcomes import (
     Reason,
     Stage,
 )
-from lsp_server.postprocess.scope import StopRule
+from lsp_server.postprocess.scope import StopRule, decided_scope
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
 from lsp_server.service import reasons
@@ -244,11 +244,12 @@ class CompletionService:
             for candidate, text in ranked
         )
         best = candidates[0]
-        log_done(request_id, outcomes.get(best), timings, scope, completions)
+        ran = decided_scope(best.text, cursor, scope)
+        log_done(request_id, outcomes.get(best), timings, ran, completions)
         return CompletionResult(
             completions=completions,
             reason=None if completions else why_nothing(best, outcomes.get(best)),
-            scope=scope,
+            scope=ran,
             prompt=prompt,
             generated=tuple(each.written for each in candidates),
             cuts=tuple(cut for outcome in outcomes.values() for cut in outcome.cuts),

@@ -132,6 +132,9 @@ class LocalBackend:
         service = self._assembled()
         if service is None or self._closed or not self._host.ready:
             return CompletionResult(reason=reasons.NOT_READY)
+        is_quiet = not self._config.completion.suggest_after_accept
+        if is_quiet and typed.follows_accept and trigger is Trigger.AUTOMATIC:
+            return CompletionResult(reason=reasons.JUST_ACCEPTED)
         return await service.complete(
             snapshot, request_id=request_id, trigger=trigger, typed=typed
         )

@@ -24,14 +24,20 @@ class TypedAhead:
     Args:
         arrived_s: When it came in, by ``time.perf_counter``; now by default.
         pace: How fast the user types; None where that is not known.
+        follows_accept: Whether nothing was typed since a suggestion was accepted here.
     """
 
     def __init__(
-        self, arrived_s: float | None = None, *, pace: TypingPace | None = None
+        self,
+        arrived_s: float | None = None,
+        *,
+        pace: TypingPace | None = None,
+        follows_accept: bool = False,
     ) -> None:
         """Start with nothing typed."""
         self.arrived_s = time.perf_counter() if arrived_s is None else arrived_s
         self.pace = pace
+        self.follows_accept = follows_accept
         self._text = ""
         self._watchers: set[Callable[[], None]] = set()
 

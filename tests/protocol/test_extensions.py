@@ -8,6 +8,7 @@ import pytest
 from fault_backends import EchoBackend, RaisingBackend, SlowBackend
 from piped_editor import Connect, Editor, Json, error_code
 
+from lsp_server.completion_config import Eagerness
 from lsp_server.config import (
     CompletionConfig,
     Config,
@@ -20,6 +21,8 @@ from lsp_server.service.local_backend import LocalBackend
 
 EXECUTE = "workspace/executeCommand"
 COMMAND = "midfill.accepted"
+ALWAYS = Eagerness.ALWAYS
+OpenScript = Callable[..., Awaitable[Editor]]
 
 
 async def test_an_items_own_command_is_logged_with_counts(
@@ -43,6 +46,35 @@ async def test_an_items_own_command_is_logged_with_counts(
     assert [2, 4, 4] == [each["accepted_chars"] for each in accepted]
     assert {("c", 4)} == {(e["request_id"], e["offered_chars"]) for e in accepted}
     assert 1 == len(backend.snapshots)
+
+
+async def accept_all(editor: Editor, item: Json, version: int) -> None:
+    """Put an item of line 0 in, and run its command as editors do."""
+    change = {"range": item["range"], "text": item["insertText"]}
+    editor.change(version, change)
+    command = item["command"]
+    assert isinstance(command, dict)
+    params = {"command": COMMAND, "arguments": command["arguments"]}
+    assert (await editor.request(EXECUTE, params))["result"] is None
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+async def test_right_after_an_accept_nothing_comes_by_itself(
+    scripted: OpenScript, *, quiet: bool
+) -> None:
+    """Whoever asks by hand gets an answer there, and the next key brings one."""
+    editor = await scripted("ab + \n", suggest_after_accept=not quiet, eagerness=ALWAYS)
+    editor.open("x = \n")
+    (item,) = await editor.complete(0, 4, triggerKind=2)
+    await accept_all(editor, item, 2)
+    end = 4 + len(str(item["insertText"]))
+    assert quiet is not bool(await editor.complete(0, end, triggerKind=2))
+    if quiet:
+        assert "accepted here" in (await trace(editor))["reason"]
+    assert await editor.complete(0, end)
+    place = {"line": 0, "character": end}
+    editor.change(3, {"range": {"start": place, "end": place}, "text": " "})
+    assert await editor.complete(0, end + 1, triggerKind=2)
 
 
 async def test_an_unknown_id_is_accepted_quietly(
@@ -84,7 +116,6 @@ async def test_a_command_that_does_not_fit_is_a_clear_error(
 
 
 TRACE = "midfill/trace"
-OpenScript = Callable[..., Awaitable[Editor]]
 
 
 async def trace(editor: Editor) -> dict[str, Any]:
