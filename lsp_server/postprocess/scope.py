@@ -92,10 +92,10 @@ def decided_scope(
     text: str, cursor: CursorContext, scope: CompletionScope
 ) -> CompletionScope:
     """Return how far ``text`` runs in truth: ``LINE`` or ``BLOCK``."""
-    if scope is CompletionScope.LINE or cursor.language.is_prose:
-        return CompletionScope.LINE if "\n" not in text.strip() else scope
     if _begins_below(text, cursor, scope):
         return CompletionScope.BLOCK
+    if scope is CompletionScope.LINE or cursor.language.is_prose:
+        return CompletionScope.LINE
     line_end = _line_end(text, cursor.scan(text))
     if line_end is None or not _goes_on(text, line_end, cursor, scope):
         return CompletionScope.LINE
