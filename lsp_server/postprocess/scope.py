@@ -96,10 +96,11 @@ def decided_scope(
         return CompletionScope.BLOCK
     if scope is CompletionScope.LINE or cursor.language.is_prose:
         return CompletionScope.LINE
-    line_end = _line_end(text, cursor.scan(text))
-    if line_end is None or not _goes_on(text, line_end, cursor, scope):
-        return CompletionScope.LINE
-    return CompletionScope.BLOCK
+    line_end = _line_end(text, cursor.scan(text), scope)
+    goes_on = line_end is not None and _goes_on(text, line_end, cursor, scope)
+    if goes_on or "\n" in text[:line_end]:
+        return CompletionScope.BLOCK
+    return CompletionScope.LINE
 
 
 def _end_of(
@@ -110,7 +111,7 @@ def _end_of(
         return _end_in_prose(text, cursor, scope)
     if _begins_below(text, cursor, scope):
         return _end_below(text, cursor, found)
-    line_end = _line_end(text, found)
+    line_end = _line_end(text, found, scope)
     if line_end is None:
         return None
     if not _goes_on(text, line_end, cursor, scope):
@@ -177,10 +178,15 @@ def _min_columns(cursor: CursorContext) -> int:
     return indentation_of(head) + opens_block(head, cursor)
 
 
-def _line_end(text: str, found: Scan) -> int | None:
-    """Return the first line end outside of literals that ``text`` has opened."""
+def _line_end(text: str, found: Scan, scope: CompletionScope) -> int | None:
+    """Return the first line end outside of literals that ``text`` has opened.
+
+    In the scope of a line it is the first one anywhere.
+    """
     at = text.find("\n")
     while at >= 0:
+        if scope is CompletionScope.LINE:
+            return at
         # Text that a dedent ends is over only at the start of the next line.
         literal = literal_of(found.frames_at(at + 1))
         if literal is None or literal.start < 0:
