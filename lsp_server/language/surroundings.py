@@ -5,6 +5,7 @@ it open whether a place is in a string or not, the answer with the fewer faults 
 """
 
 import functools
+from collections import Counter
 from collections.abc import Iterator
 
 from lsp_server.language.frames import Frame, Scan, ScanState, literal_of
@@ -78,19 +79,35 @@ def closed_behind(
         return frozenset()
     is_whole = is_whole and len(text) <= _REACH_CHARS
     text = text[:_REACH_CHARS]
-    depth = max(
-        (at for at, each in enumerate(frames) if each.kind.is_literal), default=None
-    )
-    if depth is None or _is_closed(depth, text, frames, language):
-        state = ScanState(frames=frames)
-    else:
-        state = ScanState(frames=frames[:depth])
+    open_ = frames
+    for depth in range(len(frames) - 1, -1, -1):
+        if frames[depth].kind.is_literal:
+            if _is_closed(depth, text, open_, language):
+                break
+            open_ = open_[:depth]
+    state = ScanState(frames=open_)
     found = scan(text, language, state=state, is_behind_cursor=True)
-    closed = {closing.frame for closing in found.closings}
+    closed = _outermost(frames, {closing.frame for closing in found.closings})
     if not is_whole:
         left = set(found.state.frames)
         closed.update(each for each in frames[:-1] if each in left)
     return frozenset(closed)
+
+
+def _outermost(frames: tuple[Frame, ...], closed: set[Frame]) -> set[Frame]:
+    """Return as many frames as are closed, the outermost of each kind.
+
+    Where fewer closers stand behind the cursor than are needed, those in front of it
+    are still to come, and close what is innermost.
+    """
+    counts = Counter((each.opener, each.columns) for each in closed)
+    found = set()
+    for frame in frames:
+        key = (frame.opener, frame.columns)
+        if counts[key]:
+            counts[key] -= 1
+            found.add(frame)
+    return found
 
 
 def _is_closed(

@@ -108,7 +108,9 @@ def cut_comment_before_code(
 
     Nothing is cut where the cursor already stands inside a comment.
     """
-    if not cursor.line_after.strip():
+    rest = cursor.line_after.strip()
+    # A comment that stands behind the cursor already is left to the filter of repeats.
+    if not rest or (len(rest) >= _MIN_ECHO_CHARS and text.rstrip().endswith(rest)):
         return text
     literal = cursor.scan(text).literal_at(len(text))
     if literal is None or literal.kind is not Kind.COMMENT or literal.start < 0:
