@@ -6,6 +6,7 @@ would be a good deal better anew, so that from key to key the prompt stays the s
 """
 
 import asyncio
+import itertools
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -36,6 +37,9 @@ _JUMP_LINES = 16
 
 _PAUSE_S = 0.4
 """Longer than between two keys of somebody who is typing."""
+
+_AHEAD = 6
+"""For so many documents snippets are found before anything is asked in them."""
 
 _MOST_CHARS = 4_000
 
@@ -243,9 +247,9 @@ class Project:
             self._after_pause()
 
     def _waiting(self) -> Iterator[Snapshot]:
-        """Yield the open documents without snippets, the most recently used first."""
+        """Yield the latest open documents without snippets, the last used one first."""
         cursor = self._cursor
-        for uri in self._open:
+        for uri in itertools.islice(self._open, _AHEAD):
             if uri not in self._held:
                 at_cursor = cursor is not None and cursor.uri == uri
                 document = cursor if at_cursor else self._open.read(uri)

@@ -66,6 +66,11 @@ class Document:
         """The whole text, put together anew at each call."""
         return self._lines.text
 
+    @property
+    def line_count(self) -> int:
+        """The number of lines."""
+        return len(self._lines.lines)
+
     def desynchronise(self) -> None:
         """Note that a change was lost; only a full text makes the document whole."""
         self._whole = False

@@ -34,6 +34,9 @@ LSP has none: a server is not sent what other servers have found.
 """
 
 _MOST_DIAGNOSTICS = 200
+_MOST_LINES = 50_000
+"""A longer text takes time to put together, and is data rather than code."""
+
 _ERROR, _WARNING = types.DiagnosticSeverity.Error, types.DiagnosticSeverity.Warning
 
 
@@ -148,11 +151,11 @@ def _diagnostics(sent: Sequence[types.Diagnostic]) -> tuple[Diagnostic, ...]:
 
 
 def _reader(document: Document) -> Callable[[], Snapshot | None]:
-    """Return what reads a document; nothing while it is out of step."""
+    """Return what reads a document; nothing while it is out of step, or very long."""
     read: list[Snapshot] = []
 
     def current() -> Snapshot | None:
-        if not document.whole:
+        if not document.whole or document.line_count > _MOST_LINES:
             return None
         if not read or read[0].version != document.version:
             read[:] = [document.snapshot(_START)]

@@ -209,6 +209,20 @@ async def test_what_is_found_is_cleaned_before_it_is_held(open_project: Open) ->
     assert ["clean"] == texts(await editor.gathered(here))
 
 
+async def test_only_the_latest_documents_are_gathered_for_ahead(
+    open_project: Open,
+) -> None:
+    """An editor that opens a hundred documents at its start costs no more."""
+    provider = FakeProvider()
+    editor = open_project(provider)
+    uris = [f"{ROOT}/{number}.py" for number in range(100)]
+    for uri in uris:
+        editor.open(uri, "x = 1\n")
+    await editor.project.settle()
+    asked = [each.snapshot.uri for each in provider.queries]
+    assert uris[-1:-7:-1] == asked
+
+
 async def test_the_most_recently_used_document_comes_first(open_project: Open) -> None:
     """A document is used when it is opened and when something is asked there."""
     provider = FakeProvider()

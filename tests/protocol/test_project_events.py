@@ -1,7 +1,7 @@
 """What an editor does with documents and folders reaches the backend as events."""
 
 from fault_backends import EchoBackend
-from piped_editor import URI, Connect, Editor
+from piped_editor import URI, Connect, Editor, change_params, frame
 
 from lsp_server.project.provider import (
     Diagnostic,
@@ -67,6 +67,11 @@ async def test_a_document_is_read_as_it_is_now(connect: Connect) -> None:
     assert now is not None
     assert ("y = 2\n", 2) == (now.text, now.version)
     assert opened.read() is now
+    params = change_params(3, {"text": "\n" * 100_000})
+    message = {"jsonrpc": "2.0", "method": "textDocument/didChange", "params": params}
+    await editor.send_long(frame(message))
+    await seen(editor)
+    assert None is opened.read()
 
 
 def problem(line: object, severity: int | None, message: object) -> dict[str, object]:
