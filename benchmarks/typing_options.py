@@ -41,6 +41,7 @@ Settings = Mapping[str, Mapping[str, object]]
 FEATURES: Mapping[str, str] = MappingProxyType(
     {
         "completion-cache": "completion.cache:false",
+        "blocks": "completion.continue_into_blocks:false",
         "debounce": "completion.max_debounce_ms:0",
         "healing": "prompt.healing:false",
     }

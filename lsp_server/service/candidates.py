@@ -119,7 +119,7 @@ class Candidate:
         """Tokens that were allowed and not generated; 0 if the model ended it."""
         if self._ended_by_model:
             return 0
-        has_lines = "\n" in self.text
+        has_lines = "\n" in self.text.strip()
         allowed = self.request.max_tokens if has_lines else self._line_tokens
         return max(0, allowed - self._spent_tokens)
 

@@ -15,7 +15,7 @@ from lsp_server.metrics import (
     Route,
 )
 from lsp_server.observability.prometheus import BUCKETS_MS, PrometheusMetrics
-from lsp_server.outcomes import OverloadStep, RequestTimings, Stage
+from lsp_server.outcomes import OverloadStep, RequestTimings, Stage, StopCause
 from lsp_server.values import EngineState
 
 MODEL = "starter"
@@ -46,6 +46,7 @@ def record(
             stages_ms={Stage.PREFILL: 55.0, Stage.DECODE: 200.0},
         ),
         saved_tokens=40,
+        stopped=((StopCause.LINE, 30), (StopCause.CLOSER, 10)),
     )
 
 
@@ -83,6 +84,9 @@ def metrics() -> PrometheusMetrics:
         ("midfill_output_tokens_total/starter/python", 8),
         ("midfill_saved_tokens_total/starter/completed", 40),
         ("midfill_saved_tokens_total/starter/superseded", 0),
+        ("midfill_stopped_tokens_total/starter/line", 30),
+        ("midfill_stopped_tokens_total/starter/closer", 10),
+        ("midfill_stopped_tokens_total/starter/block", 0),
         ("midfill_request_duration_seconds_bucket/starter/python/0.2", 0),
         ("midfill_request_duration_seconds_bucket/starter/python/0.3", 1),
         ("midfill_request_duration_seconds_sum/starter/python", 0.26),

@@ -8,7 +8,7 @@ import pytest
 from lsp_server.engine.scripted import ScriptedEngine
 from lsp_server.errors import EngineDeadError
 from lsp_server.metrics import NoMetrics, Outcome, RequestRecord, Route
-from lsp_server.outcomes import CompletionResult, Stage
+from lsp_server.outcomes import CompletionResult, Stage, StopCause
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.inflight import Inflight
 from lsp_server.service.typed_ahead import TypedAhead
@@ -141,3 +141,40 @@ async def test_the_wait_is_from_the_arrival_on(
     )
     assert records.only.timings.stages_ms[Stage.WAIT] >= 3000
     assert records.only.timings.total_ms >= 3000
+
+
+@pytest.mark.parametrize(
+    ("marked", "text", "cause", "saved_tokens"),
+    [
+        # Of a line's 48 tokens, with one for the held blank, five are generated.
+        ("x = |\n", "1 + 2\nmore", StopCause.LINE, 43),
+        ("f(|)\n", "a)\n", StopCause.CLOSER, 46),
+        ("def f():\n    |\n", "a = 1\n    return a\nf()\n", StopCause.BLOCK, 119),
+    ],
+)
+async def test_what_ending_a_generation_saves_is_reported_by_its_cause(
+    make_service: MakeService,
+    at_cursor: AtCursor,
+    *,
+    marked: str,
+    text: str,
+    cause: StopCause,
+    saved_tokens: int,
+) -> None:
+    """A line is allowed less than a block; what the model ends itself saves nothing."""
+    records = Records()
+    service, _ = make_service(text, metrics=records)
+    await ask(service, at_cursor(marked))
+    assert records.only.stopped == ((cause, saved_tokens),)
+    assert records.only.saved_tokens == saved_tokens
+
+
+async def test_a_line_has_no_more_tokens_than_lines_may(
+    make_service: MakeService, at_cursor: AtCursor
+) -> None:
+    """Also where it might have opened a block, which may have more."""
+    records = Records()
+    service, _ = make_service("a + " * 60, metrics=records)
+    await ask(service, at_cursor("x = |\n"))
+    assert records.only.timings.output_tokens == 49
+    assert (records.only.saved_tokens, records.only.stopped) == (0, ())
