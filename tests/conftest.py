@@ -21,6 +21,9 @@ from lsp_server.modelstore.verify import describe_files
 # or leaves one behind. What is about the daemon says so itself.
 os.environ["MIDFILL_DAEMON_MODE"] = "never"
 
+# Nor does a server index a folder of a test's into the user's cache.
+os.environ["MIDFILL_CONTEXT_INDEX"] = "false"
+
 # A busy machine is slow now and then, and that is no failure of what is tested.
 settings.register_profile(
     "midfill", deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -100,6 +100,8 @@ class Project:
     ) -> None:
         """Use these settings; what they switch on learns what is open.
 
+        What they switch off has no folders and nothing to do any more.
+
         Args:
             config: What is on.
             clean: Makes what is found fit for prompts; None where it is.
@@ -114,6 +116,8 @@ class Project:
             if _is_on(config, provider) and not _is_on(before, provider):
                 for event in self._open.state():
                     self._send(provider, event)
+            elif _is_on(before, provider) and not _is_on(config, provider):
+                self._send(provider, FoldersChanged(folders=()))
         self._after_pause()
 
     def take(self, event: Event) -> None:

@@ -72,7 +72,9 @@ class LocalBackend:
         self._cache_salt = cache_salt
         self._is_remote = is_remote
         self._service: CachedCompletionService | None = None
-        self._project = Project(providers())
+        self._project = Project(
+            providers(lambda: self._config.context, is_remote=is_remote)
+        )
         self._detach: Detach | None = None
         self._closed = False
 

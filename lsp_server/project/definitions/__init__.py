@@ -1,0 +1,1 @@
+"""Definitions of the names at a cursor: where they are, and how they are declared."""
