@@ -239,7 +239,7 @@ def main(words: Sequence[str] | None = None) -> int:
     print(report(result))
     plot = out.with_suffix(".svg")
     if arguments.write_docs:
-        write_into(PAGE, result, plot=plot.name)
+        write_into(PAGE, result, name=out.stem)
         plot = PAGE.with_name(plot.name)
     try:
         draw(result["cells"], plot)

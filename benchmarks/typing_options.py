@@ -164,7 +164,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--out", type=Path, default=_RESULTS / "typing.json")
     add("--log", type=Path, default=Path(os.devnull), help="the server's log")
-    page = f"put tables and plot into docs/completion/{PAGE.name}"
+    page = "put tables and plot into docs/completion, where the page has marks for them"
     add("--write-docs", action="store_true", help=page)
     add("--draw", type=Path, metavar="JSON", help="only draw an earlier result")
     return options

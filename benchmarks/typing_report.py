@@ -17,8 +17,6 @@ __all__ = [
     "write_into",
 ]
 
-_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
-
 
 def report(result: Mapping[str, Any]) -> str:
     """Return all tables of a result."""
@@ -32,32 +30,38 @@ def report(result: Mapping[str, Any]) -> str:
     )
 
 
-def write_into(page: Path, result: Mapping[str, Any], *, plot: str) -> None:
-    """Put the tables of a result between two marks of a page.
+def write_into(page: Path, result: Mapping[str, Any], *, name: str) -> None:
+    """Put the tables of a result between its two marks on a page.
 
     Args:
         page: The page.
         result: The result.
-        plot: The plot's address, seen from the page.
+        name: Its name in the marks, and that of the plot beside the page.
+
+    Raises:
+        ValueError: The page has no such marks.
     """
-    before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
-    _, _, after = rest.partition(_END)
+    begin, end = (f"<!-- {name}: {word} -->" for word in ("begin", "end"))
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
+        raise ValueError(f"{page} has no marks {begin} and {end}")
     hardware = result["hardware"]
     machine = f"{hardware['cores']} cores of {hardware['cpu']}"
     machine = ", ".join([machine, *hardware["gpu"]])
     keys = sum(each["keys"] for each in result["traces"])
     lines = [
-        _BEGIN,
+        begin,
         f"{result['date']}, commit {str(result['commit'])[:10]}, {result['model']}, "
         f"{machine}, load {hardware['load_average_1_min']} at the start"
         + (f" ({result['note']})" if result["note"] else ""),
         f"and {keys} keys in {len(result['traces'])} files, seed {result['seed']}"
         + (". The user waits for every answer." if result["is_patient"] else "."),
         "",
-        f"![keystrokes saved and time to ghost]({plot})",
+        f"![keystrokes saved and time to ghost]({name}.svg)",
         "",
         report(result),
-        _END,
+        end,
     ]
     atomic_write_text(page, before + "\n".join(lines) + after)
 

@@ -202,7 +202,7 @@ def test_tables_name_every_variant() -> None:
 def test_a_page_has_the_tables_of_the_last_result_alone(tmp_path: Path) -> None:
     """Whatever stands around them stays."""
     page = tmp_path / "page.md"
-    page.write_text("before <!-- measured: begin -->old<!-- measured: end --> after")
+    page.write_text("before <!-- one: begin -->old<!-- one: end --> after")
     result = {
         "date": "today",
         "commit": "0123456789ab",
@@ -215,14 +215,17 @@ def test_a_page_has_the_tables_of_the_last_result_alone(tmp_path: Path) -> None:
         "base": "base",
         "cells": [{"language": "all", "variant": "base", **figures_of([PLAYED])}],
     }
-    write_into(page, result, plot="plot.svg")
+    write_into(page, result, name="one")
     once = page.read_text()
     assert once.startswith("before ")
     assert once.endswith(" after")
     assert "old" not in once
     assert "7 keys" in once
-    write_into(page, result, plot="plot.svg")
+    assert "](one.svg)" in once
+    write_into(page, result, name="one")
     assert page.read_text() == once
+    with pytest.raises(ValueError, match="no marks"):
+        write_into(page, result, name="another")
 
 
 @pytest.mark.parametrize("settings", [*FEATURES.values(), *EXTRAS.values()])
