@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lsp_server.project.folders import folder_of
+from lsp_server.project.folders import folder_of, path_in
 from lsp_server.project.provider import (
     DocumentClosed,
     DocumentOpened,
@@ -56,6 +56,10 @@ class OpenDocuments:
     def read(self, uri: str) -> Snapshot | None:
         """Return an open document as it is now; None while that is not known."""
         return self._read[uri]()
+
+    def path_of(self, uri: str) -> str:
+        """Return a document's path in its workspace folder; its name without one."""
+        return path_in(folder_of(uri, self._folders), uri)
 
     def query(self, cursor: Snapshot) -> Query:
         """Return the query for a cursor, with the documents of the same folder."""

@@ -153,6 +153,10 @@ class Project:
             self._after_pause()
         return held.snippets if held is not None else ()
 
+    def path_of(self, uri: str) -> str:
+        """Return a document's path in its workspace folder; its name without one."""
+        return self._open.path_of(uri)
+
     async def settle(self) -> None:
         """Gather at once what would be gathered after a pause, and wait for it."""
         await self._idle()

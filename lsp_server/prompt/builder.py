@@ -4,7 +4,7 @@ Sentinels are rendered as ids and code is encoded as plain text. So a rendered p
 never clipped, and nothing that a file contains can act as a sentinel.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -52,6 +52,7 @@ class PromptBuilder:
         max_model_len: int,
         windows: WindowChooser,
         comment_snippets: bool = False,
+        path_of: Callable[[str], str] | None = None,
     ) -> None:
         """Find the family's sentinels in the tokenizer.
 
@@ -63,6 +64,7 @@ class PromptBuilder:
             windows: Chooses the code around the cursor, with the same tokenizer.
             comment_snippets: Whether snippets stand as comments above the code where
                 the family has no place for them.
+            path_of: Returns a document's path in its project; None takes its name.
 
         Raises:
             UnsupportedModelError: Family and tokenizer do not fit together.
@@ -72,6 +74,7 @@ class PromptBuilder:
         self._config = config
         self._max_model_len = max_model_len
         self._windows = windows
+        self._path_of = path_of or _file_name
         self._snippets = SnippetRenderer(
             family, tokenizer.encode, self._render, as_comments=comment_snippets
         )
@@ -108,7 +111,7 @@ class PromptBuilder:
         begun: TokenIds = ()
         if family.can_anchor and self._config.anchor_lines:
             snapshot, begun = self._anchored(snapshot, max_output_tokens)
-        path = self._tokenizer.encode(_file_name(snapshot.uri))
+        path = self._tokenizer.encode(self._path_of(snapshot.uri))
         frame = self._render(family.order, {Slot.PATH: path})
         budget = plan_budget(
             self._config,

@@ -31,7 +31,6 @@ from lsp_server.values import (
     EngineState,
     Prompt,
     Snapshot,
-    Snippet,
     Trigger,
 )
 
@@ -183,7 +182,7 @@ class LocalBackend:
                 user=self._user,
                 cache_salt=self._cache_salt,
                 privacy=privacy,
-                snippets_for=self._project.snippets_for,
+                project=self._project,
             )
             self._service = CachedCompletionService(service, self._config.completion)
         return self._service
@@ -225,7 +224,7 @@ def service_of(
     user: str = "",
     cache_salt: str = "",
     privacy: Privacy | None = None,
-    snippets_for: Callable[[Snapshot], tuple[Snippet, ...]] | None = None,
+    project: Project | None = None,
 ) -> CompletionService:
     """Put the service together from a model, its engine and the settings.
 
@@ -242,6 +241,7 @@ def service_of(
             config=config.prompt,
             max_model_len=config.engine.max_model_len or model.manifest.context_length,
             comment_snippets=model.manifest.comment_snippets,
+            path_of=project.path_of if project is not None else None,
             windows=LineWindows(
                 encode=tokenizer.encode,
                 encode_ahead=tokenizer.encode_ahead,
@@ -257,5 +257,5 @@ def service_of(
         user=user,
         cache_salt=cache_salt,
         privacy=privacy or Privacy(config.privacy),
-        snippets_for=snippets_for,
+        snippets_for=project.snippets_for if project is not None else None,
     )

@@ -1,5 +1,6 @@
 """Tokenizers for the prompt tests: the shipped one, and small ones of other shapes."""
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from tokenizers import (
 )
 
 from lsp_server.prompt.tokenizer import FastTokenizer
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 MakeTokenizer = Callable[[Iterable[str]], FastTokenizer]
 

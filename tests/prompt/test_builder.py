@@ -9,55 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prompt_builder import builder, snapshot
 
 from lsp_server.config import PromptConfig
-from lsp_server.context.window import LineWindows
 from lsp_server.errors import ConfigError, UnsupportedModelError
-from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import FAMILIES, find_family
 from lsp_server.prompt.fim import FimFamily, Sentinel
 from lsp_server.prompt.tokenizer import FastTokenizer
-from lsp_server.values import Snapshot, Snippet
 
 MakeTokenizer = Callable[[Iterable[str]], FastTokenizer]
 
 SOURCE = Path(argparse.__file__).read_text(encoding="utf-8")
 BLOCK_TOKENS = 32
-
-
-def builder(
-    tokenizer: FastTokenizer,
-    *,
-    family: str = "midfill",
-    config: PromptConfig | None = None,
-    max_model_len: int = 2048,
-    comment_snippets: bool = False,
-) -> PromptBuilder:
-    """Make a builder as the service does."""
-    config = config or PromptConfig(healing=False)
-    return PromptBuilder(
-        tokenizer=tokenizer,
-        family=find_family(family),
-        config=config,
-        max_model_len=max_model_len,
-        comment_snippets=comment_snippets,
-        windows=LineWindows(
-            encode=tokenizer.encode,
-            step_lines=config.step_lines,
-            suffix_lines=config.suffix_lines,
-        ),
-    )
-
-
-def snapshot(text: str, offset: int) -> Snapshot:
-    """Return a document with a cursor."""
-    return Snapshot(
-        uri="file:///src/a%20b.py",
-        language_id="python",
-        version=1,
-        text=text,
-        offset=offset,
-    )
 
 
 CONFIGS = st.builds(
@@ -244,66 +207,6 @@ def test_every_family_renders_its_order(
     assert expected == reserved
     stops = tuple(tokenizer.token_id(each) for each in family.stop_tokens)
     assert stops == prompt.stop_token_ids
-
-
-def test_snippets_stand_in_front_by_path(
-    byte_level_tokenizer: MakeTokenizer,
-) -> None:
-    """The best snippets that fit are kept, in an order that scores do not change."""
-    tokenizer = byte_level_tokenizer(find_family("qwen2.5-coder").sentinels)
-    prompts = builder(tokenizer, family="qwen2.5-coder")
-
-    def build(scores: tuple[float, float, float]) -> tuple[int, ...]:
-        texts = [("b.py", "b = 1\n"), ("a.py", "a = 1\n"), ("c.py", "c" * 1000)]
-        snippets = [
-            Snippet(path=path, text=text, score=score)
-            for (path, text), score in zip(texts, scores, strict=True)
-        ]
-        return prompts.build(
-            snapshot("x = \n", 4), max_output_tokens=48, snippets=snippets
-        ).token_ids
-
-    text = tokenizer.decode(build((0.1, 0.2, 0.9)))
-    assert text.index("a = 1") < text.index("b = 1") < text.index("x = ")
-    assert "ccc" not in text
-    assert build((0.9, 0.2, 0.1)) == build((0.1, 0.2, 0.9))
-
-
-def test_families_without_a_place_for_snippets_leave_them_out(
-    starter_tokenizer: FastTokenizer,
-) -> None:
-    """Snippets are dropped, not put where the model never saw any."""
-    prompts = builder(starter_tokenizer)
-    snippet = Snippet(path="b.py", text="b = 1\n", score=1)
-    shot = snapshot("x = \n", 4)
-    expected = prompts.build(shot, max_output_tokens=48)
-    assert expected == prompts.build(shot, max_output_tokens=48, snippets=[snippet])
-
-
-@pytest.mark.parametrize(
-    ("language_id", "expected"),
-    [
-        ("python", "<|fim_middle|># src/b.py:\n# def b():\n#\n#     return 1\nx ="),
-        (
-            "typescript",
-            "<|fim_middle|>// src/b.py:\n// def b():\n//\n//     return 1\nx =",
-        ),
-        ("json", "<|fim_middle|>x ="),
-        ("an unknown one", "<|fim_middle|>x ="),
-    ],
-)
-def test_snippets_may_stand_as_comments_above_the_code(
-    starter_tokenizer: FastTokenizer, language_id: str, expected: str
-) -> None:
-    """With the marks of the document's language; without any there are no snippets."""
-    prompts = builder(starter_tokenizer, comment_snippets=True)
-    snippet = Snippet(path="src/b.py", text="def b():\n\n    return 1\n", score=1)
-    shot = replace(snapshot("x = \n", 4), language_id=language_id)
-    prompt = prompts.build(shot, max_output_tokens=48, snippets=[snippet])
-    assert expected in starter_tokenizer.spell(prompt.token_ids)
-    assert bool(prompt.snippets) is ("src" in expected)
-    long = replace(snippet, text="b = 1\n" * 400)
-    assert () == prompts.build(shot, max_output_tokens=48, snippets=[long]).snippets
 
 
 def test_a_family_that_does_not_fit_is_refused(
