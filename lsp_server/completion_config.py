@@ -34,6 +34,8 @@ class CompletionConfig:
             spaces.
         cache: Whether a suggestion that is typed, or returned to, is offered again
             instead of being generated anew.
+        speculation: Whether the completion after an accepted one is generated before
+            it is asked for; for that, ``cache`` must be on.
         candidates: Most different completions of an explicit request; one that comes
             by itself has one.
         eagerness: How sure the model has to be of what is shown without being asked
@@ -57,6 +59,7 @@ class CompletionConfig:
     enabled: StrictBool = True
     disabled_languages: StrictStr = ""
     cache: StrictBool = True
+    speculation: StrictBool = False
     candidates: Annotated[int, Field(strict=True, ge=1, le=10)] = 3
     eagerness: Eagerness = Eagerness.NORMAL
     max_line_tokens: Positive = 48

@@ -1,23 +1,27 @@
 """Answers from the completion cache, joins what is generated already, or generates."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from lsp_server.config import CompletionConfig
 from lsp_server.context.cursor import CursorContext
 from lsp_server.outcomes import Completion, CompletionResult, Reason, Source, Stage
 from lsp_server.postprocess.pipeline import postprocess
+from lsp_server.project.provider import ReadDocument
 from lsp_server.service import reasons
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.completion_cache import (
     CachedAnswer,
     CompletionCache,
     FoundAnswer,
+    before_typing,
 )
 from lsp_server.service.generation import Generation
 from lsp_server.service.request_report import RequestReport
+from lsp_server.service.speculation import Speculator
 from lsp_server.service.trigger import UNWELCOME, why_unwelcome
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import CompletionScope, Prompt, Snapshot, Trigger
+from lsp_server.values import CompletionScope, Priority, Prompt, Snapshot, Trigger
 
 __all__ = ["CachedCompletionService"]
 
@@ -33,20 +37,22 @@ class CachedCompletionService:
     Args:
         service: Generates.
         config: The limits of a completion.
-        cache: The connection's.
+        may_speculate: Returns whether the engine has time for what nobody has asked
+            for.
     """
 
     def __init__(
         self,
         service: CompletionService,
         config: CompletionConfig,
-        cache: CompletionCache | None = None,
+        may_speculate: Callable[[], bool] = bool,
     ) -> None:
-        """Begin with an empty cache, or the one given."""
+        """Begin with an empty cache."""
         self._service = service
         self._config = config
-        self._cache = cache if cache is not None else CompletionCache()
+        self._cache = CompletionCache()
         self._running: dict[str, Generation] = {}
+        self._speculator = Speculator(self._generate_ahead, may_speculate)
 
     async def complete(
         self,
@@ -65,7 +71,31 @@ class CachedCompletionService:
         report = self._service.report_of(
             snapshot, request_id=request_id, trigger=trigger, typed=typed
         )
-        return await report.around(lambda: self._complete(snapshot, typed, report))
+        self._speculator.changed(snapshot.uri, snapshot.text)
+        result = await report.around(lambda: self._complete(snapshot, typed, report))
+        if self._config.cache and self._config.speculation and result.completions:
+            self._speculator.shown(
+                snapshot,
+                result.completions[0].text,
+                request_id=request_id,
+                is_known=lambda target: self._cache.find(target) is not None,
+            )
+        return result
+
+    def document_changed(self, uri: str, read: ReadDocument | None) -> None:
+        """End what is generated ahead if a document leads elsewhere.
+
+        Args:
+            uri: The document.
+            read: Reads it; None if it was closed.
+        """
+        if self._config.speculation:
+            now = read() if read is not None else None
+            self._speculator.changed(uri, None if now is None else now.text)
+
+    def stop(self) -> None:
+        """End what is generated ahead."""
+        self._speculator.cancel()
 
     def prompt_text(self, prompt: Prompt) -> str:
         """Return a prompt as text, with sentinels by their names."""
@@ -83,14 +113,7 @@ class CachedCompletionService:
         if answer is not None:
             return answer
 
-        async def generate(all_typed: TypedAhead) -> CompletionResult:
-            result = await self._service.generate(
-                snapshot, typed=all_typed, report=report
-            )
-            self._keep(snapshot, result, all_typed)
-            return result
-
-        generation = Generation(snapshot, report=report, typed=typed, work=generate)
+        generation = self._begin(snapshot, typed, report)
         self._running[snapshot.uri] = generation
         try:
             return await generation.wait(typed)
@@ -106,6 +129,9 @@ class CachedCompletionService:
             The rest of what it made; None if it may not, or nothing came of it.
         """
         running = self._running.get(snapshot.uri)
+        source: Source | None = Source.JOIN
+        if running is None:
+            running, source = self._speculator.running_for(snapshot), None
         if running is None or self._wanted(report.trigger) > 1:
             return None
         try:
@@ -114,7 +140,7 @@ class CachedCompletionService:
             self._forget_ended()
         if result is None:
             return None
-        answer = await self._cached(snapshot, report, Source.JOIN)
+        answer = await self._cached(snapshot, report, source)
         if answer is None:
             return None
         return replace(
@@ -135,7 +161,7 @@ class CachedCompletionService:
         found = self._cache.find(snapshot, candidates=self._wanted(report.trigger))
         if found is None or await self._service.why_unsuitable(snapshot) is not None:
             return None
-        origin = _before_typing(snapshot, found.typed)
+        origin = before_typing(snapshot, found.typed)
         if origin is None:
             return None
         cursor = CursorContext.of(origin)
@@ -154,6 +180,37 @@ class CachedCompletionService:
             reason=found.answer.reason,
         )
 
+    def _generate_ahead(self, snapshot: Snapshot, request_id: str) -> Generation:
+        """Begin a generation for a cursor that nobody has asked at."""
+        typed = TypedAhead()
+        report = self._service.report_of(
+            snapshot,
+            request_id=request_id,
+            trigger=Trigger.AUTOMATIC,
+            typed=typed,
+            priority=Priority.SPECULATIVE,
+        )
+
+        return self._begin(snapshot, typed, report, Source.SPECULATION)
+
+    def _begin(
+        self,
+        snapshot: Snapshot,
+        typed: TypedAhead,
+        report: RequestReport,
+        source: Source = Source.CACHE,
+    ) -> Generation:
+        """Begin a generation whose result is kept as one from this source."""
+
+        async def generate(all_typed: TypedAhead) -> CompletionResult:
+            result = await self._service.generate(
+                snapshot, typed=all_typed, report=report
+            )
+            self._keep(snapshot, result, all_typed, source)
+            return result
+
+        return Generation(snapshot, report=report, typed=typed, work=generate)
+
     def _wanted(self, trigger: Trigger) -> int:
         """Return how many candidates a request asks for."""
         return self._config.candidates if trigger is Trigger.INVOKED else 1
@@ -165,7 +222,11 @@ class CachedCompletionService:
         }
 
     def _keep(
-        self, snapshot: Snapshot, result: CompletionResult, typed: TypedAhead
+        self,
+        snapshot: Snapshot,
+        result: CompletionResult,
+        typed: TypedAhead,
+        source: Source,
     ) -> None:
         """Keep a result in the cache, if it holds for later requests too."""
         if not result.in_time or result.reason in _OF_THE_MOMENT:
@@ -179,30 +240,10 @@ class CachedCompletionService:
                 scope=result.scope,
                 # Those that do not begin with what was typed meanwhile are lost.
                 candidates=1 if typed.text else len(result.generated),
+                source=source,
                 reason=result.reason,
             ),
         )
-
-
-def _before_typing(snapshot: Snapshot, typed: str) -> Snapshot | None:
-    """Return the snapshot without what was typed left of its cursor.
-
-    Args:
-        snapshot: The document and the cursor.
-        typed: What was typed, with line feeds.
-
-    Returns:
-        None where text could not be put in at the cursor, within a line end.
-    """
-    before = snapshot.before
-    if before.endswith("\r"):
-        return None
-    for raw in (typed.replace("\n", "\r\n"), typed):
-        if before.endswith(raw):
-            start = snapshot.offset - len(raw)
-            text = before[:start] + snapshot.after
-            return replace(snapshot, text=text, offset=start)
-    return None
 
 
 def _texts(found: FoundAnswer, cursor: CursorContext) -> tuple[str, ...]:

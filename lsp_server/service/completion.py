@@ -43,9 +43,6 @@ from lsp_server.values import (
 
 __all__ = ["CompletionService"]
 
-_PRIORITIES = MappingProxyType(
-    {Trigger.INVOKED: Priority.EXPLICIT, Trigger.AUTOMATIC: Priority.AUTOMATIC}
-)
 
 _LESS_CONTEXT = OverloadStep.LESS_CONTEXT
 
@@ -140,6 +137,7 @@ class CompletionService:
         trigger: Trigger,
         typed: TypedAhead,
         route: Route = Route.LSP,
+        priority: Priority | None = None,
     ) -> RequestReport:
         """Begin the report of a request, with the arguments of ``complete``."""
         return RequestReport(
@@ -150,6 +148,7 @@ class CompletionService:
             language=snapshot.language_id,
             trigger=trigger,
             trace=RequestTrace(arrived_s=typed.arrived_s),
+            priority=priority,
         )
 
     async def why_unsuitable(self, snapshot: Snapshot) -> Reason | None:
@@ -178,12 +177,12 @@ class CompletionService:
             return CompletionResult(reason=reason)
         into_blocks = self._config.continue_into_blocks
         scope = choose_scope(cursor, trigger, into_blocks=into_blocks)
-        if trigger is Trigger.AUTOMATIC:
+        if report.priority is Priority.AUTOMATIC:
             load = self._gate.load_beside(self._user)
             await self._debounce.wait(typed.pace, snapshot.uri, load)
         trace.end(Stage.DEBOUNCE)
         # Before the prompt is built, which is most of the work outside of the engine.
-        priority, deadline_s = _PRIORITIES[trigger], self._deadline_s()
+        priority, deadline_s = report.priority, self._deadline_s()
         self._gate.check(user=self._user, priority=priority, deadline_s=deadline_s)
         step = self._gate.step_for(self._user)
         snippets = self._snippets_for(snapshot)

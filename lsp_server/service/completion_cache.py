@@ -13,13 +13,19 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsp_server.outcomes import Reason, Source
 from lsp_server.text import with_line_feeds
 from lsp_server.values import CompletionScope, Snapshot
 
-__all__ = ["CachedAnswer", "CompletionCache", "FoundAnswer", "rest_of"]
+__all__ = [
+    "CachedAnswer",
+    "CompletionCache",
+    "FoundAnswer",
+    "before_typing",
+    "rest_of",
+]
 
 _MOST_ANSWERS = 256
 _MOST_BYTES = 1 << 20
@@ -194,6 +200,27 @@ def rest_of(text: str, typed: str) -> str | None:
         made + line[len(given) :] if line.startswith(given) else line for line in lines
     )
     return moved[len(below) :] if moved.startswith(below) else None
+
+
+def before_typing(snapshot: Snapshot, typed: str) -> Snapshot | None:
+    """Return the snapshot without what was typed left of its cursor.
+
+    Args:
+        snapshot: The document and the cursor.
+        typed: What was typed, with line feeds.
+
+    Returns:
+        None where text could not be put in at the cursor, within a line end.
+    """
+    before = snapshot.before
+    if before.endswith("\r"):
+        return None
+    for raw in (typed.replace("\n", "\r\n"), typed):
+        if before.endswith(raw):
+            start = snapshot.offset - len(raw)
+            text = before[:start] + snapshot.after
+            return replace(snapshot, text=text, offset=start)
+    return None
 
 
 def _found(answer: CachedAnswer, typed: str) -> FoundAnswer | None:

@@ -61,6 +61,11 @@ class Generation:
         """
         return await self._wait(typed, since="")
 
+    def cancel(self) -> None:
+        """End the work, unless a request waits for it."""
+        if not self._waiting:
+            self._task.cancel()
+
     async def join(
         self, snapshot: Snapshot, *, report: RequestReport, typed: TypedAhead
     ) -> CompletionResult | None:

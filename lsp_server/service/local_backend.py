@@ -11,7 +11,13 @@ from lsp_server.engine.base import Engine
 from lsp_server.metrics import Metrics
 from lsp_server.outcomes import CompletionResult, OverloadStep
 from lsp_server.project.project import Project
-from lsp_server.project.provider import Event
+from lsp_server.project.provider import (
+    DocumentClosed,
+    DocumentEdited,
+    DocumentOpened,
+    Event,
+    ReadDocument,
+)
 from lsp_server.project.providers import providers
 from lsp_server.prompt.budget import SNIPPET_SHARE
 from lsp_server.prompt.builder import PromptBuilder
@@ -74,6 +80,7 @@ class LocalBackend:
         self._project = Project(
             providers(lambda: self._config.context, is_remote=is_remote)
         )
+        self._open: dict[str, ReadDocument] = {}
         self._detach: Detach | None = None
         self._closed = False
 
@@ -100,6 +107,17 @@ class LocalBackend:
     def project_changed(self, event: Event) -> None:
         """Follow what happens in the editor."""
         self._project.take(event)
+        match event:
+            case DocumentOpened(uri=uri, read=read):
+                self._open[uri] = read
+            case DocumentClosed(uri=uri):
+                self._open.pop(uri, None)
+            case DocumentEdited(uri=uri):
+                pass
+            case _:
+                return
+        if self._service is not None:
+            self._service.document_changed(uri, self._open.get(uri))
 
     @property
     def enabled(self) -> bool:
@@ -118,7 +136,7 @@ class LocalBackend:
     def configure(self, config: Config) -> None:
         """Apply changed settings; those of model and engine wait for a restart."""
         self._config = config
-        self._service = None
+        self._end_service()
         self._assembled()
 
     async def complete(
@@ -151,6 +169,7 @@ class LocalBackend:
         A shared engine runs on, and sends no more news here. May be called twice.
         """
         self._closed = True
+        self._end_service()
         await self._project.close()
         if self._lease is None:
             await self._host.close()
@@ -158,6 +177,18 @@ class LocalBackend:
             self._lease.release()
         if self._detach is not None:
             self._detach()
+
+    def _may_speculate(self) -> bool:
+        """Return whether the engine has time for what nobody has asked for."""
+        admission = self._host.engine
+        is_calm = admission.step_for(self._user) < OverloadStep.NO_SPECULATION
+        return is_calm and admission.running < admission.running_limit
+
+    def _end_service(self) -> None:
+        """Let go of the service; requests in it come to their end."""
+        if self._service is not None:
+            self._service.stop()
+            self._service = None
 
     def _assembled(self) -> CachedCompletionService | None:
         """Return the service for the present settings; None without a model.
@@ -184,7 +215,9 @@ class LocalBackend:
                 privacy=privacy,
                 project=self._project,
             )
-            self._service = CachedCompletionService(service, self._config.completion)
+            self._service = CachedCompletionService(
+                service, config.completion, may_speculate=self._may_speculate
+            )
         return self._service
 
 

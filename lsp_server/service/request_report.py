@@ -20,7 +20,7 @@ from lsp_server.postprocess.pipeline import Outcome as TextOutcome
 from lsp_server.service import reasons
 from lsp_server.service.inflight import SUPERSEDED
 from lsp_server.telemetry import RequestTrace
-from lsp_server.values import CompletionScope, Trigger
+from lsp_server.values import CompletionScope, Priority, Trigger
 
 if TYPE_CHECKING:
     from lsp_server.service.candidates import Candidate
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["RequestReport", "log_done", "log_reason"]
 
 _log = logging.getLogger(__name__)
+
+_PRIORITIES = {
+    Trigger.INVOKED: Priority.EXPLICIT,
+    Trigger.AUTOMATIC: Priority.AUTOMATIC,
+}
 
 _OUTCOMES = {
     Ending.SHOWN: Outcome.COMPLETED,
@@ -49,12 +54,14 @@ class RequestReport:
         language: The document's language id.
         trigger: Who asked.
         trace: Measures its times.
+        priority: How urgent it is; None for what the trigger makes it.
 
     Attributes:
         request_id: The same.
         route: The same.
         trigger: The same.
         trace: The same.
+        priority: How urgent it is.
         candidates: What is generated, once that has begun.
         result: The result; None where the block ended without one.
     """
@@ -69,12 +76,14 @@ class RequestReport:
         language: str,
         trigger: Trigger,
         trace: RequestTrace,
+        priority: Priority | None = None,
     ) -> None:
         """Begin without a result."""
         self.request_id = request_id
         self.route = route
         self.trigger = trigger
         self.trace = trace
+        self.priority = _PRIORITIES[trigger] if priority is None else priority
         self.candidates: Sequence[Candidate] = ()
         self.result: CompletionResult | None = None
         self._metrics = metrics

@@ -2,8 +2,10 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from news_listener import Listener
@@ -18,17 +20,24 @@ from lsp_server.config import (
     ScriptConfig,
 )
 from lsp_server.engine.base import Engine
+from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.outcomes import Completion
+from lsp_server.project.provider import (
+    DocumentClosed,
+    DocumentEdited,
+    DocumentOpened,
+)
 from lsp_server.service.engine_start import starter_of
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import LocalBackend
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import EngineState, Snapshot, Trigger
+from lsp_server.values import EngineState, Priority, Snapshot, Trigger
 
 CONFIG = Config(
     engine=EngineConfig(kind=EngineKind.SCRIPTED), scripted=ScriptConfig(text="1\n")
 )
+End: TypeAlias = Callable[[], None]
 START = starter_of(EngineKind.SCRIPTED)
 SNAPSHOT = Snapshot(
     uri="file:///a.py", language_id="python", version=1, text="x = \n", offset=4
@@ -157,3 +166,49 @@ async def test_it_can_be_closed_before_it_starts() -> None:
     backend = LocalBackend(CONFIG, START)
     await backend.close()
     assert () == await ask(backend)
+
+
+async def test_an_edit_ends_what_is_generated_ahead() -> None:
+    """It is the document's text that counts; a change of settings ends it too."""
+    engines: list[ScriptedEngine] = []
+
+    async def never_ahead(_seconds: float) -> None:
+        if engines[0].requests[-1].priority is Priority.SPECULATIVE:
+            await asyncio.Event().wait()
+
+    async def start(
+        _config: Config, model: LoadedModel, _progress: StartProgress
+    ) -> Engine:
+        script = Script(answer_ids=model.tokenizer.encode("1\n"))
+        engines.append(ScriptedEngine(script, sleep=never_ahead))
+        return engines[0]
+
+    config = replace(CONFIG, completion=CompletionConfig(speculation=True))
+    backend, listener = LocalBackend(config, start), Listener()
+    await backend.start(listener)
+    await listener.until(EngineState.READY)
+    uri = "untitled:a"
+    endings: dict[str, End] = {
+        "edit": lambda: backend.project_changed(DocumentEdited(uri=uri)),
+        "settings": lambda: backend.configure(config),
+        "closing": lambda: backend.project_changed(DocumentClosed(uri=uri)),
+    }
+    after = replace(SNAPSHOT, uri=uri, text="y", offset=0)
+    backend.project_changed(DocumentOpened(uri=uri, read=lambda: after))
+    for name, end in endings.items():
+        before = replace(SNAPSHOT, uri=uri, text=f"{name} = \n", offset=len(name) + 3)
+        await backend.complete(
+            before, request_id=name, trigger=Trigger.AUTOMATIC, typed=TypedAhead()
+        )
+        await until_in_flight(engines[0], 1)
+        end()
+        await until_in_flight(engines[0], 0)
+        assert f"{name}.ahead" in engines[0].aborted
+    await backend.close()
+
+
+async def until_in_flight(engine: ScriptedEngine, count: int) -> None:
+    """Wait until so many requests are in an engine."""
+    async with asyncio.timeout(5):
+        while (await engine.health()).requests_in_flight != count:  # noqa: ASYNC110 - only loop turns, no time, is waited for
+            await asyncio.sleep(0)
