@@ -262,9 +262,10 @@ class CompletionService:
 
     def _max_tokens(self, scope: CompletionScope) -> int:
         """Return the most tokens of a completion of this scope."""
-        if scope is CompletionScope.LINE:
-            return self._config.max_line_tokens
-        return self._config.max_block_tokens
+        line, block = self._config.max_line_tokens, self._config.max_block_tokens
+        if scope is CompletionScope.BLOCK:
+            return block
+        return line if scope is CompletionScope.LINE else max(line, block)
 
     def _deadline_s(self) -> float | None:
         """Return when a request that arrives now is of no use, by the loop's clock."""
