@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from lsp_server.completion_config import Eagerness
 from lsp_server.config import CompletionConfig
 from lsp_server.engine.scripted import ScriptedEngine
 from lsp_server.errors import EngineDeadError
@@ -52,6 +54,44 @@ async def test_a_text_is_made_a_suggestion(
     """The scope ends it, and nothing that follows the cursor is said again."""
     service, _ = make_service(generated)
     assert expected == await complete(service, at_cursor(marked))
+
+
+@pytest.mark.parametrize(
+    ("language", "marked", "generated", "by_hand", "by_itself"),
+    [
+        ("python", "x = 1|\n", "\ny = 2\n\n\nz", "\ny = 2", None),
+        ("lua", "if x then|\nend\n", "\n  y()\nend\n", "\n  y()", "\n  y()"),
+        ("yaml", "a:|\n", "\n  - b\nc: 1\n", "\n  - b", "\n  - b"),
+        ("go", "x := 1|\n", "\ny := 2\n\n\nz", "\ny := 2", None),
+        ("rust", "if a |\n", "{\n    b();\n}\nc", "{\n    b();\n}", "{\n    b();\n}"),
+        ("typescript", "f(|)\n", "\n  a,\n)", None, None),
+        ("shellscript", "ls |\n", "-l\nrm\n", "-l", "-l"),
+        ("markdown", "One|\n", "\ntwo.\n\nThree", "\ntwo.", None),
+    ],
+)
+async def test_how_much_is_completed(
+    make_service: MakeService,
+    at_cursor: AtCursor,
+    *,
+    language: str,
+    marked: str,
+    generated: str,
+    by_hand: str | None,
+    by_itself: str | None,
+) -> None:
+    """By hand it may begin on the next line; else only where a block is missing.
+
+    Whoever asks by hand gets an answer or the reason.
+    """
+    config = CompletionConfig(candidates=1, eagerness=Eagerness.ALWAYS)
+    service, _ = make_service(generated, config=config)
+    snapshot = replace(at_cursor(marked), language_id=language)
+    assert by_hand == await complete(service, snapshot)
+    assert by_itself == await complete(service, snapshot, Trigger.AUTOMATIC)
+    result = await service.complete(
+        snapshot, request_id="r2", trigger=Trigger.INVOKED, typed=TypedAhead()
+    )
+    assert (result.reason is None) is bool(result.completions)
 
 
 async def test_a_completion_knows_its_place_and_cost(
