@@ -44,6 +44,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "blocks": "completion.continue_into_blocks:false",
         "debounce": "completion.max_debounce_ms:0",
         "healing": "prompt.healing:false",
+        "quiet-after-accept": "completion.suggest_after_accept:true",
     }
 )
 """What can be switched off, and the settings that do it."""
