@@ -21,6 +21,7 @@ async def bench_editor(
     load_format: str,
     log: Path,
     folders: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[tuple[HeadlessClient, SideChannel]]:
     """Start the benchmark's server, and wait until its engine is ready.
 
@@ -29,13 +30,18 @@ async def bench_editor(
         load_format: ``safetensors`` for the model's weights, ``dummy`` for random ones.
         log: The server's log goes to this file.
         folders: The URIs of the workspace's folders.
+        environment: The server's whole environment; None for ours.
     """
     with tempfile.TemporaryDirectory(prefix="midfill-bench-") as folder:
         socket = Path(folder) / "side"
         command = [sys.executable, "-m", "benchmarks.bench_server"]
         command += ["--socket", str(socket), "--load-format", load_format]
         async with headless_client(
-            command, stderr_path=log, options=options, folders=folders
+            command,
+            stderr_path=log,
+            options=options,
+            folders=folders,
+            environment=environment,
         ) as client:
             await client.wait_until_ready(_READY_TIMEOUT_S)
             side = await SideChannel.open(socket)

@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import os
 import random
 import sys
 import tempfile
@@ -153,7 +154,12 @@ async def _run(arguments: argparse.Namespace) -> dict[str, object]:
         folders = write_workspace(arguments.languages, folder, cache=arguments.packages)
         client, side = await stack.enter_async_context(
             bench_editor(
-                options, load_format=load_format, log=arguments.log, folders=folders
+                options,
+                load_format=load_format,
+                log=arguments.log,
+                folders=folders,
+                # The index of the workspace goes with it.
+                environment={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
             )
         )
         peers = await _peers(arguments, side, stack)
