@@ -179,8 +179,8 @@ def trace_of(
 
 
 def _order(numbers: list[int], chance: random.Random) -> Iterator[int]:
-    """Yield all numbers, mostly the next one, and now and then another."""
-    at = 0
+    """Yield all numbers from any one on, mostly the next one, now and then another."""
+    at = chance.randrange(max(1, len(numbers)))
     while numbers:
         if chance.random() < _STRAY_SHARE:
             at = chance.randrange(len(numbers))

@@ -9,7 +9,7 @@ from benchmarks.typing_traces import Trace, trace_of
 
 __all__ = ["traces_of", "write_workspace"]
 
-_MOST_STRETCH_CHARS = 400
+_MOST_STRETCH_CHARS = 160
 _MOST_TRACE_KEYS = 40
 _TABS = 2
 
