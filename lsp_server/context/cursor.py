@@ -12,10 +12,7 @@ from lsp_server.language.surroundings import closed_behind, state_before
 from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot
 
-__all__ = ["TRIPLE_QUOTES", "CursorContext", "indentation_of"]
-
-TRIPLE_QUOTES = ('"""', "'''")
-"""The quotes of Python's strings over several lines."""
+__all__ = ["CursorContext", "indentation_of"]
 
 _REACH_CHARS = 20_000
 """How far the context reaches to either side of the cursor."""
@@ -113,6 +110,21 @@ class CursorContext:
         is_comment = literal is not None and literal.kind is Kind.COMMENT
         code = line[: literal.start] if literal and is_comment else line
         return self.language.opens_block(code)
+
+    @property
+    def closed_next(self) -> frozenset[Frame]:
+        """Those of `closed_behind` before whose closers nothing else stands.
+
+        Editors put such closers there when the opener is typed.
+        """
+        found: set[Frame] = set()
+        behind = "".join((self.line_after, *self.lines_below[:_JUDGED_LINES])).lstrip()
+        for frame in reversed(self.frames):
+            if frame not in self.closed_behind or not behind.startswith(frame.closer):
+                break
+            found.add(frame)
+            behind = behind.removeprefix(frame.closer).lstrip()
+        return frozenset(found)
 
     @property
     def literal(self) -> Frame | None:

@@ -1,12 +1,39 @@
 """The filter that keeps brackets, blocks and strings from being closed twice."""
 
 from lsp_server.context.cursor import CursorContext
+from lsp_server.language.frames import Scan
 from lsp_server.values import CompletionScope
 
-__all__ = ["CLOSERS", "OPENERS", "cut_surplus_closers"]
+__all__ = [
+    "CLOSERS",
+    "OPENERS",
+    "cut_at_next_closer",
+    "cut_surplus_closers",
+    "next_closer",
+]
 
 OPENERS = "([{"
 CLOSERS = ")]}"
+
+
+def next_closer(scan: Scan, cursor: CursorContext) -> int | None:
+    """Return where a text comes to a closer that stands next behind the cursor."""
+    closed_next = cursor.closed_next
+    return next(
+        (
+            closing.offset
+            for closing in scan.closings
+            if closing.offset >= 0 and closing.frame in closed_next
+        ),
+        None,
+    )
+
+
+def cut_at_next_closer(
+    text: str, cursor: CursorContext, _scope: CompletionScope
+) -> str | None:
+    """Cut ``text`` before a closer that stands next behind the cursor."""
+    return text[: next_closer(cursor.scan(text), cursor)]
 
 
 def cut_surplus_closers(
@@ -15,7 +42,7 @@ def cut_surplus_closers(
     """Cut ``text`` before the first closer of what needs no closing.
 
     That is what the code behind the cursor closes, a string too, and what never was
-    open. A text that opens again what it closes, such as ``} else {``, is kept.
+    open. A text is kept that opens again what it closes, such as ``} else {``.
     """
     scan = cursor.scan(text)
     surplus = {

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from lsp_server.context.cursor import CursorContext
 from lsp_server.outcomes import Cut
-from lsp_server.postprocess.brackets import cut_surplus_closers
+from lsp_server.postprocess.brackets import cut_at_next_closer, cut_surplus_closers
 from lsp_server.postprocess.indentation import fit_first_line, fit_indentation
 from lsp_server.postprocess.overlap import cut_suffix_overlap
 from lsp_server.postprocess.repetition import drop_endless_run, drop_repetition
@@ -46,9 +46,10 @@ _BROKEN_OFF: tuple[tuple[str, Filter], ...] = (
 _LAST: tuple[tuple[str, Filter], ...] = (
     # What the stop rule goes by, first: so it does not matter where that has ended it.
     ("scope", end_with_scope),
-    ("closers", cut_surplus_closers),
+    ("closers", cut_at_next_closer),
     ("comment", cut_comment_before_code),
     ("suffix-overlap", cut_suffix_overlap),
+    ("closers", cut_surplus_closers),
     ("indentation", fit_indentation),
     ("repetition", drop_repetition),
     ("trailing-blanks", strip_trailing_blanks),

@@ -21,7 +21,7 @@ from lsp_server.postprocess.block_end import (
     frames_of_text,
     opens_block,
 )
-from lsp_server.postprocess.brackets import cut_surplus_closers
+from lsp_server.postprocess.brackets import next_closer
 from lsp_server.postprocess.repetition import repeated_from
 from lsp_server.postprocess.trim import cut_prefix_echo, may_echo
 from lsp_server.values import CompletionScope
@@ -67,10 +67,8 @@ class StopRule:
         end = _end_of(text, self._cursor, self._scope, found)
         if end is not None:
             self.cause = end.cause
-        if not found.closings and not found.strays:
-            return end is not None
-        kept = cut_surplus_closers(text, self._cursor, self._scope) or ""
-        if len(kept) < (len(text) if end is None else end.offset):
+        closer = next_closer(found, self._cursor)
+        if closer is not None and (end is None or closer < end.offset):
             self.cause = StopCause.CLOSER
         return self.cause is not None
 

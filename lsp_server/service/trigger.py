@@ -9,13 +9,14 @@ import re
 from collections.abc import Sequence
 
 from lsp_server.config import CompletionConfig
-from lsp_server.context.cursor import TRIPLE_QUOTES, CursorContext, indentation_of
+from lsp_server.context.cursor import CursorContext, indentation_of
 from lsp_server.outcomes import Reason
 from lsp_server.postprocess.block_end import opens_block
 from lsp_server.service import reasons
 from lsp_server.text import is_word_char
 from lsp_server.values import CompletionScope, Snapshot, Trigger
 
+_DOCSTRING_QUOTES = ('"""', "'''")
 __all__ = ["UNWELCOME", "choose_scope", "why_unsuitable", "why_unwelcome"]
 
 UNWELCOME = (reasons.INSIDE_WORD, reasons.EMPTY_DOCUMENT, reasons.STATEMENT_ENDED)
@@ -120,7 +121,7 @@ def _docstring_length(lines: Sequence[str]) -> int:
     if not lines:
         return 0
     last = lines[0].strip()
-    for quotes in TRIPLE_QUOTES:
+    for quotes in _DOCSTRING_QUOTES:
         if not last.endswith(quotes):
             continue
         if last.count(quotes) == 2:  # noqa: PLR2004  # it starts and ends on one line

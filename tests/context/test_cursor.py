@@ -110,3 +110,35 @@ def test_a_long_document_is_not_turned_inside_out(language: str, function: str) 
         before = f"{function * 600}{'x' * padding}\n"
         assert Kind.CODE is context(f"{before}x = f(▮)", language).kind
         assert Kind.STRING is context(f"{before}x = f('▮')", language).kind
+
+
+def test_what_is_far_away_is_not_read() -> None:
+    """In a file of 100,000 lines, the scan costs as much as in a short one."""
+    cursor = context(
+        "class A {\n" + "  int a;\n" * 100_000 + "  int b = f(▮);\n}\n", "java"
+    )
+    assert ["("] == [frame.opener for frame in cursor.frames]
+    assert Kind.CODE is context("/*\n" + " a\n" * 100_000 + "*/ f(▮)\n", "c").kind
+
+
+@pytest.mark.parametrize("ends", [("\r\n", "\n"), ("\r", "\r\n"), ("\n", "\r")])
+def test_line_ends_may_be_mixed(ends: tuple[str, str]) -> None:
+    """A comment ends with its line, whatever ends that; so does a string's heredoc."""
+    first, second = ends
+    cursor = context(f"f( # it's{first}  [{second}  ▮{first}]){second}")
+    assert (Kind.CODE, "([") == (
+        cursor.kind,
+        "".join(frame.opener for frame in cursor.frames),
+    )
+    assert set(cursor.frames) == cursor.closed_behind
+    heredoc = f"cat <<EOF{first}({second}EOF{first}f '▮'{second}"
+    assert Kind.STRING is context(heredoc, "sh").kind
+
+
+@pytest.mark.parametrize("sign", ["👩‍👩‍👧", "e\u0301", "\U0001f1e9\U0001f1ea", "ﷺ"])
+def test_signs_of_several_parts(sign: str) -> None:
+    """Offsets are code points on both sides of the cursor."""
+    cursor = context(f"x = '{sign}▮{sign}'\n")
+    assert (f"x = '{sign}", f"{sign}'") == (cursor.line_before, cursor.line_after)
+    assert Kind.STRING is cursor.kind
+    assert set(cursor.frames) == cursor.closed_behind
