@@ -192,7 +192,7 @@ def draw(cells: Sequence[Mapping[str, Any]], path: Path) -> None:
     saved.invert_yaxis()
     saved.set_xlabel("keystrokes saved, %")
     ghost.set_xlabel("time to ghost, ms: p50, and p90 as a mark")
-    saved.legend()
+    figure.legend(loc="outside lower center", ncols=len(languages))
     for axes in (saved, ghost):
         axes.grid(axis="x", alpha=0.3)
     # Else the file's ids are random.
