@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, StrictBool, StrictStr
 
 from lsp_server.process_config import Count, Positive
+from lsp_server.values import CompletionScope
 
 __all__ = ["CompletionConfig", "Eagerness"]
 
@@ -36,6 +37,8 @@ class CompletionConfig:
             instead of being generated anew.
         speculation: Whether the completion after an accepted one is generated before
             it is asked for; for that, ``cache`` must be on.
+        prewarm: Whether the engine, where it has nothing to do, reads the prompt for a
+            cursor at which nothing was generated, so that the next key finds it read.
         candidates: Most different completions of an explicit request; one that comes
             by itself has one.
         eagerness: How sure the model has to be of what is shown without being asked
@@ -60,6 +63,7 @@ class CompletionConfig:
     disabled_languages: StrictStr = ""
     cache: StrictBool = True
     speculation: StrictBool = False
+    prewarm: StrictBool = True
     candidates: Annotated[int, Field(strict=True, ge=1, le=10)] = 3
     eagerness: Eagerness = Eagerness.NORMAL
     max_line_tokens: Positive = 48
@@ -71,3 +75,11 @@ class CompletionConfig:
     max_debounce_ms: Count = 150
     max_document_chars: Positive = 10_000_000
     max_line_chars: Positive = 100_000
+
+    def max_tokens(self, scope: CompletionScope) -> int:
+        """Return the most tokens of a completion of this scope."""
+        if scope is CompletionScope.BLOCK:
+            return self.max_block_tokens
+        if scope is CompletionScope.LINE:
+            return self.max_line_tokens
+        return max(self.max_line_tokens, self.max_block_tokens)

@@ -94,6 +94,11 @@ class Admission:
         return self._turns.waiting
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in the engine and nothing waits for it."""
+        return not self.running and not self.waiting
+
+    @property
     def draining(self) -> bool:
         """Whether new requests are refused because the server ends."""
         return self._turns.is_closed

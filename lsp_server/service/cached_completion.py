@@ -17,6 +17,7 @@ from lsp_server.service.completion_cache import (
     before_typing,
 )
 from lsp_server.service.generation import Generation
+from lsp_server.service.prewarm import Prewarmer
 from lsp_server.service.request_report import RequestReport
 from lsp_server.service.speculation import Speculator
 from lsp_server.service.trigger import UNWELCOME, why_unwelcome
@@ -30,6 +31,9 @@ _OF_THE_MOMENT = frozenset(
 )
 """Reasons that say nothing of the next request at the same cursor."""
 
+_NOT_OF_THE_PLACE = frozenset({reasons.BUSY, reasons.SUPERSEDED})
+"""Reasons after which nothing is read ahead."""
+
 
 class CachedCompletionService:
     """Completes snapshots for one connection, which alone sees its cache.
@@ -39,6 +43,7 @@ class CachedCompletionService:
         config: The limits of a completion.
         may_speculate: Returns whether the engine has time for what nobody has asked
             for.
+        is_idle: Returns whether it has nothing to do.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class CachedCompletionService:
         service: CompletionService,
         config: CompletionConfig,
         may_speculate: Callable[[], bool] = bool,
+        is_idle: Callable[[], bool] = bool,
     ) -> None:
         """Begin with an empty cache."""
         self._service = service
@@ -53,6 +59,7 @@ class CachedCompletionService:
         self._cache = CompletionCache()
         self._running: dict[str, Generation] = {}
         self._speculator = Speculator(self._generate_ahead, may_speculate)
+        self._prewarmer = Prewarmer(service.read_ahead, is_idle)
 
     async def complete(
         self,
@@ -71,6 +78,7 @@ class CachedCompletionService:
         report = self._service.report_of(
             snapshot, request_id=request_id, trigger=trigger, typed=typed
         )
+        self._prewarmer.cancel()
         self._speculator.changed(snapshot.uri, snapshot.text)
         result = await report.around(lambda: self._complete(snapshot, typed, report))
         if self._config.cache and self._config.speculation and result.completions:
@@ -80,6 +88,10 @@ class CachedCompletionService:
                 request_id=request_id,
                 is_known=lambda target: self._cache.find(target) is not None,
             )
+        if result.prompt is not None:
+            self._prewarmer.was_read(snapshot)
+        elif self._config.prewarm and result.reason not in _NOT_OF_THE_PLACE:
+            self._prewarmer.begin(snapshot, request_id)
         return result
 
     def document_changed(self, uri: str, read: ReadDocument | None) -> None:
@@ -96,6 +108,7 @@ class CachedCompletionService:
     def stop(self) -> None:
         """End what is generated ahead."""
         self._speculator.cancel()
+        self._prewarmer.cancel()
 
     def prompt_text(self, prompt: Prompt) -> str:
         """Return a prompt as text, with sentinels by their names."""

@@ -20,7 +20,7 @@ from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.telemetry import RequestTrace
 from lsp_server.values import FinishReason, GenerationRequest, TokenDelta
 
-__all__ = ["Candidate", "generate_all", "sampled"]
+__all__ = ["Candidate", "generate_all", "read_prompt", "sampled"]
 
 _MAX_TIME_RATIO = 1.35
 """The other candidates may take this many times as long as the first one."""
@@ -41,6 +41,17 @@ def sampled(first: GenerationRequest, count: int) -> Iterator[GenerationRequest]
             temperature=max(first.temperature, _TEMPERATURE),
             top_p=_TOP_P,
         )
+
+
+async def read_prompt(request: GenerationRequest, engine: Engine) -> None:
+    """Have an engine read a request's prompt; the token that it writes is not used.
+
+    Raises:
+        EngineError: The engine failed.
+    """
+    async with aclosing(engine.generate(replace(request, max_tokens=1))) as deltas:
+        async for _ in deltas:
+            pass
 
 
 class Candidate:

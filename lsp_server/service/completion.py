@@ -1,6 +1,5 @@
 """Completes a snapshot: choose the scope, build the prompt, generate, post-process."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -21,10 +20,15 @@ from lsp_server.postprocess.scope import StopRule, decided_scope
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
 from lsp_server.service import reasons
-from lsp_server.service.candidates import Candidate, generate_all, sampled
+from lsp_server.service.candidates import (
+    Candidate,
+    generate_all,
+    read_prompt,
+    sampled,
+)
 from lsp_server.service.confidence import floor_of
 from lsp_server.service.debounce import Debounce
-from lsp_server.service.gate import Gate, OpenGate
+from lsp_server.service.gate import Gate, OpenGate, deadline_after
 from lsp_server.service.privacy import Privacy
 from lsp_server.service.ranking import best_first, postprocessed, why_nothing
 from lsp_server.service.request_report import RequestReport, log_done, log_reason
@@ -182,14 +186,14 @@ class CompletionService:
             await self._debounce.wait(typed.pace, snapshot.uri, load)
         trace.end(Stage.DEBOUNCE)
         # Before the prompt is built, which is most of the work outside of the engine.
-        priority, deadline_s = report.priority, self._deadline_s()
+        priority, deadline_s = report.priority, deadline_after(self._config.deadline_ms)
         self._gate.check(user=self._user, priority=priority, deadline_s=deadline_s)
         step = self._gate.step_for(self._user)
         snippets = self._snippets_for(snapshot)
         is_reduced = step >= _LESS_CONTEXT
         prompt = self._prompts.build(
             snapshot,
-            max_output_tokens=self._max_tokens(scope),
+            max_output_tokens=self._config.max_tokens(scope),
             snippets=() if is_reduced else snippets,
             is_reduced=is_reduced,
             trace=trace,
@@ -260,18 +264,16 @@ class CompletionService:
         """Return a prompt as text, with sentinels by their names."""
         return self._tokenizer.spell(prompt.token_ids)
 
-    def _max_tokens(self, scope: CompletionScope) -> int:
-        """Return the most tokens of a completion of this scope."""
-        line, block = self._config.max_line_tokens, self._config.max_block_tokens
-        if scope is CompletionScope.BLOCK:
-            return block
-        return line if scope is CompletionScope.LINE else max(line, block)
-
-    def _deadline_s(self) -> float | None:
-        """Return when a request that arrives now is of no use, by the loop's clock."""
-        if not self._config.deadline_ms:
-            return None
-        return asyncio.get_running_loop().time() + self._config.deadline_ms / 1e3
+    async def read_ahead(self, snapshot: Snapshot, request_id: str) -> None:
+        """Have the engine read the prompt for a cursor before somebody asks there."""
+        if await self.why_unsuitable(snapshot) is None:
+            most, found = self._config.max_line_tokens, self._snippets_for(snapshot)
+            prompt = self._prompts.build(
+                snapshot, max_output_tokens=most, snippets=found
+            )
+            scope, priority = CompletionScope.LINE, Priority.PREWARM
+            first = self._first_request(prompt, scope, request_id, priority, None)
+            await read_prompt(first, self._engine)
 
     def _first_request(
         self,
@@ -286,7 +288,7 @@ class CompletionService:
         return GenerationRequest(
             request_id=request_id,
             token_ids=prompt.token_ids,
-            max_tokens=self._max_tokens(scope) + held_tokens,
+            max_tokens=self._config.max_tokens(scope) + held_tokens,
             stop_token_ids=prompt.stop_token_ids,
             temperature=self._config.temperature,
             hold=prompt.hold,

@@ -5,6 +5,7 @@ prompt first asks the gate: tokenising for a request that is refused would be th
 that an overloaded server has no time for.
 """
 
+import asyncio
 from typing import Protocol
 
 from lsp_server.errors import (
@@ -18,6 +19,7 @@ from lsp_server.values import Priority
 __all__ = [
     "Gate",
     "OpenGate",
+    "deadline_after",
     "ending_error",
     "full_error",
     "late_error",
@@ -66,6 +68,17 @@ class OpenGate:
 
     def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
         """Refuse nothing."""
+
+
+def deadline_after(deadline_ms: int) -> float | None:
+    """Return when a request that arrives now is of no use, by the loop's clock.
+
+    Args:
+        deadline_ms: How long it has, in milliseconds; 0 is without a limit.
+    """
+    if not deadline_ms:
+        return None
+    return asyncio.get_running_loop().time() + deadline_ms / 1e3
 
 
 def full_error(subject: str, wait_s: float) -> OverloadedError:

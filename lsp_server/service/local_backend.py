@@ -216,7 +216,10 @@ class LocalBackend:
                 project=self._project,
             )
             self._service = CachedCompletionService(
-                service, config.completion, may_speculate=self._may_speculate
+                service,
+                config.completion,
+                may_speculate=self._may_speculate,
+                is_idle=lambda: self._host.engine.is_idle,
             )
         return self._service
 
