@@ -24,6 +24,8 @@ class ContextConfig:
             editor sends them.
         index: Whether they come from the other files of the workspace folders, which
             are indexed for that in the user's cache folder.
+        definitions: Whether they say how the names near the cursor are declared: where
+            the document's imports lead, and where the index knows a name.
         index_max_files: Most files of a workspace folder that are indexed.
         index_max_file_bytes: Larger files are not indexed, and no context.
         index_max_bytes: Most that the index of a workspace folder takes on disk.
@@ -35,6 +37,7 @@ class ContextConfig:
     recent_edits: StrictBool = True
     diagnostics: StrictBool = True
     index: StrictBool = True
+    definitions: StrictBool = True
     index_max_files: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 100_000
     index_max_file_bytes: Annotated[int, Field(strict=True, ge=1024, le=1 << 24)] = (
         1 << 18

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from lsp_server.context_config import ContextConfig
 from lsp_server.privacy.path_rules import PathRules
+from lsp_server.project.definitions.provider import Definitions
 from lsp_server.project.definitions.tags import defined_names
 from lsp_server.project.diagnostics import Diagnostics
 from lsp_server.project.index.provider import WorkspaceIndex
@@ -27,4 +28,8 @@ def providers(
     if is_remote:
         return anywhere
     rules = PathRules()
-    return (*anywhere, WorkspaceIndex(config, rules, defined_names=defined_names))
+    return (
+        *anywhere,
+        Definitions(config, rules),
+        WorkspaceIndex(config, rules, defined_names=defined_names),
+    )

@@ -150,7 +150,9 @@ async def test_other_machines_have_no_index(workspace: Workspace) -> None:
     assert not (workspace.root / "cache").exists()
     here = providers(ContextConfig, is_remote=False)
     there = providers(ContextConfig, is_remote=True)
-    assert {"index"} <= {each.name for each in here} - {each.name for each in there}
+    assert {"definitions", "index"} == {each.name for each in here} - {
+        each.name for each in there
+    }
 
 
 async def test_a_user_without_a_home_has_none(

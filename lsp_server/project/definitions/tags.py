@@ -3,6 +3,7 @@
 A text with mistakes has a tree as well: what is whole in it is found.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,6 +20,9 @@ from lsp_server.project.definitions.tag_queries import GRAMMARS, QUERIES
 __all__ = ["Definition", "defined_names", "definitions_in"]
 
 _MOST_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 16
+_MOST_DEPTH = 2_000
+_MOST_S = 0.25
 _MOST_SIGNATURE_LINES = 8
 _MOST_TYPE_LINES = 24
 _MOST_MEMBERS = 40
@@ -91,16 +95,28 @@ class _Tag:
 def definitions_in(text: str, language_id: str) -> tuple[Definition, ...]:
     """Return what a text defines, in its order; nothing in an unknown language.
 
-    It computes for some milliseconds, with the interpreter's lock held: a megabyte
-    takes a tenth of a second.
+    A megabyte takes a tenth of a second; what takes a quarter has none.
     """
     grammar = GRAMMARS.get(language_id)
     data = text.encode(errors="replace")
     if grammar is None or len(data) > _MOST_BYTES:
         return ()
     language, query = _grammar(grammar)
-    root = Parser(language).parse(data).root_node
-    tags = _visible(_tags(QueryCursor(query).matches(root)))
+    until_s = time.monotonic() + _MOST_S
+
+    def is_late(*_state: object) -> bool:
+        return time.monotonic() > until_s
+
+    try:
+        # Bytes are parsed in one go, without asking whether it is late.
+        tree = Parser(language).parse(
+            lambda at, _point: data[at : at + _PIECE_BYTES], progress_callback=is_late
+        )
+    except ValueError:
+        return ()
+    if _is_deep(tree.root_node):
+        return ()
+    tags = _visible(_tags(QueryCursor(query).matches(tree.root_node)))
     members: dict[str, list[_Tag]] = {}
     for tag in tags:
         members.setdefault(tag.owner, []).append(tag)
@@ -128,6 +144,29 @@ def _grammar(name: str) -> tuple[Language, Query]:
     # The package's own type lists the names; a test holds the table against it.
     language = get_language(name)  # type: ignore[arg-type]
     return language, Query(language, QUERIES[name])
+
+
+def _is_deep(root: Node) -> bool:
+    """Return whether a tree is so deep that a query would take seconds.
+
+    Sums of thousands of terms are. So are errors with thousands of parts, such as
+    brackets that are never closed.
+    """
+    for node in (root, *root.children):
+        if node.is_error and node.child_count > _MOST_DEPTH:
+            return True
+    for node in root.children:
+        if node.descendant_count <= _MOST_DEPTH:
+            continue
+        cursor = node.walk()
+        is_inside = True
+        while is_inside:
+            if cursor.depth > _MOST_DEPTH:
+                return True
+            if not cursor.goto_first_child():
+                while is_inside and not cursor.goto_next_sibling():
+                    is_inside = cursor.goto_parent()
+    return False
 
 
 def _tags(matches: Sequence[tuple[int, Mapping[str, list[Node]]]]) -> list[_Tag]:
