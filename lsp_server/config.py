@@ -51,6 +51,7 @@ __all__ = [
     "RegistryConfig",
     "RestConfig",
     "ScriptConfig",
+    "TelemetryConfig",
 ]
 
 
@@ -229,6 +230,20 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetryConfig:
+    """What is recorded of requests and suggestions, on this machine alone.
+
+    Attributes:
+        store: Whether ids, counts and times are kept for ``midfill stats`` and
+            ``midfill trace``, in a folder that only the user may read.
+        keep_text: Whether the text of prompts and suggestions is kept there, too.
+    """
+
+    store: StrictBool = True
+    keep_text: StrictBool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryConfig:
     """Where models are fetched from, and where to.
 
@@ -259,6 +274,7 @@ class Config:
     context: ContextConfig = field(default_factory=ContextConfig)
     scripted: ScriptConfig = field(default_factory=ScriptConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
     registry: RegistryConfig = field(default_factory=RegistryConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
     daemon: DaemonConfig = field(default_factory=DaemonConfig)

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import Protocol
 
-from lsp_server.outcomes import OverloadStep, RequestTimings, StopCause
+from lsp_server.outcomes import OverloadStep, RequestTimings, Source, StopCause
 from lsp_server.values import EngineState, Trigger
 
 __all__ = [
@@ -61,14 +61,20 @@ class Refusal(enum.Enum):
 class FeedbackEvent(enum.Enum):
     """What became of a suggestion in the editor, as far as the server knows.
 
-    ``KEPT`` and ``DISCARDED`` say whether an accepted text still stood in the document
-    some time later.
+    ``ACCEPTED`` is the first acceptance of a suggestion, ``PARTLY_ACCEPTED`` besides
+    that it took the beginning alone, and ``EXTENDED`` that more of it was taken later.
+    ``KEPT`` and ``DISCARDED`` say whether most of an accepted text still stood in the
+    document half a minute later, those with ``LONG`` the same after ten minutes.
     """
 
     SHOWN = "shown"
     ACCEPTED = "accepted"
+    PARTLY_ACCEPTED = "partly-accepted"
+    EXTENDED = "extended"
     KEPT = "kept"
     DISCARDED = "discarded"
+    LONG_KEPT = "kept-long"
+    LONG_DISCARDED = "discarded-long"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +116,15 @@ class Feedback:
         event: What became of it.
         model: The name of the model that wrote it.
         language: The document's language id.
-        chars: The length of the text that it became of, in code points.
+        source: Where the suggestion came from.
+        chars: How many of its code points it became of: those shown, accepted, or that
+            still stand, blanks aside.
     """
 
     event: FeedbackEvent
     model: str
     language: str
+    source: Source
     chars: int
 
 

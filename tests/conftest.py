@@ -20,6 +20,8 @@ from lsp_server.modelstore.verify import describe_files
 # Every test has the servers that it starts: none attaches to a daemon of the user's,
 # or leaves one behind. What is about the daemon says so itself.
 os.environ["MIDFILL_DAEMON_MODE"] = "never"
+# Nor do they write into the record of whoever runs them.
+os.environ["MIDFILL_TELEMETRY_STORE"] = "false"
 
 # Nor does a server index a folder of a test's into the user's cache.
 os.environ["MIDFILL_CONTEXT_INDEX"] = "false"

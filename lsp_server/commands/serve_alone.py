@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from lsp_server.history.store import EventStore, events_folder
 from lsp_server.protocol.server import run_stdio
 from lsp_server.service.configurator import LayeredConfigurator
 from lsp_server.setting_layers import server_layers
@@ -32,4 +33,4 @@ def serve_alone(
     configurator = LayeredConfigurator(
         layers, notices=notices, set_log_level=log_to_stderr
     )
-    run_stdio(configurator, ahead)
+    run_stdio(configurator, ahead, store=EventStore(events_folder()))

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from lsp_server.access.access_log import AccessLog, AccessRecord
 from lsp_server.access.keys import Key, Route
 from lsp_server.access.limiter import Limiter
+from lsp_server.config import Config
 from lsp_server.errors import AccessError, QuotaError
 from lsp_server.metrics import Metrics, Refusal
 from lsp_server.metrics import Route as MetricsRoute
@@ -118,6 +119,11 @@ class ChargedBackend:
     def enabled(self) -> bool:
         """Whether the settings offer completions at all."""
         return self._inner.enabled
+
+    @property
+    def config(self) -> Config:
+        """The settings that hold now."""
+        return self._inner.config
 
     def restart(self) -> None:
         """Start the engine again if it was given up."""

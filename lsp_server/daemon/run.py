@@ -17,6 +17,7 @@ from lsp_server.daemon.lock import DaemonLock, holder
 from lsp_server.daemon.log_file import LogFile
 from lsp_server.daemon.process import Daemon
 from lsp_server.errors import ConfigError, DaemonError
+from lsp_server.history.store import EventStore, events_folder
 from lsp_server.observability.observe import Observability, observed
 from lsp_server.protocol import watchdog
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
@@ -97,6 +98,7 @@ async def _serve(
         admission=config.admission,
         metrics=measured.metrics,
     )
+    store = EventStore(events_folder())
     # Clients of the REST API come and go without the daemon's knowing.
     idle_exit_s = 0 if config.rest.listen else config.daemon.idle_exit_s
     daemon = Daemon(
@@ -110,6 +112,7 @@ async def _serve(
         feedback=partial(
             SuggestionFeedback,
             measured.metrics,
+            store=store,
             kept_after_s=config.metrics.kept_after_s,
         ),
     )
@@ -126,6 +129,7 @@ async def _serve(
         on_refused=lambda why: daemon.warn(f"the REST API is not served: {why}"),
     ):
         await daemon.serve()
+    await asyncio.to_thread(store.close)
 
 
 def _lock(endpoint: Endpoint, handed_on: int | None) -> DaemonLock:

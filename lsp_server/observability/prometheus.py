@@ -131,9 +131,10 @@ class PrometheusMetrics:
 
     def feedback(self, feedback: Feedback) -> None:
         """Count what became of a suggestion."""
-        labels = self._labels(feedback.model, feedback.language)
-        self._suggestions.labels(*labels, feedback.event.value).inc()
-        self._suggested_chars.labels(*labels, feedback.event.value).inc(feedback.chars)
+        names = self._labels(feedback.model, feedback.language)
+        labels = (*names, feedback.source.value, feedback.event.value)
+        self._suggestions.labels(*labels).inc()
+        self._suggested_chars.labels(*labels).inc(feedback.chars)
 
     def engine_changed(self, model: str, state: EngineState) -> None:
         """Note an engine's state; a change to ``RESTARTING`` counts as a restart."""
@@ -240,7 +241,7 @@ class PrometheusMetrics:
         )
         text = "Those of them that Midfill saved by ending a generation, by the cause."
         self._stopped = counter("midfill_stopped_tokens", text, ("model", "cause"))
-        labels = (*_MODEL_AND_LANGUAGE, "event")
+        labels = (*_MODEL_AND_LANGUAGE, "source", "event")
         self._suggestions = counter(
             "midfill_suggestions", "What became of suggestions in editors.", labels
         )

@@ -67,7 +67,7 @@ class EditorConnection:
         self._channel = channel
         self._name = name
         self._is_remote = is_remote
-        self._feedback = feedback
+        self._feedback = feedback or SuggestionFeedback()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._server = MidfillServer(self, converter)
         self._protocol = self._server.protocol
@@ -116,6 +116,7 @@ class EditorConnection:
         """Prepare the session of an editor that has just introduced itself."""
         self._options = params.initialization_options
         self._client = params.client_info
+        self._feedback.editor = self._client.name if self._client else ""
         self._project.begin(params)
         self._wants_timings = wants(params, "timings")
         self._status = Status(self._send_status if wants(params, "status") else None)

@@ -1,22 +1,15 @@
-"""What Midfill adds to LSP: the acceptance command, and the trace of a request.
+"""What Midfill adds to LSP, and the acceptance command.
 
-- ``midfill.accepted``: the command of every item; an editor runs it when the item was
-  accepted. Only ids that this server gave out and counts are logged.
-- ``midfill/trace``: what the last request was, and what came of it. It holds source
-  text, which goes to the editor that asked and is never logged.
+``midfill.accepted`` is the command of every item; an editor runs it when the item was
+accepted. Only ids that this server gave out and counts are logged.
 """
 
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from lsprotocol import types
-
-from lsp_server.outcomes import CompletionResult, Ending, Reason
-from lsp_server.protocol.inline_completion import CompletionRequest
-from lsp_server.service.backend import Backend
 
 __all__ = [
     "ACCEPTED_COMMAND",
@@ -24,9 +17,7 @@ __all__ = [
     "TIMINGS_METHOD",
     "TRACE_METHOD",
     "Acceptances",
-    "TracedRequest",
     "offer_of",
-    "trace_values",
     "wants",
 ]
 
@@ -125,58 +116,6 @@ def _read(given: object) -> tuple[str | None, int | None]:
         completion_id if isinstance(completion_id, str) else None,
         chars if is_count else None,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TracedRequest:
-    """A request that was answered.
-
-    Attributes:
-        request: The request.
-        result: The backend's result; None if the request ended before it.
-        shown: The texts of the items in the answer.
-        reason: Why there are none; None if there are some.
-    """
-
-    request: CompletionRequest
-    result: CompletionResult | None
-    shown: tuple[str, ...]
-    reason: Reason | None
-
-    @property
-    def ending(self) -> Ending:
-        """How the request ended."""
-        return Ending.SHOWN if self.reason is None else self.reason.ending
-
-
-def trace_values(traced: TracedRequest, backend: Backend) -> dict[str, object]:
-    """Return the trace of a request, in JSON's values."""
-    request = traced.request
-    result = traced.result or CompletionResult()
-    timings = result.timings
-    return {
-        "requestId": request.request_id,
-        "uri": request.uri,
-        "line": request.position.line,
-        "character": request.position.character,
-        "trigger": request.trigger.value,
-        "scope": result.scope and result.scope.value,
-        "prompt": backend.prompt_text(result.prompt) if result.prompt else "",
-        "promptTokens": timings.prompt_tokens if timings else 0,
-        "cachedTokens": timings.cached_tokens if timings else 0,
-        "generated": list(result.generated),
-        "cuts": [
-            {"filter": cut.filter_name, "before": cut.before, "after": cut.after}
-            for cut in result.cuts
-        ],
-        "shown": list(traced.shown),
-        "outcome": traced.ending.value,
-        "reason": traced.reason and traced.reason.sentence,
-        "ttftMs": timings and timings.ttft_ms,
-        "totalMs": timings and timings.total_ms,
-        "outputTokens": timings.output_tokens if timings else 0,
-        "source": timings and timings.source.value,
-    }
 
 
 def wants(params: types.InitializeParams, extra: str) -> bool:

@@ -10,12 +10,7 @@ from pygls.exceptions import JsonRpcInternalError
 from lsp_server.outcomes import CompletionResult, Reason, RequestTimings
 from lsp_server.project.provider import Event
 from lsp_server.protocol.connection_facts import RequestCounts
-from lsp_server.protocol.extensions import (
-    Acceptances,
-    TracedRequest,
-    offer_of,
-    trace_values,
-)
+from lsp_server.protocol.extensions import Acceptances, offer_of
 from lsp_server.protocol.guarded_completion import (
     complete_or_reason,
     why_left_out,
@@ -27,6 +22,11 @@ from lsp_server.protocol.inline_completion import (
     items,
 )
 from lsp_server.protocol.progress import EngineReporter, failure_news
+from lsp_server.protocol.request_trace import (
+    TracedRequest,
+    request_event,
+    trace_values,
+)
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend, Configurator
@@ -146,7 +146,7 @@ class Session:
         try:
             result = await self._result(request)
             made = items(request, result.completions, self._acceptances.offer)
-            self._feedback.shown(request, made, result.model)
+            self._feedback.shown(request, made, result, is_stored=self._is_stored)
             if made:
                 self._offered = {offer_of(item): request for item in made}
             reason = None if made else result.reason or why_left_out(request)
@@ -161,6 +161,7 @@ class Session:
                 shown=tuple(str(item.insert_text) for item in made),
                 reason=reason,
             )
+            self._record(self._last)
         if made:
             for completion in result.completions[:1]:
                 self._send_timings(request.message_id, completion.timings)
@@ -177,6 +178,9 @@ class Session:
             self._accepted_versions.pop(uri, None)
         else:
             self._pace.key(uri)
+        seen = self._feedback.document_changed(uri, is_closed=is_closed)
+        if seen is not None:
+            self._note_version(seen.completion_id, seen.chars)
         following = self._following.get(uri)
         if following is None:
             return
@@ -198,11 +202,15 @@ class Session:
         return self._acceptances.accept(arguments)
 
     def _note_accepted(self, completion_id: str, chars: int) -> None:
-        """Note an acceptance, and in which version of its document the whole one was.
+        """Count an acceptance that the editor tells.
 
         After a part of a suggestion the editor goes on to show the rest.
         """
         self._feedback.accepted(completion_id, chars)
+        self._note_version(completion_id, chars)
+
+    def _note_version(self, completion_id: str, chars: int) -> None:
+        """Note in which version of its document a whole suggestion was accepted."""
         request = self._offered.get((completion_id, chars))
         if request is None or request.place is None:
             return
@@ -249,6 +257,21 @@ class Session:
             )
             return CompletionResult(reason=reasons.SUPERSEDED)
         return result
+
+    @property
+    def _is_stored(self) -> bool:
+        """Whether the settings have requests and suggestions recorded."""
+        return self._backend is not None and self._backend.config.telemetry.store
+
+    def _record(self, traced: TracedRequest) -> None:
+        """Record a request, if the settings say so and there is where."""
+        feedback = self._feedback
+        if self._backend is not None and self._is_stored and feedback.has_store:
+            feedback.record(
+                request_event(
+                    traced, self._backend, editor=feedback.editor, at=feedback.now
+                )
+            )
 
     def _note_refusal(self, uri: str, reason: Reason | None) -> None:
         """Report a document that gets no completions, and when it does again."""

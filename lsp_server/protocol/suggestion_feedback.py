@@ -1,33 +1,64 @@
-"""Reports what becomes of suggestions: shown, accepted, and still there later.
+"""Follows what becomes of suggestions: shown, accepted, and still there later.
 
-An editor says only when one was accepted. Whether the text was kept is seen in the
+An editor says at most that one was accepted, by the item's command; where it never runs
+a command, the document's changes say it. Whether the text was kept is seen in the
 document, which the server follows anyway; of one that was closed, nothing is known.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
 
 from lsprotocol import types
 
+from lsp_server.history.events import RequestEvent, SuggestionEvent
+from lsp_server.history.store import EventStore
 from lsp_server.metrics import Feedback, FeedbackEvent, Metrics, NoMetrics
-from lsp_server.protocol.inline_completion import CompletionRequest, Place
+from lsp_server.outcomes import CompletionResult, Source
+from lsp_server.protocol.acceptance_watch import AcceptanceWatch, Accepted
+from lsp_server.protocol.document import Documents
+from lsp_server.protocol.extensions import offer_of
+from lsp_server.protocol.inline_completion import CompletionRequest
+from lsp_server.protocol.kept_share import kept_chars, solid_chars
 from lsp_server.text import with_line_feeds
 
-__all__ = ["SuggestionFeedback"]
+__all__ = ["SuggestionFeedback", "Timer"]
 
 _REMEMBERED = 256
-"""Suggestions, the newest ones."""
+"""Suggestions, the newest ones; and as many that were accepted."""
+
+_LONG_AFTER_S = 600.0
+_Events = tuple[FeedbackEvent, FeedbackEvent]
+_SOON: _Events = (FeedbackEvent.KEPT, FeedbackEvent.DISCARDED)
+_LONG: _Events = (FeedbackEvent.LONG_KEPT, FeedbackEvent.LONG_DISCARDED)
+_KEPT_SHARE = 0.5
+"""A text of which more than this share still stands is kept."""
+
+
+class Timer(Protocol):
+    """What a call at a later time returns."""
+
+    def cancel(self) -> None:
+        """Do not call."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Suggestion:
-    """A suggestion in an answer: its text, its place, and the model that wrote it."""
+    """A suggestion in an answer; its place without the document's text."""
 
+    completion_id: str
     text: str
-    place: Place
+    uri: str
+    documents: Documents
     model: str
+    language: str
+    source: Source
+    is_stored: bool
+    accepted_chars: int = 0
 
 
 class SuggestionFeedback:
@@ -35,85 +66,226 @@ class SuggestionFeedback:
 
     Args:
         metrics: Takes what becomes of them.
-        kept_after_s: After this many seconds an accepted one is looked for.
+        store: Takes the same for the user's record; None records nothing.
+        kept_after_s: After this many seconds an accepted one is looked for; ten minutes
+            after it was accepted it is looked for again.
+        later: Calls something after so many seconds; None for the loop's clock.
+        now: Returns the time of the wall clock.
+
+    Attributes:
+        editor: The client's name, for the record.
     """
 
     def __init__(
-        self, metrics: Metrics | None = None, *, kept_after_s: float = 30.0
+        self,
+        metrics: Metrics | None = None,
+        *,
+        store: EventStore | None = None,
+        kept_after_s: float = 30.0,
+        later: Callable[[float, Callable[[], None]], Timer] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Start without suggestions."""
+        self.editor = ""
         self._metrics = metrics or NoMetrics()
+        self._store = store
         self._kept_after_s = kept_after_s
+        self._later = later or _by_the_loop
+        self._now = now
         self._offered: OrderedDict[str, _Suggestion] = OrderedDict()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._accepted: OrderedDict[str, _Suggestion] = OrderedDict()
+        self._watch = AcceptanceWatch()
+        self._runs_commands = False
+        self._timers: dict[tuple[str, FeedbackEvent], Timer] = {}
+        self._looks: set[asyncio.Task[None]] = set()
+
+    @property
+    def now(self) -> datetime:
+        """The time for the record."""
+        return self._now()
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a record to write to."""
+        return self._store is not None
+
+    def record(self, event: RequestEvent | SuggestionEvent) -> None:
+        """Write an event into the user's record, if there is one."""
+        if self._store is not None:
+            self._store.add(event)
 
     def shown(
         self,
         request: CompletionRequest,
         items: Sequence[types.InlineCompletionItem],
-        model: str,
+        result: CompletionResult,
+        *,
+        is_stored: bool = False,
     ) -> None:
         """Count an answer with items as shown, and remember them.
 
         Editors show the first item; LSP does not tell which were seen.
+
+        Args:
+            request: The request.
+            items: The items in its answer.
+            result: What they were made of.
+            is_stored: Whether the settings have them recorded.
         """
-        if request.place is None or not items:
+        place = request.place
+        if place is None or not items:
             return
-        for item in items:
-            offered = _Suggestion(
-                text=str(item.insert_text), place=request.place, model=model
+        snapshot = place.snapshot
+        source = result.completions[0].timings.source
+        made = [
+            _Suggestion(
+                completion_id=offer_of(item)[0],
+                text=str(item.insert_text),
+                uri=snapshot.uri,
+                documents=place.documents,
+                model=result.model,
+                language=snapshot.language_id,
+                source=source,
+                is_stored=is_stored,
             )
-            self._offered[_id_of(item)] = offered
-        while len(self._offered) > _REMEMBERED:
-            self._offered.popitem(last=False)
-        first = self._offered[_id_of(items[0])]
-        self._report(FeedbackEvent.SHOWN, first, first.text)
+            for item in items
+        ]
+        for offered in made:
+            self._offered[offered.completion_id] = offered
+        _shorten(self._offered)
+        if not self._runs_commands:
+            self._watch.shown(
+                place,
+                [(each.completion_id, each.text) for each in made],
+                skipped=(
+                    snapshot.offset - request.selected_start
+                    if request.selected is not None
+                    else 0
+                ),
+            )
+        self._report(FeedbackEvent.SHOWN, made[0], len(made[0].text))
+
+    def document_changed(self, uri: str, *, is_closed: bool = False) -> Accepted | None:
+        """Return what a change of a document accepts, having counted it.
+
+        Nothing is looked for in an editor that has run an item's command: it says what
+        it accepts.
+        """
+        if is_closed or self._runs_commands:
+            self._watch.forget(uri)
+            return None
+        seen = self._watch.changed(uri)
+        if seen is not None:
+            self._take(seen.completion_id, seen.chars)
+        return seen
 
     def accepted(self, completion_id: str, chars: int) -> None:
-        """Count the first acceptance of a suggestion, and look for its text later."""
-        suggestion = self._offered.pop(completion_id, None)
-        if suggestion is None:
-            return
-        text = suggestion.text[:chars]
-        self._report(FeedbackEvent.ACCEPTED, suggestion, text)
-        if not text.strip():
-            return
-        # The timers that are over go when another one comes.
-        loop = asyncio.get_running_loop()
-        now_s = loop.time()
-        self._timers = {each for each in self._timers if each.when() > now_s}
-        self._timers.add(
-            loop.call_later(self._kept_after_s, self._look, suggestion, text)
-        )
+        """Count an acceptance that the editor tells, and look for its text later.
+
+        Args:
+            completion_id: The item's id.
+            chars: How much of the item was accepted so far, from its beginning.
+        """
+        self._runs_commands = True
+        self._take(completion_id, chars)
 
     def close(self) -> None:
         """Look for nothing any more."""
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
+        for look in self._looks:
+            look.cancel()
+        self._timers.clear()
 
-    def _look(self, suggestion: _Suggestion, text: str) -> None:
-        """Count whether a text still stands in its document."""
-        place = suggestion.place
-        document = place.documents.current(place.snapshot.uri)
-        if document is None:
+    def _take(self, completion_id: str, chars: int) -> None:
+        """Count the first acceptance of a suggestion, or that more of it was taken."""
+        before = self._accepted.get(completion_id)
+        offered = before or self._offered.pop(completion_id, None)
+        if offered is None or (before and chars <= before.accepted_chars):
             return
-        stands = text.strip() in with_line_feeds(document.text)
-        event = FeedbackEvent.KEPT if stands else FeedbackEvent.DISCARDED
-        self._report(event, suggestion, text)
+        taken = replace(offered, accepted_chars=min(chars, len(offered.text)))
+        self._accepted[completion_id] = taken
+        _shorten(self._accepted)
+        if before is not None:
+            more = taken.accepted_chars - before.accepted_chars
+            if more:
+                self._report(FeedbackEvent.EXTENDED, taken, more)
+            return
+        self._report(FeedbackEvent.ACCEPTED, taken, taken.accepted_chars)
+        if taken.accepted_chars < len(taken.text):
+            self._report(FeedbackEvent.PARTLY_ACCEPTED, taken, taken.accepted_chars)
+        if taken.text[:chars].strip():
+            self._look_later(completion_id, self._kept_after_s, _SOON)
+            self._look_later(completion_id, _LONG_AFTER_S, _LONG)
 
-    def _report(self, event: FeedbackEvent, suggestion: _Suggestion, text: str) -> None:
+    def _look_later(self, completion_id: str, after_s: float, events: _Events) -> None:
+        """Have an accepted text looked for, and what was found reported."""
+        self._timers[completion_id, events[0]] = self._later(
+            after_s, lambda: self._look(completion_id, events)
+        )
+
+    def _look(self, completion_id: str, events: _Events) -> None:
+        """Look for what was accepted of a suggestion, in a thread."""
+        self._timers.pop((completion_id, events[0]), None)
+        suggestion = self._accepted.get(completion_id)
+        if suggestion is None:
+            return
+        document = suggestion.documents.current(suggestion.uri)
+        if document is not None:
+            look = asyncio.create_task(self._judge(suggestion, document.text, events))
+            self._looks.add(look)
+            look.add_done_callback(self._looks.discard)
+
+    async def _judge(
+        self, suggestion: _Suggestion, document: str, events: _Events
+    ) -> None:
+        """Report how much of an accepted text stands in its document."""
+        text = with_line_feeds(suggestion.text)[: suggestion.accepted_chars]
+        kept = await asyncio.to_thread(kept_chars, text, document)
+        of_chars = solid_chars(text)
+        is_kept = kept > _KEPT_SHARE * of_chars
+        self._report(events[0 if is_kept else 1], suggestion, kept, of_chars)
+
+    def _report(
+        self,
+        event: FeedbackEvent,
+        suggestion: _Suggestion,
+        chars: int,
+        of_chars: int | None = None,
+    ) -> None:
+        """Report what became of a suggestion."""
         self._metrics.feedback(
             Feedback(
                 event=event,
                 model=suggestion.model,
-                language=suggestion.place.snapshot.language_id,
-                chars=len(text),
+                language=suggestion.language,
+                source=suggestion.source,
+                chars=chars,
+            )
+        )
+        if not suggestion.is_stored:
+            return
+        self.record(
+            SuggestionEvent(
+                at=self._now(),
+                id=suggestion.completion_id,
+                editor=self.editor,
+                language=suggestion.language,
+                model=suggestion.model,
+                source=suggestion.source.value,
+                event=event.value,
+                chars=chars,
+                of_chars=len(suggestion.text) if of_chars is None else of_chars,
             )
         )
 
 
-def _id_of(item: types.InlineCompletionItem) -> str:
-    """Return the id that an item's command carries."""
-    arguments = item.command.arguments if item.command is not None else None
-    first = arguments[0] if arguments else None
-    return str(first["id"]) if isinstance(first, dict) else ""
+def _by_the_loop(after_s: float, call: Callable[[], None]) -> Timer:
+    """Call something after so many seconds of the loop's clock."""
+    return asyncio.get_running_loop().call_later(after_s, call)
+
+
+def _shorten(remembered: OrderedDict[str, _Suggestion]) -> None:
+    """Forget all but the newest suggestions."""
+    while len(remembered) > _REMEMBERED:
+        remembered.popitem(last=False)

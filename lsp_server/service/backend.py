@@ -5,6 +5,7 @@ The protocol layer turns LSP into these calls and knows nothing else.
 
 from typing import Protocol
 
+from lsp_server.config import Config
 from lsp_server.outcomes import CompletionResult, OverloadStep
 from lsp_server.project.provider import Event
 from lsp_server.service.typed_ahead import TypedAhead
@@ -56,6 +57,11 @@ class Backend(Protocol):
     @property
     def enabled(self) -> bool:
         """Whether the settings offer completions at all."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """The settings that hold now."""
         ...
 
     def project_changed(self, event: Event) -> None:

@@ -124,6 +124,11 @@ class LocalBackend:
         """Whether the settings offer completions at all."""
         return self._config.completion.enabled
 
+    @property
+    def config(self) -> Config:
+        """The settings that hold now."""
+        return self._config
+
     def restart(self) -> None:
         """Start the engine again at once, also one that was given up.
 

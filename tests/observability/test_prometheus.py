@@ -15,7 +15,13 @@ from lsp_server.metrics import (
     Route,
 )
 from lsp_server.observability.prometheus import BUCKETS_MS, PrometheusMetrics
-from lsp_server.outcomes import OverloadStep, RequestTimings, Stage, StopCause
+from lsp_server.outcomes import (
+    OverloadStep,
+    RequestTimings,
+    Source,
+    Stage,
+    StopCause,
+)
 from lsp_server.values import EngineState
 
 MODEL = "starter"
@@ -163,11 +169,17 @@ def test_load_and_its_shedding_are_seen(metrics: PrometheusMetrics) -> None:
 def test_what_becomes_of_suggestions_is_counted(metrics: PrometheusMetrics) -> None:
     """In suggestions and in code points."""
     metrics.feedback(
-        Feedback(event=FeedbackEvent.KEPT, model=MODEL, language="Go", chars=12)
+        Feedback(
+            event=FeedbackEvent.KEPT,
+            model=MODEL,
+            language="Go",
+            source=Source.CACHE,
+            chars=12,
+        )
     )
     found = series(metrics)
-    assert found["midfill_suggestions_total/starter/go/kept"] == 1
-    assert found["midfill_suggestion_chars_total/starter/go/kept"] == 12
+    assert found["midfill_suggestions_total/starter/go/kept/cache"] == 1
+    assert found["midfill_suggestion_chars_total/starter/go/kept/cache"] == 12
 
 
 def test_random_names_make_no_series(metrics: PrometheusMetrics) -> None:
@@ -180,7 +192,13 @@ def test_random_names_make_no_series(metrics: PrometheusMetrics) -> None:
     def report() -> None:
         metrics.request_done(record(model=word(), language=word()))
         metrics.feedback(
-            Feedback(event=FeedbackEvent.SHOWN, model=word(), language=word(), chars=1)
+            Feedback(
+                event=FeedbackEvent.SHOWN,
+                model=word(),
+                language=word(),
+                source=Source.ENGINE,
+                chars=1,
+            )
         )
         metrics.load_changed(word(), running=1, waiting=1)
         metrics.overload_changed(word(), OverloadStep.REJECT)

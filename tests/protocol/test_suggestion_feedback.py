@@ -1,40 +1,70 @@
 """What becomes of suggestions is reported from answers, commands and documents."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from lsprotocol import types
 
-from lsp_server.metrics import Feedback, FeedbackEvent, NoMetrics
-from lsp_server.outcomes import Completion, RequestTimings
+from lsp_server.metrics import Feedback, NoMetrics
+from lsp_server.outcomes import Completion, CompletionResult, RequestTimings, Source
 from lsp_server.protocol.document import Documents
 from lsp_server.protocol.extensions import Acceptances
 from lsp_server.protocol.inline_completion import items, place_of, request_of
+from lsp_server.protocol.kept_share import kept_chars
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 
 URI = "file:///a.py"
-LONG = "add(\n    1)"
+LONG = "add(\n    one)"
 TIMINGS = RequestTimings(
-    ttft_ms=1.0, total_ms=2.0, prompt_tokens=3, cached_tokens=0, output_tokens=4
+    ttft_ms=1.0,
+    total_ms=2.0,
+    prompt_tokens=3,
+    cached_tokens=0,
+    output_tokens=4,
+    source=Source.JOIN,
 )
 
 
-class Reported(NoMetrics):
-    """Keeps what is reported, and when the last document was looked at."""
+@dataclass(frozen=True)
+class Timer:
+    """A call at a time; cancelled, it leaves its clock."""
+
+    due_s: float
+    call: Callable[[], None]
+    clock: "Clock"
+
+    def cancel(self) -> None:
+        self.clock.waiting.remove(self)
+
+
+class Clock:
+    """Calls what is due when a test says so."""
 
     def __init__(self) -> None:
-        self.feedbacks: list[Feedback] = []
-        self.looked = asyncio.Event()
+        self.waiting: list[Timer] = []
+
+    def later(self, after_s: float, call: Callable[[], None]) -> Timer:
+        timer = Timer(after_s, call, self)
+        self.waiting.append(timer)
+        return timer
+
+    def pass_to(self, now_s: float) -> None:
+        for timer in [each for each in self.waiting if each.due_s <= now_s]:
+            timer.cancel()
+            timer.call()
+
+
+class Reported(NoMetrics):
+    """Keeps what is reported."""
+
+    def __init__(self) -> None:
+        self.feedbacks: asyncio.Queue[Feedback] = asyncio.Queue()
 
     def feedback(self, feedback: Feedback) -> None:
-        self.feedbacks.append(feedback)
-        if (feedback.model, feedback.event) == ("last", FeedbackEvent.KEPT):
-            self.looked.set()
-
-    def of(self, model: str) -> list[tuple[str, int]]:
-        """Return the events and lengths of a model's suggestions."""
-        return [(f.event.value, f.chars) for f in self.feedbacks if f.model == model]
+        self.feedbacks.put_nowait(feedback)
 
 
 class Editor:
@@ -42,111 +72,197 @@ class Editor:
 
     def __init__(self) -> None:
         self.metrics = Reported()
+        self.clock = Clock()
         self.documents = Documents(PositionEncoding.UTF16)
-        self.feedback = SuggestionFeedback(self.metrics, kept_after_s=0)
+        self.feedback = SuggestionFeedback(self.metrics, later=self.clock.later)
+        self.version = 1
 
-    def open(self, text: str, uri: str = URI) -> None:
+    def open(self, text: str) -> None:
         self.documents.open(
-            types.TextDocumentItem(uri=uri, language_id="python", version=1, text=text)
+            types.TextDocumentItem(uri=URI, language_id="python", version=1, text=text)
         )
 
-    def show(self, *texts: str, uri: str = URI, model: str = "m") -> None:
-        """Answer with items, whose ids are the model's name and a number."""
+    def show(self, *texts: str, column: int = 4) -> None:
+        """Answer with items, whose ids are ``m`` and a number."""
         params = types.InlineCompletionParams(
             context=types.InlineCompletionContext(
                 trigger_kind=types.InlineCompletionTriggerKind.Automatic
             ),
-            text_document=types.TextDocumentIdentifier(uri),
-            position=types.Position(0, 4),
+            text_document=types.TextDocumentIdentifier(URI),
+            position=types.Position(0, column),
         )
         request = request_of(
             params,
             place=place_of(params, self.documents),
             encoding=PositionEncoding.UTF16,
             message_id=1,
-            request_id=model,
+            request_id="m",
         )
-        made = [
+        made = tuple(
             Completion(
-                completion_id=f"{model}{at}", text=text, start=4, end=4, timings=TIMINGS
+                completion_id=f"m{at}",
+                text=text,
+                start=column,
+                end=column,
+                timings=TIMINGS,
             )
             for at, text in enumerate(texts)
-        ]
+        )
         answer = items(request, made, Acceptances().offer)
-        self.feedback.shown(request, answer, model)
+        result = CompletionResult(completions=made, model="model")
+        self.feedback.shown(request, answer, result)
 
-    async def looked(self) -> None:
-        """Accept a suggestion of a document of its own, and wait for its look."""
-        self.open("x = last", uri="file:///last.py")
-        self.show("last", uri="file:///last.py", model="last")
-        self.feedback.accepted("last0", 4)
+    def change(self, text: str) -> None:
+        """Have the document changed to a text."""
+        self.version += 1
+        whole = types.TextDocumentContentChangeWholeDocument(text=text)
+        document = types.VersionedTextDocumentIdentifier(self.version, URI)
+        self.documents.change(types.DidChangeTextDocumentParams(document, [whole]))
+        self.feedback.document_changed(URI)
+
+    async def events(self, count: int) -> list[tuple[str, int]]:
+        """Wait for so many events, and check that there are no more."""
         async with asyncio.timeout(20):
-            await self.metrics.looked.wait()
+            found = [await self.metrics.feedbacks.get() for _ in range(count)]
+        assert self.metrics.feedbacks.empty()
+        assert {("model", "python", Source.JOIN)} >= {
+            (each.model, each.language, each.source) for each in found
+        }
+        return [(each.event.value, each.chars) for each in found]
 
 
 @pytest.mark.parametrize(
-    ("chars", "later", "ends"),
+    ("chars", "later", "ends", "kept"),
     [
-        (len(LONG), f"x = {LONG}\n", "kept"),
-        (len(LONG), "x = add(\r\n    1)\r\n", "kept"),
-        (len(LONG), f"y = 2\nx = {LONG} + 1\n", "kept"),
-        (len(LONG), "x = add(2)\n", "discarded"),
-        (len(LONG), "", "discarded"),
-        (3, "x = add(2)\n", "kept"),
-        (3, "x = sub(2)\n", "discarded"),
+        (len(LONG), f"x = {LONG}\n", "kept", 8),
+        (len(LONG), "x = add(\r\n    one)\r\n", "kept", 8),
+        (len(LONG), "        one)\ny = 2\nx = add(\n", "kept", 8),
+        (len(LONG), "x = add(\n    one, two)\n", "kept", 8),
+        (len(LONG), "x = sub(2)\n", "discarded", 0),
+        (len(LONG), "", "discarded", 0),
+        (3, "x = add(2)\n", "kept", 3),
+        (3, "x = sub(2)\n", "discarded", 0),
     ],
 )
-async def test_an_accepted_text_is_looked_for_later(
-    chars: int, later: str, ends: str
+async def test_an_accepted_text_is_looked_for_twice(
+    chars: int, later: str, ends: str, kept: int
 ) -> None:
-    """Of a part that was accepted only that part; line ends do not matter."""
+    """Of a part only that part; moved and indented lines and line ends count."""
     editor = Editor()
     editor.open("x = ")
     editor.show(LONG, "other")
     editor.feedback.accepted("m0", chars)
+    is_part = chars < len(LONG)
+    expected = [("shown", len(LONG)), ("accepted", chars)]
+    expected += [("partly-accepted", chars)] * is_part
+    assert expected == await editor.events(2 + is_part)
     editor.open(later)
-    await editor.looked()
-    shown = ("shown", len(LONG))
-    assert [shown, ("accepted", chars), (ends, chars)] == editor.metrics.of("m")
-    assert {"python"} == {each.language for each in editor.metrics.feedbacks}
+    editor.clock.pass_to(29)
+    assert editor.metrics.feedbacks.empty()
+    editor.clock.pass_to(30)
+    assert [(ends, kept)] == await editor.events(1)
+    editor.open("")
+    editor.clock.pass_to(600)
+    assert [("discarded-long", 0)] == await editor.events(1)
 
 
-async def test_the_first_acceptance_counts_and_of_other_items_as_well() -> None:
+@pytest.mark.parametrize(
+    ("accepted", "document", "kept"),
+    [
+        ("total = first + second", "total = first + third", 12),
+        ("a\na\na", "a\nb\nc", 3),
+        ("return compute(x)", "return  compute( x )", 16),
+        ("value", "val", 0),
+    ],
+)
+def test_of_a_changed_line_the_words_count(
+    accepted: str, document: str, kept: int
+) -> None:
+    """Those that are left, in their order, blanks aside."""
+    assert kept == kept_chars(accepted, document)
+
+
+async def test_more_of_an_item_extends_the_acceptance() -> None:
     """An editor that takes word after word says so each time; ids may be of others."""
     editor = Editor()
     editor.open("x = ")
     editor.show(LONG, "other")
-    for name, chars in (("m1", 5), ("m1", 5), ("m1", 2), ("unknown", 3)):
+    for name, chars in (("m1", 2), ("m1", 2), ("m1", 5), ("m1", 3), ("unknown", 3)):
         editor.feedback.accepted(name, chars)
+    expected = [("shown", len(LONG)), ("accepted", 2), ("partly-accepted", 2)]
+    assert [*expected, ("extended", 3)] == await editor.events(4)
     editor.open("x = other")
-    await editor.looked()
-    shown = ("shown", len(LONG))
-    assert [shown, ("accepted", 5), ("kept", 5)] == editor.metrics.of("m")
+    editor.clock.pass_to(30)
+    assert [("kept", 5)] == await editor.events(1)
+
+
+WHOLE = [("accepted", len(LONG))]
+
+
+@pytest.mark.parametrize(
+    ("texts", "taken"),
+    [
+        (["x = add(\n    one)\n"], WHOLE),
+        (["x = add(\r\n    one)\n"], WHOLE),
+        (["x = a\n", "x = add(\n    one)\n"], WHOLE),
+        (["x = add\n"], [("accepted", 3), ("partly-accepted", 3)]),
+        (["x = add(\n"], [("accepted", 4), ("partly-accepted", 4)]),
+        (
+            ["x = add\n", "x = add(\n    one)\n"],
+            [("accepted", 3), ("partly-accepted", 3), ("extended", 10)],
+        ),
+        (["x = a\n", "x = ad\n", "x = add\n", "x = add(\n"], []),
+        (["x = sub\n", "x = add(\n    one)\n"], []),
+        (["x = ad\n"], []),
+        (["y = add(\n    one)\n"], []),
+        (["x = \n\n"], []),
+    ],
+)
+async def test_an_editor_without_commands_is_understood(
+    texts: list[str], taken: list[tuple[str, int]]
+) -> None:
+    """By a change that equals the suggestion, its first word or its first line."""
+    editor = Editor()
+    editor.open("x = \n")
+    editor.show(LONG)
+    for text in texts:
+        editor.change(text)
+    assert [("shown", len(LONG)), *taken] == await editor.events(1 + len(taken))
+
+
+async def test_an_editor_with_commands_is_not_guessed_at() -> None:
+    """The command that follows the change counts nothing twice, and is believed."""
+    editor = Editor()
+    editor.open("x = \n")
+    editor.show("1 + 2")
+    editor.change("x = 1 + 2\n")
+    editor.feedback.accepted("m0", 5)
+    assert [("shown", 5), ("accepted", 5)] == await editor.events(2)
+    editor.show("+ other", column=4)
+    editor.change("x = + other1 + 2\n")
+    assert [("shown", 7)] == await editor.events(1)
 
 
 async def test_nothing_is_known_of_a_closed_document_or_of_blanks() -> None:
     """Neither is counted as kept or discarded; an empty answer shows nothing."""
     editor = Editor()
     editor.open("x = ")
-    editor.show(model="none")
-    editor.show("\n  1", model="blank")
-    editor.show("1", model="closed")
-    editor.feedback.accepted("blank0", 3)
-    editor.feedback.accepted("closed0", 1)
+    editor.show()
+    editor.show("\n  1", "1")
+    editor.feedback.accepted("m0", 3)
+    editor.feedback.accepted("m1", 1)
     editor.documents.close(URI)
-    await editor.looked()
-    assert [] == editor.metrics.of("none")
-    assert [("shown", 4), ("accepted", 3)] == editor.metrics.of("blank")
-    assert [("shown", 1), ("accepted", 1)] == editor.metrics.of("closed")
+    editor.clock.pass_to(600)
+    expected = [("shown", 4), ("accepted", 3), ("partly-accepted", 3), ("accepted", 1)]
+    assert expected == await editor.events(4)
 
 
-async def test_an_editor_that_has_left_is_not_looked_at() -> None:
-    """Its timers end with it."""
+async def test_the_timers_of_an_editor_that_has_left_are_cancelled() -> None:
+    """None of them holds its documents for ten minutes."""
     editor = Editor()
     editor.open("x = ")
     editor.show("1")
     editor.feedback.accepted("m0", 1)
+    assert [30, 600] == [each.due_s for each in editor.clock.waiting]
     editor.feedback.close()
-    other = Editor()
-    await other.looked()
-    assert [("shown", 1), ("accepted", 1)] == editor.metrics.of("m")
+    assert [] == editor.clock.waiting

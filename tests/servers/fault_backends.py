@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from lsp_server.config import Config
 from lsp_server.errors import EngineDeadError
 from lsp_server.outcomes import Completion, CompletionResult, Reason, RequestTimings
 from lsp_server.project.provider import Event
@@ -52,6 +53,7 @@ class EchoBackend:
         self.offers = True
         self.restarts = 0
         self.ready = False
+        self.config = Config()
 
     async def start(self, listener: EngineListener) -> None:
         self.listener = listener

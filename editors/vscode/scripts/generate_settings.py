@@ -31,6 +31,7 @@ TITLES = {
     "context": "Context",
     "scripted": "Scripted Engine",
     "log": "Log",
+    "telemetry": "Telemetry",
     "registry": "Registry",
     "daemon": "Daemon",
 }
@@ -57,6 +58,7 @@ RESTRICTED_SECTIONS = (
     "engine",
     "privacy",
     "scripted",
+    "telemetry",
     "registry",
     "daemon",
 )
