@@ -142,11 +142,6 @@ class CursorContext:
         return indentation_of(self.line_before)
 
     @property
-    def uses_braces(self) -> bool:
-        """Whether the language encloses blocks in braces, not by indentation."""
-        return not self.language.indents_blocks
-
-    @property
     def code_above(self) -> str:
         """The nearest line above that is not blank; empty where there is none."""
         return next((line for line in self.lines_above if line.strip()), "")

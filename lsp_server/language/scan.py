@@ -153,8 +153,7 @@ class _Scanner:
         if literal.needs_operand and not takes_operand(self._line_before(start)):
             return start + 1
         groups = found.groupdict()
-        number = (found.lastgroup or "").removeprefix("literal")
-        tag = groups.get(f"tag{number}") or ""
+        tag = groups.get(f"tag{(found.lastgroup or '').removeprefix('literal')}") or ""
         closer = literal.closes.replace("{tag}", tag)
         frame = Frame(
             kind=literal.kind,
@@ -199,8 +198,7 @@ class _Scanner:
 
     def _meet_word(self, word: str, start: int) -> None:
         """Open or close a block where ``word`` does."""
-        words = self._language.words
-        line = self._line_before(start)
+        words, line = self._language.words, self._line_before(start)
         if words is None:
             return
         counts_at_command = words.at_command or word in words.at_statement
@@ -242,8 +240,7 @@ class _Scanner:
         """Close the best of the frames at these depths, the innermost of them first."""
         if not reachable:
             return
-        depth = reachable[0]
-        line = self._line_before(start)
+        depth, line = reachable[0], self._line_before(start)
         if self.trusts_indentation and "\n" in self._text[:start] and not line.strip():
             columns = columns_of(line)
             depth = next(
@@ -293,7 +290,7 @@ class _Scanner:
         self._stacks.append(tuple(self._stack))
 
     def _line_before(self, at: int) -> str:
-        """Return the part of its line left of ``at``."""
+        """Return its line left of ``at``."""
         return self._text[self._text.rfind("\n", 0, at) + 1 : at]
 
     def _columns_at(self, at: int, literal: Literal | None) -> int:

@@ -85,11 +85,17 @@ def _is_next_line(text: str, cursor: CursorContext) -> bool:
 
 
 def _without_lines_below(text: str, cursor: CursorContext) -> str:
-    """Cut lines at the end of ``text`` that are the lines below the cursor."""
-    written = text.split("\n")
+    """Cut lines at the end of ``text`` that are the lines below the cursor.
+
+    Blank lines do not count. What ``text`` itself needs to be whole is kept.
+    """
+    lines = text.split("\n")
+    written = [at for at, line in enumerate(lines) if at and line.strip()]
     below = [line.rstrip() for line in cursor.lines_below if line.strip()]
-    for length in range(min(len(written) - 1, len(below)), 0, -1):
-        tail = [line.rstrip() for line in written[-length:]]
+    for length in range(min(len(written), len(below)), 0, -1):
+        tail = [lines[at].rstrip() for at in written[-length:]]
         if tail == below[:length]:
-            return "\n".join(written[:-length])
+            cut = "\n".join(lines[: written[-length]])
+            is_better = cursor.faults_with(cut) <= cursor.faults_with(text)
+            return cut if is_better else text
     return text

@@ -16,12 +16,12 @@ from lsp_server.service import reasons
 from lsp_server.text import is_word_char
 from lsp_server.values import CompletionScope, Snapshot, Trigger
 
-_DOCSTRING_QUOTES = ('"""', "'''")
 __all__ = ["UNWELCOME", "choose_scope", "why_unsuitable", "why_unwelcome"]
 
 UNWELCOME = (reasons.INSIDE_WORD, reasons.EMPTY_DOCUMENT, reasons.STATEMENT_ENDED)
 """What `why_unwelcome` may return."""
 
+_DOCSTRING_QUOTES = ('"""', "'''")
 _HEAD_WORD = re.compile(
     r"(async|case|class|def|elif|else|except|finally|for|if|match|try|while|with)\b"
 )

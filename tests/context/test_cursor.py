@@ -58,14 +58,6 @@ def test_indentation_counts_columns(line: str, columns: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language_id", "expected"), [("python", False), ("yaml", False), ("go", True)]
-)
-def test_most_languages_use_braces(language_id: str, *, expected: bool) -> None:
-    """Those that indent are known by name."""
-    assert expected is context(CURSOR, language_id).uses_braces
-
-
-@pytest.mark.parametrize(
     ("language", "document", "kind", "closed"),
     [
         ("python", "f('a▮')", Kind.STRING, "( '"),
