@@ -1,8 +1,8 @@
 """How many tokens the stop rule saves in the engine, by its causes.
 
-``python -m benchmarks.stop_rule [--count N] [--seed N] [--output FILE]`` asks the
-shipped model, on its real engine and through the whole service, at cursors in Python's
-own library where somebody pauses in typing, and counts what the metrics count.
+``python -m benchmarks.stop_rule [--count N] [--eagerness WORD]`` asks the shipped
+model, on its real engine and through the whole service, at cursors in Python's own
+library where somebody pauses in typing, and counts what the metrics count.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.figures import circumstances, table, write_result
 from benchmarks.typing_places import KINDS, pauses
+from lsp_server.completion_config import CompletionConfig, Eagerness
 from lsp_server.config import Config, Device, EngineKind
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.metrics import NoMetrics, RequestRecord
@@ -62,9 +63,9 @@ async def _ask(service: CompletionService, kind: str, count: int, seed: int) -> 
         )
 
 
-async def _measure(count: int, seed: int) -> _Saved:
+async def _measure(count: int, seed: int, eagerness: Eagerness) -> _Saved:
     """Start the engine, and ask at cursors of every kind."""
-    config, saved = Config(), _Saved()
+    config, saved = Config(completion=CompletionConfig(eagerness=eagerness)), _Saved()
     model = load_model(config.model.path, Device.CPU)
     engine = await starter_of(EngineKind.VLLM)(config, model, StartProgress({}))
     try:
@@ -81,9 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20, help="cursors of each kind")
     parser.add_argument("--seed", type=int, default=1)
+    words = [each.value for each in Eagerness]
+    parser.add_argument("--eagerness", choices=words, default=Eagerness.NORMAL.value)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args(arguments)
-    saved = asyncio.run(_measure(options.count, options.seed))
+    eagerness = Eagerness(options.eagerness)
+    saved = asyncio.run(_measure(options.count, options.seed, eagerness))
     gc.collect()  # vLLM's closed engine must not live until the interpreter ends
     names = ("generations", "generated", "saved")
     rows = sorted(saved.counts.items(), key=lambda row: -row[1]["saved"])
@@ -92,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table(["ended by", "generations", "tokens generated", "saved"], cells))
     if options.output:
         figures = {cause: dict(count) for cause, count in rows}
-        result = {"seed": options.seed, "count": options.count, "figures": figures}
+        result = {**vars(options), "output": options.output.name, "figures": figures}
         write_result(options.output, {**result, **circumstances()})
     return 0
 
