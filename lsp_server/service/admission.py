@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager
 
 from lsp_server.config import AdmissionConfig
 from lsp_server.engine.base import Engine
@@ -131,6 +132,13 @@ class Admission:
         self._turns.require_room(
             "a request", user=user, priority=priority, latest_s=latest_s
         )
+
+    def taken(self) -> AbstractContextManager[None]:
+        """Count a request from its arrival on; a drain waits for it.
+
+        What it generates in the block is scheduled also where a drain has begun since.
+        """
+        return self._turns.taken()
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
         """Wait for the request's turn, then generate, one delta after the other.

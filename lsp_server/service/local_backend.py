@@ -159,9 +159,10 @@ class LocalBackend:
         is_quiet = not self._config.completion.suggest_after_accept
         if is_quiet and typed.follows_accept and trigger is Trigger.AUTOMATIC:
             return CompletionResult(reason=reasons.JUST_ACCEPTED)
-        return await service.complete(
-            snapshot, request_id=request_id, trigger=trigger, typed=typed
-        )
+        with self._host.engine.taken():
+            return await service.complete(
+                snapshot, request_id=request_id, trigger=trigger, typed=typed
+            )
 
     def prompt_text(self, prompt: Prompt) -> str:
         """Spell a prompt of a result as the model read it, sentinels shown."""

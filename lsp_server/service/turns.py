@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 from lsp_server.config import AdmissionConfig
 from lsp_server.errors import OverloadedError, UserOverloadedError
@@ -22,6 +23,9 @@ from lsp_server.service.overload import LoadMeter, LoadReporter, step_at
 from lsp_server.values import GenerationRequest, Priority
 
 __all__ = ["Turns"]
+
+_IS_TAKEN: ContextVar[bool] = ContextVar("taken", default=False)
+"""Whether this task belongs to a request that came before the server began to end."""
 
 
 class Turns:
@@ -55,6 +59,7 @@ class Turns:
         self._rules = AdmissionRules(config, self._queue, self._meter)
         self.reporter = LoadReporter(model, metrics, self._changed)
         self.is_closed = False
+        self._taken = 0
         self._idle = asyncio.Event()
 
     @property
@@ -66,6 +71,24 @@ class Turns:
     def waiting(self) -> int:
         """How many requests wait."""
         return len(self._queue)
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Let what the block asks for have its turn also if the server begins to end.
+
+        Nothing is taken any more once it has begun to.
+        """
+        if self.is_closed:
+            yield
+            return
+        self._taken += 1
+        token = _IS_TAKEN.set(True)
+        try:
+            yield
+        finally:
+            _IS_TAKEN.reset(token)
+            self._taken -= 1
+            self._changed()
 
     def step_for(self, user: str) -> OverloadStep:
         """Return what a request of this user has to do without."""
@@ -95,7 +118,7 @@ class Turns:
         Raises:
             OverloadedError: It will not have its turn.
         """
-        if self.is_closed:
+        if self.is_closed and not _IS_TAKEN.get():
             raise ending_error(subject)
         left_s = float("inf")
         if latest_s is not None:
@@ -198,7 +221,7 @@ class Turns:
     async def wait_until_idle(self, limit_s: float) -> None:
         """Wait until nothing runs or waits, but not longer than a limit."""
         self._idle.clear()
-        if self._running or self._queue:
+        if self._running or self._queue or self._taken:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(limit_s):
                     await self._idle.wait()
@@ -256,5 +279,5 @@ class Turns:
     def _report(self, pressure: float) -> None:
         running, waiting = len(self._running), len(self._queue)
         self.reporter.note(pressure, running=running, waiting=waiting)
-        if not running and not waiting:
+        if not running and not waiting and not self._taken:
             self._idle.set()

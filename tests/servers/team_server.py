@@ -29,6 +29,8 @@ SETTINGS = {
     "MIDFILL_ENGINE_KIND": "scripted",
     "MIDFILL_SCRIPTED_TEXT": "21 + 21 + 21 + 21 + 21 + 21",
     "MIDFILL_SCRIPTED_TOKEN_DELAY_MS": "2",
+    # Each request is to reach the engine.
+    "MIDFILL_COMPLETION_CACHE": "false",
     "MIDFILL_KEYS": StoredKey(
         id="k_00000001", name="test", sha256=digest_of(SECRET).hex()
     ).line,
