@@ -44,13 +44,19 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "blocks": "completion.continue_into_blocks:false",
         "debounce": "completion.max_debounce_ms:0",
         "healing": "prompt.healing:false",
+        "prewarm": "completion.prewarm:false",
         "quiet-after-accept": "completion.suggest_after_accept:true",
     }
 )
 """What can be switched off, and the settings that do it."""
 
-EXTRAS: Mapping[str, str] = MappingProxyType({"context": "context.enabled:true"})
-"""What the shipped model's manifest switches off, and the settings that undo that."""
+EXTRAS: Mapping[str, str] = MappingProxyType(
+    {
+        "context": "context.enabled:true",
+        "speculation": "completion.speculation:true",
+    }
+)
+"""What is off by default or by the shipped model's manifest, and what turns it on."""
 
 
 def settings_of(text: str) -> dict[str, dict[str, object]]:

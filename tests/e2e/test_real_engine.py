@@ -12,6 +12,7 @@ import pytest_asyncio
 from lsp_server.client.headless import HeadlessClient
 from lsp_server.commands.demo import read_cursors
 from lsp_server.commands.editing import ask_at, read_target
+from lsp_server.outcomes import Source
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.values import Trigger
 
@@ -37,12 +38,17 @@ async def editor(log: Path) -> AsyncGenerator[HeadlessClient]:
     client = HeadlessClient(PositionEncoding.UTF16)
     await client.start(SERVE, stderr_path=log, environment=None)
     try:
-        await client.initialize(None)
+        await client.initialize(cache(on=False))
         await client.wait_until_ready(START_TIMEOUT_S)
         yield client
     finally:
         # Not shut down in order: the last test has killed the server.
         await client.kill()
+
+
+def cache(*, on: bool) -> dict[str, object]:
+    """Return the setting of the completion cache; off, each request is generated."""
+    return {"midfill": {"completion": {"cache": on}}}
 
 
 def engine_core(editor: HeadlessClient) -> psutil.Process:
@@ -69,6 +75,29 @@ async def test_every_marked_cursor_is_completed(editor: HeadlessClient) -> None:
         assert answer.timings.ttft_ms is not None
         assert 0 < answer.timings.ttft_ms <= answer.timings.total_ms
         assert answer.timings.output_tokens > 0
+
+
+async def test_a_key_that_is_typed_through_generates_nothing(
+    editor: HeadlessClient,
+) -> None:
+    """Up to the end of the suggestion; the answer comes from the completion cache."""
+    editor.configure(cache(on=True))
+    uri, text = "file:///typed_through.py", "def add(first, second):\n    return "
+    editor.open_text(uri, text)
+    answer = await editor.complete(uri, len(text), trigger=Trigger.INVOKED)
+    assert answer.timings is not None
+    assert Source.ENGINE is answer.timings.source
+    suggested = answer.suggestions[0].text
+    for typed in range(1, len(suggested.rstrip())):
+        now = len(text) + typed
+        editor.edit(uri, now - 1, now - 1, suggested[typed - 1])
+        answer = await editor.complete(uri, now, trigger=Trigger.AUTOMATIC)
+        assert [suggested[typed:]] == [each.text for each in answer.suggestions]
+        assert answer.timings is not None
+        assert Source.CACHE is answer.timings.source
+        assert 0 == answer.timings.prompt_tokens == answer.timings.output_tokens
+    editor.close_file(uri)
+    editor.configure(cache(on=False))
 
 
 async def test_the_second_time_finds_the_prompt_in_the_cache(

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from news_listener import Listener
 from remote_editor import SocketEditor
 
+UNCACHED = {"candidates": 3, "cache": False}
 START_TIMEOUT_S = 300
 NOTICED_WITHIN_S = 15
 TEXT = (
@@ -71,7 +72,7 @@ async def test_two_editors_share_one_engine() -> None:
     """
     pool, listener = EnginePool(starter_of, max_engines=1), Listener()
     first = await connect(pool, "first", {"completion": {"candidates": 1}})
-    second = await connect(pool, "second", {"completion": {"candidates": 3}})
+    second = await connect(pool, "second", {"completion": UNCACHED})
     async with asyncio.timeout(60):
         while not pool.hosts:  # noqa: ASYNC110 - `initialized` is handled by and by
             await asyncio.sleep(0.01)
