@@ -94,12 +94,16 @@ async def test_nearer_names_come_first(workspace: Workspace) -> None:
 
 async def test_the_index_knows_the_rest(workspace: Workspace) -> None:
     """Names without an import, where few files define them."""
-    many = {f"m{number}.py": "def common(): ...\n" for number in range(9)}
+    common = "def load_all(): ...\ndef address(): ...\n"
+    many = {f"m{number}.py": common for number in range(9)}
+    workspace.write({"deep/er/other.py": "def file(): ...\ndef read_file(): ...\n"})
     workspace.write({"deep/er/cart.py": PYTHON_CART, **many, "a.go": GO_CART})
     assert not await workspace.found("main.py", "c = Cart ")
     workspace.index()
     assert ["deep/er/cart.py"] == [*await workspace.found("main.py", "c = Cart ")]
-    assert not await workspace.found("main.py", "common ")
+    assert not await workspace.found("main.py", "load_all ")
+    assert not await workspace.found("main.py", "file, address ")
+    assert await workspace.found("main.py", "read_file ")
     assert not await workspace.found("deep/er/cart.py", "Cart ")
 
 

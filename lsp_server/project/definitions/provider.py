@@ -16,6 +16,7 @@ from lsp_server.project.folders import path_in
 from lsp_server.project.index.index_file import index_path
 from lsp_server.project.index.search import files_defining
 from lsp_server.project.index.source_files import kind_of
+from lsp_server.project.index.terms import terms_of
 from lsp_server.project.provider import Event, Query
 from lsp_server.project.similarity import words_near
 from lsp_server.values import Snippet
@@ -31,7 +32,6 @@ _LOOKED_UP = 0.6
 _MOST_SAME = 3
 """A name that more files define says nothing about which one is meant."""
 
-_SHORTEST_LOOKED_UP = 4
 _READING_S = 0.5
 
 
@@ -126,7 +126,7 @@ class Definitions:
                     word, here.imports, opened, max_bytes=max_bytes
                 )
             ]
-            if not of_word and index is not None and len(word) >= _SHORTEST_LOOKED_UP:
+            if not of_word and index is not None and _is_distinct(word):
                 files = files_defining(index, word, kind=kind, limit=_MOST_SAME + 1)
                 for path in files if len(files) <= _MOST_SAME else ():
                     outline = outlines.outline(path, opened, max_bytes=max_bytes)
@@ -137,3 +137,12 @@ class Definitions:
             if len(found) >= _MOST_DEFINITIONS:
                 break
         return sorted(found, key=lambda each: -each[2])[:_MOST_DEFINITIONS]
+
+
+def _is_distinct(word: str) -> bool:
+    """Return whether a name says by itself what it names: not ``address`` or ``file``.
+
+    It has several parts, or it is written like the name of a type.
+    """
+    _, *parts = terms_of(word) or ("",)
+    return len(parts) > 1 or (word[:1].isupper() and not word.isupper())

@@ -23,7 +23,7 @@ _MOST_TERMS = 24
 _MOST_SHARE = 0.2
 """A term that so many of the chunks have says nothing about one."""
 
-_LEAST_STRENGTH = 0.12
+_LEAST_STRENGTH = 0.06
 _RARE_TERMS = 2
 """Full strength takes as much as so many terms that no other chunk has."""
 
