@@ -113,10 +113,10 @@ class Project:
         if self._closed:
             return
         for provider in self._providers:
-            if _is_on(config, provider) and not _is_on(before, provider):
-                for event in self._open.state():
-                    self._send(provider, event)
-            elif _is_on(before, provider) and not _is_on(config, provider):
+            was_on, is_on = _is_on(before, provider), _is_on(config, provider)
+            for event in self._open.state() if is_on and not was_on else ():
+                self._send(provider, event)
+            if was_on and not is_on:
                 self._send(provider, FoldersChanged(folders=()))
         self._after_pause()
 
@@ -186,10 +186,9 @@ class Project:
 
     def _is_active(self, snapshot: Snapshot) -> bool:
         """Return whether snippets are wanted for a document."""
-        config = self._config
-        languages = config.disabled_languages.split()
-        is_on = config.enabled and snapshot.language_id not in languages
-        return is_on and not self._closed
+        off = self._config.disabled_languages.split()
+        is_on = self._config.enabled and not self._closed
+        return is_on and snapshot.language_id not in off
 
     def _begin_anew(self) -> None:
         """Drop what is held and what is being gathered: it need not be right now."""
@@ -291,8 +290,8 @@ class Project:
 
     def _may(self, provider: Provider, cursor: Snapshot) -> bool:
         """Return whether a provider is on for a document's language."""
-        switched_off = f"{provider.name}:{cursor.language_id}"
-        is_off = switched_off in self._config.disabled_languages.split()
+        off = self._config.disabled_languages.split()
+        is_off = f"{provider.name}:{cursor.language_id}" in off
         return _is_on(self._config, provider) and not is_off
 
 
