@@ -52,6 +52,7 @@ from benchmarks.typing_workspace import traces_of, write_workspace
 from lsp_server.client.headless import HeadlessClient
 from lsp_server.config import Device
 from lsp_server.service.loaded_model import load_model
+from lsp_server.user_folders import user_folder
 
 __all__ = ["main"]
 
@@ -158,8 +159,7 @@ async def _run(arguments: argparse.Namespace) -> dict[str, object]:
                 load_format=load_format,
                 log=arguments.log,
                 folders=folders,
-                # The index of the workspace goes with it.
-                environment={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+                environment={**os.environ, **_own_folders(folder)},
             )
         )
         peers = await _peers(arguments, side, stack)
@@ -195,6 +195,20 @@ async def _run(arguments: argparse.Namespace) -> dict[str, object]:
     cells = [*_cells(played)]
     took_s = round(time.monotonic() - started_s, 1)
     return {**result, "took_s": took_s, "base": BASE, "cells": cells}
+
+
+def _own_folders(folder: Path) -> dict[str, str]:
+    """Return variables that keep the workspace's index and the history from the user's.
+
+    What the engine compiles stays where it is.
+    """
+    variables = {
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "XDG_STATE_HOME": str(folder / "state"),
+    }
+    if cache := user_folder("cache"):
+        variables["TORCHINDUCTOR_CACHE_DIR"] = str(cache / "torchinductor")
+    return variables
 
 
 async def _peers(
