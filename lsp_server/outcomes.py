@@ -183,7 +183,7 @@ class CompletionResult:
         reason: Why there are none; None where there are some.
         scope: How far they might run; None where nothing was generated.
         prompt: What the model read; None where nothing was generated.
-        generated: The text of each candidate as the model wrote it, best first.
+        generated: .
         cuts: What the filters took away, candidate by candidate.
         timings: What it cost; None where nothing was generated.
         model: The name of the model that was asked; empty where none was.

@@ -18,6 +18,7 @@ from lsp_server.service.completion_cache import (
 )
 from lsp_server.service.generation import Generation
 from lsp_server.service.prewarm import Prewarmer
+from lsp_server.service.ranking import whole_candidates
 from lsp_server.service.request_report import RequestReport
 from lsp_server.service.speculation import Speculator
 from lsp_server.service.trigger import UNWELCOME, why_unwelcome
@@ -225,8 +226,8 @@ class CachedCompletionService:
         return Generation(snapshot, report=report, typed=typed, work=generate)
 
     def _wanted(self, trigger: Trigger) -> int:
-        """Return how many candidates a request asks for."""
-        return self._config.candidates if trigger is Trigger.INVOKED else 1
+        """Return how many candidates a request asks for; 0 takes a part of one, too."""
+        return self._config.candidates if trigger is Trigger.INVOKED else 0
 
     def _forget_ended(self) -> None:
         """Forget the generations that have ended."""
@@ -246,13 +247,14 @@ class CachedCompletionService:
             return
         if result.scope is None or (result.reason and self._config.temperature):
             return  # nothing was generated, or another try may have more luck
+        whole = whole_candidates(result)
         self._cache.keep(
             snapshot,
             CachedAnswer(
                 texts=tuple(each.text for each in result.completions),
                 scope=result.scope,
                 # Those that do not begin with what was typed meanwhile are lost.
-                candidates=1 if typed.text else len(result.generated),
+                candidates=min(whole, 1) if typed.text else whole,
                 source=source,
                 reason=result.reason,
             ),

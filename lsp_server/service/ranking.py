@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from lsp_server.context.cursor import CursorContext
 from lsp_server.language.syntax import syntax_errors
-from lsp_server.outcomes import Cut, Reason
+from lsp_server.outcomes import CompletionResult, Cut, Reason
 from lsp_server.postprocess.pipeline import Outcome, postprocess
 from lsp_server.service import reasons
 from lsp_server.service.candidates import Candidate
 from lsp_server.values import CompletionScope, FinishReason, Snapshot
 
-__all__ = ["best_first", "postprocessed", "why_nothing"]
+__all__ = ["best_first", "postprocessed", "whole_candidates", "why_nothing"]
 
-_UNSURE = "confidence"
+_UNSURE_CUT = "confidence"
 """The name of the cut where the model is not sure, among those of the filters."""
 
 _PARSE_LIMIT_S = 0.25
@@ -45,9 +45,9 @@ def _postprocessed(
     cuts: tuple[Cut, ...] = ()
     if text != candidate.text:
         text = text if text.strip() else ""
-        cuts = (Cut(filter_name=_UNSURE, before=candidate.text, after=text),)
+        cuts = (Cut(filter_name=_UNSURE_CUT, before=candidate.text, after=text),)
         if not text:
-            return Outcome(text=None, dropped_by=_UNSURE, cuts=cuts)
+            return Outcome(text=None, dropped_by=_UNSURE_CUT, cuts=cuts)
     outcome = postprocess(
         text,
         cursor,
@@ -108,6 +108,16 @@ def why_nothing(first: Candidate, outcome: Outcome | None) -> Reason:
         return reasons.WORD_NOT_CONTINUED
     if not first.text:
         return reasons.ENDED_AT_ONCE
-    if outcome.dropped_by == _UNSURE:
+    if outcome.dropped_by == _UNSURE_CUT:
         return reasons.NOT_SURE
     return reasons.dropped_by(outcome.dropped_by)
+
+
+def whole_candidates(result: CompletionResult) -> int:
+    """Count the candidates of a result that somebody who asks by hand may get.
+
+    One that was ended because the model was not sure of it is none.
+    """
+    if any(cut.filter_name == _UNSURE_CUT for cut in result.cuts):
+        return 0
+    return len(result.generated)

@@ -210,3 +210,27 @@ async def test_services_do_not_share_what_they_have(
         service = CachedCompletionService(inner, CompletionConfig())
         await ask(service, at_cursor("x = |\n"))
     assert 2 == len(engine.requests)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "part"), [((1, 1, 0.1), ["total ="]), ((0.1,), [])]
+)
+async def test_who_asks_by_hand_gets_what_was_not_sure(
+    make_service: MakeService,
+    at_cursor: AtCursor,
+    probabilities: tuple[float, ...],
+    part: list[str],
+) -> None:
+    """What was cut for others is kept for them alone."""
+    config = CompletionConfig(candidates=1)
+    inner, engine = make_service(
+        "total = first\n", probabilities=(probabilities,), config=config
+    )
+    service = CachedCompletionService(inner, config)
+    for _ in range(2):
+        assert part == texts(await ask(service, at_cursor("x = |\n")))
+    assert 1 == len(engine.requests)
+    for trigger in (INVOKED, INVOKED, AUTOMATIC):
+        by_hand = await ask(service, at_cursor("x = |\n"), trigger)
+        assert ["total = first"] == texts(by_hand)
+    assert 2 == len(engine.requests)
