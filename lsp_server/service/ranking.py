@@ -1,6 +1,7 @@
 """Post-processes the candidates of a request and ranks what is left of them."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,10 @@ __all__ = ["best_first", "postprocessed", "whole_candidates", "why_nothing"]
 
 _UNSURE_CUT = "confidence"
 """The name of the cut where the model is not sure, among those of the filters."""
+
+_ERROR_COST = math.log(2)
+"""Measured in ``benchmarks/calibration.py``: counting errors first is worse, because a
+text may well be right that leaves the rest of a block to be written."""
 
 _PARSE_LIMIT_S = 0.25
 """How long an answer to somebody who asks by hand waits for its ranking at most. It is
@@ -62,8 +67,8 @@ async def best_first(
 ) -> list[tuple[Candidate, str]]:
     """Return each different text once, with the best first.
 
-    Those that leave the fewest syntax errors in the document are the best, and of those
-    the likeliest: by the joint probability of the text, whatever its length.
+    The best is the likeliest, by the joint probability of the text, whatever its
+    length. For each syntax error that it leaves in the document it counts half.
     """
     first_with: dict[str, tuple[Candidate, str]] = {}
     for candidate, outcome in outcomes.items():
@@ -72,7 +77,7 @@ async def best_first(
     found = list(first_with.values())
     errors = await _errors([text for _, text in found], snapshot)
     ranks = [
-        (count, -candidate.likelihood(text).logprob)
+        count * _ERROR_COST - candidate.likelihood(text).logprob
         for count, (candidate, text) in zip(errors, found, strict=True)
     ]
     return [found[at] for at in sorted(range(len(found)), key=ranks.__getitem__)]
