@@ -9,7 +9,7 @@ engine of Midfill's, it
   of the engine's folder, and the exceptions that vLLM logs into another;
 - drops warnings from the log that nobody can act on;
 - registers a faster kernel for 4-bit weights, where there is one (`cpu_kernels`);
-- keeps vLLM from calling a C++ compiler on a CPU, which a user need not have.
+- mends vLLM's sampling on CPUs (`cpu_sampling`).
 
 The server reads the reports, and calls the methods of `WorkerExtension` by name. This
 module does not import vLLM or PyTorch until vLLM calls `register`.
@@ -69,24 +69,12 @@ _KNOWN_WARNINGS: dict[str, str | tuple[str, ...]] = {
 def register() -> None:
     """Prepare this process; vLLM calls it, in some processes more than once."""
     from lsp_server.engine import cpu_kernels
+    from lsp_server.engine.cpu_sampling import mend_sampling
 
     report_failures()
     drop_known_warnings()
     cpu_kernels.register()
-    _avoid_compiler()
-
-
-def _avoid_compiler() -> None:
-    """Have vLLM run its small functions on a CPU as they are, not compiled.
-
-    Log-probabilities need one of them, and without a compiler the engine would die.
-
-    Source: vLLM 0.32, ``v1/sample/ops/logprobs.py``.
-    """
-    from vllm.platforms import current_platform
-
-    if current_platform.is_cpu():
-        current_platform.simple_compile_backend = "eager"
+    mend_sampling()
 
 
 class WorkerExtension:

@@ -8,16 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from vllm import platforms
 
-from lsp_server.engine import cpu_kernels, engine_folder, vllm_plugin
+from lsp_server.engine import engine_folder, vllm_plugin
 from lsp_server.engine.vllm_errors import StartFailure
 from lsp_server.engine.vllm_plugin import (
     WorkerExtension,
     drop_known_warnings,
     read_failures,
     read_stages,
-    register,
     report_failures,
     report_stage,
 )
@@ -195,19 +193,3 @@ def test_tells_how_wide_activations_are() -> None:
     assert ["OneKernel (W4A16)", "OneKernel (W4A8)"] == Worker(
         model(narrow, wide)
     ).midfill_linear_kernels()
-
-
-@pytest.mark.parametrize(
-    ("device", "backend"), [("cpu", "eager"), ("cuda", "inductor")]
-)
-def test_vllm_calls_no_compiler_on_a_cpu(
-    monkeypatch: pytest.MonkeyPatch, device: str, backend: str
-) -> None:
-    """Its small functions run there as they are: a user need not have a compiler."""
-    platform = SimpleNamespace(
-        is_cpu=lambda: device == "cpu", simple_compile_backend="inductor"
-    )
-    monkeypatch.setattr(platforms, "current_platform", platform)
-    monkeypatch.setattr(cpu_kernels, "register", lambda: None)
-    register()
-    assert backend == platform.simple_compile_backend
