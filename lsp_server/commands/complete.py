@@ -169,6 +169,7 @@ def as_json(place: Place, answer: Answer) -> dict[str, object]:
         "prompt_tokens": cost and cost.prompt_tokens,
         "cached_tokens": cost and cost.cached_tokens,
         "output_tokens": cost and cost.output_tokens,
+        "source": cost and cost.source.value,
     }
 
 

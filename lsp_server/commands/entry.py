@@ -21,6 +21,8 @@ _COMMANDS = {
     "serve": "serve an editor: the language server",
     "daemon": "start, stop and watch the process that editors share an engine in",
     "complete": "complete at a place in a file, and print it",
+    "trace": "show what a request was, and why it showed what it did",
+    "stats": "sum up what became of suggestions: accepted, kept, and how fast",
     "demo": "complete at the marked cursors of the example files",
     "doctor": "check whether completion can work on this machine",
     "models": "list, compare, check and fetch models",

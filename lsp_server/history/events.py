@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 __all__ = [
+    "OWN_CLIENT",
     "CutCount",
     "RequestEvent",
     "SnippetUse",
     "SuggestionEvent",
     "TracedText",
 ]
+
+OWN_CLIENT = "midfill headless client"
+"""The client of ``midfill complete``, which accepts nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,7 @@ def test_json_has_everything() -> None:
         "prompt_tokens": 40,
         "cached_tokens": 32,
         "output_tokens": 5,
+        "source": "engine",
     } == row
 
 

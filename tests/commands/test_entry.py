@@ -84,7 +84,9 @@ def test_no_server_runs_without_assertions(
     assert "without -O, and unset PYTHONOPTIMIZE" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["doctor", "models", "keys", "quantize", "eval"])
+@pytest.mark.parametrize(
+    "command", ["doctor", "models", "keys", "quantize", "eval", "stats", "trace"]
+)
 def test_only_commands_with_an_editor_import_the_protocol(command: str) -> None:
     """The others start sooner without pygls; serve, complete and demo need it."""
     program = (

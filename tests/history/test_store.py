@@ -75,7 +75,7 @@ def test_lines_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_costs_the_record_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged once; where it can be written again, events are."""
+    """It is logged once."""
     folder = tmp_path / "events"
     folder.write_text("in the way")
     store = EventStore(folder)

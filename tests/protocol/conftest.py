@@ -12,6 +12,7 @@ import pytest
 from lsp_server.protocol.channel import StdioChannel
 from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.pipes import Stdio
+from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
@@ -38,6 +39,7 @@ async def connect() -> AsyncGenerator[Connect]:
         *,
         configurator: FixedConfigurator | None = None,
         max_body_bytes: int = 1 << 27,
+        feedback: SuggestionFeedback | None = None,
     ) -> Editor:
         server_in, to_server = os.pipe()
         from_server, server_out = os.pipe()
@@ -52,6 +54,7 @@ async def connect() -> AsyncGenerator[Connect]:
                 Stdio(reader_fd=server_in, writer_fd=server_out),
                 max_body_bytes=max_body_bytes,
             ),
+            feedback=feedback,
         )
         editor.server = asyncio.create_task(connection.serve(editor.ends.append))
         editors.append((editor, [server_in, server_out]))

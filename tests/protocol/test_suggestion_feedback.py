@@ -82,28 +82,28 @@ class Editor:
             types.TextDocumentItem(uri=URI, language_id="python", version=1, text=text)
         )
 
-    def show(self, *texts: str, column: int = 4) -> None:
-        """Answer with items, whose ids are ``m`` and a number."""
+    def show(self, *texts: str, name: str = "m") -> None:
+        """Answer at the fifth column with items, whose ids are a name and a number."""
         params = types.InlineCompletionParams(
             context=types.InlineCompletionContext(
                 trigger_kind=types.InlineCompletionTriggerKind.Automatic
             ),
             text_document=types.TextDocumentIdentifier(URI),
-            position=types.Position(0, column),
+            position=types.Position(0, 4),
         )
         request = request_of(
             params,
             place=place_of(params, self.documents),
             encoding=PositionEncoding.UTF16,
             message_id=1,
-            request_id="m",
+            request_id=name,
         )
         made = tuple(
             Completion(
-                completion_id=f"m{at}",
+                completion_id=f"{name}{at}",
                 text=text,
-                start=column,
-                end=column,
+                start=4,
+                end=4,
                 timings=TIMINGS,
             )
             for at, text in enumerate(texts)
@@ -238,7 +238,7 @@ async def test_an_editor_with_commands_is_not_guessed_at() -> None:
     editor.change("x = 1 + 2\n")
     editor.feedback.accepted("m0", 5)
     assert [("shown", 5), ("accepted", 5)] == await editor.events(2)
-    editor.show("+ other", column=4)
+    editor.show("+ other", name="n")
     editor.change("x = + other1 + 2\n")
     assert [("shown", 7)] == await editor.events(1)
 

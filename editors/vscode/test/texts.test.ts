@@ -12,6 +12,7 @@ const TRACE: TraceResult = {
   trigger: "automatic",
   scope: "line",
   prompt: "<|fim_prefix|>a```b",
+  snippets: [{ path: "lib/b.py", source: "open_tabs", chars: 120 }],
   promptTokens: 12,
   cachedTokens: 8,
   generated: ["x + 1)"],
@@ -22,6 +23,7 @@ const TRACE: TraceResult = {
   ttftMs: 41.6,
   totalMs: 99.2,
   outputTokens: 4,
+  source: "cache",
 };
 
 test("a trace tells what was asked, written, cut and shown, counting as people do", () => {
@@ -31,6 +33,8 @@ test("a trace tells what was asked, written, cut and shown, counting as people d
     "99 ms, first token after 42 ms",
     "### brackets",
     "12 read (8 of them",
+    "- From: cache",
+    "- lib/b.py (open_tabs), 120 characters",
   ]) {
     assert.ok(text.includes(part), part);
   }
@@ -50,6 +54,7 @@ test("a completion that showed nothing says why", () => {
   });
   assert.match(text, /Nothing was offered\.\*\* {2}\nThe model wrote nothing\./);
   assert.match(text, /first token after never/);
+  assert.match(traceText({ ...TRACE, snippets: [] }), /other files\n\nNone\./);
   assert.match(traceText(null), /Nothing has been completed/);
 });
 

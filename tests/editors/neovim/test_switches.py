@@ -130,5 +130,6 @@ def test_trace_is_shown(neovim: Neovim) -> None:
     text = "\n".join(neovim.lines)
     assert "# The last completion" in text
     assert "- outcome: shown" in text
+    assert "- source: engine" in text
     assert "item + total" in text
     assert "nofile" == neovim.lua("return vim.bo.buftype")

@@ -55,6 +55,16 @@ function M.render(trace)
       present(trace.totalMs) or "?"
     ),
   }
+  if present(trace.source) then
+    lines[#lines + 1] = ("- source: %s"):format(trace.source)
+  end
+  for _, snippet in ipairs(present(trace.snippets) or {}) do
+    lines[#lines + 1] = ("- snippet: %s (%s), %d characters"):format(
+      snippet.path,
+      snippet.source,
+      snippet.chars
+    )
+  end
   for at, text in ipairs(present(trace.generated) or {}) do
     section(lines, ("Generated %d"):format(at), text)
   end

@@ -22,6 +22,13 @@ export interface TraceCut {
   readonly after: string;
 }
 
+/** A part of another file that stood in the prompt. */
+export interface TraceSnippet {
+  readonly path: string;
+  readonly source: string;
+  readonly chars: number;
+}
+
 /** The last completion, as `midfill/trace` returns it. */
 export interface TraceResult {
   readonly requestId: string;
@@ -31,6 +38,8 @@ export interface TraceResult {
   readonly trigger: string;
   readonly scope: string | null;
   readonly prompt: string;
+  /** Older servers do not say. */
+  readonly snippets?: readonly TraceSnippet[];
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly generated: readonly string[];
@@ -41,6 +50,8 @@ export interface TraceResult {
   readonly ttftMs: number | null;
   readonly totalMs: number;
   readonly outputTokens: number;
+  /** Where the answer came from; older servers do not say. */
+  readonly source?: string | null;
 }
 
 /** What the server asks the editor to do, after the user chose it in a message. */

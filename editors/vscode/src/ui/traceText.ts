@@ -14,11 +14,13 @@ export function traceText(trace: TraceResult | null): string {
       `- Asked: ${trace.trigger === "invoked" ? "by a command" : "automatically"}, to complete ${scopeText(trace.scope)}`,
       `- Time: ${milliseconds(trace.totalMs)}, first token after ${milliseconds(trace.ttftMs)}`,
       `- Tokens: ${trace.promptTokens} read (${trace.cachedTokens} of them from the cache), ${trace.outputTokens} written`,
+      `- From: ${trace.source ?? "nowhere: nothing was generated"}`,
       `- Request: ${trace.requestId}`,
     ].join("\n"),
     section("Shown", trace.shown),
     section("Written by the model", trace.generated),
     cutsText(trace),
+    snippetsText(trace),
     `## What the model read\n\n${fenced(trace.prompt)}`,
   ];
   return `${parts.join("\n\n")}\n`;
@@ -55,6 +57,13 @@ function cutsText(trace: TraceResult): string {
       `### ${cut.filter}\n\nBefore:\n\n${fenced(cut.before)}\n\nAfter:\n\n${fenced(cut.after)}`,
   );
   return `## What the filters changed\n\n${each.join("\n\n")}`;
+}
+
+function snippetsText(trace: TraceResult): string {
+  const lines = (trace.snippets ?? []).map(
+    (each) => `- ${each.path} (${each.source}), ${each.chars} characters`,
+  );
+  return `## Snippets of other files\n\n${lines.length > 0 ? lines.join("\n") : "None."}`;
 }
 
 /** Fence a text with more backticks than it holds in a row. */
