@@ -1,5 +1,7 @@
 """The record of requests and suggestions is private, bounded, and costs nobody."""
 
+import errno
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -83,6 +85,25 @@ def test_a_folder_that_cannot_be_written_costs_the_record_alone(
     store.add(event("b"))
     store.close(timeout_s=20)
     assert ["events.not_written"] == [each.message for each in caplog.records]
+
+
+def test_a_disk_that_was_full_costs_no_later_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that was cut off is ended before the next one."""
+    write(tmp_path, event("a"))
+    real_write = os.write
+
+    def write_some(fd: int, data: bytes) -> int:
+        if b'"id"' in data:
+            return real_write(fd, data[:20])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lsp_server.history.store.os.write", write_some)
+    write(tmp_path, event("lost"))
+    monkeypatch.setattr("lsp_server.history.store.os.write", real_write)
+    write(tmp_path, event("b"))
+    assert ["b", "a"] == ids(tmp_path)
 
 
 def test_without_a_folder_nothing_is_written() -> None:
