@@ -25,6 +25,10 @@ from lsp_server.daemon.lock import DaemonLock
 from lsp_server.daemon.process import Daemon
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
+from lsp_server.engine_values import (
+    EngineNews,
+    EngineState,
+)
 from lsp_server.outcomes import OverloadStep
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import EngineStarter, starter_of
@@ -32,7 +36,6 @@ from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
-from lsp_server.values import EngineNews, EngineState
 
 __all__ = ["main"]
 

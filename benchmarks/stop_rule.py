@@ -20,10 +20,10 @@ from lsp_server.completion_config import CompletionConfig, Eagerness
 from lsp_server.config import Config, Device, EngineKind
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.metrics import NoMetrics, RequestRecord
+from lsp_server.service.assembly import service_of
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.engine_start import starter_of
 from lsp_server.service.loaded_model import load_model
-from lsp_server.service.local_backend import service_of
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import Snapshot, Trigger
 

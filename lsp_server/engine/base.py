@@ -6,10 +6,12 @@ This module knows no particular engine, no tokenizer, and not what a prompt mean
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol
 
-from lsp_server.values import (
+from lsp_server.engine_values import (
     EngineHealth,
     EngineInfo,
     EngineNews,
+)
+from lsp_server.values import (
     GenerationRequest,
     TokenDelta,
 )

@@ -11,11 +11,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 
-from lsp_server.errors import EngineDeadError, RequestRejectedError
-from lsp_server.values import (
+from lsp_server.engine_values import (
     EngineHealth,
     EngineInfo,
     EngineState,
+)
+from lsp_server.errors import EngineDeadError, RequestRejectedError
+from lsp_server.values import (
     FinishReason,
     GenerationRequest,
     TokenDelta,

@@ -29,8 +29,11 @@ from lsp_server.engine.vllm_options import (
     require_memory,
 )
 from lsp_server.engine.vllm_stats import VllmMetrics
+from lsp_server.engine_values import (
+    EngineInfo,
+    StartStage,
+)
 from lsp_server.user_folders import user_folder
-from lsp_server.values import EngineInfo, StartStage
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM

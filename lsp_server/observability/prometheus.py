@@ -18,6 +18,9 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 
 from lsp_server import __version__
+from lsp_server.engine_values import (
+    EngineState,
+)
 from lsp_server.metrics import (
     Feedback,
     Outcome,
@@ -28,7 +31,6 @@ from lsp_server.metrics import (
 from lsp_server.observability.labels import KnownModels, language_label
 from lsp_server.observability.memory import MemoryCollector
 from lsp_server.outcomes import OverloadStep, Source, StopCause
-from lsp_server.values import EngineState
 
 __all__ = ["BUCKETS_MS", "Collector", "PrometheusMetrics"]
 

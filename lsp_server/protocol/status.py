@@ -7,8 +7,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from lsp_server.engine_values import (
+    EngineNews,
+    EngineState,
+)
 from lsp_server.outcomes import OverloadStep
-from lsp_server.values import EngineNews, EngineState
 
 __all__ = ["STATUS_METHOD", "Status"]
 

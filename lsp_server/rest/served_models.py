@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from lsp_server.access.gate import check_model
 from lsp_server.access.keys import Key
 from lsp_server.config import RestConfig
+from lsp_server.engine_values import (
+    EngineNews,
+    EngineState,
+)
 from lsp_server.errors import EngineDeadError, EngineStartError
 from lsp_server.rest.api_errors import ApiError
 from lsp_server.rest.chat_template import ChatTemplate
@@ -14,7 +18,6 @@ from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.privacy import Privacy
 from lsp_server.service.text_prompts import TextPrompts
-from lsp_server.values import EngineNews, EngineState
 
 __all__ = ["ServedModel", "ServedModels"]
 

@@ -21,6 +21,11 @@ from lsp_server.engine.vllm_build import (
     choose_device,
     installed_vllm,
 )
+from lsp_server.engine_values import (
+    EngineNews,
+    EngineState,
+    StartStage,
+)
 from lsp_server.hardware import read_cpu
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.modelstore.locate import pulled_models_folder
@@ -30,7 +35,6 @@ from lsp_server.service.backend import EngineListener
 from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.user_folders import user_folder
-from lsp_server.values import EngineNews, EngineState, StartStage
 
 __all__ = ["ENGINE_SECTIONS", "Detach", "EngineHost", "on_engine"]
 

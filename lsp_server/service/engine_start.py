@@ -9,8 +9,10 @@ from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.engine.vllm_stats import VllmMetrics
+from lsp_server.engine_values import (
+    StartStage,
+)
 from lsp_server.service.loaded_model import LoadedModel
-from lsp_server.values import StartStage
 
 __all__ = ["EngineStarter", "starter_of"]
 

@@ -6,9 +6,10 @@ The host is one that other connections share, or the backend's own.
 from collections.abc import Callable
 
 from lsp_server.config import Config
-from lsp_server.context.window import LineWindows
-from lsp_server.engine.base import Engine
-from lsp_server.metrics import Metrics
+from lsp_server.engine_values import (
+    EngineNews,
+    EngineState,
+)
 from lsp_server.outcomes import CompletionResult, OverloadStep
 from lsp_server.project.project import Project
 from lsp_server.project.provider import (
@@ -19,30 +20,22 @@ from lsp_server.project.provider import (
     ReadDocument,
 )
 from lsp_server.project.providers import providers
-from lsp_server.prompt.budget import SNIPPET_SHARE
-from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.service import reasons
+from lsp_server.service.assembly import service_of, snippet_chars
 from lsp_server.service.backend import EngineListener
 from lsp_server.service.cached_completion import CachedCompletionService
-from lsp_server.service.completion import CompletionService
 from lsp_server.service.engine_host import Detach, EngineHost, on_engine
 from lsp_server.service.engine_pool import Lease
 from lsp_server.service.engine_start import EngineStarter
-from lsp_server.service.gate import Gate
-from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.privacy import Privacy
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import (
-    EngineNews,
-    EngineState,
     Prompt,
     Snapshot,
     Trigger,
 )
 
-__all__ = ["LocalBackend", "service_of"]
-
-_CHARS_PER_TOKEN = 4
+__all__ = ["LocalBackend"]
 
 
 class LocalBackend:
@@ -208,7 +201,7 @@ class LocalBackend:
             self._project.configure(
                 config.context,
                 clean=privacy.cleaned,
-                most_chars=_snippet_chars(config.prompt.max_prompt_tokens),
+                most_chars=snippet_chars(config.prompt.max_prompt_tokens),
             )
             service = service_of(
                 model,
@@ -230,11 +223,6 @@ class LocalBackend:
         return self._service
 
 
-def _snippet_chars(prompt_tokens: int) -> int:
-    """Return how many characters of snippets a prompt has room for, about."""
-    return round(prompt_tokens * SNIPPET_SHARE * _CHARS_PER_TOKEN)
-
-
 class _Preparing:
     """Passes on news of an engine; once it is ready, what needs the model is prepared.
 
@@ -254,50 +242,3 @@ class _Preparing:
     def overload_changed(self, step: OverloadStep) -> None:
         """Pass on the step."""
         self._listener.overload_changed(step)
-
-
-def service_of(
-    model: LoadedModel,
-    engine: Engine,
-    config: Config,
-    *,
-    gate: Gate | None = None,
-    metrics: Metrics | None = None,
-    user: str = "",
-    cache_salt: str = "",
-    privacy: Privacy | None = None,
-    project: Project | None = None,
-) -> CompletionService:
-    """Put the service together from a model, its engine and the settings.
-
-    Raises:
-        UnsupportedModelError: The model's tokenizer does not fit its family.
-    """
-    tokenizer = model.tokenizer
-    return CompletionService(
-        engine=engine,
-        tokenizer=tokenizer,
-        prompts=PromptBuilder(
-            tokenizer=tokenizer,
-            family=model.family,
-            config=config.prompt,
-            max_model_len=config.engine.max_model_len or model.manifest.context_length,
-            comment_snippets=model.manifest.comment_snippets,
-            path_of=project.path_of if project is not None else None,
-            windows=LineWindows(
-                encode=tokenizer.encode,
-                encode_ahead=tokenizer.encode_ahead,
-                step_lines=config.prompt.step_lines,
-                suffix_lines=config.prompt.suffix_lines,
-            ),
-        ),
-        config=config.completion,
-        gate=gate,
-        confidence=model.manifest.confidence,
-        model=model.folder.name,
-        metrics=metrics,
-        user=user,
-        cache_salt=cache_salt,
-        privacy=privacy or Privacy(config.privacy),
-        snippets_for=project.snippets_for if project is not None else None,
-    )

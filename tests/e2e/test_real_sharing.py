@@ -12,13 +12,15 @@ import psutil
 import pytest
 
 from lsp_server.engine.launch import child_processes
+from lsp_server.engine_values import (
+    EngineState,
+)
 from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.extensions import TIMINGS_METHOD
 from lsp_server.protocol.stream_channel import StreamChannel
 from lsp_server.service.configurator import LayeredConfigurator
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
-from lsp_server.values import EngineState
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 

@@ -9,9 +9,11 @@ import pytest
 
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
+from lsp_server.engine_values import (
+    EngineState,
+)
 from lsp_server.errors import EngineDeadError, RequestRejectedError
 from lsp_server.values import (
-    EngineState,
     FinishReason,
     GenerationRequest,
     Hold,

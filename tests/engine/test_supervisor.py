@@ -13,6 +13,11 @@ from lsp_server.engine.hang_watch import CANARY
 from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.supervisor import EngineSupervisor
+from lsp_server.engine_values import (
+    EngineHealth,
+    EngineNews,
+    EngineState,
+)
 from lsp_server.errors import (
     ConfigError,
     EngineDeadError,
@@ -21,9 +26,6 @@ from lsp_server.errors import (
     ModelIntegrityError,
 )
 from lsp_server.values import (
-    EngineHealth,
-    EngineNews,
-    EngineState,
     GenerationRequest,
     TokenDelta,
 )

@@ -18,6 +18,9 @@ from lsp_server.config import EngineConfig
 from lsp_server.engine.launch import child_processes
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.engine.vllm_launch import VllmLaunch
+from lsp_server.engine_values import (
+    StartStage,
+)
 from lsp_server.errors import (
     ConfigError,
     EngineStartError,
@@ -25,7 +28,6 @@ from lsp_server.errors import (
     ModelIntegrityError,
     UnsupportedModelError,
 )
-from lsp_server.values import StartStage
 
 GuardsOf = Callable[[Path], list[psutil.Process]]
 

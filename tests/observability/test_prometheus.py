@@ -6,6 +6,9 @@ import string
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from lsp_server.engine_values import (
+    EngineState,
+)
 from lsp_server.metrics import (
     Feedback,
     FeedbackEvent,
@@ -22,7 +25,6 @@ from lsp_server.outcomes import (
     Stage,
     StopCause,
 )
-from lsp_server.values import EngineState
 
 MODEL = "starter"
 

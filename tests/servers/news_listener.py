@@ -2,8 +2,11 @@
 
 import asyncio
 
+from lsp_server.engine_values import (
+    EngineNews,
+    EngineState,
+)
 from lsp_server.outcomes import OverloadStep
-from lsp_server.values import EngineNews, EngineState
 
 
 class Listener:

@@ -17,6 +17,10 @@ from lsp_server.config import Config, EngineKind, RestConfig, ScriptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
+from lsp_server.engine_values import (
+    EngineNews,
+    EngineState,
+)
 from lsp_server.metrics import NoMetrics, Refusal, RequestRecord, Route
 from lsp_server.outcomes import OverloadStep
 from lsp_server.prompt.tokenizer import FastTokenizer
@@ -25,7 +29,6 @@ from lsp_server.rest.services import RestServices
 from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_start import starter_of
 from lsp_server.service.loaded_model import LoadedModel
-from lsp_server.values import EngineNews, EngineState
 
 MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
 TOKENIZER = FastTokenizer(MODEL)

@@ -9,8 +9,10 @@ import pytest
 from lsp_server.config import EngineConfig, PromptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
+from lsp_server.engine_values import (
+    EngineState,
+)
 from lsp_server.errors import EngineDeadError, EvaluationError
-from lsp_server.values import EngineState
 from training.eval import sandbox
 from training.eval.evaluation import Outcome, StartEngine, evaluate
 from training.eval.model import EvaluatedModel
