@@ -23,7 +23,8 @@ _OVERLAP_CHARS = 1000
 _LINE = re.compile(r"[^\r\n]+")
 _TOKEN = re.compile(r"[\w+/=-]*")
 _AROUND_TOKENS = " \t'\"=:"
-_KEY_RUN = re.compile(r"(?<!\\)[\w+/=]{16,}")
+_KEY_RUN = re.compile(r"(?<!\\)[A-Za-z0-9+/=]{16,}")
+"""Base64 has no underscore, but long names do."""
 _KEY_MARK = re.compile(
     r"-----(?:(?P<begin>BEGIN)|END) [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
 )

@@ -80,6 +80,15 @@ def test_no_secret_is_left_and_no_line_moves(
     assert redacted(result, finder) == result
 
 
+def test_names_above_a_cut_off_key_are_no_part_of_it(finder: SecretFinder) -> None:
+    """What was redacted already stays as it is."""
+    key = "2WAqGzYtEL6GsWNq6" * 4
+    text = f"aws_secret_access_key = load()\n{key}\n-----END PRIVATE KEY-----"
+    result = redacted(text, finder)
+    assert result == text.replace(key, "<PRIVATE_KEY>")
+    assert redacted(result, finder) == result
+
+
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(st.sampled_from("ab1=:\"' \n\r/@-_KEY"), max_size=200))
 def test_any_text_keeps_its_line_ends(finder: SecretFinder, text: str) -> None:

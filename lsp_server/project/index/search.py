@@ -176,8 +176,9 @@ def _weights(
     most = max(_FEWEST_CHUNKS, total) * _MOST_SHARE
     rarest = sorted((count, term) for term, count in counts.items() if count <= most)
     return {
-        # As FTS5 computes it, which takes no weight below this one.
-        term: max(1e-6, math.log((total - count + 0.5) / (count + 0.5)))
+        # As FTS5 computes it, which takes no weight below this one. While the index
+        # grows, a term may stand in more chunks than there were a moment ago.
+        term: max(1e-6, math.log((max(0, total - count) + 0.5) / (count + 0.5)))
         for count, term in rarest[:_MOST_TERMS]
     }
 
