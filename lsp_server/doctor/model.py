@@ -111,7 +111,9 @@ def _judge(result: CompletionResult, info: EngineInfo, start_s: float) -> Findin
     """Return the finding for what the completion came to."""
     engine = f"{_describe(info)}: started in {start_s:.0f} s"
     cost = result.timings
-    if result.completions and cost is not None:
+    # How sure the model is of one line says nothing of whether completion works.
+    is_written = bool(result.completions) or result.reason is reasons.NOT_SURE
+    if is_written and cost is not None:
         return ok(
             _NAME,
             f"{engine}, completed a line with {cost.output_tokens} tokens in "

@@ -88,6 +88,21 @@ def test_an_engine_that_does_not_start_fails(model: LoadedModel) -> None:
     )
 
 
+def test_a_model_that_is_not_sure_of_the_line_can_complete(model: LoadedModel) -> None:
+    """What it wrote would not be shown by itself, and yet everything works."""
+    ids = model.tokenizer.encode("first + second")
+    script = Script(answer_ids=ids, probabilities=((0.05,) * len(ids),))
+
+    async def start(
+        _config: Config, _model: LoadedModel, _progress: StartProgress
+    ) -> Engine:
+        return ScriptedEngine(script)
+
+    finding = check_generation(SCRIPTED, model, start)
+    assert Level.OK is finding.level
+    assert "completed a line with" in finding.what
+
+
 class KernelEngine(ScriptedEngine):
     """A scripted engine that names its kernel, as vLLM does."""
 

@@ -87,7 +87,8 @@ async def test_two_editors_share_one_engine() -> None:
         editor.open(TEXT)
     answers = [await editor.complete(LINE, 4) for editor in (first, second, second)]
     assert 1 == len(answers[0]) < len(answers[1]) <= 3
-    assert answers[0][0]["insertText"] == answers[1][0]["insertText"]
+    texts = [[item["insertText"] for item in answer] for answer in answers]
+    assert texts[0][0] in texts[1]
     (of_first,), of_second = (
         [told["cachedTokens"] for told in editor.told(TIMINGS_METHOD)]
         for editor in (first, second)
