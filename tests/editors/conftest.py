@@ -127,7 +127,9 @@ def real_server(tmp_path: Path, servers: list[EditorServer]) -> RealServer:
 
     def make() -> EditorServer:
         folder = tmp_path / f"server-{len(servers)}"
-        servers.append(write_server(folder, {"ENGINE_KIND": "vllm"}))
+        # Also what the small model is not sure of.
+        settings = {"ENGINE_KIND": "vllm", "COMPLETION_EAGERNESS": "always"}
+        servers.append(write_server(folder, settings))
         return servers[-1]
 
     return make

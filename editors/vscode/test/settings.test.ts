@@ -96,14 +96,22 @@ test("every setting is described, has a default that fits, and a scope", () => {
   }
 });
 
-test("an untrusted workspace can set neither what is run nor what is loaded, nor from where", () => {
+const RESTRICTED = new Set([
+  "server",
+  "model",
+  "engine",
+  "scripted",
+  "registry",
+  "daemon",
+  "privacy",
+  "telemetry",
+]);
+
+test("an untrusted workspace decides neither what is run, loaded and kept, nor what is private", () => {
   const restricted = new Set(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations);
   for (const key of SETTINGS.keys()) {
     const section = key.split(".")[0] ?? "";
-    const runsOrLoads = ["server", "model", "engine", "scripted", "registry", "daemon"].includes(
-      section,
-    );
-    assert.equal(restricted.has(`midfill.${key}`), runsOrLoads, key);
+    assert.equal(restricted.has(`midfill.${key}`), RESTRICTED.has(section), key);
   }
   assert.ok(isOwn("server.path"));
 });
