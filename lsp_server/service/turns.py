@@ -133,7 +133,7 @@ class Turns:
                 user=user,
                 priority=priority,
                 left_s=left_s,
-                spare_only=self.reporter.step > OverloadStep.NORMAL,
+                step=self.reporter.step,
             )
         except UserOverloadedError:
             raise

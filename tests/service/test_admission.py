@@ -121,6 +121,24 @@ async def test_what_cannot_be_scheduled_in_time_is_refused_at_once() -> None:
     await case.end(3)
 
 
+async def test_while_requests_are_refused_the_queue_is_shorter() -> None:
+    """What waits then does not get the engine to do more."""
+    case = Case(wait_ms=240_000)
+    for _ in range(2):
+        case.admission._turns._meter.note_taken(25.0)
+    case.send("a")
+    await settle()
+    tasks = [case.ask(user) for user in "bcd"]
+    await settle()
+    assert [False, False, True] == [task.done() for task in tasks]
+    assert OverloadStep.REJECT is case.admission.step
+    await case.end(2)  # one runs now, and nobody waits
+    later = [case.ask(user) for user in "ef"]
+    await settle()
+    assert [False, True] == [task.done() for task in later]
+    await case.end(2)
+
+
 def _refusal(task: asyncio.Task[FinishReason | None]) -> OverloadedError:
     error = task.exception()
     assert isinstance(error, OverloadedError)
