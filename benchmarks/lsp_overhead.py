@@ -210,7 +210,15 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]
         "model": {"path": model},
         # Raw, the engine is asked for the same tokens, and cannot be told to heal.
         "prompt": {"maxPromptTokens": arguments.prompt_tokens, "healing": False},
-        "completion": {"maxLineTokens": arguments.output_tokens, "deadlineMs": 0},
+        "completion": {
+            "maxLineTokens": arguments.output_tokens,
+            "deadlineMs": 0,
+            # Every request is to reach the engine, and to end as raw ones do.
+            "cache": False,
+            "prewarm": False,
+            "eagerness": "always",
+            "suggestAfterAccept": True,
+        },
         "log": {"level": "warning"},
     }
     if arguments.kv_cache_gib:
