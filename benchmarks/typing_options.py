@@ -43,6 +43,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "completion-cache": "completion.cache:false",
         "blocks": "completion.continue_into_blocks:false",
         "debounce": "completion.max_debounce_ms:0",
+        "gate": "completion.eagerness:always",
         "healing": "prompt.healing:false",
         "prewarm": "completion.prewarm:false",
         "quiet-after-accept": "completion.suggest_after_accept:true",
