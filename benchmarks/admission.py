@@ -19,17 +19,9 @@ from pathlib import Path
 from benchmarks.figures import circumstances, median, table, write_result
 from lsp_server.config import AdmissionConfig
 from lsp_server.engine.base import Engine
-from lsp_server.engine_values import (
-    EngineHealth,
-    EngineInfo,
-    EngineState,
-)
+from lsp_server.engine_values import EngineHealth, EngineInfo, EngineState
 from lsp_server.service.admission import Admission
-from lsp_server.values import (
-    FinishReason,
-    GenerationRequest,
-    TokenDelta,
-)
+from lsp_server.values import FinishReason, GenerationRequest, TokenDelta
 
 __all__ = ["main"]
 

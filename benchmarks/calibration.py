@@ -23,19 +23,12 @@ from benchmarks.figures import circumstances, write_result
 from lsp_server.config import CompletionConfig, Config, Device, EngineConfig
 from lsp_server.context.cursor import CursorContext
 from lsp_server.engine.base import Engine
-from lsp_server.engine_values import (
-    EngineHealth,
-    EngineInfo,
-)
+from lsp_server.engine_values import EngineHealth, EngineInfo
 from lsp_server.service.assembly import service_of
 from lsp_server.service.loaded_model import load_model
 from lsp_server.service.trigger import why_unwelcome
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import (
-    GenerationRequest,
-    TokenDelta,
-    Trigger,
-)
+from lsp_server.values import GenerationRequest, TokenDelta, Trigger
 from training.eval.evaluation import start_vllm
 from training.eval.generation import map_concurrently
 from training.eval.model import ModelArgument, load_evaluated_model, trained_packages

@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks.heap_probe import heap_in_use_bytes, release_free_heap
 from lsp_server.engine.vllm_engine import VllmEngine
-from lsp_server.engine_values import (
-    EngineHealth,
-    EngineInfo,
-)
+from lsp_server.engine_values import EngineHealth, EngineInfo
 from lsp_server.prompt.tokenizer import FastTokenizer
-from lsp_server.values import (
-    GenerationRequest,
-    TokenDelta,
-)
+from lsp_server.values import GenerationRequest, TokenDelta
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM

@@ -25,10 +25,7 @@ from lsp_server.daemon.lock import DaemonLock
 from lsp_server.daemon.process import Daemon
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.outcomes import OverloadStep
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import EngineStarter, starter_of

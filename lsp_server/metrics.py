@@ -10,13 +10,9 @@ import enum
 from dataclasses import dataclass
 from typing import Protocol
 
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.outcomes import OverloadStep, RequestTimings, Source, StopCause
-from lsp_server.values import (
-    Trigger,
-)
+from lsp_server.values import Trigger
 
 __all__ = [
     "Feedback",

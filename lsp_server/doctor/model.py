@@ -8,9 +8,7 @@ from pathlib import Path
 from lsp_server.config import Config, Device
 from lsp_server.doctor.findings import Finding, failure, ok, warning
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine_values import (
-    EngineInfo,
-)
+from lsp_server.engine_values import EngineInfo
 from lsp_server.errors import MidfillError, ModelError
 from lsp_server.outcomes import CompletionResult
 from lsp_server.service import reasons
@@ -18,10 +16,7 @@ from lsp_server.service.assembly import service_of
 from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import (
-    Snapshot,
-    Trigger,
-)
+from lsp_server.values import Snapshot, Trigger
 
 __all__ = ["check_generation", "check_model", "try_model"]
 

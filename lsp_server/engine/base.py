@@ -6,15 +6,8 @@ This module knows no particular engine, no tokenizer, and not what a prompt mean
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol
 
-from lsp_server.engine_values import (
-    EngineHealth,
-    EngineInfo,
-    EngineNews,
-)
-from lsp_server.values import (
-    GenerationRequest,
-    TokenDelta,
-)
+from lsp_server.engine_values import EngineHealth, EngineInfo, EngineNews
+from lsp_server.values import GenerationRequest, TokenDelta
 
 __all__ = ["Engine", "Listener", "ReportProgress", "Start"]
 

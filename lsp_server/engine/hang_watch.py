@@ -6,14 +6,9 @@ import time
 from collections.abc import Callable, Coroutine
 
 from lsp_server.engine.restart_policy import RestartPolicy
-from lsp_server.engine_values import (
-    EngineHealth,
-)
+from lsp_server.engine_values import EngineHealth
 from lsp_server.errors import MidfillError
-from lsp_server.values import (
-    GenerationRequest,
-    Priority,
-)
+from lsp_server.values import GenerationRequest, Priority
 
 __all__ = ["CANARY", "HangWatch", "StallClock"]
 

@@ -11,17 +11,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 
-from lsp_server.engine_values import (
-    EngineHealth,
-    EngineInfo,
-    EngineState,
-)
+from lsp_server.engine_values import EngineHealth, EngineInfo, EngineState
 from lsp_server.errors import EngineDeadError, RequestRejectedError
-from lsp_server.values import (
-    FinishReason,
-    GenerationRequest,
-    TokenDelta,
-)
+from lsp_server.values import FinishReason, GenerationRequest, TokenDelta
 
 __all__ = ["Script", "ScriptedEngine"]
 

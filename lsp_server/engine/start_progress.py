@@ -13,9 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lsp_server.engine_values import (
-    StartStage,
-)
+from lsp_server.engine_values import StartStage
 from lsp_server.files import atomic_write_text
 
 __all__ = ["StartProgress", "StartTimes"]

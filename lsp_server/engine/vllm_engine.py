@@ -18,20 +18,12 @@ from lsp_server.engine.vllm_errors import request_errors
 from lsp_server.engine.vllm_launch import RunningVllm, VllmLaunch
 from lsp_server.engine.vllm_messages import delta_of, engine_input, sampling_params
 from lsp_server.engine.vllm_stats import VllmMetrics
-from lsp_server.engine_values import (
-    EngineHealth,
-    EngineInfo,
-    EngineState,
-    StartStage,
-)
+from lsp_server.engine_values import EngineHealth, EngineInfo, EngineState, StartStage
 from lsp_server.errors import (
     EngineDeadError,
     RequestRejectedError,
 )
-from lsp_server.values import (
-    GenerationRequest,
-    TokenDelta,
-)
+from lsp_server.values import GenerationRequest, TokenDelta
 
 __all__ = ["VllmEngine"]
 

@@ -16,9 +16,7 @@ from torch._C import _distributed_c10d
 from vllm.v1.executor.uniproc_executor import UniProcExecutor
 
 from lsp_server.engine import vllm_plugin
-from lsp_server.engine_values import (
-    StartStage,
-)
+from lsp_server.engine_values import StartStage
 
 __all__ = ["SOCKETLESS_BACKEND", "EngineExecutor", "without_sockets"]
 

@@ -29,10 +29,7 @@ from lsp_server.engine.vllm_options import (
     require_memory,
 )
 from lsp_server.engine.vllm_stats import VllmMetrics
-from lsp_server.engine_values import (
-    EngineInfo,
-    StartStage,
-)
+from lsp_server.engine_values import EngineInfo, StartStage
 from lsp_server.user_folders import user_folder
 
 if TYPE_CHECKING:

@@ -24,9 +24,7 @@ from typing import Any
 
 from lsp_server.engine import engine_folder
 from lsp_server.engine.vllm_errors import StartFailure
-from lsp_server.engine_values import (
-    StartStage,
-)
+from lsp_server.engine_values import StartStage
 
 __all__ = [
     "FOLDER_VARIABLE",

@@ -18,9 +18,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 
 from lsp_server import __version__
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.metrics import (
     Feedback,
     Outcome,

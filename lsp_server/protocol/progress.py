@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.errors import MidfillError
 from lsp_server.outcomes import OverloadStep
 from lsp_server.protocol.status import Status

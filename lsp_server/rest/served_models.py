@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from lsp_server.access.gate import check_model
 from lsp_server.access.keys import Key
 from lsp_server.config import RestConfig
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.errors import EngineDeadError, EngineStartError
 from lsp_server.rest.api_errors import ApiError
 from lsp_server.rest.chat_template import ChatTemplate

@@ -14,20 +14,12 @@ from contextlib import AbstractContextManager
 
 from lsp_server.config import AdmissionConfig
 from lsp_server.engine.base import Engine
-from lsp_server.engine_values import (
-    EngineHealth,
-    EngineInfo,
-)
+from lsp_server.engine_values import EngineHealth, EngineInfo
 from lsp_server.errors import EngineError
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.outcomes import OverloadStep
 from lsp_server.service.turns import Turns
-from lsp_server.values import (
-    FinishReason,
-    GenerationRequest,
-    Priority,
-    TokenDelta,
-)
+from lsp_server.values import FinishReason, GenerationRequest, Priority, TokenDelta
 
 __all__ = ["Admission"]
 

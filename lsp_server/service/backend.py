@@ -6,17 +6,11 @@ The protocol layer turns LSP into these calls and knows nothing else.
 from typing import Protocol
 
 from lsp_server.config import Config
-from lsp_server.engine_values import (
-    EngineNews,
-)
+from lsp_server.engine_values import EngineNews
 from lsp_server.outcomes import CompletionResult, OverloadStep
 from lsp_server.project.provider import Event
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import (
-    Prompt,
-    Snapshot,
-    Trigger,
-)
+from lsp_server.values import Prompt, Snapshot, Trigger
 
 __all__ = ["Backend", "Configurator", "EngineListener"]
 

@@ -21,11 +21,7 @@ from lsp_server.engine.vllm_build import (
     choose_device,
     installed_vllm,
 )
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-    StartStage,
-)
+from lsp_server.engine_values import EngineNews, EngineState, StartStage
 from lsp_server.hardware import read_cpu
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.modelstore.locate import pulled_models_folder

@@ -8,9 +8,7 @@ from collections.abc import Callable, Collection
 from lsp_server.config import AdmissionConfig, Config, EngineKind
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.errors import ConfigError, EngineDeadError
 from lsp_server.metrics import Metrics
 from lsp_server.service.engine_host import EngineHost

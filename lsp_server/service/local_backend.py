@@ -6,10 +6,7 @@ The host is one that other connections share, or the backend's own.
 from collections.abc import Callable
 
 from lsp_server.config import Config
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.outcomes import CompletionResult, OverloadStep
 from lsp_server.project.project import Project
 from lsp_server.project.provider import (
@@ -29,11 +26,7 @@ from lsp_server.service.engine_pool import Lease
 from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.privacy import Privacy
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import (
-    Prompt,
-    Snapshot,
-    Trigger,
-)
+from lsp_server.values import Prompt, Snapshot, Trigger
 
 __all__ = ["LocalBackend"]
 

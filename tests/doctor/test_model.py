@@ -20,10 +20,7 @@ from lsp_server.doctor.model import check_generation, check_model, try_model
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine_values import (
-    EngineInfo,
-    EngineState,
-)
+from lsp_server.engine_values import EngineInfo, EngineState
 from lsp_server.errors import EngineStartError
 from lsp_server.modelstore.locate import locate
 from lsp_server.service.engine_start import starter_of

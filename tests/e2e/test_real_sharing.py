@@ -12,9 +12,7 @@ import psutil
 import pytest
 
 from lsp_server.engine.launch import child_processes
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.extensions import TIMINGS_METHOD
 from lsp_server.protocol.stream_channel import StreamChannel

@@ -7,13 +7,8 @@ import pytest
 
 from lsp_server.engine.hang_watch import CANARY, HangWatch, StallClock
 from lsp_server.engine.restart_policy import RestartPolicy
-from lsp_server.engine_values import (
-    EngineHealth,
-    EngineState,
-)
-from lsp_server.values import (
-    GenerationRequest,
-)
+from lsp_server.engine_values import EngineHealth, EngineState
+from lsp_server.values import GenerationRequest
 
 POLICY = RestartPolicy(
     idle_timeout_s=8.0,

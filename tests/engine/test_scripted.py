@@ -9,16 +9,9 @@ import pytest
 
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.errors import EngineDeadError, RequestRejectedError
-from lsp_server.values import (
-    FinishReason,
-    GenerationRequest,
-    Hold,
-    TokenDelta,
-)
+from lsp_server.values import FinishReason, GenerationRequest, Hold, TokenDelta
 
 
 class Clock:

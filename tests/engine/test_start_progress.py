@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsp_server.engine.start_progress import StartProgress, StartTimes
-from lsp_server.engine_values import (
-    StartStage,
-)
+from lsp_server.engine_values import StartStage
 
 EVEN = dict.fromkeys(StartStage, 10.0)
 

@@ -13,11 +13,7 @@ from lsp_server.engine.hang_watch import CANARY
 from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.supervisor import EngineSupervisor
-from lsp_server.engine_values import (
-    EngineHealth,
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineHealth, EngineNews, EngineState
 from lsp_server.errors import (
     ConfigError,
     EngineDeadError,
@@ -25,10 +21,7 @@ from lsp_server.errors import (
     MidfillError,
     ModelIntegrityError,
 )
-from lsp_server.values import (
-    GenerationRequest,
-    TokenDelta,
-)
+from lsp_server.values import GenerationRequest, TokenDelta
 
 SCRIPT = Script(answer_ids=(7, 8))
 REQUEST = GenerationRequest(request_id="r", token_ids=(1, 2), max_tokens=8)

@@ -13,9 +13,7 @@ import pytest
 from lsp_server.config import EngineConfig
 from lsp_server.engine.launch import child_processes
 from lsp_server.engine.vllm_engine import VllmEngine
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.errors import EngineDeadError, RequestRejectedError
 from lsp_server.prompt.healing import held_at
 from lsp_server.prompt.tokenizer import FastTokenizer

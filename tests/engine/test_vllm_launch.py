@@ -18,9 +18,7 @@ from lsp_server.config import EngineConfig
 from lsp_server.engine.launch import child_processes
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.engine.vllm_launch import VllmLaunch
-from lsp_server.engine_values import (
-    StartStage,
-)
+from lsp_server.engine_values import StartStage
 from lsp_server.errors import (
     ConfigError,
     EngineStartError,

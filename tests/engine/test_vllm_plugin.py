@@ -19,9 +19,7 @@ from lsp_server.engine.vllm_plugin import (
     report_failures,
     report_stage,
 )
-from lsp_server.engine_values import (
-    StartStage,
-)
+from lsp_server.engine_values import StartStage
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ import string
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.metrics import (
     Feedback,
     FeedbackEvent,

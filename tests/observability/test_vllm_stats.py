@@ -9,17 +9,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from lsp_server.config import Config, EngineConfig
 from lsp_server.engine.launch import child_processes
 from lsp_server.engine.vllm_stats import VllmMetrics
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.errors import EngineDeadError
 from lsp_server.observability.prometheus import PrometheusMetrics
 from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_start import starter_of
-from lsp_server.values import (
-    GenerationRequest,
-)
+from lsp_server.values import GenerationRequest
 
 pytestmark = [
     pytest.mark.engine,

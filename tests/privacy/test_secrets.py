@@ -29,7 +29,7 @@ SHAPES: Mapping[str, tuple[tuple[str, str, int], ...]] = {
     ),
     'aws_secret_access_key = "%s"': (("", ALNUM + "/+", 40),),
     "git clone https://%s@example.org/a": (("ghp_", ALNUM, 36),),
-    "//registry.npmjs.org/:_authToken=%s": (("npm_", ALNUM, 36),),
+    "//registry.example/:_authToken=%s": (("npm_", ALNUM, 36),),
     'url = "postgres://app:%s@db/x"': (("x9", ALNUM, 10),),
     'password = "%s"': (("x9", ALNUM, 10),),
     '"apiKey": "%s",': (("x9", ALNUM, 22),),

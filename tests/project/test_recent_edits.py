@@ -17,7 +17,7 @@ NUMBERED = [f"line_{n} = {n}" for n in range(100)]
 
 
 def edit(editor: ProjectEditor, uri: str, lines: list[str]) -> None:
-    """Give an open document other lines."""
+    """Replace the lines of an open document."""
     before = editor.texts[uri]
     text, version = "\n".join(lines), before.version + 1
     editor.texts[uri] = replace(before, text=text, version=version)

@@ -4,9 +4,7 @@ import pytest
 from fault_backends import DyingBackend, EchoBackend, LoadingBackend
 from piped_editor import Connect, Editor, Json
 
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 
 STARTING, RESTARTING = EngineState.STARTING, EngineState.RESTARTING
 READY, FAILED = EngineState.READY, EngineState.FAILED

@@ -16,13 +16,9 @@ from piped_editor import (
     frame,
 )
 
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.outcomes import Completion
-from lsp_server.values import (
-    Snapshot,
-)
+from lsp_server.values import Snapshot
 
 
 async def test_initialize_tells_what_the_server_can(connect: Connect) -> None:

@@ -5,9 +5,7 @@ import asyncio
 from fault_backends import EchoBackend, FixedConfigurator, LoadingBackend, SlowBackend
 from piped_editor import Connect, Editor, Json
 
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.outcomes import OverloadStep
 from lsp_server.protocol.status import Status
 

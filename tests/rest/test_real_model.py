@@ -10,9 +10,7 @@ import pytest_asyncio
 
 from lsp_server.config import AccessConfig, Config, EngineConfig, RestConfig
 from lsp_server.daemon.listen_rest import rest_api
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
 

@@ -8,9 +8,7 @@ from news_listener import Listener
 from rest_server import Serve
 
 from lsp_server.config import Config, ModelConfig, RestConfig, ScriptConfig
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.rest import server_routes
 
 MODEL = "midfill-starter-88m"

@@ -17,10 +17,7 @@ from lsp_server.daemon.process import Daemon
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.outcomes import OverloadStep
 from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.service.engine_pool import EnginePool
@@ -28,11 +25,7 @@ from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
-from lsp_server.values import (
-    FinishReason,
-    GenerationRequest,
-    TokenDelta,
-)
+from lsp_server.values import FinishReason, GenerationRequest, TokenDelta
 
 MARK = re.compile("c[0-9]+r[0-9]+")
 LONGEST_PAUSE_S = 0.004

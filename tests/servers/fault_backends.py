@@ -11,21 +11,14 @@ from functools import partial
 from typing import Any
 
 from lsp_server.config import Config
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.errors import EngineDeadError
 from lsp_server.outcomes import Completion, CompletionResult, Reason, RequestTimings
 from lsp_server.project.provider import Event
 from lsp_server.service import reasons
 from lsp_server.service.backend import Backend, EngineListener
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import (
-    Prompt,
-    Snapshot,
-    Trigger,
-)
+from lsp_server.values import Prompt, Snapshot, Trigger
 
 TIMINGS = RequestTimings(
     ttft_ms=1.5, total_ms=2.5, prompt_tokens=7, cached_tokens=3, output_tokens=2

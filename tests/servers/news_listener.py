@@ -2,10 +2,7 @@
 
 import asyncio
 
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.outcomes import OverloadStep
 
 

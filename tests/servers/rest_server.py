@@ -17,10 +17,7 @@ from lsp_server.config import Config, EngineKind, RestConfig, ScriptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.metrics import NoMetrics, Refusal, RequestRecord, Route
 from lsp_server.outcomes import OverloadStep
 from lsp_server.prompt.tokenizer import FastTokenizer

@@ -6,9 +6,7 @@ import pytest
 from news_listener import Listener
 from project_editor import ROOT, document
 
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.outcomes import OverloadStep
 from lsp_server.project.provider import DocumentOpened, FoldersChanged
 from lsp_server.service.configurator import LayeredConfigurator
@@ -17,10 +15,7 @@ from lsp_server.service.engine_start import starter_of
 from lsp_server.service.local_backend import LocalBackend
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.setting_layers import Layer
-from lsp_server.values import (
-    Snippet,
-    Trigger,
-)
+from lsp_server.values import Snippet, Trigger
 
 SCRIPTED = Layer(place="x", values={"engine": {"kind": "scripted"}})
 ON = {"context": {"enabled": True}}

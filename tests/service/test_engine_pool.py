@@ -19,10 +19,7 @@ from lsp_server.config import (
 )
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine_values import (
-    EngineNews,
-    EngineState,
-)
+from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.errors import EngineDeadError
 from lsp_server.metrics import NoMetrics
 from lsp_server.modelstore.locate import shipped_models
@@ -32,10 +29,7 @@ from lsp_server.service.engine_start import EngineStarter, starter_of
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import LocalBackend
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import (
-    Snapshot,
-    Trigger,
-)
+from lsp_server.values import Snapshot, Trigger
 
 SCRIPTED = EngineConfig(kind=EngineKind.SCRIPTED)
 CONFIG = Config(engine=SCRIPTED, scripted=ScriptConfig(text="1\n"))

@@ -22,9 +22,7 @@ from lsp_server.config import (
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.outcomes import Completion
 from lsp_server.project.provider import (
     DocumentClosed,
@@ -35,11 +33,7 @@ from lsp_server.service.engine_start import starter_of
 from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.local_backend import LocalBackend
 from lsp_server.service.typed_ahead import TypedAhead
-from lsp_server.values import (
-    Priority,
-    Snapshot,
-    Trigger,
-)
+from lsp_server.values import Priority, Snapshot, Trigger
 
 CONFIG = Config(
     engine=EngineConfig(kind=EngineKind.SCRIPTED), scripted=ScriptConfig(text="1\n")

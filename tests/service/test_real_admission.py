@@ -7,17 +7,11 @@ import pytest
 from news_listener import Listener
 
 from lsp_server.config import AdmissionConfig, Config
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.errors import OverloadedError
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
-from lsp_server.values import (
-    FinishReason,
-    GenerationRequest,
-    Priority,
-)
+from lsp_server.values import FinishReason, GenerationRequest, Priority
 
 pytestmark = [
     pytest.mark.engine,

@@ -9,12 +9,8 @@ from dataclasses import dataclass, replace
 from lsp_server.config import Dtype, EngineConfig, PromptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.vllm_engine import VllmEngine
-from lsp_server.engine_values import (
-    EngineInfo,
-)
-from lsp_server.values import (
-    Prompt,
-)
+from lsp_server.engine_values import EngineInfo
+from lsp_server.values import Prompt
 from training.eval.generation import (
     Question,
     TaskPrompts,

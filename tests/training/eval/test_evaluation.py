@@ -9,9 +9,7 @@ import pytest
 from lsp_server.config import EngineConfig, PromptConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
-from lsp_server.engine_values import (
-    EngineState,
-)
+from lsp_server.engine_values import EngineState
 from lsp_server.errors import EngineDeadError, EvaluationError
 from training.eval import sandbox
 from training.eval.evaluation import Outcome, StartEngine, evaluate

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.config import Dtype
-from lsp_server.engine_values import (
-    EngineInfo,
-)
+from lsp_server.engine_values import EngineInfo
 from lsp_server.errors import EvaluationError
 from training.eval.evaluation import Outcome
 from training.eval.machine import Machine
