@@ -110,7 +110,7 @@ class GhostSource(Protocol):
         ...
 
     def accept(self, ghost: Ghost, chars: int) -> None:
-        """Say that so much of a ghost was accepted, after the edit."""
+        """Report how many characters of a ghost were accepted, after the edit."""
         ...
 
     async def why_nothing(self) -> str:

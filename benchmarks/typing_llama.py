@@ -181,7 +181,7 @@ class LlamaSource:
         return written
 
     async def _stop_ahead(self) -> None:
-        """Give up what is asked ahead."""
+        """Cancel the request that was sent ahead, and wait for its end."""
         if self._ahead is not None:
             self._ahead.cancel()
             await asyncio.wait({self._ahead})

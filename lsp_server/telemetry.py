@@ -121,7 +121,7 @@ class RequestTrace:
         return type(self)(arrived_s=self._arrived, clock=self._clock)
 
     def join(self, earlier: Self) -> None:
-        """Take over what an earlier request had from the engine, also before this one.
+        """Add what an earlier request, joined by this one, took from the engine.
 
         Ends the stage ``DECODE``.
         """

@@ -235,7 +235,7 @@ class HeadlessClient:
         self._notify(types.CANCEL_REQUEST, types.CancelParams(id=pending.request_id))
 
     def accept(self, suggestion: Suggestion, chars: int) -> None:
-        """Tell the server how much of a suggestion was accepted, after the edit."""
+        """Report how many characters of a suggestion were accepted, after the edit."""
         argument = {"id": suggestion.completion_id, "acceptedChars": chars}
         params = types.ExecuteCommandParams(ACCEPTED_COMMAND, arguments=[argument])
         self._connected.send_request(types.WORKSPACE_EXECUTE_COMMAND, params)

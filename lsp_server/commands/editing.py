@@ -174,7 +174,7 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
 
 
 async def _announce_loading(client: HeadlessClient) -> None:
-    """Say that the engine loads as soon as it does; one that is ready never does."""
+    """Write a line to stderr when the engine begins to load; none if it is ready."""
     # Whoever waits for the engine reports a server that is lost.
     with suppress(ClientError):
         await client.wait_until_loading(_READY_TIMEOUT_S)

@@ -45,7 +45,7 @@ class Gathering:
             self._name(provider.name, type(error).__name__)
 
     async def close(self) -> None:
-        """Take back what is still being answered."""
+        """Cancel the providers that still work, and wait for their end."""
         tasks = set(self._busy.values())
         for task in tasks:
             task.cancel()

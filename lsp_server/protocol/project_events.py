@@ -81,7 +81,7 @@ class ProjectEvents:
         self._folders: dict[str, None] = {}
 
     def register(self, server: LanguageServer) -> None:
-        """Take the notifications that nothing else takes."""
+        """Register the handlers of the notifications that only context needs."""
 
         @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
         def did_save(params: types.DidSaveTextDocumentParams) -> None:

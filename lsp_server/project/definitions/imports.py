@@ -224,7 +224,7 @@ def _c(path: PurePath, text: str, workspace: Workspace) -> Iterator[Import]:
 
 
 def _csharp(path: PurePath, _text: str, workspace: Workspace) -> Iterator[Import]:
-    """Take the files beside: C#'s namespaces do not say where they are."""
+    """Yield the files of the same folder: a C# namespace names no file."""
     yield workspace.files_in(str(path.parent), ".cs")
 
 
