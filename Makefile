@@ -30,6 +30,9 @@ INSTALL := requirements/install.py requirements/uv.txt
 CPU_ONLY := $(if $(filter cpu,$(DEVICE)), and not gpu)
 WORKERS ?= 2
 
+# What needs editors, Ray or tools of deployment has a target of its own.
+SUITE := --ignore tests/editors --ignore tests/deploy
+
 .PHONY: help
 help: ## List these targets
 	@echo 'usage: make TARGET [MIDFILL_DEVICE=cpu|cuda]   (here: $(DEVICE))'
@@ -43,14 +46,14 @@ demo: $(RUNTIME) ## Complete at marked cursors of the example files
 
 .PHONY: test
 test: $(RUNTIME) $(TOOLS) ## Run the whole test suite, with coverage
-	$(BIN)/python -m pytest --ignore tests/editors -m 'not engine$(CPU_ONLY)' -n $(WORKERS) \
+	$(BIN)/python -m pytest $(SUITE) -m 'not engine$(CPU_ONLY)' -n $(WORKERS) \
 		--cov --cov-report= --cov-fail-under=0
-	$(BIN)/python -m pytest --ignore tests/editors -m 'engine$(CPU_ONLY)' \
+	$(BIN)/python -m pytest $(SUITE) -m 'engine$(CPU_ONLY)' \
 		--cov --cov-append --cov-report=term
 
 .PHONY: test-fast
 test-fast: $(RUNTIME) $(TOOLS) ## Run the tests that start no engine, without coverage
-	$(BIN)/python -m pytest --ignore tests/editors -m 'not engine and not gpu and not slow' -n $(WORKERS)
+	$(BIN)/python -m pytest $(SUITE) -m 'not engine and not gpu and not slow' -n $(WORKERS)
 
 # The extension's own tests need Node.js, which is obtained like the editors.
 VSCODE := $(dir $(wildcard editors/vscode/package.json))
@@ -66,6 +69,10 @@ EDITOR_TESTS = $(BIN)/python -m pytest -m 'not gpu and not installs' -n $(WORKER
 test-editors: install-editors ## Test Midfill in the real editors
 	@$(EDITOR_TESTS) --durations=15 || { echo 'Once more, with new editors, what failed:'; \
 	$(EDITOR_TESTS) --last-failed --last-failed-no-failures none; }
+
+.PHONY: test-deploy
+test-deploy: install-deploy ## Test containers' files, Kubernetes' manifests, Ray and stores
+	$(BIN)/python -m pytest -m 'not gpu' tests/deploy --durations=15
 
 .PHONY: test-setup
 test-setup: install-editors ## Test VS Code's one-click set-up of a whole server
@@ -122,6 +129,12 @@ install-editors: $(TOOLS) $(VENV)/.installed-editors ## Obtain the editors that 
 .PHONY: install-s3
 install-s3: $(VENV)/.installed-s3 ## Install boto3, to pull models from S3
 
+.PHONY: install-ray
+install-ray: $(VENV)/.installed-ray ## Install Ray Serve, for `midfill ray`
+
+.PHONY: install-deploy
+install-deploy: $(TOOLS) $(VENV)/.installed-ray .venv-deploy/.installed ## Obtain what tests deploy/
+
 .PHONY: install-training
 install-training: $(VENV)/.installed-training ## Install what measures and makes models
 
@@ -157,6 +170,10 @@ lock: $(RUNTIME) ## Resolve the locked requirements again (UPGRADE=1: newest ver
 		-c requirements/cpu.txt -c requirements/cuda.txt -o requirements/mutants.txt
 	$(COMPILE) pyproject.toml --extra editors -c requirements/cpu.txt \
 		-c requirements/cuda.txt -c requirements/dev.txt -o requirements/editors.txt
+	$(COMPILE) pyproject.toml --extra ray -c requirements/cpu.txt -c requirements/cuda.txt \
+		-c requirements/dev.txt -c requirements/s3.txt \
+		--override requirements/training-overrides.txt -o requirements/ray.txt
+	$(COMPILE) requirements/deploy-tools.in -o requirements/deploy-tools.txt
 	$(COMPILE) requirements/quantize.in requirements/torch-cpu.in \
 		--override requirements/quantize-overrides.txt -o requirements/quantize.txt
 	$(COMPILE) requirements/gptqmodel.in -c requirements/cpu.txt -c requirements/cuda.txt \
@@ -169,7 +186,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 
 .PHONY: clean
 clean: ## Remove the environments and everything that was built
-	rm -rf $(VENV) .venv-quantize .editors build dist htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) .venv-quantize .venv-deploy .editors build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -187,6 +204,14 @@ $(VENV)/.installed-s3: requirements/s3.txt $(INSTALL) | $(RUNTIME)
 
 $(VENV)/.installed-training: requirements/training.txt $(INSTALL) | $(RUNTIME)
 	@$(PYTHON) requirements/install.py $(VENV) training
+	@touch $@
+
+$(VENV)/.installed-ray: requirements/ray.txt $(INSTALL) | $(RUNTIME)
+	@$(PYTHON) requirements/install.py $(VENV) ray
+	@touch $@
+
+.venv-deploy/.installed: requirements/deploy-tools.txt $(INSTALL) | python
+	@$(PYTHON) requirements/install.py .venv-deploy deploy-tools
 	@touch $@
 
 $(TOOLS): requirements/dev.txt $(INSTALL) | $(RUNTIME)

@@ -2,8 +2,8 @@
 
 ``python3 requirements/install.py DIRECTORY LOCK`` makes the virtual environment
 DIRECTORY if it is not there, and installs what ``requirements/LOCK.txt`` pins: cpu,
-cuda, s3, training, quantize, gptqmodel, dev, mutants or editors. It runs on the
-system's Python and needs nothing but ``venv``.
+cuda, s3, ray, training, quantize, gptqmodel, dev, deploy-tools, mutants or editors. It
+runs on the system's Python and needs nothing but ``venv``.
 
 pip brings uv, and uv brings the rest, since uv installs vLLM's 150 packages in a
 fraction of pip's time. uv does not read pip's configuration, so what a machine's owner
@@ -29,10 +29,12 @@ LOCKS = (
     "cpu",
     "cuda",
     "s3",
+    "ray",
     "training",
     "quantize",
     "gptqmodel",
     "dev",
+    "deploy-tools",
     "mutants",
     "editors",
 )

@@ -29,11 +29,13 @@ SERVING_LOCKS = ("cpu", "cuda")
 RESOLVED_LOCKS = (
     "cpu",
     "cuda",
+    "deploy-tools",
     "dev",
     "gptqmodel",
     "gptqmodel-build",
     "mutants",
     "quantize",
+    "ray",
     "s3",
     "training",
     "uv",

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = ["install-dev", "lint", "wheel", "test", "install-editors", "test-editors"]
+TARGETS = [
+    "install-dev",
+    "lint",
+    "wheel",
+    "test",
+    "install-deploy",
+    "test-deploy",
+    "install-editors",
+    "test-editors",
+]
 SUMMARY = "=== 2 failed, 30 passed in 5.98s (0:00:05) ==="
 
 

@@ -1,0 +1,1 @@
+"""Midfill on a Ray cluster: one engine in each replica of a Ray Serve application."""
