@@ -1,8 +1,9 @@
 """Typists at work, and those of them that ask the REST API.
 
-A request that is not answered when the next burst ends is superseded: every second
-editor cancels it, as VS Code does, and the others leave that to the server, as Neovim
-does; a REST client hangs up.
+The keys of a burst come quickly, at the end of its pause. A request that is not
+answered by then is superseded: every second editor cancels it, as VS Code does, and the
+others leave that to the server, as Neovim does; a REST client hangs up. What comes back
+empty because a key came before it is superseded as well, not answered.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ __all__ = ["Record", "Reply", "RestClient", "TypistClient", "type_for"]
 
 _STEP_LINES = 32
 _TOKENS_PER_LINE = 10
+_KEY_GAP_S = 0.06
+"""Between two keys of a burst, at most: 17 a second are fast for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +110,10 @@ async def type_for(
         if reply and reply.text:
             client.edit(typist, typist.accept(reply.text))
         burst = typist.next_burst()
-        # The keys of a burst fill its pause; the request follows the last one.
+        gap_s = min(_KEY_GAP_S, burst.pause_s / len(burst.edits))
+        await asyncio.sleep(burst.pause_s - gap_s * len(burst.edits))
         for edit in burst.edits:
-            await asyncio.sleep(burst.pause_s / len(burst.edits))
+            await asyncio.sleep(gap_s)
             client.edit(typist, edit)
         if pending and not pending.done():
             pending.cancel()

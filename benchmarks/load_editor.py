@@ -19,6 +19,8 @@ from lsp_server.daemon.hello import Hello, Origin, Purpose
 __all__ = ["Editor"]
 
 _METHOD = "textDocument/inlineCompletion"
+_SUPERSEDED = {-32801, -32800}
+"""LSP's error codes of a document that has changed, and of a request cancelled."""
 
 
 class Editor:
@@ -79,6 +81,7 @@ class Editor:
 
     async def ask(self, typist: Typist) -> Reply:
         """Send ``inlineCompletion``, as an editor does by itself."""
+        asked_version = self._version
         request_id, replied = self._request(
             _METHOD,
             {
@@ -96,9 +99,15 @@ class Editor:
             raise
         timings = self._timings.pop(request_id, {})
         items = message.get("result") or []
-        outcome = "answered" if items else "empty"
+        error_code = message.get("error", {}).get("code")
+        if items:
+            outcome = "answered"
+        elif error_code in {None, *_SUPERSEDED} and self._version > asked_version:
+            outcome = "superseded"
+        else:
+            outcome = "empty" if error_code is None else "error"
         return Reply(
-            outcome="error" if "error" in message else outcome,
+            outcome=outcome,
             text=items[0]["insertText"] if items else "",
             prompt_tokens=timings.get("promptTokens", 0),
             cached_tokens=timings.get("cachedTokens", 0),

@@ -1,7 +1,8 @@
 """The server under load: the daemon and the REST API in one process, on one engine.
 
 Everything is the product's, but for two things: the engine is tapped, so that what was
-asked of it can be asked again of `AsyncLLM` itself, and it can have random weights.
+asked of it can be asked again of `AsyncLLM` itself, and it can have random weights,
+whose tokens are read as text (`load_speech`).
 Settings come from ``MIDFILL_*``. A line of JSON on stdout says where it listens; it
 ends when its stdin does.
 """
@@ -17,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.bench_server import start_vllm
+from benchmarks.load_speech import Speech
 from benchmarks.load_tap import Asked, KvMeter, LoadTap, use_kv_meter
 from lsp_server.config import Config, EngineKind
 from lsp_server.daemon.endpoint import find_endpoint
@@ -71,8 +73,8 @@ async def _serve(config: Config, arguments: argparse.Namespace) -> None:
             arguments.load_format,
             prefix_cache=not arguments.no_prefix_cache,
         )
-        tap = LoadTap(engine, model.tokenizer)
-        tap.cancelled_s = {}
+        speech = Speech(model.tokenizer) if arguments.load_format == "dummy" else None
+        tap = LoadTap(engine, model.tokenizer, speech=speech)
         taps.append(tap)
         return tap
 

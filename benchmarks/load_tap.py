@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.engine_tap import EngineTap, RawOrder, Seen
 from benchmarks.load_clients import Record
+from benchmarks.load_speech import Speech
+from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.values import GenerationRequest, TokenDelta
 
 if TYPE_CHECKING:
@@ -43,16 +46,32 @@ class Asked:
 
 
 class LoadTap(EngineTap):
-    """Remembers what was asked of the engine and when, and asks it of vLLM again."""
+    """Remembers what was asked of the engine and when, and asks it of vLLM again.
 
-    cancelled_s: dict[str, float]
+    Args:
+        engine: The engine that the server would have had.
+        tokenizer: The server's tokenizer.
+        speech: What is read in place of the engine's tokens; None reads them.
+    """
+
+    def __init__(
+        self, engine: VllmEngine, tokenizer: FastTokenizer, *, speech: Speech | None
+    ) -> None:
+        """Begin with no notes."""
+        super().__init__(engine, tokenizer)
+        self._speech = speech
+        self.cancelled_s: dict[str, float] = {}
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
         """Generate, and note when it was cancelled."""
+        speech, said_tokens = self._speech, 0
+        if speech is not None:
+            request = speech.limited(request)
         try:
             async with contextlib.aclosing(super().generate(request)) as deltas:
                 async for delta in deltas:
-                    yield delta
+                    yield speech.say(delta, said_tokens) if speech else delta
+                    said_tokens += len(delta.token_ids)
         except asyncio.CancelledError:
             self.cancelled_s[request.request_id] = time.perf_counter()
             raise
