@@ -125,13 +125,20 @@ def install_cpu_torch(pip: Command) -> None:
             sys.exit(status)
 
 
-def install(directory: Path, lock: str, wheel: Path | None = None) -> None:
+def install(
+    directory: Path,
+    lock: str,
+    wheel: Path | None = None,
+    *,
+    with_midfill: bool = True,
+) -> None:
     """Bring ``directory`` to what ``lock`` pins.
 
     Args:
         directory: The virtual environment.
         lock: Which requirement file.
         wheel: Midfill itself, built; None installs the repository, to be edited.
+        with_midfill: Whether Midfill itself is installed, if the lock is for it.
     """
     python = directory / "bin" / "python"
     uv = directory / "bin" / "uv"
@@ -159,7 +166,7 @@ def install(directory: Path, lock: str, wheel: Path | None = None) -> None:
         ],
         environment | {"BUILD_CUDA_EXT": "0"},
     )
-    if lock in LOCKS_WITH_MIDFILL:
+    if lock in LOCKS_WITH_MIDFILL and with_midfill:
         say("installing midfill itself")
         itself = midfill_itself(wheel)
         must_run([*uv_install, "--quiet", "--no-build-isolation", *itself], environment)
@@ -191,6 +198,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("lock", choices=LOCKS)
     parser.add_argument("--wheel", type=Path, help="install Midfill from this wheel")
+    parser.add_argument(
+        "--without-midfill", action="store_true", help="install what is locked, alone"
+    )
     chosen = parser.parse_args(arguments)
     version = (sys.version_info.major, sys.version_info.minor)
     reason = why_unsupported(version, platform.system(), platform.machine())
@@ -202,6 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen.directory.absolute(),
         chosen.lock,
         chosen.wheel and chosen.wheel.absolute(),
+        with_midfill=not chosen.without_midfill,
     )
     say(f"done in {time.monotonic() - started:.0f} s")
     return 0

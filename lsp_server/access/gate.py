@@ -1,17 +1,21 @@
 """Decides whether a client may use a route, by its headers and its key."""
 
+import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lsp_server.access.hosts import host_allowed, origin_allowed
 from lsp_server.access.key_ring import KeyRing
-from lsp_server.access.keys import NO_KEY, Key, Route
+from lsp_server.access.keys import NO_KEY, Key, Route, digest_of
 from lsp_server.errors import NotAllowedError, NotAuthenticatedError
 
 __all__ = ["Caller", "Gate", "check_model"]
 
 _BEARER = re.compile(r"Bearer +(\S+) *", re.IGNORECASE)
+
+_PROBE = Key(key_id="probe", name="", routes=(Route.READY,))
+"""Stands for the probe of the server's own machine; see `Gate`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,8 @@ class Gate:
         origins: Origins of web pages that may use the server, see `origin_allowed`.
         insecure: Whether the user has said that no key is needed where there is none,
             although other machines reach the server.
+        probe_token: What the server's own probe sends in place of a key, for
+            `Route.READY` alone; empty for no probe.
     """
 
     def __init__(
@@ -52,11 +58,13 @@ class Gate:
         names: Sequence[str] = (),
         origins: Sequence[str] = (),
         insecure: bool = False,
+        probe_token: str = "",
     ) -> None:
         self._ring = ring
         self._names = tuple(names)
         self._origins = tuple(origins)
         self._may_be_open = is_local or insecure
+        self._probe_digest = digest_of(probe_token) if probe_token else b""
 
     def enter(self, caller: Caller, route: Route) -> Key:
         """Return the client's key; `NO_KEY` where none is needed.
@@ -81,6 +89,8 @@ class Gate:
         """
         if route is Route.HEALTH or (self._may_be_open and not self._ring.required):
             return NO_KEY
+        if route is Route.READY and self._is_probe(authorizations):
+            return _PROBE
         key = self.identify(authorizations)
         if key.routes and route not in key.routes:
             raise NotAllowedError(
@@ -121,10 +131,10 @@ class Gate:
         Raises:
             NotAuthenticatedError: There is not exactly one key that holds.
         """
-        match = _BEARER.fullmatch(authorizations[0]) if authorizations else None
-        key = self._ring.identify(match[1] if match else "")
+        presented = _presented(authorizations)
+        key = self._ring.identify(presented)
         if key is None or len(authorizations) != 1:
-            what = "the API key does not hold" if match else "an API key is needed"
+            what = "the API key does not hold" if presented else "an API key is needed"
             raise NotAuthenticatedError(
                 what,
                 subject="the request",
@@ -132,6 +142,18 @@ class Gate:
                 "`midfill keys create`",
             )
         return key
+
+    def _is_probe(self, authorizations: Sequence[str]) -> bool:
+        """Return whether the client is the server's own probe."""
+        presented = digest_of(_presented(authorizations))
+        is_probe = hmac.compare_digest(presented, self._probe_digest)
+        return is_probe and len(authorizations) == 1
+
+
+def _presented(authorizations: Sequence[str]) -> str:
+    """Return the key in the first ``Authorization``; empty if there is none."""
+    match = _BEARER.fullmatch(authorizations[0]) if authorizations else None
+    return match[1] if match else ""
 
 
 def check_model(key: Key, model: str) -> None:

@@ -177,14 +177,20 @@ def _edited_line(line: str, edited: dict[str, StoredKey]) -> str:
 def _require_private(path: Path, status: os.stat_result) -> None:
     """Check that nobody but this user and root can read or change the file.
 
+    A file of root's may be read by a group of this user's, as a Kubernetes Secret is.
+
     Raises:
         KeyFileError: Somebody else can.
     """
+    is_lent = status.st_uid == 0 != os.geteuid() and status.st_gid in {
+        os.getegid(),
+        *os.getgroups(),
+    }
     if not stat.S_ISREG(status.st_mode):
         what, remedy = "it is not a regular file", "name another"
     elif status.st_uid not in {os.geteuid(), 0}:
         what, remedy = "it belongs to another user", "copy it, and name the copy"
-    elif status.st_mode & 0o077:
+    elif status.st_mode & 0o077 & ~(stat.S_IRGRP if is_lent else 0):
         mode = stat.S_IMODE(status.st_mode)
         what = f"other users may use it (its mode is {mode:04o})"
         remedy = f"run `chmod 600 {path}`"

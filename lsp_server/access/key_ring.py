@@ -40,16 +40,25 @@ class KeyRing:
     Args:
         path: The file; None where the keys do not change.
         clock: Returns monotonic time in seconds.
+        wall_clock: Returns the time of day in seconds, by which keys expire.
     """
 
-    def __init__(self, path: Path | None, *, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        clock: Clock = time.monotonic,
+        wall_clock: Clock = time.time,
+    ) -> None:
         self._path = path
         self._clock = clock
+        self._wall_clock = wall_clock
         self._checked_s = clock()
         self._stamp: Stamp | None = None
         self._digests: tuple[tuple[float, bytes], ...] = ()
         # Numbered as the digests are, from 1 on: 0 stands for a key that is nobody's.
         self._keys: tuple[Key | None, ...] = (None,)
+        self._ends_s: tuple[float, ...] = (0.0,)
         self._problems: tuple[KeyFileError, ...] = ()
         self._required = False
 
@@ -60,6 +69,7 @@ class KeyRing:
         environment: Mapping[str, str],
         *,
         clock: Clock = time.monotonic,
+        wall_clock: Clock = time.time,
     ) -> Self:
         """Read the keys of the environment variable if it is set, else of a file.
 
@@ -68,6 +78,7 @@ class KeyRing:
                 may appear later.
             environment: The process's environment variables.
             clock: Returns monotonic time in seconds.
+            wall_clock: Returns the time of day in seconds, by which keys expire.
 
         Raises:
             KeyFileError: The file cannot be used at all. A broken line is no reason:
@@ -75,10 +86,10 @@ class KeyRing:
         """
         text = environment.get(KEYS_VARIABLE, "")
         if text.strip():
-            ring = cls(None, clock=clock)
+            ring = cls(None, clock=clock, wall_clock=wall_clock)
             ring._take(parse_lines(text, place=KEYS_VARIABLE))
             return ring
-        ring = cls(path or default_key_file(), clock=clock)
+        ring = cls(path or default_key_file(), clock=clock, wall_clock=wall_clock)
         ring._read()
         return ring
 
@@ -94,7 +105,7 @@ class KeyRing:
         return self._required
 
     def identify(self, presented: str) -> Key | None:
-        """Return whose key this is; None if it is nobody's, or revoked.
+        """Return whose key this is; None if it is nobody's, expired or revoked.
 
         It takes as long for a wrong key as for a right one: digests are compared in
         constant time, and always with all entries.
@@ -102,10 +113,11 @@ class KeyRing:
         self._refresh()
         digest = digest_of(presented)
         found = 0.0
-        for number, known in self._digests:
+        for at, known in self._digests:
             # In floats, because sums of integers take longer when they are not 0.
-            found += hmac.compare_digest(known, digest) * number
-        return self._keys[int(found)]
+            found += hmac.compare_digest(known, digest) * at
+        number = int(found)
+        return self._keys[number] if self._wall_clock() < self._ends_s[number] else None
 
     def _refresh(self) -> None:
         """Read the file again if a second has passed and it is another."""
@@ -148,8 +160,8 @@ class KeyRing:
         """Let these keys hold from now on."""
         digests = [stored.digest for stored in lines.keys]
         self._digests = tuple((float(at), each) for at, each in enumerate(digests, 1))
-        held = [None if stored.revoked else stored.key for stored in lines.keys]
-        self._keys = (None, *held)
+        self._keys = (None, *(stored.key for stored in lines.keys))
+        self._ends_s = (0.0, *(stored.ends_s for stored in lines.keys))
         self._problems = lines.problems
         self._required |= bool(lines.keys or lines.problems)
         self._log_problems()

@@ -8,11 +8,13 @@ import enum
 import hashlib
 import hmac
 import json
+import math
 import secrets
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lsp_server.errors import KeyFileError
 
@@ -27,6 +29,7 @@ __all__ = [
     "new_key_id",
     "new_secret",
     "parse_line",
+    "time_text",
 ]
 
 KEY_PREFIX = "midfill_"
@@ -34,6 +37,7 @@ KEY_PREFIX = "midfill_"
 
 _SECRET_BYTES = 32
 _MOST = 1_000_000_000
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Route(enum.Enum):
@@ -96,6 +100,28 @@ NO_KEY = Key(key_id="none", name="")
 """Stands for every client of a server that needs no keys; it may use everything."""
 
 
+def time_text(seconds: float) -> str:
+    """Return a time of the wall clock, in seconds, as lines of a key file spell it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime(_TIME)
+
+
+def _seconds_of(text: str) -> float:
+    """Return what `time_text` spelt.
+
+    Raises:
+        ValueError: This is no time.
+    """
+    return datetime.strptime(text, _TIME).replace(tzinfo=UTC).timestamp()
+
+
+def _time_or_empty(text: str) -> str:
+    """Check that a time can be read, if there is one."""
+    if text:
+        _seconds_of(text)
+    return text
+
+
+_Time = Annotated[str, AfterValidator(_time_or_empty)]
 _Limit = Annotated[int, Field(ge=0, le=_MOST)]
 _Name = Annotated[str, Field(pattern=r"^\w[\w .@+:/-]{0,63}$")]
 
@@ -110,6 +136,7 @@ class StoredKey:
         sha256: The digest of the key, in hexadecimal.
         created: When it was made, for people.
         revoked: When it was revoked, for people; empty while it holds.
+        expires: When it ceases to hold, as `time_text` spells it; empty for never.
         requests_per_s: See `KeyLimits`.
         burst: See `KeyLimits`.
         concurrent: See `KeyLimits`.
@@ -126,6 +153,7 @@ class StoredKey:
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     created: Annotated[str, Field(max_length=40)] = ""
     revoked: Annotated[str, Field(max_length=40)] = ""
+    expires: _Time = ""
     requests_per_s: Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)] = 0.0
     burst: _Limit = 0
     concurrent: _Limit = 0
@@ -138,6 +166,13 @@ class StoredKey:
     def digest(self) -> bytes:
         """The SHA-256 digest of the key, 32 bytes."""
         return bytes.fromhex(self.sha256)
+
+    @property
+    def ends_s(self) -> float:
+        """From when on it holds no longer, in seconds of the wall clock."""
+        if self.revoked:
+            return -math.inf
+        return _seconds_of(self.expires) if self.expires else math.inf
 
     @property
     def key(self) -> Key:

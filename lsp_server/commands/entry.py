@@ -25,6 +25,7 @@ _COMMANDS = {
     "stats": "sum up what became of suggestions: accepted, kept, and how fast",
     "demo": "complete at the marked cursors of the example files",
     "doctor": "check whether completion can work on this machine",
+    "health": "check that the team server beside this process completes code now",
     "models": "list, compare, check and fetch models",
     "keys": "make, list and revoke API keys of a server for many",
     "quantize": "make a 4-bit model folder of a 16-bit checkpoint",

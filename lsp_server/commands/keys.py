@@ -5,8 +5,8 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from lsp_server.access.key_file import (
@@ -24,13 +24,18 @@ from lsp_server.access.keys import (
     new_key_id,
     new_secret,
     parse_line,
+    time_text,
 )
+from lsp_server.commands.keys_display import key_lines
 from lsp_server.commands.terminal import positive, positive_number
 from lsp_server.errors import KeyFileError
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 
 __all__ = ["add_arguments", "run"]
+
+_DAY_S = 86_400
+_MOST_DAYS = 36_500
 
 _CHOOSABLE = [each.value for each in Route if each not in {Route.HEALTH, Route.OTHER}]
 
@@ -41,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create = actions.add_parser("create", help="make a key, and show it this once")
     create.add_argument("name", metavar="NAME", help="whose key it is, or what for")
     _add_limits(create)
+    create.add_argument(
+        "--days",
+        type=_days,
+        default=0,
+        metavar="N",
+        help="for how long it holds (default: until it is revoked)",
+    )
     create.add_argument(
         "--line",
         action="store_true",
@@ -132,7 +144,8 @@ def _create(arguments: argparse.Namespace) -> int:
     stored = _stored(arguments, secret)
 
     def add(held: KeyLines) -> Sequence[StoredKey]:
-        if any(each.name == stored.name and not each.revoked for each in held.keys):
+        names = {each.name for each in held.keys if each.ends_s > time.time()}
+        if stored.name in names:
             raise KeyFileError(
                 "there is a key of this name",
                 subject=stored.name,
@@ -164,7 +177,10 @@ def _stored(arguments: argparse.Namespace, secret: str) -> StoredKey:
         id=new_key_id(),
         name=arguments.name,
         sha256=digest_of(secret).hex(),
-        created=_today(),
+        created=time_text(time.time()),
+        expires=time_text(time.time() + arguments.days * _DAY_S)
+        if arguments.days
+        else "",
         requests_per_s=arguments.rate,
         burst=arguments.burst,
         concurrent=arguments.concurrency,
@@ -186,27 +202,9 @@ def _list(arguments: argparse.Namespace) -> int:
             del fields["sha256"]
             sys.stdout.write(json.dumps(fields, ensure_ascii=False) + "\n")
         return 0
-    sys.stdout.write(f"{'id':12} {'name':24} {'made':20} {'state':28} may\n")
-    for stored in held.keys:
-        state = f"revoked {stored.revoked}" if stored.revoked else "holds"
-        sys.stdout.write(
-            f"{stored.id:12} {stored.name:24} {stored.created:20} {state:28} "
-            f"{_permissions(stored)}\n"
-        )
+    for line in key_lines(held.keys, now_s=time.time()):
+        sys.stdout.write(f"{line}\n")
     return 0
-
-
-def _permissions(stored: StoredKey) -> str:
-    """Say in a few words what a key may do."""
-    numbers = (
-        (stored.requests_per_s, "{:g}/s"),
-        (stored.burst, "{:,} at once"),
-        (stored.concurrent, "{:,} side by side"),
-        (stored.tokens_per_day, "{:,} tokens/day"),
-    )
-    words = [text.format(number) for number, text in numbers if number]
-    words += [route.value for route in stored.routes] + list(stored.models)
-    return ", ".join(words + ["raw"] * stored.raw) or "everything"
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
@@ -218,7 +216,7 @@ def _revoke(arguments: argparse.Namespace) -> int:
         found = [
             each
             for each in held.keys
-            if each.id == wanted or (each.name == wanted and not each.revoked)
+            if each.id == wanted or (each.name == wanted and each.ends_s > time.time())
         ]
         if len(found) != 1:
             raise KeyFileError(
@@ -227,7 +225,9 @@ def _revoke(arguments: argparse.Namespace) -> int:
                 remedy=f"Use an id of `midfill keys list` ({path})",
             )
         if not found[0].revoked:
-            revoked.append(dataclasses.replace(found[0], revoked=_today()))
+            revoked.append(
+                dataclasses.replace(found[0], revoked=time_text(time.time()))
+            )
         return revoked
 
     change(path, end)
@@ -283,5 +283,9 @@ def _warn_of_the_variable() -> None:
         )
 
 
-def _today() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _days(text: str) -> int:
+    """Read a number of days that no calendar is too short for."""
+    days = positive(text)
+    if days > _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"it is more than {_MOST_DAYS}")
+    return days

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import ssl
 import sys
@@ -22,6 +23,7 @@ from lsp_server.config import Config
 from lsp_server.daemon.charged_backend import ChargedBackend, Charges
 from lsp_server.daemon.listen_lsp import FIRST_LINE_BYTES, LspListener, Visitor
 from lsp_server.daemon.listener import BACKLOG
+from lsp_server.daemon.probe import Probe, published
 from lsp_server.daemon.remote_editor import RemoteConfigurator
 from lsp_server.daemon.tls import Certificate
 from lsp_server.metrics import Metrics
@@ -46,6 +48,7 @@ _log = logging.getLogger(__name__)
 _END_DEADLINE_S = 15.0
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _TLS_HANDSHAKE_S = 10.0
+_PROBE_TOKEN_BYTES = 32
 _ADDRESS = "listen.address"
 _TCP_ADDRESS = "listen.tcp_address"
 
@@ -125,7 +128,8 @@ async def _serve(layers: list[Layer], config: Config, measured: Observability) -
     ended = _signals()
     async with AsyncExitStack() as stack:
         certificate = _certificate(config)
-        gate = _gate(config, has_tls=certificate is not None)
+        has_tls, token = certificate is not None, secrets.token_hex(_PROBE_TOKEN_BYTES)
+        gate = _gate(config, has_tls=has_tls, probe_token=token)
         # One that is not there now is not there when the engine is tried again.
         locate(config.model.path, pulled=pulled_models_folder(config.registry.folder))
         listener = stack.enter_context(bind(config.listen.address, setting=_ADDRESS))
@@ -179,7 +183,8 @@ async def _serve(layers: list[Layer], config: Config, measured: Observability) -
             serve_rest(services, listener, tls=tls, on_websocket=lsp.serve_websocket)
         )
         await _listen_tcp(config, lsp, tls, stack)
-        _log.info("listen.ready", extra={"port": port, "tls": tls is not None})
+        stack.enter_context(published(Probe.of(listener, tls=has_tls, token=token)))
+        _log.info("listen.ready", extra={"port": port, "tls": has_tls})
         reason = await ended
         _log.info("listen.end", extra={"reason": reason})
         # From here on every new request is refused, and the health route says so.
@@ -235,7 +240,7 @@ def _certificate(config: Config) -> Certificate | None:
     return Certificate(listen.tls_certificate, listen.tls_key)
 
 
-def _gate(config: Config, *, has_tls: bool) -> Gate:
+def _gate(config: Config, *, has_tls: bool, probe_token: str) -> Gate:
     """Return the gate, once every address is safe to listen on.
 
     Raises:
@@ -262,4 +267,5 @@ def _gate(config: Config, *, has_tls: bool) -> Gate:
         names=access.hosts.split(),
         origins=access.origins.split(),
         insecure=access.insecure_listen,
+        probe_token=probe_token,
     )

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,29 @@ def test_a_file_that_others_read_is_left_alone(file: Path, capsys: Output) -> No
         assert 1 == midfill_keys(*words)
         assert f"chmod 600 {file}" in capsys.readouterr().err
     assert before == file.read_text(encoding="utf-8")
+
+
+def test_a_key_may_end_by_itself(
+    file: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list says when, and its name is free again once it has ended."""
+    assert 0 == midfill_keys("create", "ada", "--days", "30")
+    secret = capsys.readouterr().out.strip()
+    assert KeyRing.load(file, {}).identify(secret) is not None
+    midfill_keys("list")
+    assert " until 20" in capsys.readouterr().out
+
+    later_s = time.time() + 30 * 86_400
+    monkeypatch.setattr("time.time", lambda: later_s)
+    midfill_keys("list")
+    assert " expired 20" in capsys.readouterr().out
+    assert 0 == midfill_keys("create", "ada")
+    assert 0 == midfill_keys("revoke", "ada")
+
+
+def test_a_key_ends_within_a_century(file: Path, capsys: Output) -> None:
+    """Beyond that no time can be written down."""
+    with pytest.raises(SystemExit):
+        midfill_keys("create", "ada", "--days", "36501")
+    assert "more than 36500" in capsys.readouterr().err
+    assert not file.exists()
