@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = [
+    "DAEMON_WORDS",
     "ENDING_METHOD",
     "INFO",
     "NOT_INITIALIZED",
     "PARSE_ERROR",
     "REQUEST_FAILED",
     "WARNING",
+    "LossWords",
     "Message",
     "MessageId",
+    "Routed",
     "answer_without_daemon",
+    "bar_end",
     "encoded",
     "error_reply",
     "id_of",
@@ -21,6 +26,8 @@ __all__ = [
     "read_object",
     "restarting_status",
     "show_message",
+    "value_at",
+    "without_daemon_status",
 ]
 
 ENDING_METHOD = "midfill/daemonEnding"
@@ -42,8 +49,49 @@ _NO_ANSWERS: Mapping[str, object] = {
 }
 """What requests are answered with while there is no daemon."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossWords:
+    """What the user reads when the server behind the attached one is lost.
+
+    Attributes:
+        died: It has gone, and is looked for again.
+        restarting: The same for a status bar.
+        stopped: Somebody has ended it.
+        start: What brings it back then.
+        back: It is there again.
+    """
+
+    died: str
+    restarting: str
+    stopped: str = ""
+    start: str = ""
+    back: str
+
+
+DAEMON_WORDS = LossWords(
+    died="Midfill's daemon has stopped. It is being started again.",
+    restarting="Restarting: the daemon has stopped.",
+    stopped="Midfill's daemon was stopped.",
+    start="Completions come back with `midfill daemon start`.",
+    back="Midfill's daemon is back.",
+)
+
 Message = dict[str, object]
 MessageId = int | str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Routed:
+    """What is to be sent because of one message.
+
+    Attributes:
+        to_daemon: Message bodies, in their order.
+        to_editor: Message bodies, in their order.
+    """
+
+    to_daemon: list[bytes] = field(default_factory=list)
+    to_editor: list[bytes] = field(default_factory=list)
 
 
 def read_object(body: bytes) -> Message | None:
@@ -59,6 +107,13 @@ def id_of(message: Message) -> MessageId:
     """Return the id of a message."""
     found = message.get("id")
     return found if isinstance(found, int | str) else None
+
+
+def value_at(found: object, *keys: str) -> object:
+    """Return what objects within objects hold; None if it is not there."""
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def encoded(message: Message) -> bytes:
@@ -95,14 +150,27 @@ def answer_without_daemon(method: str, message_id: MessageId) -> bytes:
     return error_reply(message_id, REQUEST_FAILED, "Midfill's daemon is not there")
 
 
-def restarting_status(losses: int) -> bytes:
+def bar_end(token: int | str) -> bytes:
+    """Return the end of a progress bar whose daemon has gone."""
+    value = {"kind": "end", "message": "the daemon has stopped"}
+    return notification("$/progress", {"token": token, "value": value})
+
+
+def restarting_status(what: str, losses: int) -> bytes:
     """Return the status of a server that looks for its daemon."""
     return notification(
         "midfill/status",
         {
             "state": "restarting",
-            "message": "Restarting: the daemon has stopped.",
+            "message": what,
             "percent": 0,
             "restarts": losses,
         },
+    )
+
+
+def without_daemon_status(why: str, remedy: str) -> bytes:
+    """Return the status of a server that will find no daemon by itself for now."""
+    return notification(
+        "midfill/status", {"state": "error", "message": why, "remedy": remedy}
     )

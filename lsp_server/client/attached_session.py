@@ -5,23 +5,25 @@ its settings and its documents; which requests nobody answers any more; which pr
 bars nobody ends. Nothing here reads or writes.
 """
 
-from dataclasses import dataclass, field
-
 from lsp_server.client.attached_documents import (
     AttachedDocuments,
     desynchronising,
     with_folders,
 )
 from lsp_server.client.attached_messages import (
+    DAEMON_WORDS,
     ENDING_METHOD,
     INFO,
     NOT_INITIALIZED,
     PARSE_ERROR,
     REQUEST_FAILED,
     WARNING,
+    LossWords,
     Message,
     MessageId,
+    Routed,
     answer_without_daemon,
+    bar_end,
     encoded,
     error_reply,
     id_of,
@@ -30,11 +32,13 @@ from lsp_server.client.attached_messages import (
     read_object,
     restarting_status,
     show_message,
+    value_at,
+    without_daemon_status,
 )
 from lsp_server.protocol.framing import SkippedFrame, uris_in
 from lsp_server.protocol.lines import PositionEncoding
 
-__all__ = ["AttachedSession", "Routed"]
+__all__ = ["AttachedSession"]
 
 _REPLAY_ID = "midfill-replay"
 """The id of an ``initialize`` that the editor did not send to this daemon."""
@@ -42,28 +46,12 @@ _REPLAY_ID = "midfill-replay"
 _MOST_SETTINGS = 64
 """Changes of settings that are repeated, the newest ones."""
 
-_DIED = "Midfill's daemon has stopped. It is being started again."
-_STOPPED = (
-    "Midfill's daemon was stopped. Completions come back with `midfill daemon start`."
-)
-_BACK = "Midfill's daemon is back."
-
-
-@dataclass(slots=True, kw_only=True)
-class Routed:
-    """What is to be sent because of one message.
-
-    Attributes:
-        to_daemon: Message bodies, in their order.
-        to_editor: Message bodies, in their order.
-    """
-
-    to_daemon: list[bytes] = field(default_factory=list)
-    to_editor: list[bytes] = field(default_factory=list)
-
 
 class AttachedSession:
     """One editor's conversation with one daemon after the other.
+
+    Args:
+        words: What the user reads when it is lost and when it is back.
 
     Attributes:
         shut_down: Whether the editor has asked for the end.
@@ -73,8 +61,9 @@ class AttachedSession:
         process_id: The editor's process; None where it did not say.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, words: LossWords = DAEMON_WORDS) -> None:
         """Start without an editor and without a daemon."""
+        self._words = words
         self.shut_down = False
         self.exited = False
         self.ending = ""
@@ -159,7 +148,7 @@ class AttachedSession:
 
     def back(self) -> list[bytes]:
         """Return what the editor gets once another daemon serves it."""
-        return [log_message(INFO, _BACK)] if self._losses else []
+        return [log_message(INFO, self._words.back)] if self._losses else []
 
     def lost(self) -> list[bytes]:
         """Answer for a daemon that has gone; return what the editor gets."""
@@ -173,19 +162,20 @@ class AttachedSession:
                 bodies += self._alone(method, message_id).to_editor
         self._pending.clear()
         for token in self._bars:
-            value = {"kind": "end", "message": "the daemon has stopped"}
-            bodies.append(notification("$/progress", {"token": token, "value": value}))
+            bodies.append(bar_end(token))
         self._bars.clear()
         if self.shut_down or not self._is_answered:
             return bodies
-        if self._wants_status:
-            bodies.append(restarting_status(self._losses))
+        words = self._words
         if self.ending == "stop":
-            return [*bodies, show_message(_STOPPED)]
-        if self.ending == "restart" or _DIED in self._shown:
-            return [*bodies, log_message(WARNING, _DIED)]
-        self._shown.add(_DIED)
-        return [*bodies, show_message(_DIED)]
+            bodies += self._without_daemon(words.stopped, words.start)
+            return [*bodies, show_message(f"{words.stopped} {words.start}")]
+        if self._wants_status:
+            bodies.append(restarting_status(words.restarting, self._losses))
+        if self.ending == "restart" or words.died in self._shown:
+            return [*bodies, log_message(WARNING, words.died)]
+        self._shown.add(words.died)
+        return [*bodies, show_message(words.died)]
 
     def refuse(self, why: str) -> list[bytes]:
         """Return the error that answers ``initialize`` where there is no daemon."""
@@ -194,11 +184,19 @@ class AttachedSession:
         return [error_reply(id_of(self._initialize), REQUEST_FAILED, why)]
 
     def failed(self, why: str) -> list[bytes]:
-        """Return the message for the user that there is no daemon; each one once."""
-        if not self._is_answered or why in self._shown:
+        """Return the news that there is no daemon; the message for the user once."""
+        if not self._is_answered:
             return []
-        self._shown.add(why)
-        return [show_message(f"Midfill offers no completions: {why}")]
+        text = f"Midfill offers no completions: {why}"
+        bodies = self._without_daemon(text, "")
+        if text not in self._shown:
+            self._shown.add(text)
+            bodies.append(show_message(text))
+        return bodies
+
+    def _without_daemon(self, why: str, remedy: str) -> list[bytes]:
+        """Return the status that there is no daemon, for an editor that wants it."""
+        return [without_daemon_status(why, remedy)] if self._wants_status else []
 
     def _follow(self, method: str, message: Message, body: bytes) -> None:
         """Remember what another daemon would have to know."""
@@ -228,10 +226,8 @@ class AttachedSession:
         process_id = params.get("processId")
         if isinstance(process_id, int) and not isinstance(process_id, bool):
             self.process_id = process_id
-        found: object = params
-        for key in ("capabilities", "experimental", "midfill", "status"):
-            found = found.get(key) if isinstance(found, dict) else None
-        self._wants_status = found is True
+        wish = value_at(params, "capabilities", "experimental", "midfill", "status")
+        self._wants_status = wish is True
 
     def _response(self, body: bytes, message_id: object) -> Routed:
         """Pass on the editor's reply, unless it is for a daemon that has gone."""
@@ -269,9 +265,7 @@ class AttachedSession:
 
     def _take_encoding(self, message: Message) -> None:
         """Read from the answer to ``initialize`` what columns count."""
-        found: object = message
-        for key in ("result", "capabilities", "positionEncoding"):
-            found = found.get(key) if isinstance(found, dict) else None
+        found = value_at(message, "result", "capabilities", "positionEncoding")
         for encoding in PositionEncoding:
             if found == encoding.value:
                 self._documents.encoding = encoding

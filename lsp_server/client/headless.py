@@ -15,7 +15,7 @@ from lsp_server.client.answer import (
     read_suggestions,
 )
 from lsp_server.client.files import OpenFile
-from lsp_server.client.news import ServerNews, introduction
+from lsp_server.client.news import ServerNews, completion_params, introduction
 from lsp_server.client.server_process import ServerProcess
 from lsp_server.errors import AnswerError, ClientError
 from lsp_server.protocol.convert import position_at
@@ -91,10 +91,7 @@ class HeadlessClient:
             ClientError: It cannot be started.
         """
         self._connection = await ServerProcess.open(
-            command,
-            stderr_path=stderr_path,
-            environment=environment,
-            news=self._news,
+            command, stderr_path=stderr_path, environment=environment, news=self._news
         )
 
     @property
@@ -106,6 +103,19 @@ class HeadlessClient:
     def messages(self) -> tuple[str, ...]:
         """Every message that the server has shown to the user, in their order."""
         return tuple(self._news.messages)
+
+    @property
+    def engine_losses(self) -> int:
+        """How often the server's engine was ready and then was not any more."""
+        return self._news.losses
+
+    async def wait_until_lost(self, timeout_s: float) -> None:
+        """Wait until the server's engine, which was ready, is not any more.
+
+        Raises:
+            ClientError: The server is gone, or the engine stays ready.
+        """
+        await self._wait_for(self._news.lost, timeout_s, "the engine was not lost")
 
     async def initialize(
         self, options: object, folders: Sequence[str] = ()
@@ -146,18 +156,18 @@ class HeadlessClient:
     def configure(self, settings: object) -> None:
         """Change settings of the running server; sections as in ``initialize``."""
         params = types.DidChangeConfigurationParams(settings=settings)
-        self._notify(types.WORKSPACE_DID_CHANGE_CONFIGURATION, params)
+        self._connected.notify(types.WORKSPACE_DID_CHANGE_CONFIGURATION, params)
 
     async def trace(self) -> dict[str, object]:
         """Ask what the last request was and what came of it; empty before one."""
-        result = await self._connected.request(TRACE_METHOD, None)
-        return result if isinstance(result, dict) else {}
+        traced = await self._connected.request(TRACE_METHOD, None)
+        return traced if isinstance(traced, dict) else {}
 
     def open_text(self, uri: str, text: str, *, language_id: str = "python") -> None:
         """Open a document that need not exist on disk."""
         file = OpenFile(uri=uri, language_id=language_id, text=text)
         self._files[uri] = file
-        self._notify(
+        self._connected.notify(
             types.TEXT_DOCUMENT_DID_OPEN,
             types.DidOpenTextDocumentParams(text_document=file.item()),
         )
@@ -169,12 +179,12 @@ class HeadlessClient:
     def edit(self, uri: str, start: int, end: int, text: str) -> None:
         """Replace the text between two offsets, given in code points."""
         params = self._files[uri].edit(start, end, text, self._encoding)
-        self._notify(types.TEXT_DOCUMENT_DID_CHANGE, params)
+        self._connected.notify(types.TEXT_DOCUMENT_DID_CHANGE, params)
 
     def close_file(self, uri: str) -> None:
         """Close a document."""
         del self._files[uri]
-        self._notify(
+        self._connected.notify(
             types.TEXT_DOCUMENT_DID_CLOSE,
             types.DidCloseTextDocumentParams(
                 text_document=types.TextDocumentIdentifier(uri=uri)
@@ -196,15 +206,9 @@ class HeadlessClient:
     ) -> PendingAnswer:
         """Ask for a completion at an offset in code points; the answer comes later."""
         item = self._files[uri].item()
-        kinds = types.InlineCompletionTriggerKind
-        kind = kinds.Invoked if trigger is Trigger.INVOKED else kinds.Automatic
-        params = types.InlineCompletionParams(
-            text_document=types.TextDocumentIdentifier(uri=uri),
-            position=position_at(item.text, offset, self._encoding),
-            context=types.InlineCompletionContext(trigger_kind=kind),
-        )
-        started = time.perf_counter()
-        connected = self._connected
+        position = position_at(item.text, offset, self._encoding)
+        params = completion_params(uri, position, trigger)
+        started, connected = time.perf_counter(), self._connected
         sent = connected.send_request(types.TEXT_DOCUMENT_INLINE_COMPLETION, params)
 
         async def answer() -> Answer:
@@ -216,10 +220,9 @@ class HeadlessClient:
                     raise
                 cancelled = True
             round_trip_ms = (time.perf_counter() - started) * 1e3
+            shown = read_suggestions(result, item, offset, encoding=self._encoding)
             return Answer(
-                suggestions=read_suggestions(
-                    result, item, offset, encoding=self._encoding
-                ),
+                suggestions=shown,
                 timings=self._news.take_timings(sent.request_id),
                 cancelled=cancelled,
                 round_trip_ms=round_trip_ms,
@@ -232,7 +235,9 @@ class HeadlessClient:
 
     def cancel(self, pending: PendingAnswer) -> None:
         """Tell the server that an answer is not wanted any more; one still comes."""
-        self._notify(types.CANCEL_REQUEST, types.CancelParams(id=pending.request_id))
+        self._connected.notify(
+            types.CANCEL_REQUEST, types.CancelParams(id=pending.request_id)
+        )
 
     def accept(self, suggestion: Suggestion, chars: int) -> None:
         """Report how many characters of a suggestion were accepted, after the edit."""
@@ -256,7 +261,7 @@ class HeadlessClient:
             await self._connection.terminate()
 
     async def kill(self) -> None:
-        """End the server without asking; one that has ended is left in peace."""
+        """End the server without asking, unless it has ended."""
         if self._connection is not None:
             await self._connection.kill()
 
@@ -292,7 +297,3 @@ class HeadlessClient:
                 subject=f"server process {self.server_process_id}",
                 remedy="See the server's log",
             )
-
-    def _notify(self, method: str, params: object) -> None:
-        """Send a notification with lsprotocol's parameters."""
-        self._connected.notify(method, params)

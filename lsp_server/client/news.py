@@ -1,4 +1,4 @@
-"""Follows the notifications that a server sends to the headless client."""
+"""What the headless client says of itself, and what a server sends it unasked."""
 
 import asyncio
 import os
@@ -13,8 +13,9 @@ from lsp_server.outcomes import RequestTimings, Source
 from lsp_server.protocol.extensions import TIMINGS_METHOD
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.protocol.status import STATUS_METHOD
+from lsp_server.values import Trigger
 
-__all__ = ["ServerNews", "introduction"]
+__all__ = ["ServerNews", "completion_params", "introduction"]
 
 _Handler = Callable[[Any], None]
 _Message = types.ShowMessageParams | types.ShowMessageRequestParams
@@ -26,16 +27,20 @@ class ServerNews:
     Attributes:
         loading: Set while the engine loads, at first or again after it died.
         ready: Set once the engine has loaded, or has failed for good.
+        lost: Set while an engine that was ready is not, and has not become so again.
         messages: Every message to the user, in their order.
+        losses: How often an engine that was ready was not ready any more.
         failure: The last message that was an error, else what the status says of an
-            engine that failed; empty where there was neither.
+            engine that failed; empty where there was neither, or the engine is ready.
     """
 
     def __init__(self) -> None:
         """Begin before the first notification."""
         self.loading = asyncio.Event()
         self.ready = asyncio.Event()
+        self.lost = asyncio.Event()
         self.messages: list[str] = []
+        self.losses = 0
         self.failure = ""
         self._has_bar = False
         self._timings: dict[object, RequestTimings] = {}
@@ -88,23 +93,49 @@ class ServerNews:
         return self._timings.pop(request_id, None)
 
     def _status(self, params: Mapping[str, Any]) -> None:
-        """Follow the engine's state where there is no bar, and its failure anyway."""
-        if params["state"] == "ready" and not self._has_bar:
-            self.ready.set()
-        elif params["state"] == "error":
-            # The message for the user may come after the end of the bar.
-            self.failure = self.failure or f"{params['message']} {params['remedy']}"
+        """Follow the engine's state: its end, and where there is no bar the rest."""
+        match params["state"]:
+            case "ready":
+                self.failure = ""
+                if not self._has_bar:
+                    self._become_ready()
+            case "loading" | "restarting":
+                self._become_unready()
+            case "error":
+                # The message for the user may come after the end of the bar.
+                what = f"{params['message']} {params['remedy']}".strip()
+                self.failure = self.failure or what
+                self._lose()
+                if not self._has_bar:
+                    self.loading.clear()
+                    self.ready.set()
 
     def _progress(self, value: object) -> None:
         """Follow the only progress bar, that of the engine's start."""
         kind = value.get("kind") if isinstance(value, dict) else None
         if kind == "begin":
-            self.loading.set()
-            self.ready.clear()
+            self._become_unready()
         elif kind == "end":
             self._has_bar = False
-            self.loading.clear()
-            self.ready.set()
+            self._become_ready()
+
+    def _become_ready(self) -> None:
+        """Let those go on who wait for the engine, or for the end of its start."""
+        self.loading.clear()
+        self.lost.clear()
+        self.ready.set()
+
+    def _become_unready(self) -> None:
+        """Note that the engine loads, at first or again."""
+        self._lose()
+        self.loading.set()
+        self.ready.clear()
+
+    def _lose(self) -> None:
+        """Note that an engine is not ready any more, if it was."""
+        if self.ready.is_set() and not self.lost.is_set():
+            self.losses += 1
+            self.lost.set()
 
 
 def introduction(
@@ -136,4 +167,17 @@ def introduction(
             types.WorkspaceFolder(uri=uri, name=uri.rpartition("/")[2])
             for uri in folders
         ],
+    )
+
+
+def completion_params(
+    uri: str, position: types.Position, trigger: Trigger
+) -> types.InlineCompletionParams:
+    """Return the parameters of ``textDocument/inlineCompletion``."""
+    kinds = types.InlineCompletionTriggerKind
+    kind = kinds.Invoked if trigger is Trigger.INVOKED else kinds.Automatic
+    return types.InlineCompletionParams(
+        text_document=types.TextDocumentIdentifier(uri=uri),
+        position=position,
+        context=types.InlineCompletionContext(trigger_kind=kind),
     )

@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lsp_server.client.answer import Answer
+from lsp_server.client.attached_messages import REQUEST_FAILED
 from lsp_server.client.files import read_source
 from lsp_server.client.headless import HeadlessClient, headless_client
-from lsp_server.errors import ClientError
+from lsp_server.errors import AnswerError, ClientError
 from lsp_server.file_languages import language_id_of
+from lsp_server.outcomes import Ending
 from lsp_server.protocol.lines import split_lines, without_line_end
+from lsp_server.service.reasons import NOT_READY
 
 __all__ = [
     "Place",
@@ -29,6 +32,7 @@ __all__ = [
 
 _UNCACHED = {"midfill": {"completion": {"cache": False}}}
 _READY_TIMEOUT_S = 900.0
+_NEWS_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +161,17 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
             shown = len(client.messages)
             for message in client.messages[:shown]:
                 sys.stderr.write(message + "\n")
+            ended_by = ""
             try:
                 yield client
+            except ClientError as error:
+                ended_by = str(error)
+                raise
             finally:
                 # Such as why there were no completions any more.
                 for message in client.messages[shown:]:
-                    sys.stderr.write(message + "\n")
+                    if message.rstrip(".") not in ended_by:
+                        sys.stderr.write(message + "\n")
     except ClientError as error:
         keep_log = "log" in error.remedy or "server's log" in error.what
         if keep_log:
@@ -184,22 +193,52 @@ async def _announce_loading(client: HeadlessClient) -> None:
 async def ask_at(client: HeadlessClient, target: Target) -> Answer:
     """Open the target's text, complete there, and close it again.
 
+    If the engine dies meanwhile, this waits for the next one and asks once more.
+
     Returns:
         The answer; without a suggestion, it holds the reason.
 
     Raises:
         AnswerError: This completion failed.
-        ClientError: The server is gone.
+        ClientError: The server is gone, or its engine has died and does not come back.
     """
+    await client.wait_until_ready(_READY_TIMEOUT_S)
+    answer = await _ask_once(client, target)
+    if answer is None:
+        await client.wait_until_ready(_READY_TIMEOUT_S)
+        answer = await _ask_once(client, target)
+    if answer is None:
+        place = target.place
+        raise AnswerError(
+            "the engine failed twice while it was to complete",
+            subject=f"{place.path}:{place.line}:{place.column}",
+            remedy="See the server's log",
+            code=REQUEST_FAILED,
+        )
+    return answer
+
+
+async def _ask_once(client: HeadlessClient, target: Target) -> Answer | None:
+    """Ask for a completion; None if there was no engine that could complete."""
+    losses = client.engine_losses
     path = target.place.path
     uri = path.absolute().as_uri()
     language_id = language_id_of(path, target.text)
     client.open_text(uri, target.text, language_id=language_id)
     try:
         answer = await client.complete(uri, target.offset)
-        if not answer.suggestions:
-            reason = (await client.trace()).get("reason")
-            answer = replace(answer, reason=str(reason) if reason else None)
-        return answer
+        if answer.suggestions:
+            return answer
+        trace = await client.trace()
     finally:
         client.close_file(uri)
+    reason = trace.get("reason")
+    if reason == NOT_READY.sentence or trace.get("outcome") == Ending.FAILED.value:
+        # The news that the engine died may come after the answer.
+        if client.engine_losses == losses:
+            with suppress(ClientError):
+                await client.wait_until_lost(_NEWS_TIMEOUT_S)
+        return None
+    if client.engine_losses != losses:
+        return None
+    return replace(answer, reason=str(reason) if reason else None)

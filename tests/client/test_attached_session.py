@@ -30,10 +30,11 @@ def read(bodies: list[bytes]) -> list[Json]:
     return [json.loads(each) for each in bodies]
 
 
-def opened() -> AttachedSession:
+def opened(*, status: bool = False) -> AttachedSession:
     """Return a session whose editor is introduced, and has a document open."""
     session = AttachedSession()
-    session.from_editor(body("initialize", {"capabilities": {}}, id=1))
+    wishes = {"experimental": {"midfill": {"status": True}}} if status else {}
+    session.from_editor(body("initialize", {"capabilities": wishes}, id=1))
     session.connected()
     result = {"capabilities": {"positionEncoding": "utf-8"}}
     answer = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode()
@@ -130,6 +131,29 @@ def test_an_end_in_order_has_its_own_message(reason: str, method: str) -> None:
     assert [] == session.from_daemon(body(ENDING_METHOD, {"reason": reason}))
     assert reason == session.ending
     assert [method] == [each["method"] for each in read(session.lost())]
+
+
+@pytest.mark.parametrize(
+    ("reason", "states"),
+    [("stop", ["error"]), ("restart", ["restarting"]), ("", ["restarting"])],
+)
+def test_a_status_says_whether_a_daemon_comes_back(
+    reason: str, states: list[str]
+) -> None:
+    """An editor that waits for one that was stopped would wait for ever."""
+    session = opened(status=True)
+    if reason:
+        session.from_daemon(body(ENDING_METHOD, {"reason": reason}))
+    assert states == states_in(session.lost())
+    # What is tried again after a pause is an error each time, and a message once.
+    assert ["error"] == states_in(session.failed("why"))
+    assert ["midfill/status"] == [m["method"] for m in read(session.failed("why"))]
+
+
+def states_in(bodies: list[bytes]) -> list[object]:
+    """Return the states of the notifications of the status."""
+    found = [json.loads(each)["params"] for each in bodies]
+    return [params["state"] for params in found if "state" in params]
 
 
 def test_a_message_too_long_puts_its_document_out_of_step() -> None:

@@ -44,7 +44,7 @@ class DaemonHome:
     def spoil(self) -> None:
         """Have others enter the folder of the daemon's socket."""
         folder = Path(self.environment["XDG_RUNTIME_DIR"], "midfill")
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
 
     def other_version(self) -> dict[str, str]:
