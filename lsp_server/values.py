@@ -193,6 +193,8 @@ class GenerationRequest:
         priority: How urgent it is.
         deadline_s: When it is too late to schedule it, by the event loop's clock.
         cache_salt: Only requests of the same salt share the engine's prefix cache.
+        document: What the prompt was made of, such as a URI; an engine of several
+            machines keeps each one's prefix cache on one of them. Empty if unknown.
     """
 
     request_id: str
@@ -208,6 +210,7 @@ class GenerationRequest:
     priority: Priority = Priority.AUTOMATIC
     deadline_s: float | None = None
     cache_salt: str = ""
+    document: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,36 +8,23 @@ import signal
 import ssl
 import sys
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from lsp_server.access.access_log import AccessLog
 from lsp_server.access.gate import Gate
 from lsp_server.access.hosts import check_listener, is_loopback
 from lsp_server.access.key_ring import KeyRing
-from lsp_server.access.keys import NO_KEY
-from lsp_server.access.limiter import Limiter
 from lsp_server.config import Config
-from lsp_server.daemon.charged_backend import ChargedBackend, Charges
-from lsp_server.daemon.listen_lsp import FIRST_LINE_BYTES, LspListener, Visitor
+from lsp_server.daemon.listen_lsp import FIRST_LINE_BYTES, LspListener
 from lsp_server.daemon.listener import BACKLOG
 from lsp_server.daemon.probe import Probe, published
-from lsp_server.daemon.remote_editor import RemoteConfigurator
+from lsp_server.daemon.team import team
 from lsp_server.daemon.tls import Certificate
-from lsp_server.engine_values import EngineNews, EngineState
-from lsp_server.errors import EngineStartError, MidfillError
-from lsp_server.metrics import Metrics
 from lsp_server.modelstore.locate import locate, pulled_models_folder
 from lsp_server.observability.observe import Observability, observed
-from lsp_server.outcomes import OverloadStep
 from lsp_server.protocol import watchdog
-from lsp_server.protocol.suggestion_feedback import SuggestionFeedback
 from lsp_server.rest.serve import bind, serve_rest, split_address
-from lsp_server.rest.services import RestServices
-from lsp_server.service.backend import Configurator
-from lsp_server.service.configurator import LayeredConfigurator
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
 from lsp_server.setting_layers import Layer
@@ -56,51 +43,6 @@ _ADDRESS = "listen.address"
 _TCP_ADDRESS = "listen.tcp_address"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Team:
-    """What the editors of a team server share.
-
-    Attributes:
-        layers: The server's settings, layer by layer.
-        config: The same, resolved.
-        pool: The engines.
-        limiter: Holds keys to their limits.
-        access_log: Takes a line for each request.
-        metrics: Takes what is measured.
-    """
-
-    layers: list[Layer]
-    config: Config
-    pool: EnginePool
-    limiter: Limiter
-    access_log: AccessLog
-    metrics: Metrics
-
-    def configurator(self, visitor: Visitor) -> Configurator:
-        """Make what configures the connection of an editor."""
-        prompt, completion = self.config.prompt, self.config.completion
-        output_tokens = completion.candidates * completion.max_block_tokens
-        charges = Charges(
-            identify=visitor.identify,
-            end=visitor.end,
-            limiter=self.limiter,
-            access_log=self.access_log,
-            metrics=self.metrics,
-            most_tokens=prompt.max_prompt_tokens + output_tokens,
-        )
-        has_key = visitor.key is not NO_KEY
-        inner = LayeredConfigurator(
-            self.layers,
-            pool=self.pool,
-            user=visitor.key.key_id if has_key else visitor.name,
-            cache_salt=visitor.key.cache_salt,
-            is_remote=True,
-        )
-        return RemoteConfigurator(
-            inner, self.config, lambda backend: ChargedBackend(backend, charges)
-        )
-
-
 def run_listen(layers: list[Layer]) -> NoReturn:
     """Be the team server until a signal ends it, and end the process.
 
@@ -112,7 +54,6 @@ def run_listen(layers: list[Layer]) -> NoReturn:
     Raises:
         ConfigError: An address is not safe to listen on, or cannot be, or a setting of
             the listener is wrong.
-        EngineStartError: The engine was given up.
         KeyFileError: The keys cannot be read.
         ModelNotFoundError: There is no such model.
     """
@@ -121,23 +62,14 @@ def run_listen(layers: list[Layer]) -> NoReturn:
     for problem in resolved.problems:
         _log.warning("listen.setting", extra={"problem": str(problem)})
     with observed(resolved.config.metrics, is_served=True) as measured:
-        try:
-            asyncio.run(_serve(layers, resolved.config, measured))
-        except MidfillError:
-            # A thread of a failed engine must not keep the process.
-            watchdog.arm(1, deadline_s=_END_DEADLINE_S)
-            raise
+        asyncio.run(_serve(layers, resolved.config, measured))
     # Not by way of the interpreter's own end, which waits for threads.
     logging.shutdown()
     os._exit(0)
 
 
 async def _serve(layers: list[Layer], config: Config, measured: Observability) -> None:
-    """Serve until a signal comes, and end in order.
-
-    Raises:
-        EngineStartError: The engine was given up.
-    """
+    """Serve until a signal comes, and end in order."""
     ended = _signals()
     async with AsyncExitStack() as stack:
         certificate = _certificate(config)
@@ -153,50 +85,17 @@ async def _serve(layers: list[Layer], config: Config, measured: Observability) -
             metrics=measured.metrics,
         )
         stack.push_async_callback(pool.close)
-        lease = pool.acquire(config)
-        stack.callback(lease.release)
-        lease.host.attach(_EngineWatch(ended))
-        access_log = AccessLog(config.access.log)
-        stack.callback(access_log.close)
-        team = _Team(
-            layers=layers,
-            config=config,
-            pool=pool,
-            limiter=Limiter(),
-            access_log=access_log,
-            metrics=measured.metrics,
-        )
-        lsp = LspListener(
-            gate,
-            team.configurator,
-            max_connections=config.listen.max_editors,
-            feedback=partial(
-                SuggestionFeedback,
-                measured.metrics,
-                kept_after_s=config.metrics.kept_after_s,
-            ),
-        )
+        serving = team(layers, config, pool, gate=gate, measured=measured)
+        served = await stack.enter_async_context(serving)
         tls = certificate.context if certificate else None
         if certificate is not None:
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, certificate.reload)
-        services = RestServices(
-            hosts=lambda: (
-                lease.host,
-                *(each for each in pool.hosts if each is not lease.host),
-            ),
-            gate=gate,
-            limiter=team.limiter,
-            access_log=access_log,
-            metrics=team.metrics,
-            config=config.rest,
-            render_metrics=measured.render,
-            web_origins=tuple(config.access.origins.split()),
-        )
+        on_websocket = served.lsp.serve_websocket
         port = await stack.enter_async_context(
-            serve_rest(services, listener, tls=tls, on_websocket=lsp.serve_websocket)
+            serve_rest(served.services, listener, tls=tls, on_websocket=on_websocket)
         )
-        await _listen_tcp(config, lsp, tls, stack)
+        await _listen_tcp(config, served.lsp, tls, stack)
         stack.enter_context(published(Probe.of(listener, tls=has_tls, token=token)))
         _log.info("listen.ready", extra={"port": port, "tls": has_tls})
         reason = await ended
@@ -204,30 +103,7 @@ async def _serve(layers: list[Layer], config: Config, measured: Observability) -
         # From here on every new request is refused, and the health route says so.
         await pool.drain(config.admission.drain_ms / 1e3)
         watchdog.arm(0, deadline_s=_END_DEADLINE_S)
-        await lsp.close()
-
-
-class _EngineWatch:
-    """Ends the server when its engine is given up; its supervisor starts both again.
-
-    Args:
-        ended: What the server waits for.
-    """
-
-    def __init__(self, ended: asyncio.Future[str]) -> None:
-        self._ended = ended
-
-    def engine_changed(self, news: EngineNews) -> None:
-        """End the server if the engine is not started again by itself."""
-        if news.state is EngineState.FAILED and not self._ended.done():
-            self._ended.set_exception(
-                EngineStartError(
-                    news.what, subject="the engine", remedy=news.remedy, lasting=True
-                )
-            )
-
-    def overload_changed(self, step: OverloadStep) -> None:
-        """Do nothing: the metrics have it."""
+        await served.lsp.close()
 
 
 def _signals() -> asyncio.Future[str]:

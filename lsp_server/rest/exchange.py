@@ -51,6 +51,8 @@ class Exchange:
         request_id: Its id in the log, in the engine and in the response.
         route: What is asked for.
         client: The client's address, without a port.
+        document: What the client says that it asks about, in the header
+            ``x-session-id``; empty where it does not say.
         arrived_s: When it came, by ``time.perf_counter``.
         key: Whose request it is.
         status: The response's HTTP status.
@@ -60,6 +62,7 @@ class Exchange:
     request_id: str
     route: Route
     client: str
+    document: str = ""
     arrived_s: float = field(default_factory=time.perf_counter)
     key: Key = NO_KEY
     status: int = CLIENT_GONE

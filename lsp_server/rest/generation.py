@@ -175,6 +175,7 @@ class Generations:
                     user=self.exchange.user,
                     priority=sampling.priority,
                     cache_salt=self.exchange.key.cache_salt,
+                    document=self.exchange.document,
                 )
                 requests.append(
                     TextRequest(

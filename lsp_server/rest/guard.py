@@ -24,6 +24,7 @@ __all__ = ["Guard", "answer_problem"]
 _log = logging.getLogger(__name__)
 
 _BODY_DEADLINE_S = 10.0
+_DOCUMENT_HEADER = "x-session-id"
 _TOO_LARGE, _TOO_SLOW = 413, 408
 _WEBSOCKET_POLICY = 1008
 
@@ -68,6 +69,7 @@ class Guard:
             request_id=f"rest-{secrets.token_hex(8)}",
             route=route_of(scope["path"]),
             client=client[0] if client else "local",
+            document=Headers(scope=scope).get(_DOCUMENT_HEADER, ""),
         )
         scope["state"] = {**scope.get("state", {}), "exchange": exchange}
         response = _Watch(exchange, send)

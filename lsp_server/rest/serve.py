@@ -19,7 +19,14 @@ from lsp_server.rest.app import make_app
 from lsp_server.rest.http_limits import LimitedHttp, LimitedWebsocket
 from lsp_server.rest.services import RestServices
 
-__all__ = ["LSP_PATH", "OnWebsocket", "bind", "serve_rest", "split_address"]
+__all__ = [
+    "LSP_PATH",
+    "OnWebsocket",
+    "bind",
+    "serve_rest",
+    "split_address",
+    "with_websocket",
+]
 
 LSP_PATH = "/lsp"
 """Where editors open a websocket."""
@@ -72,7 +79,7 @@ async def serve_rest(
     """
     app: ASGIApp = make_app(services)
     if on_websocket is not None:
-        app = _with_websocket(app, on_websocket)
+        app = with_websocket(app, on_websocket)
     bound = bind(listen) if isinstance(listen, str) else listen
     config = uvicorn.Config(
         app,
@@ -109,7 +116,7 @@ async def serve_rest(
         bound.close()
 
 
-def _with_websocket(app: ASGIApp, on_websocket: OnWebsocket) -> ASGIApp:
+def with_websocket(app: ASGIApp, on_websocket: OnWebsocket) -> ASGIApp:
     """Return an application that serves websockets beside the routes of another."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:

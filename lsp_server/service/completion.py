@@ -207,6 +207,7 @@ class CompletionService:
         first = replace(
             self._first_request(prompt, scope, request_id, priority, deadline_s),
             logprobs=floor > 0 or count > 1,
+            document=snapshot.uri,
         )
         trace.prompt_built(len(prompt.token_ids))
         report.candidates = candidates = [
@@ -273,7 +274,7 @@ class CompletionService:
             )
             scope, priority = CompletionScope.LINE, Priority.PREWARM
             first = self._first_request(prompt, scope, request_id, priority, None)
-            await read_prompt(first, self._engine)
+            await read_prompt(replace(first, document=snapshot.uri), self._engine)
 
     def _first_request(
         self,

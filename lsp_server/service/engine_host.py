@@ -32,12 +32,15 @@ from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.user_folders import user_folder
 
-__all__ = ["ENGINE_SECTIONS", "Detach", "EngineHost", "on_engine"]
+__all__ = ["ENGINE_SECTIONS", "Detach", "EngineHost", "LoadModel", "on_engine"]
 
 _log = logging.getLogger(__name__)
 
 ENGINE_SECTIONS = ("model", "engine", "scripted")
 """The sections of the settings that an engine is started with."""
+
+LoadModel = Callable[[Config], LoadedModel]
+"""Loads the model of the settings, but for its weights; takes seconds."""
 
 Detach = Callable[[], None]
 """Ends the news to one listener; may be called twice."""
@@ -66,6 +69,7 @@ class EngineHost:
             folder of pulled models, are what the host runs with.
         start_engine: Starts an engine for a model; `starter_of` returns the usual one.
         metrics: Takes what is measured of the host and of its users' requests.
+        load: Loads the model, but for its weights; None loads it for this machine.
     """
 
     def __init__(
@@ -74,11 +78,14 @@ class EngineHost:
         start_engine: EngineStarter,
         *,
         metrics: Metrics | None = None,
+        load: LoadModel | None = None,
     ) -> None:
         """Prepare; ``begin`` loads."""
         self._config = config
         self._metrics = metrics or NoMetrics()
         self._start_engine = start_engine
+        self._load = load or _load_model
+        self._is_here = load is None
         self._model: LoadedModel | None = None
         self._listeners: dict[object, EngineListener] = {}
         self._news = EngineNews(
@@ -209,11 +216,11 @@ class EngineHost:
         reporting = asyncio.create_task(_report_progress(progress, report))
         try:
             if self._model is None:
-                self._model = await asyncio.to_thread(_load_model, self._config)
+                self._model = await asyncio.to_thread(self._load, self._config)
             engine = await self._start_engine(self._config, self._model, progress)
         finally:
             reporting.cancel()
-        if self._config.engine.kind is EngineKind.VLLM:
+        if self._is_here and self._config.engine.kind is EngineKind.VLLM:
             self._times.keep(kind, progress.times_s())
         return engine
 
@@ -274,9 +281,7 @@ def _load_model(config: Config) -> LoadedModel:
     if config.engine.kind is EngineKind.VLLM:
         device = choose_device(config.engine.device)
     pulled = pulled_models_folder(config.registry.folder)
-    return load_model(
-        config.model.path, device, pulled=pulled, sha256=config.model.sha256
-    )
+    return load_model(config.model.path, device, pulled=pulled)
 
 
 async def _report_progress(progress: StartProgress, report: ReportProgress) -> None:

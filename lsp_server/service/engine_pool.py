@@ -11,7 +11,7 @@ from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine_values import EngineState
 from lsp_server.errors import ConfigError, EngineDeadError
 from lsp_server.metrics import Metrics
-from lsp_server.service.engine_host import EngineHost
+from lsp_server.service.engine_host import EngineHost, LoadModel
 from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.engine_wish import (
     Setting,
@@ -66,6 +66,7 @@ class EnginePool:
         metrics: Takes what is measured of the hosts and of their users' requests.
         admission: How many requests each engine is given, and how many may wait; no
             connection's settings change that for the others.
+        load: As of `EngineHost`.
     """
 
     def __init__(
@@ -75,10 +76,12 @@ class EnginePool:
         max_engines: int,
         metrics: Metrics | None = None,
         admission: AdmissionConfig | None = None,
+        load: LoadModel | None = None,
     ) -> None:
         """Begin without an engine."""
         self._admission = admission or AdmissionConfig()
         self._metrics = metrics
+        self._load = load
         self._start_engine_of = start_engine_of
         self._max_engines = max_engines
         self._hosts: list[EngineHost] = []
@@ -148,7 +151,7 @@ class EnginePool:
             return self._lease(host, refused=refused)
         starter = self._in_turn(self._start_engine_of(config.engine.kind))
         held = dataclasses.replace(config, admission=self._admission)
-        host = EngineHost(held, starter, metrics=self._metrics)
+        host = EngineHost(held, starter, metrics=self._metrics, load=self._load)
         self._hosts.append(host)
         host.begin()
         return self._lease(host)
