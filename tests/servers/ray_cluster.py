@@ -1,0 +1,100 @@
+"""A Ray of one's own with Ray Serve on a port of loopback, stopped in any case."""
+
+import contextlib
+import os
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import ray
+from ray import serve
+from ray.serve.config import HTTPOptions
+
+from midfill_ray.application import ENGINES, ROSTER, build
+from midfill_ray.reports import Report, Status
+
+NAME = "midfill"
+SCRIPTED: Mapping[str, dict[str, object]] = {
+    "engine": {"kind": "scripted"},
+    "scripted": {"text": "21 + 21 + 21 + 21 + 21 + 21", "token_delay_ms": 5},
+    # Each request is to reach an engine.
+    "completion": {"cache": False},
+    "access": {"log": ""},
+}
+_OBJECT_STORE_BYTES = 100_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayCluster:
+    """A running Ray.
+
+    Attributes:
+        port: Where Ray Serve speaks HTTP.
+        folder: Ray's own temporary folder.
+    """
+
+    port: int
+    folder: str
+
+    @property
+    def url(self) -> str:
+        """Where Ray Serve speaks HTTP."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def deploy(
+        self,
+        settings: Mapping[str, Mapping[str, object]] | None = None,
+        **options: object,
+    ) -> None:
+        """Deploy Midfill, perhaps again with other options, and wait until it is ready.
+
+        Args:
+            settings: Midfill's settings beside those of `SCRIPTED`, by section.
+            options: The fields of `RayOptions`.
+        """
+        merged = {
+            name: {**SCRIPTED.get(name, {}), **(settings or {}).get(name, {})}
+            for name in {*SCRIPTED, *(settings or {})}
+        }
+        arguments = {"is_loopback": True, "settings": merged, **options}
+        serve.run(build(arguments), name=NAME)
+
+    def statuses(self, deployment: str = ENGINES) -> list[Status]:
+        """Return what the replicas of a deployment last said of themselves."""
+        roster = serve.get_deployment_handle(ROSTER, NAME)
+        reports: list[Report] = roster.reports.remote().result(timeout_s=20)
+        statuses = [report.status for report in reports]
+        return [each for each in statuses if each.deployment == deployment]
+
+
+@contextlib.contextmanager
+def ray_cluster(*, cpus: int = 8) -> Iterator[RayCluster]:
+    """Run a Ray within the block; `cpus` is what it believes to have."""
+    # Ray's sockets lie in it, and their paths must be short.
+    with tempfile.TemporaryDirectory(
+        prefix="ray", ignore_cleanup_errors=True
+    ) as folder:
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        try:
+            ray.init(
+                num_cpus=cpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                _temp_dir=folder,
+                _node_ip_address="127.0.0.1",
+            )
+            port = _free_port()
+            serve.start(http_options=HTTPOptions(host="127.0.0.1", port=port))
+            yield RayCluster(port=port, folder=folder)
+        finally:
+            if ray.is_initialized():
+                serve.shutdown()
+            ray.shutdown()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
