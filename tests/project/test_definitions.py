@@ -1,6 +1,7 @@
 """Definitions of the names at the cursor, from the files that it imports."""
 
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -13,8 +14,10 @@ from indexed_workspace import LIMITS
 from project_editor import document
 
 from lsp_server.context_config import ContextConfig
-from lsp_server.privacy.path_rules import PathRules
-from lsp_server.project.definitions import provider
+from lsp_server.file_languages import language_id_of
+from lsp_server.privacy.path_rules import Exclusion, PathRules
+from lsp_server.project.definitions import imports, provider
+from lsp_server.project.definitions.imports import imports_in
 from lsp_server.project.definitions.provider import Definitions
 from lsp_server.project.definitions.tags import defined_names
 from lsp_server.project.index.index_file import index_path
@@ -153,3 +156,48 @@ def test_broken_code_has_definitions_too(name: str) -> None:
     }
     assert "good" in defined_names(PurePath(name), code[name])
     defined_names(PurePath(name), "(" * 50_000)
+
+
+@pytest.mark.parametrize("name", ["a.py", "a.ts", "a.go", "a.rs", "a.lua", "a.java"])
+def test_imports_of_a_long_text_are_read_in_one_pass(
+    workspace: Workspace, name: str
+) -> None:
+    """Data, blanks and lists that never end: tried from each place, it takes minutes.
+
+    So does the loop wait: a regular expression runs under the interpreter's lock.
+    """
+    workspace.write({"go.mod": "module m\n"})
+    where = imports.Workspace(workspace.root)
+    for part in ("1,", " ", "\nuse ", "\nimport (", "\nfrom . import (", "from ", "= "):
+        text = part * (250_000 // len(part))
+        language_id = language_id_of(PurePath(name))
+        assert not imports_in(PurePath(name), text, language_id, where)
+
+
+async def test_what_is_no_name_of_a_file_is_no_import(workspace: Workspace) -> None:
+    """Such as one that the file system refuses for its length; the others count."""
+    workspace.write({"a.py": "def far(): ...\n"})
+    text = f"from {'long' * 100} import f\nfrom a import far\nfar "
+    assert ["a.py"] == [*await workspace.found("main.py", text)]
+
+
+async def test_a_query_looks_at_each_file_once(workspace: Workspace) -> None:
+    """However many names and packages lead to it."""
+    looked_at: Counter[str] = Counter()
+
+    class Rules(PathRules):
+        """Count what is asked."""
+
+        def exclusion(
+            self, path: PurePath, *, is_folder: bool = False, is_here: bool = True
+        ) -> Exclusion | None:
+            looked_at[path.as_posix()] += 1
+            return super().exclusion(path, is_folder=is_folder, is_here=is_here)
+
+    workspace.provider = Definitions(ContextConfig, Rules())
+    inside = "from . import a, b, c\nfrom .a import *\nfrom .b import *\n"
+    packages = {f"p/{name}/__init__.py": inside for name in ("", "a", "b", "c")}
+    workspace.write({**packages, "p/a/far.py": "def far(): ...\n"})
+    text = "from p import near, far, other\nnear, far, other, more "
+    await workspace.found("main.py", text)
+    assert {*looked_at.values()} == {1}

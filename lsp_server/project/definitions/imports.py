@@ -2,12 +2,17 @@
 
 Imports are read line by line, so those of a text with mistakes are found as well. What
 is not in the workspace is left out.
+
+A regular expression holds the interpreter's lock until it is done, and with it the
+event loop. So each one here takes time in proportion to the text, whatever is in it:
+what repeats is possessive or bounded, and nothing is tried from each character anew.
 """
 
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePath
 
 from lsp_server.project.definitions.rust_uses import rust_uses
@@ -15,6 +20,9 @@ from lsp_server.project.definitions.rust_uses import rust_uses
 __all__ = ["Import", "Workspace", "imports_in"]
 
 _MOST_IMPORTS = 200
+_MOST_LOOKED_UP = 1_000
+"""Each import is a few questions to the file system, also where nothing is there."""
+
 _MOST_FILES = 40
 _MOST_BYTES = 100_000
 
@@ -46,7 +54,14 @@ class Workspace:
         """Return those of the relative paths that are files of the workspace."""
         normal = dict.fromkeys(map(os.path.normpath, candidates))
         inside = (each for each in normal if not each.startswith(("..", "/")))
-        return tuple(PurePath(each) for each in inside if (self._root / each).is_file())
+        return tuple(PurePath(each) for each in inside if self._is_file(each))
+
+    def _is_file(self, path: str) -> bool:
+        """Return whether there is such a file; what is read may be no name at all."""
+        try:
+            return (self._root / path).is_file()
+        except OSError:
+            return False
 
     def files_in(self, folder: str, suffix: str, *, without: str = "\0") -> Import:
         """Import all files of one language in a folder."""
@@ -88,7 +103,8 @@ def imports_in(
     """
     reader = _READERS.get(language_id)
     found: list[Import] = []
-    for each in reader(path, text, workspace) if reader else ():
+    read = reader(path, text, workspace) if reader else ()
+    for each in islice(read, _MOST_LOOKED_UP):
         if len(found) == _MOST_IMPORTS:
             break
         files = tuple(file for file in each.files if file != path)
@@ -98,8 +114,8 @@ def imports_in(
 
 
 _PYTHON_FROM = re.compile(
-    r"(?m)^[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n;#]+)",
-    re.MULTILINE,
+    r"(?m)^[ \t]*from[ \t]++(\.*+)[ \t]*+(?:([\w.]*+)[ \t]++)?import[ \t]++"
+    r"(\([^)]{0,2000}+\)|[^\n;#]+)"
 )
 _PYTHON_IMPORT = re.compile(r"(?m)^[ \t]*import[ \t]+([\w., \t]+)")
 
@@ -138,41 +154,40 @@ def _aliases(listed: str, word: str = "as") -> dict[str, str]:
 
 
 _JAVASCRIPT = re.compile(
-    r"""(?:import|export)\s+(?:type\s+)?([^'";]*?)\s*from\s*['"](\.[^'"\n]*)['"]"""
-    r"""|([\w{},:\s]*?)=\s*(?:await\s+)?(?:require|import)\(\s*['"](\.[^'"\n]*)['"]"""
+    r"""\bfrom\s*+['"](\.[^'"\n]*+)['"]"""
+    r"""|=\s*+(?:await\s++)?(?:require|import)\(\s*+['"](\.[^'"\n]*+)['"]"""
 )
-_SCRIPT_ENDS = (
-    ".ts",
-    ".tsx",
-    ".js",
-    ".jsx",
-    ".mjs",
-    ".cjs",
-    ".d.ts",
-    ".vue",
-    ".svelte",
-)
+_JAVASCRIPT_START = re.compile(r"""(['";]|\b(?:import|export)\b)""")
+_MOST_NAMES_CHARS = 2_000
+"""What is imported stands so far before the module's name at most."""
+
+_SCRIPTS = ("ts", "tsx", "js", "jsx", "mjs", "cjs", "d.ts", "vue", "svelte")
+_SCRIPT_ENDS = tuple(f".{each}" for each in _SCRIPTS)
 
 
 def _javascript(path: PurePath, text: str, workspace: Workspace) -> Iterator[Import]:
     """Read the relative imports of JavaScript and TypeScript."""
-    for static, one, dynamic, other in _JAVASCRIPT.findall(text):
-        base = f"{path.parent}/{one or other}"
+    for match in _JAVASCRIPT.finditer(text):
+        before = text[max(0, match.start() - _MOST_NAMES_CHARS) : match.start()]
+        static, required = match.groups()
+        if static is not None:
+            *_, start, bound = ["", *_JAVASCRIPT_START.split(before)]
+            if start not in {"import", "export"}:
+                continue
+        else:
+            bound = re.split(r"[^\w{},:\s]", before)[-1].replace(":", " as ")
+        base = f"{path.parent}/{static or required}"
         # TypeScript names the file that will be made of it.
         stems = [base, re.sub(r"\.[cm]?jsx?$", "", base)]
         ends = (*_SCRIPT_ENDS, *(f"/index{each}" for each in _SCRIPT_ENDS))
         files = workspace.files(base, *(f"{s}{e}" for s in stems for e in ends))
-        braces = re.search(r"\{([^}]*)", static or dynamic)
-        names = None
-        if braces and "*" not in static:
-            listed = braces.group(1).replace("type ", "")
-            names = (
-                _aliases(listed) if static else _aliases(listed.replace(":", " as "))
-            )
-        yield Import(files=files[:1], names=names)
+        _, brace, listed = bound.partition("{")
+        names = _aliases(listed.partition("}")[0].replace("type ", ""))
+        is_all = not brace or "*" in bound
+        yield Import(files=files[:1], names=None if is_all else names)
 
 
-_GO = re.compile(r'(?m)^[ \t]*import[ \t]*(?:\(([^)]*)\)|[^"\n]*"([^"\n]+)")')
+_GO = re.compile(r'(?m)^[ \t]*import[ \t]*+(?:\(([^)]{0,8000}+)\)|[^"\n]*+"([^"\n]+)")')
 
 
 def _go(path: PurePath, text: str, workspace: Workspace) -> Iterator[Import]:
@@ -231,7 +246,7 @@ def _csharp(path: PurePath, _text: str, workspace: Workspace) -> Iterator[Import
 def _lua(path: PurePath, text: str, workspace: Workspace) -> Iterator[Import]:
     """Read what Lua requires."""
     bases = (".", "lua", "src", str(path.parent))
-    for name in re.findall(r"""require\s*\(?\s*['"]([\w./-]+)['"]""", text):
+    for name in re.findall(r"""require\s*+\(?\s*+['"]([\w./-]+)['"]""", text):
         tail = name.replace(".", "/")
         ends = (f"{tail}.lua", f"{tail}/init.lua")
         files = workspace.files(*(f"{base}/{end}" for base in bases for end in ends))

@@ -10,7 +10,7 @@ from lsp_server.context_config import ContextConfig
 from lsp_server.file_languages import language_id_of
 from lsp_server.privacy.document_rules import place_of
 from lsp_server.privacy.path_rules import PathRules
-from lsp_server.project.definitions.lookup import FileOutline, Outlines
+from lsp_server.project.definitions.lookup import FileOutline, Lookup, Outlines
 from lsp_server.project.definitions.tags import Definition
 from lsp_server.project.folders import path_in
 from lsp_server.project.index.index_file import index_path
@@ -106,13 +106,17 @@ class Definitions:
         if self._outlines is None or self._outlines.root != root:
             self._outlines = Outlines(root, self._rules)
         outlines = self._outlines
-        # What is not read by then waits for the next query, which has the rest ready.
-        outlines.until_s = time.monotonic() + _READING_S
         opened = {
             PurePath(path_in(folder, each.uri)): each.text
             for each in query.open_documents
         }
-        max_bytes = self._config().index_max_file_bytes
+        # What is not read by then waits for the next query, which has the rest ready.
+        lookup = Lookup(
+            outlines,
+            opened,
+            max_bytes=self._config().index_max_file_bytes,
+            until_s=time.monotonic() + _READING_S,
+        )
         here = FileOutline.of(own, snapshot.text, language_id, outlines.workspace)
         found: list[tuple[PurePath, Definition, float]] = []
         words = words_near(snapshot)[:_MOST_WORDS]
@@ -122,14 +126,12 @@ class Definitions:
             score = 1 - rank / (2 * _MOST_WORDS)
             of_word = [
                 (path, each, score)
-                for path, each in outlines.imported(
-                    word, here.imports, opened, max_bytes=max_bytes
-                )
+                for path, each in lookup.imported(word, here.imports)
             ]
             if not of_word and index is not None and _is_distinct(word):
                 files = files_defining(index, word, kind=kind, limit=_MOST_SAME + 1)
                 for path in files if len(files) <= _MOST_SAME else ():
-                    outline = outlines.outline(path, opened, max_bytes=max_bytes)
+                    outline = lookup.outline(path)
                     known = outline.named(word) if outline and path != own else ()
                     weight = score * _LOOKED_UP / len(files)
                     of_word += [(path, each, weight) for each in known]

@@ -6,9 +6,12 @@ from pathlib import PurePath
 
 __all__ = ["rust_uses"]
 
-_USE = re.compile(r"(?m)^[ \t]*(?:pub(?:\([^)]*\))?[ \t]+)?use[ \t]+([^;]+);")
-_MODULE = re.compile(r"(?m)^[ \t]*(?:pub(?:\([^)]*\))?[ \t]+)?mod[ \t]+(\w+)[ \t]*;")
+_USE = re.compile(r"(?m)^[ \t]*(?:pub(?:\([^)\n]*+\))?[ \t]++)?use[ \t]++")
+_MODULE = re.compile(
+    r"(?m)^[ \t]*(?:pub(?:\([^)\n]*+\))?[ \t]++)?mod[ \t]++(\w+)[ \t]*;"
+)
 _MOST_DEPTH = 8
+_MOST_TREE_CHARS = 4_000
 
 
 def rust_uses(
@@ -28,7 +31,11 @@ def rust_uses(
     own = str(path.parent if is_folder else path.with_suffix(""))
     for name in _MODULE.findall(text):
         yield _files(f"{own}/{name}"), None
-    for tree in _USE.findall(text):
+    for match in _USE.finditer(text):
+        behind = text[match.end() : match.end() + _MOST_TREE_CHARS]
+        tree, end, _ = behind.partition(";")
+        if not end:
+            continue
         for used in _flat("".join(re.sub(r"//[^\n]*", "", tree).split("\n")), 0):
             parts, _, alias = used.partition(" as ")
             first, *rest = [part.strip() for part in parts.split("::") if part.strip()]

@@ -3,7 +3,9 @@
 A match has the name as ``@name``, its body as ``@body`` where it has one, and the whole
 as one of:
 
-- ``@function``: a function, method or constructor;
+- ``@function``: a function, method or constructor; for C and C++ its declarator, which
+  stands in pointers and references: patterns for all of them take a tenth of a second
+  to compile, and the event loop waits meanwhile;
 - ``@class``: what has members; they are the definitions inside of its body;
 - ``@type``: a type without code in it, which is shown as it stands;
 - ``@field``: a member that is no function;
@@ -16,7 +18,41 @@ inside of a function counts for nothing.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["GRAMMARS", "QUERIES"]
+__all__ = [
+    "AROUND_DECLARATORS",
+    "DECLARATOR",
+    "DECLARED",
+    "GRAMMARS",
+    "LISTS",
+    "QUERIES",
+    "WRAPPERS",
+]
+
+WRAPPERS = frozenset(
+    {
+        "ambient_declaration",
+        "decorated_definition",
+        "export_statement",
+        "template_declaration",
+    }
+)
+"""Nodes that belong to the definition inside of them."""
+
+LISTS = frozenset(
+    {
+        "const_declaration",
+        "lexical_declaration",
+        "type_declaration",
+        "var_declaration",
+        "variable_declaration",
+    }
+)
+"""Nodes that belong to the only definition inside of them."""
+
+DECLARATOR = "function_declarator"
+AROUND_DECLARATORS = frozenset({"pointer_declarator", "reference_declarator"})
+DECLARED = frozenset({"declaration", "field_declaration", "function_definition"})
+"""What a declarator, with those around it, declares: no parameter, and no type."""
 
 GRAMMARS: Mapping[str, str] = MappingProxyType(
     {
@@ -128,60 +164,24 @@ _C_TYPES = """
 (preproc_function_def name: (identifier) @name) @value
 """
 
-_C_FUNCTION = """
-{declaration} declarator: [
-  (function_declarator declarator: {name})
-  (pointer_declarator declarator: (function_declarator declarator: {name}))
-  (pointer_declarator declarator:
-    (pointer_declarator declarator: (function_declarator declarator: {name})))
-  {more}] {body}) @{kind}
-"""
-
-_C_DEFINED = _C_FUNCTION.format(
-    declaration="(function_definition",
-    name="(identifier) @name",
-    more="",
-    body="body: (_) @body",
-    kind="function",
-)
-_C_DECLARED = _C_FUNCTION.format(
-    declaration="(declaration",
-    name="(identifier) @name",
-    more="",
-    body="",
-    kind="function",
-)
-
 _C = f"""
 (struct_specifier name: (type_identifier) @name body: (_)) @type
-{_C_TYPES}{_C_DEFINED}{_C_DECLARED}
+{_C_TYPES}
+(function_declarator declarator: (identifier) @name) @function
 """
-
-_CPP_NAME = (
-    "[(identifier) @name (field_identifier) @name (destructor_name) @name"
-    " (qualified_identifier scope: (_) @owner name: [(identifier) @name"
-    " (destructor_name) @name])]"
-)
-_CPP_MORE = f"(reference_declarator (function_declarator declarator: {_CPP_NAME}))"
-
-_CPP_FUNCTIONS = "".join(
-    _C_FUNCTION.format(
-        declaration=declaration, name=_CPP_NAME, more=_CPP_MORE, body=body, kind=kind
-    )
-    for declaration, body, kind in (
-        ("(function_definition", "body: (_) @body", "function"),
-        ("(function_definition", "(default_method_clause)", "function"),
-        ("(declaration", "", "function"),
-        ("(field_declaration", "", "function"),
-    )
-)
 
 _CPP = f"""
 (class_specifier name: (_) @name body: (field_declaration_list) @body) @class
 (struct_specifier name: (_) @name body: (field_declaration_list) @body) @class
 (field_declaration declarator: (field_identifier) @name) @field
 (alias_declaration name: (type_identifier) @name) @type
-{_C_TYPES}{_CPP_FUNCTIONS}
+{_C_TYPES}
+(function_declarator declarator: [
+  (identifier) @name
+  (field_identifier) @name
+  (destructor_name) @name
+  (qualified_identifier scope: (_) @owner
+    name: [(identifier) @name (destructor_name) @name])]) @function
 """
 
 _CSHARP = """

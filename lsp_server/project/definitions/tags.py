@@ -15,12 +15,20 @@ from tree_sitter_language_pack import get_language
 
 from lsp_server.file_languages import language_id_of
 from lsp_server.project.definitions.doc_lines import doc_line
-from lsp_server.project.definitions.tag_queries import GRAMMARS, QUERIES
+from lsp_server.project.definitions.tag_queries import (
+    AROUND_DECLARATORS,
+    DECLARATOR,
+    DECLARED,
+    GRAMMARS,
+    LISTS,
+    QUERIES,
+    WRAPPERS,
+)
 
 __all__ = ["Definition", "defined_names", "definitions_in"]
 
 _MOST_BYTES = 1 << 20
-_PIECE_BYTES = 1 << 16
+_PIECE_BYTES = 1 << 15
 _MOST_DEPTH = 2_000
 _MOST_S = 0.25
 _MOST_SIGNATURE_LINES = 8
@@ -29,26 +37,6 @@ _MOST_MEMBERS = 40
 _MOST_CHARS = 1_500
 
 _KINDS = ("function", "class", "type", "field", "value")
-_WRAPPERS = frozenset(
-    {
-        "ambient_declaration",
-        "decorated_definition",
-        "export_statement",
-        "template_declaration",
-    }
-)
-"""Nodes that belong to the definition inside of them."""
-
-_LISTS = frozenset(
-    {
-        "const_declaration",
-        "lexical_declaration",
-        "type_declaration",
-        "var_declaration",
-        "variable_declaration",
-    }
-)
-"""Nodes that belong to the only definition inside of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +83,13 @@ class _Tag:
 def definitions_in(text: str, language_id: str) -> tuple[Definition, ...]:
     """Return what a text defines, in its order; nothing in an unknown language.
 
-    A megabyte takes a tenth of a second; what takes a quarter has none.
+    A megabyte takes a tenth of a second; what takes a quarter has none. Other threads
+    wait for a few milliseconds at a time.
     """
-    grammar = GRAMMARS.get(language_id)
     data = text.encode(errors="replace")
-    if grammar is None or len(data) > _MOST_BYTES:
+    if language_id not in GRAMMARS or len(data) > _MOST_BYTES:
         return ()
-    language, query = _grammar(grammar)
+    language, query = _grammar(GRAMMARS[language_id])
     until_s = time.monotonic() + _MOST_S
 
     def is_late(*_state: object) -> bool:
@@ -116,7 +104,14 @@ def definitions_in(text: str, language_id: str) -> tuple[Definition, ...]:
         return ()
     if _is_deep(tree.root_node):
         return ()
-    tags = _visible(_tags(QueryCursor(query).matches(tree.root_node)))
+    # A query holds the interpreter's lock until its end.
+    matches, cursor = [], QueryCursor(query)
+    for start in range(0, len(data), _PIECE_BYTES):
+        cursor.set_byte_range(start, start + _PIECE_BYTES)
+        matches += cursor.matches(tree.root_node)
+        if is_late():
+            return ()
+    tags = _visible(_tags(matches))
     members: dict[str, list[_Tag]] = {}
     for tag in tags:
         members.setdefault(tag.owner, []).append(tag)
@@ -177,20 +172,30 @@ def _tags(matches: Sequence[tuple[int, Mapping[str, list[Node]]]]) -> list[_Tag]
             for node in captures.get(kind, ()):
                 names = captures.get("name", ())
                 bodies, owners = captures.get("body", ()), captures.get("owner", ())
-                if not names:
+                whole = _declared(node) if node.type == DECLARATOR else node
+                if not names or whole is None:
                     continue
+                body = None if whole is node else whole.child_by_field_name("body")
                 tag = _Tag(
                     name=_spelt(names[0]),
                     kind=kind,
-                    node=node,
-                    body=bodies[0] if bodies else None,
+                    node=whole,
+                    body=bodies[0] if bodies else body,
                     owner=_spelt(owners[0]) if owners else "",
                     is_outside=bool(owners),
                 )
-                known = found.get((node.id, tag.name))
+                known = found.get((whole.id, tag.name))
                 if known is None or _KINDS.index(kind) < _KINDS.index(known.kind):
-                    found[node.id, tag.name] = tag
+                    found[whole.id, tag.name] = tag
     return sorted(found.values(), key=lambda tag: tag.node.start_byte)
+
+
+def _declared(declarator: Node) -> Node | None:
+    """Return what a C declarator declares; None for a parameter or a type."""
+    whole = declarator.parent
+    while whole is not None and whole.type in AROUND_DECLARATORS:
+        whole = whole.parent
+    return whole if whole is not None and whole.type in DECLARED else None
 
 
 def _visible(tags: Sequence[_Tag]) -> list[_Tag]:
@@ -266,7 +271,7 @@ def _outer(node: Node) -> Node:
         is_only = parent.named_child_count == 1 and (
             parent.start_point.row == node.start_point.row
         )
-        if parent.type not in _WRAPPERS and not (parent.type in _LISTS and is_only):
+        if parent.type not in WRAPPERS and not (parent.type in LISTS and is_only):
             break
         node = parent
     return node
