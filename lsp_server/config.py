@@ -99,9 +99,12 @@ class ModelConfig:
     Attributes:
         path: The name of a shipped or pulled model, or a folder that holds a
             ``manifest.json``.
+        sha256: The SHA-256 of its ``manifest.json``, which holds those of all its other
+            files; a model with another one is refused. Empty accepts any.
     """
 
     path: StrictStr = "midfill-starter-88m"
+    sha256: StrictStr = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,13 +22,13 @@ from lsp_server.engine.vllm_options import reserved_cache_bytes
 from lsp_server.errors import PullError
 from lsp_server.hardware import free_memory_bytes, read_cpu
 from lsp_server.modelstore.locate import locate, pulled_models_folder, shipped_models
-from lsp_server.modelstore.manifest import load_manifest
+from lsp_server.modelstore.manifest import MANIFEST_NAME, load_manifest
 from lsp_server.modelstore.registry.catalogue import Entry, find_entry, load_registry
 from lsp_server.modelstore.registry.pull import PullJob, find_local, pull
 from lsp_server.modelstore.registry.recommend import Load, Machine, judge
 from lsp_server.modelstore.registry.s3 import S3
 from lsp_server.modelstore.registry.transport import AllowList, Transport, Web
-from lsp_server.modelstore.verify import verify
+from lsp_server.modelstore.verify import hash_file, verify
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 
@@ -131,10 +131,11 @@ def _verify(arguments: argparse.Namespace) -> int:
     folder = _folder_of(arguments.name, _config(arguments))
     manifest = load_manifest(folder)
     verify(folder, manifest)
+    digest = hash_file(folder / MANIFEST_NAME)
     total = sum(entry.bytes for entry in manifest.files.values())
     _print(
         f"{folder}: whole; {len(manifest.files)} files, {megabytes(total)}, "
-        "every hash is that of the manifest\n"
+        f"every hash is that of the manifest, whose own SHA-256 is {digest}\n"
     )
     return 0
 

@@ -21,8 +21,11 @@ from lsp_server.daemon.listener import BACKLOG
 from lsp_server.daemon.probe import Probe, published
 from lsp_server.daemon.team import team
 from lsp_server.daemon.tls import Certificate
+from lsp_server.engine_values import EngineNews, EngineState
+from lsp_server.errors import EngineStartError, MidfillError
 from lsp_server.modelstore.locate import locate, pulled_models_folder
 from lsp_server.observability.observe import Observability, observed
+from lsp_server.outcomes import OverloadStep
 from lsp_server.protocol import watchdog
 from lsp_server.rest.serve import bind, serve_rest, split_address
 from lsp_server.service.engine_pool import EnginePool
@@ -54,6 +57,7 @@ def run_listen(layers: list[Layer]) -> NoReturn:
     Raises:
         ConfigError: An address is not safe to listen on, or cannot be, or a setting of
             the listener is wrong.
+        EngineStartError: The engine was given up.
         KeyFileError: The keys cannot be read.
         ModelNotFoundError: There is no such model.
     """
@@ -62,14 +66,23 @@ def run_listen(layers: list[Layer]) -> NoReturn:
     for problem in resolved.problems:
         _log.warning("listen.setting", extra={"problem": str(problem)})
     with observed(resolved.config.metrics, is_served=True) as measured:
-        asyncio.run(_serve(layers, resolved.config, measured))
+        try:
+            asyncio.run(_serve(layers, resolved.config, measured))
+        except MidfillError:
+            # A thread of a failed engine must not keep the process.
+            watchdog.arm(1, deadline_s=_END_DEADLINE_S)
+            raise
     # Not by way of the interpreter's own end, which waits for threads.
     logging.shutdown()
     os._exit(0)
 
 
 async def _serve(layers: list[Layer], config: Config, measured: Observability) -> None:
-    """Serve until a signal comes, and end in order."""
+    """Serve until a signal comes, and end in order.
+
+    Raises:
+        EngineStartError: The engine was given up.
+    """
     ended = _signals()
     async with AsyncExitStack() as stack:
         certificate = _certificate(config)
@@ -87,6 +100,7 @@ async def _serve(layers: list[Layer], config: Config, measured: Observability) -
         stack.push_async_callback(pool.close)
         serving = team(layers, config, pool, gate=gate, measured=measured)
         served = await stack.enter_async_context(serving)
+        served.host.attach(_EngineWatch(ended))
         tls = certificate.context if certificate else None
         if certificate is not None:
             loop = asyncio.get_running_loop()
@@ -104,6 +118,29 @@ async def _serve(layers: list[Layer], config: Config, measured: Observability) -
         await pool.drain(config.admission.drain_ms / 1e3)
         watchdog.arm(0, deadline_s=_END_DEADLINE_S)
         await served.lsp.close()
+
+
+class _EngineWatch:
+    """Ends the server when its engine is given up; its supervisor starts both again.
+
+    Args:
+        ended: What the server waits for.
+    """
+
+    def __init__(self, ended: asyncio.Future[str]) -> None:
+        self._ended = ended
+
+    def engine_changed(self, news: EngineNews) -> None:
+        """End the server if the engine is not started again by itself."""
+        if news.state is EngineState.FAILED and not self._ended.done():
+            self._ended.set_exception(
+                EngineStartError(
+                    news.what, subject="the engine", remedy=news.remedy, lasting=True
+                )
+            )
+
+    def overload_changed(self, step: OverloadStep) -> None:
+        """Do nothing: the metrics have it."""
 
 
 def _signals() -> asyncio.Future[str]:

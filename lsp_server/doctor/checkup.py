@@ -48,7 +48,7 @@ def examine(config: Config, problems: Sequence[ConfigError]) -> Iterator[Finding
         failed |= finding.level is Level.FAILURE
         yield finding
     pulled = pulled_models_folder(config.registry.folder)
-    model = try_model(config.model.path, device, pulled=pulled)
+    model = try_model(config.model, device, pulled=pulled)
     yield check_model(model)
     yield _generation(config, model, failed=failed)
 

@@ -5,7 +5,7 @@ import gc
 import time
 from pathlib import Path
 
-from lsp_server.config import Config, Device
+from lsp_server.config import Config, Device, ModelConfig
 from lsp_server.doctor.findings import Finding, failure, ok, warning
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine_values import EngineInfo
@@ -26,11 +26,11 @@ _NAME = "generation"
 
 
 def try_model(
-    path_or_name: str, device: Device, *, pulled: Path | None = None
+    wanted: ModelConfig, device: Device, *, pulled: Path | None = None
 ) -> LoadedModel | ModelError:
     """Load all but the weights, or return why not; every byte is read."""
     try:
-        return load_model(path_or_name, device, pulled=pulled)
+        return load_model(wanted.path, device, pulled=pulled, sha256=wanted.sha256)
     except ModelError as error:
         return error
 

@@ -13,7 +13,14 @@ from lsp_server.modelstore.compatibility import read_tensors, require_fit
 from lsp_server.modelstore.manifest import MANIFEST_NAME, FileEntry, Manifest
 from lsp_server.modelstore.model_files import damaged, is_inside, read_json
 
-__all__ = ["describe_files", "hash_file", "refuse_unsafe", "verify", "walk"]
+__all__ = [
+    "describe_files",
+    "hash_file",
+    "refuse_unsafe",
+    "require_digest",
+    "verify",
+    "walk",
+]
 
 _ALLOWED_SUFFIXES = frozenset({".json", ".md", ".model", ".safetensors", ".txt"})
 _ALLOWED_NAMES = frozenset({"LICENSE", "LICENCE", "NOTICE"})
@@ -43,6 +50,29 @@ def verify(folder: Path, manifest: Manifest) -> None:
             _check_index(folder / name, manifest)
     _check_names(folder, frozenset(present), manifest)
     _check_contents(folder, manifest)
+
+
+def require_digest(folder: Path, sha256: str) -> None:
+    """Check that a folder's manifest is the one that is asked for.
+
+    With it every file that it lists is, once `verify` has compared their hashes.
+
+    Args:
+        folder: A model folder.
+        sha256: The SHA-256 of the manifest, as hexadecimal digits.
+
+    Raises:
+        ModelIntegrityError: It is another one, or cannot be read.
+    """
+    found = hash_file(folder / MANIFEST_NAME)
+    if found != sha256.lower():
+        raise ModelIntegrityError(
+            f"this is another model than model.sha256 asks for: its manifest has the "
+            f"SHA-256 {found}",
+            subject=str(folder),
+            remedy=f"Fetch the model whose manifest has {sha256}, or correct the "
+            "setting",
+        )
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:

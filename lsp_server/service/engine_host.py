@@ -281,7 +281,9 @@ def _load_model(config: Config) -> LoadedModel:
     if config.engine.kind is EngineKind.VLLM:
         device = choose_device(config.engine.device)
     pulled = pulled_models_folder(config.registry.folder)
-    return load_model(config.model.path, device, pulled=pulled)
+    return load_model(
+        config.model.path, device, pulled=pulled, sha256=config.model.sha256
+    )
 
 
 async def _report_progress(progress: StartProgress, report: ReportProgress) -> None:

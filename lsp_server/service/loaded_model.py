@@ -7,7 +7,7 @@ from lsp_server.config import Device
 from lsp_server.modelstore.compatibility import check_quantisation
 from lsp_server.modelstore.locate import locate
 from lsp_server.modelstore.manifest import Manifest, load_manifest
-from lsp_server.modelstore.verify import verify
+from lsp_server.modelstore.verify import require_digest, verify
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.selfcheck import resolve_family
@@ -34,7 +34,11 @@ class LoadedModel:
 
 
 def load_model(
-    path_or_name: str, device: Device, *, pulled: Path | None = None
+    path_or_name: str,
+    device: Device,
+    *,
+    pulled: Path | None = None,
+    sha256: str = "",
 ) -> LoadedModel:
     """Find a model, verify every file of it, and check that it can fill in the middle.
 
@@ -44,12 +48,15 @@ def load_model(
         path_or_name: A shipped or pulled model's name, or a folder.
         device: CPU or CUDA, where it shall run: kernels differ in what they accept.
         pulled: The folder of pulled models; None where there is none.
+        sha256: What its manifest has to hash to; empty accepts any.
 
     Raises:
         ModelError: It is missing, damaged, unsafe, or not of use here.
     """
     folder = locate(path_or_name, pulled=pulled)
     manifest = load_manifest(folder)
+    if sha256:
+        require_digest(folder, sha256)
     verify(folder, manifest)
     check_quantisation(
         folder, manifest, device="cuda" if device is Device.CUDA else "cpu"

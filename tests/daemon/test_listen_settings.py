@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from team_server import SERVE, write_certificate
 from lsp_server.daemon.tls import Certificate
 from lsp_server.errors import ConfigError
 from lsp_server.rest.serve import split_address
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.7:0"])
@@ -59,6 +62,57 @@ def test_a_model_that_is_not_there_is_refused_at_the_start(tmp_path: Path) -> No
     )
     assert 1 == done.returncode
     assert "'nosuch'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def without_gpu(folder: Path) -> dict[str, str]:
+    """Return what makes a server take this machine for a node of CUDA without a GPU.
+
+    Its vLLM is the build for CUDA, and its PyTorch finds no GPU.
+    """
+    (folder / "vllm-0.32.0.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0\n"
+    (folder / "vllm-0.32.0.dist-info" / "METADATA").write_text(metadata)
+    (folder / "torch").mkdir()
+    (folder / "torch" / "__init__.py").write_text(
+        "from types import SimpleNamespace as S\n"
+        "version, cuda = S(cuda='13.0'), S(is_available=lambda: False)\n"
+    )
+    return {
+        "MIDFILL_ENGINE_KIND": "vllm",
+        "MIDFILL_ENGINE_DEVICE": "cuda",
+        "PYTHONPATH": f"{folder}:{ROOT}",
+    }
+
+
+def with_another_model(_folder: Path) -> dict[str, str]:
+    """Return settings that ask for a model with another manifest."""
+    return {"MIDFILL_ENGINE_KIND": "scripted", "MIDFILL_MODEL_SHA256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (without_gpu, "no GPU answers CUDA 13.0. Check the driver"),
+        (with_another_model, "another model than model.sha256 asks for"),
+    ],
+)
+def test_a_server_ends_when_its_engine_is_given_up(
+    tmp_path: Path, spoil: Callable[[Path], dict[str, str]], why: str
+) -> None:
+    """After one attempt, with one sentence and status 1, for its supervisor to see."""
+    done = subprocess.run(
+        [*SERVE, "--listen", "127.0.0.1:0"],
+        env=os.environ | {"HOME": str(tmp_path)} | spoil(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert 1 == done.returncode
+    assert why in done.stderr.splitlines()[-1]
+    assert 1 == done.stderr.count("state='failed'")
+    assert "restarting" not in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -13,6 +13,7 @@ from lsp_server.config import (
     Device,
     EngineConfig,
     EngineKind,
+    ModelConfig,
     ScriptConfig,
 )
 from lsp_server.doctor.findings import Level
@@ -158,7 +159,7 @@ def test_a_model_that_cannot_be_used_is_a_failure(tmp_path: Path) -> None:
         (folder, "config.json"),
         (tmp_path / "nothing", "nothing"),
     ):
-        finding = check_model(try_model(str(path), Device.CPU))
+        finding = check_model(try_model(ModelConfig(path=str(path)), Device.CPU))
         assert Level.FAILURE is finding.level
         assert expected_text in finding.what
         assert finding.remedy

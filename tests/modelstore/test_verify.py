@@ -11,7 +11,12 @@ import pytest
 
 from lsp_server.errors import ModelIntegrityError, UnsafeModelError
 from lsp_server.modelstore.manifest import Manifest, load_manifest
-from lsp_server.modelstore.verify import hash_file, refuse_unsafe, verify
+from lsp_server.modelstore.verify import (
+    hash_file,
+    refuse_unsafe,
+    require_digest,
+    verify,
+)
 
 DescribeAgain: TypeAlias = Callable[[Path], Manifest]
 
@@ -19,6 +24,14 @@ DescribeAgain: TypeAlias = Callable[[Path], Manifest]
 def test_accepts_the_folder_as_it_was_written(model_folder: Path) -> None:
     """An untouched folder passes."""
     verify(model_folder, load_manifest(model_folder))
+
+
+def test_requires_the_manifest_that_is_asked_for(model_folder: Path) -> None:
+    """By its own hash, in either case of letters; the one that was found is named."""
+    found = hash_file(model_folder / "manifest.json")
+    require_digest(model_folder, found.upper())
+    with pytest.raises(ModelIntegrityError, match=f"another model .* SHA-256 {found}"):
+        require_digest(model_folder, "0" * 64)
 
 
 def _flip_last_bit(path: Path) -> None:

@@ -120,7 +120,9 @@ class Ingress:
         """Load the model as for the replicas' device, which this node may lack."""
         pulled = pulled_models_folder(config.registry.folder)
         device = Device(self._description.engine.device)
-        return load_model(config.model.path, device, pulled=pulled)
+        return load_model(
+            config.model.path, device, pulled=pulled, sha256=config.model.sha256
+        )
 
     def _render(self) -> tuple[bytes, str]:
         """Return the metrics of all replicas; called in a thread."""
