@@ -106,12 +106,21 @@ class DaemonConfig:
         idle_exit_s: The daemon ends after this many seconds without an editor; 0 never.
             With ``rest.listen`` set, it never does.
         max_engines: Most engines side by side, where editors ask for different models.
+        url: The address of a team server that completes instead of a daemon of this
+            machine, such as ``wss://complete.example:8443/lsp``; empty for none. Its
+            API key stands in the variable ``MIDFILL_API_KEY`` or in ``key_file``.
+        key_file: A file that only its user may read, with the API key for ``url``.
+        ca_file: A PEM file with the certificates that ``url`` is checked by; empty for
+            those of the system.
     """
 
     mode: DaemonMode = DaemonMode.AUTO
     transport: DaemonTransport = DaemonTransport.UNIX
     idle_exit_s: Count = 900
     max_engines: Positive = 1
+    url: StrictStr = ""
+    key_file: StrictStr = ""
+    ca_file: StrictStr = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

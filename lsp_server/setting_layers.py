@@ -44,7 +44,12 @@ SECTIONS = frozenset(field.name for field in dataclasses.fields(Config))
 
 _EDITOR = "editor"
 _ENVIRONMENT = "environment"
-_NOT_SETTINGS = ("MIDFILL_CONFIG", "MIDFILL_KEYS", "MIDFILL_VSCODE_")
+_NOT_SETTINGS = (
+    "MIDFILL_API_KEY",
+    "MIDFILL_CONFIG",
+    "MIDFILL_KEYS",
+    "MIDFILL_VSCODE_",
+)
 _SHORT_NAMES = {"MIDFILL_DEVICE": ("engine", "device")}
 
 _OF_THE_CLIENT = frozenset({"enable", "languages", "server", "hint", "trace"})

@@ -152,7 +152,7 @@ def answer_without_daemon(method: str, message_id: MessageId) -> bytes:
 
 def bar_end(token: int | str) -> bytes:
     """Return the end of a progress bar whose daemon has gone."""
-    value = {"kind": "end", "message": "the daemon has stopped"}
+    value = {"kind": "end", "message": "the server has gone"}
     return notification("$/progress", {"token": token, "value": value})
 
 

@@ -1,52 +1,42 @@
-"""The attached server's connection to the daemon, made again whenever it breaks."""
+"""The attached server's connection to who completes, made again whenever it breaks.
 
-import json
-import socket
+That is the daemon of this machine, or a team server.
+"""
+
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-from lsp_server.client.poll_stream import OutStream
+from lsp_server.client.wire import Wire
 from lsp_server.errors import DaemonError
-from lsp_server.protocol.framing import Frame, FrameDecoder, encode_frame
 
-__all__ = ["Attempt", "DaemonLink", "Dialled", "Dialling"]
+__all__ = ["Attempt", "DaemonLink", "Dialling"]
 
-_CHUNK_BYTES = 256 * 1024
-_MAX_LINE_BYTES = 64 * 1024
-_ANSWER_TIMEOUT_S = 10.0
-_LOOK_EVERY_S = 0.02
 _WATCH_EVERY_S = 1.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 _STABLE_S = 10.0
 _RESTART_GRACE_S = 15.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialled:
-    """A connection to the daemon, on which nothing has been said.
+class Attempt(Protocol):
+    """Connects to a server that may be starting, if it listens by now."""
 
-    Attributes:
-        connection: The socket.
-        hello: What is to be said first.
-    """
+    def look(self) -> Wire | None:
+        """Return a connection, if there is one by now; at once.
 
-    connection: socket.socket
-    hello: bytes
+        Raises:
+            DaemonError: There is no server, and there will be none.
+        """
+        ...
 
-
-Attempt = Callable[[], Dialled | None]
-"""Connects to a daemon that may be starting, if it listens by now; returns at once.
-
-Raises `DaemonError` where there is none, and there will be none.
-"""
+    def pause_s(self) -> float:
+        """Return in how many seconds to look again."""
+        ...
 
 
 class Dialling(Protocol):
-    """Finds the daemon; a new attempt for each time that it is lost."""
+    """Finds the server; a new attempt for each time that it is lost."""
 
-    def watch(self) -> Dialled | None:
+    def watch(self) -> Wire | None:
         """Connect to a daemon that listens; None where none does.
 
         Raises:
@@ -55,7 +45,7 @@ class Dialling(Protocol):
         ...
 
     def start(self) -> Attempt:
-        """Return an attempt that starts the daemon if there is none.
+        """Return an attempt, which starts the daemon if there is none.
 
         Raises:
             DaemonError: There is no place for a daemon.
@@ -64,14 +54,10 @@ class Dialling(Protocol):
 
 
 class DaemonLink:
-    """Finds the daemon, sends to it and receives from it, without ever waiting.
+    """Finds the server, and looks for another one whenever it is lost.
 
     Args:
-        dialling: Finds the daemon.
-
-    Attributes:
-        greeted: Whether the daemon has agreed to serve on this connection.
-        log: The daemon's log file; empty where it logs elsewhere.
+        dialling: Finds the server.
     """
 
     def __init__(self, dialling: Dialling) -> None:
@@ -81,113 +67,78 @@ class DaemonLink:
         self._starts_from_s = 0.0
         self._next_s = 0.0
         self._pause_s = 0.0
-        self._connection: socket.socket | None = None
-        self._out = OutStream(-1)
-        self._frames = FrameDecoder()
-        self._line = b""
+        self._wire: Wire | None = None
         self._connected_s = 0.0
-        self.greeted = False
-        self.log = ""
 
     @property
-    def connection(self) -> socket.socket | None:
-        """The socket; None while there is no connection."""
-        return self._connection
+    def wire(self) -> Wire | None:
+        """The connection; None while there is none."""
+        return self._wire
 
     @property
     def waiting_bytes(self) -> int:
         """How much waits to be sent."""
-        return self._out.waiting_bytes
+        return 0 if self._wire is None else self._wire.waiting_bytes
 
     def due_s(self) -> float:
         """Return in how many seconds `tick` is to be called."""
-        if self._connection is None:
+        if self._wire is None:
             return max(0.0, self._next_s - time.monotonic())
-        if not self.greeted:
-            return max(0.0, self._connected_s + _ANSWER_TIMEOUT_S - time.monotonic())
-        return float("inf")
+        return self._wire.due_s()
 
     def tick(self) -> bool:
-        """Look for the daemon if it is time; return whether a connection was made.
+        """Look for the server if it is time; return whether a connection was made.
 
         Raises:
-            DaemonError: There is no daemon; the next try comes after a pause.
+            DaemonError: There is no server; the next try comes after a pause.
         """
-        now_s = time.monotonic()
-        if self._connection is not None:
-            if not self.greeted and now_s > self._connected_s + _ANSWER_TIMEOUT_S:
-                raise DaemonError(
-                    "it does not answer",
-                    subject="the daemon",
-                    remedy="End it with `midfill daemon stop`",
-                )
+        if self._wire is not None:
+            self._wire.tick()
             return False
+        now_s = time.monotonic()
         if now_s < self._next_s:
             return False
-        may_start = now_s >= self._starts_from_s
-        self._next_s = now_s + (_LOOK_EVERY_S if may_start else _WATCH_EVERY_S)
         try:
-            if may_start:
+            if now_s >= self._starts_from_s:
                 self._attempt = self._attempt or self._dialling.start()
-                dialled = self._attempt()
+                self._wire = self._attempt.look()
+                self._next_s = now_s + self._attempt.pause_s()
             else:
-                dialled = self._dialling.watch()
+                self._next_s = now_s + _WATCH_EVERY_S
+                self._wire = self._dialling.watch()
         except DaemonError:
             self._attempt = None
             self._pause()
             raise
-        if dialled is None:
+        if self._wire is None:
             return False
-        self._begin(dialled)
+        self._attempt = None
+        self._starts_from_s = 0.0
+        self._connected_s = time.monotonic()
         return True
 
-    def send(self, body: bytes) -> None:
-        """Queue one message."""
-        self._out.put(encode_frame(body))
+    def send(self, *bodies: bytes) -> None:
+        """Queue messages, if there is a connection."""
+        if self._wire is not None:
+            for body in bodies:
+                self._wire.send(body)
 
     def flush(self) -> None:
         """Send what can be sent now.
 
         Raises:
-            OSError: The daemon has gone.
+            OSError: The server has gone.
         """
-        self._out.flush()
+        if self._wire is not None:
+            self._wire.flush()
 
     def half_close(self) -> None:
-        """Tell the daemon that nothing more comes."""
-        if self._connection is not None and not self._out.waiting_bytes:
-            try:
-                self._connection.shutdown(socket.SHUT_WR)
-            except OSError:
-                return
-
-    def receive(self) -> list[bytes] | None:
-        """Return the messages that have come; None if the daemon has gone.
-
-        Raises:
-            DaemonError: The daemon refuses to serve.
-        """
-        if self._connection is None:
-            return []
-        try:
-            chunk = self._connection.recv(_CHUNK_BYTES)
-        except BlockingIOError:
-            return []
-        except OSError:
-            return None
-        if not chunk:
-            return None
-        if not self.greeted:
-            chunk = self._answer(chunk)
-        bodies = []
-        for event in self._frames.feed(chunk):
-            if not isinstance(event, Frame):
-                return None
-            bodies.append(event.body)
-        return bodies
+        """Tell the server that nothing more comes."""
+        if self._wire is not None:
+            self._wire.half_close()
 
     def lose(self, *, ending: str) -> None:
-        """Close the connection, and look for another daemon.
+        """Close the connection, and look for another server.
 
         Args:
             ending: Why the daemon ended; empty if it did not say so.
@@ -208,43 +159,9 @@ class DaemonLink:
 
     def close(self) -> None:
         """Close the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self.greeted = False
-
-    def _begin(self, dialled: Dialled) -> None:
-        """Say hello; what is sent from now on comes after it."""
-        self._connection = dialled.connection
-        self._connection.setblocking(False)  # noqa: FBT003 - the library's signature
-        self._out = OutStream(self._connection)
-        self._out.put(dialled.hello)
-        self._frames = FrameDecoder()
-        self._line = b""
-        self._attempt = None
-        self._starts_from_s = 0.0
-        self._connected_s = time.monotonic()
-
-    def _answer(self, chunk: bytes) -> bytes:
-        """Take the daemon's answer to the hello; return what follows it.
-
-        Raises:
-            DaemonError: It refuses.
-        """
-        line, end, rest = (self._line + chunk).partition(b"\n")
-        self._line = line
-        if not end and len(line) < _MAX_LINE_BYTES:
-            return b""
-        try:
-            answer = json.loads(line)
-            refusal = answer["refusal"]
-            self.log = str(answer.get("log", ""))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            refusal = "its answer cannot be understood"
-        if refusal:
-            raise DaemonError(str(refusal), subject="the daemon", remedy="")
-        self.greeted = True
-        return rest
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
     def _pause(self) -> None:
         """Look again after a pause that grows from time to time."""

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from lsp_server.client.attached_messages import DAEMON_WORDS, LossWords
 from lsp_server.client.attached_session import AttachedSession
 from lsp_server.client.daemon_link import DaemonLink, Dialling
 from lsp_server.client.editor_process import EditorProcess
 from lsp_server.client.event_log import EventLog
 from lsp_server.client.poll_stream import OutStream
 from lsp_server.client.signals import Signals
+from lsp_server.client.wire import Wire
 from lsp_server.errors import DaemonError
 from lsp_server.protocol.framing import (
     Frame,
@@ -55,12 +57,13 @@ class OwnEngine:
 
 
 class Forwarder:
-    """Serves one editor through the daemon, until the editor ends.
+    """Serves one editor through a daemon or a team server, until the editor ends.
 
     Args:
-        dialling: Finds the daemon.
+        dialling: Finds the daemon, or the team server.
         mode_of: Returns ``daemon.mode`` for the editor's ``initializationOptions``.
         log: Takes the events.
+        words: What the user reads when the daemon is lost.
     """
 
     def __init__(
@@ -68,12 +71,13 @@ class Forwarder:
         dialling: Dialling,
         mode_of: Callable[[object], DaemonMode],
         log: EventLog,
+        words: LossWords = DAEMON_WORDS,
     ) -> None:
         """Prepare; ``run`` reads."""
         self._mode_of = mode_of
         self._log = log
         self._link = DaemonLink(dialling)
-        self._session = AttachedSession()
+        self._session = AttachedSession(words)
         self._frames = FrameDecoder(_MAX_BODY_BYTES)
         self._to_editor = OutStream(_STDOUT)
         self._mode: DaemonMode | None = None
@@ -115,25 +119,24 @@ class Forwarder:
         if name := signals.taken():
             self._end(name)
             self._link.close()
-        connection = self._link.connection
-        if connection is not None and connection.fileno() in events:
-            self._receive()
+        wire = self._link.wire
+        if wire is not None and wire.connection.fileno() in events:
+            self._receive(wire)
         if _STDIN in events:
             self._read()
         if self._own is None:
             self._look()
             self._flush()
-        if self._ending and self._may_end():
-            self._is_over = True
+        self._is_over |= bool(self._ending) and self._may_end()
 
     def _poller(self, woken_fd: int) -> select.poll:
         """Return what waits for every descriptor that something is to be done with."""
         poller = select.poll()
         poller.register(woken_fd, select.POLLIN)
         link = self._link
-        if link.connection is not None:
+        if link.wire is not None:
             writes = select.POLLOUT if link.waiting_bytes else 0
-            poller.register(link.connection, select.POLLIN | writes)
+            poller.register(link.wire.connection, select.POLLIN | writes)
         # What the daemon has not taken yet is enough; the editor waits.
         if not self._ending and link.waiting_bytes < _MAX_AHEAD_BYTES:
             poller.register(_STDIN, select.POLLIN)
@@ -154,7 +157,7 @@ class Forwarder:
 
     def _is_alone(self) -> bool:
         """Return whether no daemon is wanted any more: the editor has shut down."""
-        return self._session.shut_down and self._link.connection is None
+        return self._session.shut_down and self._link.wire is None
 
     def _read(self) -> None:
         """Take what the editor sends."""
@@ -200,8 +203,7 @@ class Forwarder:
             # What was answered here is not for an engine of our own any more.
             if not self._was_served and not routed.to_editor:
                 self._ahead.append(event.body)
-        for body in routed.to_daemon:
-            self._link.send(body)
+        self._link.send(*routed.to_daemon)
         self._send(routed.to_editor)
         if self._editor is None and self._session.process_id is not None:
             self._editor = EditorProcess(self._session.process_id)
@@ -213,11 +215,11 @@ class Forwarder:
         for body in bodies:
             self._to_editor.put(encode_frame(body))
 
-    def _receive(self) -> None:
+    def _receive(self, wire: Wire) -> None:
         """Take what the daemon sends."""
-        was_greeted = self._link.greeted
+        was_greeted = wire.greeted
         try:
-            bodies = self._link.receive()
+            bodies = wire.receive()
         except DaemonError as error:
             self._lose()
             self._fail(error)
@@ -225,10 +227,10 @@ class Forwarder:
         if bodies is None:
             self._lose()
             return
-        if self._link.greeted and not was_greeted:
+        if wire.greeted and not was_greeted:
             self._was_served = True
             self._ahead.clear()
-            self._log.write("daemon.attached", log=self._link.log)
+            self._log.write("daemon.attached", log=wire.log)
             self._send(self._session.back())
         for body in bodies:
             self._send(self._session.from_daemon(body))
@@ -252,10 +254,9 @@ class Forwarder:
             return
         try:
             if self._link.tick():
-                for body in self._session.connected():
-                    self._link.send(body)
+                self._link.send(*self._session.connected())
         except DaemonError as error:
-            if self._link.connection is not None:
+            if self._link.wire is not None:
                 self._lose()
             self._fail(error)
 
@@ -296,4 +297,4 @@ class Forwarder:
         if time.monotonic() >= self._ends_s:
             return True
         self._link.half_close()
-        return self._link.connection is None and not self._to_editor.waiting_bytes
+        return self._link.wire is None and not self._to_editor.waiting_bytes

@@ -10,10 +10,11 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
-from lsp_server.client.daemon_link import Attempt, Dialled
+from lsp_server.client.daemon_link import Attempt
 from lsp_server.client.event_log import EventLog
 from lsp_server.client.forwarder import Forwarder, OwnEngine
-from lsp_server.daemon.dial import Reached, Starting, connect
+from lsp_server.client.wire import FramedWire
+from lsp_server.daemon.dial import LOOK_EVERY_S, Reached, Starting, connect
 from lsp_server.daemon.endpoint import find_endpoint
 from lsp_server.daemon.hello import Hello, Origin, Purpose
 from lsp_server.raw_settings import DaemonMode, daemon_mode, raw_values
@@ -79,16 +80,45 @@ def run(arguments: argparse.Namespace) -> int:
     if daemon_mode(config_file) is DaemonMode.NEVER:
         # Most likely the editor wants nothing else: load while it writes.
         _load_server()
-    level = next((each for each in raw_values("log", "level", config_file) if each), "")
-    forwarder = Forwarder(
-        _Dialling(config_file, arguments.model),
-        lambda options: daemon_mode(config_file, options),
-        EventLog(level),
-    )
+    log = EventLog(_own("log", "level", config_file))
+    if url := _own("daemon", "url", config_file):
+        forwarder = _to_team_server(str(url), config_file, log)
+    else:
+        dialling = _Dialling(config_file, arguments.model)
+        forwarder = Forwarder(
+            dialling, lambda options: daemon_mode(config_file, options), log
+        )
     served = forwarder.run()
     if isinstance(served, OwnEngine):
         _serve_alone(arguments, served)
     return served
+
+
+def _own(section: str, key: str, config_file: Path | None) -> object:
+    """Return a setting's value in the environment or the file; empty where in neither.
+
+    An editor's options are not asked: a workspace may have written them.
+    """
+    return next((each for each in raw_values(section, key, config_file) if each), "")
+
+
+def _to_team_server(url: str, config_file: Path | None, log: EventLog) -> Forwarder:
+    """Return what forwards to a team server."""
+    from lsp_server.client.team_dialling import TeamDialling  # noqa: PLC0415 - a tenth of a second that others do without
+    from lsp_server.client.team_server import TeamSettings  # noqa: PLC0415 - as above
+
+    settings = TeamSettings(
+        url=url,
+        key_file=str(_own("daemon", "key_file", config_file)),
+        ca_file=str(_own("daemon", "ca_file", config_file)),
+    )
+
+    def mode_of(options: object) -> DaemonMode:
+        # Who names a team server wants no engine of this machine's instead.
+        is_never = daemon_mode(config_file, options) is DaemonMode.NEVER
+        return DaemonMode.NEVER if is_never else DaemonMode.REQUIRE
+
+    return Forwarder(TeamDialling(settings), mode_of, log, settings.words)
 
 
 class _Dialling:
@@ -105,13 +135,13 @@ class _Dialling:
             os.environ, config_file=config_file, model=model
         )
 
-    def watch(self) -> Dialled | None:
+    def watch(self) -> FramedWire | None:
         """Connect to a daemon that listens; None where none does.
 
         Raises:
             DaemonError: What is there cannot be trusted.
         """
-        return self._greeting(connect(find_endpoint()))
+        return self.greeting(connect(find_endpoint()))
 
     def start(self) -> Attempt:
         """Return an attempt that starts the daemon if there is none.
@@ -119,15 +149,43 @@ class _Dialling:
         Raises:
             DaemonError: There is no place for a daemon.
         """
-        starting = Starting(find_endpoint(), config_file=self._config_file)
-        return lambda: self._greeting(starting.look())
+        return _Attempt(Starting(find_endpoint(), config_file=self._config_file), self)
 
-    def _greeting(self, reached: Reached | None) -> Dialled | None:
-        """Return a connection with the hello that is to be said on it."""
+    def greeting(self, reached: Reached | None) -> FramedWire | None:
+        """Return a connection on which the hello is said; None where there is none.
+
+        Raises:
+            DaemonError: The hello is too long.
+        """
         if reached is None:
             return None
         hello = Hello(purpose=Purpose.EDITOR, token=reached.token, origin=self._origin)
-        return Dialled(connection=reached.connection, hello=hello.line())
+        return FramedWire(reached.connection, hello.line())
+
+
+class _Attempt:
+    """Connects to a daemon that is starting.
+
+    Args:
+        starting: Starts it if there is none.
+        dialling: Says the hello.
+    """
+
+    def __init__(self, starting: Starting, dialling: _Dialling) -> None:
+        self._starting = starting
+        self._dialling = dialling
+
+    def look(self) -> FramedWire | None:
+        """Return a connection, if the daemon listens by now.
+
+        Raises:
+            DaemonError: It does not start, or cannot be trusted.
+        """
+        return self._dialling.greeting(self._starting.look())
+
+    def pause_s(self) -> float:
+        """Return in how many seconds to look again."""
+        return LOOK_EVERY_S
 
 
 def _load_server() -> None:

@@ -89,11 +89,14 @@ def write_certificate(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def team_server(folder: Path, settings: dict[str, str]) -> Iterator[TeamServer]:
+def team_server(
+    folder: Path, settings: dict[str, str], *, port: int = 0
+) -> Iterator[TeamServer]:
     """Run a team server with TLS; its end is to be in order."""
     certificate, log = folder / "tls.pem", folder / "log"
-    write_certificate(certificate)
-    command = [*SERVE, "--listen", "127.0.0.1:0", "--listen-tcp", "127.0.0.1:0"]
+    if not certificate.exists():
+        write_certificate(certificate)
+    command = [*SERVE, "--listen", f"127.0.0.1:{port}", "--listen-tcp", "127.0.0.1:0"]
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [*command, "--tls-certificate", str(certificate)],

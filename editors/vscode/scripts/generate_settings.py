@@ -37,8 +37,16 @@ TITLES = {
 }
 
 # Settings of a process that serves many editors: none of them decides these.
+# Nor where code is sent, and with which key: a workspace could be behind the editor.
 OF_THE_PROCESS = frozenset(
-    {"daemon.transport", "daemon.idle_exit_s", "daemon.max_engines"}
+    {
+        "daemon.transport",
+        "daemon.idle_exit_s",
+        "daemon.max_engines",
+        "daemon.url",
+        "daemon.key_file",
+        "daemon.ca_file",
+    }
 )
 
 # Where a setting may be set. A registry is an address that models come from: only
