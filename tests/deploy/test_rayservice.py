@@ -3,14 +3,22 @@
 import copy
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from serve_config import faults
+
+from lsp_server.errors import ConfigError
+from lsp_server.setting_layers import Layer
+from lsp_server.settings import resolve
+from midfill_ray.options import RayOptions, parse_options
 
 ROOT = Path(__file__).parents[2]
+CLUSTER = "spec.rayClusterConfig"
+WORKERS = f"{CLUSTER}.workerGroupSpecs.0"
 TOOLS = ROOT / ".venv-deploy" / "bin"
 SCHEMA = yaml.safe_load(
     (Path(__file__).parent / "schemas" / "rayservice.yaml").read_text(encoding="utf-8")
@@ -59,8 +67,8 @@ def errors_of_kuberay(service: Tree) -> list[str]:
 def pods(service: Tree) -> Iterator[Tree]:
     """Yield the pods that KubeRay would make, as pods of their own."""
     templates = [
-        at(service, "spec.rayClusterConfig.headGroupSpec.template"),
-        at(service, "spec.rayClusterConfig.workerGroupSpecs.0.template"),
+        at(service, f"{CLUSTER}.headGroupSpec.template"),
+        at(service, f"{WORKERS}.template"),
     ]
     for number, template in enumerate(templates):
         assert isinstance(template, dict)
@@ -96,12 +104,12 @@ def test_rayservice_is_what_kuberay_knows(tmp_path: Path) -> None:
 
 WRONG = {
     "a key of the service": ("spec.serveConfigV3", ""),
-    "a key of the cluster": ("spec.rayClusterConfig.gcsFaultTolerance", {}),
-    "a key of a group": ("spec.rayClusterConfig.workerGroupSpecs.0.minReplica", 1),
+    "a key of the cluster": (f"{CLUSTER}.gcsFaultTolerance", {}),
+    "a key of a group": (f"{WORKERS}.minReplica", 1),
     "an unknown strategy": ("spec.upgradeStrategy.type", "RollingUpdate"),
-    "a token mode": ("spec.rayClusterConfig.authOptions.mode", "Token"),
+    "a token mode": (f"{CLUSTER}.authOptions.mode", "Token"),
     "a number for a start parameter": (
-        "spec.rayClusterConfig.headGroupSpec.rayStartParams.num-cpus",
+        f"{CLUSTER}.headGroupSpec.rayStartParams.num-cpus",
         0,
     ),
 }
@@ -115,14 +123,14 @@ def test_what_kuberay_would_drop_or_refuse_is_found(path: str, value: object) ->
 
 def test_typo_in_a_pod_is_found(tmp_path: Path) -> None:
     """The pods of a service are checked like any other."""
-    worker = "spec.rayClusterConfig.workerGroupSpecs.0.template.spec"
-    wrong = changed(manifest()[0], f"{worker}.terminationGracePeriodSecond", 90)
+    wrong = changed(
+        manifest()[0], f"{WORKERS}.template.spec.terminationGracePeriodSecond", 90
+    )
 
     assert "terminationGracePeriodSecond" in validate(list(pods(wrong)), tmp_path)
 
 
 ACCEPTED = {
-    "CKV_K8S_15": "the image's tag is a version: to pull it again finds the same",
     "CKV_K8S_38": "KubeRay's autoscaler, in the head's pod, asks the API server",
     "CKV_K8S_43": "the image is the team's own build, of which no digest is known here",
 }
@@ -146,3 +154,62 @@ def test_policies(tmp_path: Path) -> None:
     assert {check["check_id"] for check in report["results"]["failed_checks"]} == set(
         ACCEPTED
     )
+
+
+def serve_config() -> dict[str, object]:
+    """Return what Ray Serve is to deploy."""
+    text = at(manifest()[0], "spec.serveConfigV2")
+    assert isinstance(text, str)
+    parsed = yaml.safe_load(text)
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def options(arguments: Mapping[str, object]) -> RayOptions:
+    """Return an application's options; a wrong setting of Midfill is an error, too."""
+    made = parse_options(arguments)
+    problems = resolve([Layer(place="args.settings", values=made.settings)]).problems
+    if problems:
+        raise ConfigError(str(problems[0]), subject="args.settings", remedy="")
+    return made
+
+
+def test_serve_config_is_what_ray_serve_and_midfill_know() -> None:
+    """Every key of serveConfigV2 is read by somebody."""
+    assert faults(serve_config(), check_arguments=options) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("http_options.ports", 8000),
+        ("applications.0.route_prefx", "/"),
+        ("applications.0.args.min_replica", 1),
+        ("applications.0.args.max_replicas", 1),
+        ("applications.0.args.settings.model.pathh", "team-model"),
+    ],
+)
+def test_typo_in_serve_config_is_found(path: str, value: object) -> None:
+    """Also in what Midfill alone reads."""
+    assert faults(changed(serve_config(), path, value), check_arguments=options) != []
+
+
+def test_pods_have_room_and_time_for_the_replicas() -> None:
+    """What Ray Serve is told and what Kubernetes is told go together."""
+    service = manifest()[0]
+    arguments = at(serve_config(), "applications.0.args")
+    assert isinstance(arguments, dict)
+    made = options(arguments)
+    workers, pod = at(service, WORKERS), at(service, f"{WORKERS}.template.spec")
+    assert isinstance(workers, dict)
+    assert isinstance(pod, dict)
+    limits = at(pod, "containers.0.resources.limits")
+    assert isinstance(limits, dict)
+    others_cpus = made.ingress_replicas * made.ingress_cpus
+
+    assert made.num_gpus == limits["nvidia.com/gpu"]
+    assert made.num_cpus + others_cpus <= int(limits["cpu"])
+    assert made.min_replicas == workers["minReplicas"] == workers["replicas"]
+    assert made.max_replicas == workers["maxReplicas"]
+    assert made.drain_s < pod["terminationGracePeriodSeconds"]
+    assert made.drain_s < int(str(at(service, "spec.rayClusterDeletionDelaySeconds")))

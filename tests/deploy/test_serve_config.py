@@ -2,17 +2,9 @@
 
 import pytest
 import yaml
-from pydantic import BaseModel, ConfigDict
 from serve_config import faults
 
-
-class Arguments(BaseModel):
-    """Arguments of an application."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    model: str = ""
-
+from midfill_ray.options import parse_options
 
 SOUND = """
 proxy_location: EveryNode
@@ -20,7 +12,7 @@ http_options: {port: 8000}
 applications:
   - name: midfill
     import_path: midfill_ray.application:build
-    args: {model: pilot}
+    args: {num_cpus: 4}
     deployments:
       - name: Completions
         max_ongoing_requests: 32
@@ -42,7 +34,7 @@ WRONG = {
     "a key of the file": ("proxy_location", "proxy_locations"),
     "a key of the proxies": ("port: 8000", "ports: 8000"),
     "a key of an application": ("import_path", "importpath"),
-    "an argument of ours": ("model: pilot", "modell: pilot"),
+    "an argument of ours": ("num_cpus: 4", "num_cpu: 4"),
     "a key of a deployment": ("max_ongoing_requests", "max_ongoing_request"),
     "a key of scaling": ("max_replicas", "max_replica"),
     "a key of an actor": ("num_gpus", "num_gpu"),
@@ -60,7 +52,7 @@ WRONG = {
 
 def test_sound_file_has_no_fault() -> None:
     """Nothing is found where nothing is wrong."""
-    assert faults(yaml.safe_load(SOUND), arguments=Arguments) == []
+    assert faults(yaml.safe_load(SOUND), check_arguments=parse_options) == []
 
 
 @pytest.mark.parametrize(("right", "wrong"), WRONG.values(), ids=WRONG)
@@ -69,4 +61,4 @@ def test_planted_fault_is_found(right: str, wrong: str) -> None:
     assert right in SOUND
     planted = yaml.safe_load(SOUND.replace(right, wrong, 1))
 
-    assert faults(planted, arguments=Arguments) != []
+    assert faults(planted, check_arguments=parse_options) != []

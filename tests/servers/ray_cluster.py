@@ -69,8 +69,8 @@ class RayCluster:
 
 
 @contextlib.contextmanager
-def ray_cluster(*, cpus: int = 8) -> Iterator[RayCluster]:
-    """Run a Ray within the block; `cpus` is what it believes to have."""
+def ray_cluster(*, cpus: int = 8, gpus: int = 0) -> Iterator[RayCluster]:
+    """Run a Ray within the block; it believes to have so many CPUs and GPUs."""
     # Ray's sockets lie in it, and their paths must be short.
     with tempfile.TemporaryDirectory(
         prefix="ray", ignore_cleanup_errors=True
@@ -79,6 +79,7 @@ def ray_cluster(*, cpus: int = 8) -> Iterator[RayCluster]:
         try:
             ray.init(
                 num_cpus=cpus,
+                num_gpus=gpus,
                 include_dashboard=False,
                 log_to_driver=False,
                 object_store_memory=_OBJECT_STORE_BYTES,

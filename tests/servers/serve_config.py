@@ -6,7 +6,7 @@ nobody is told, and the setting that was meant keeps its default.
 
 import types
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -14,15 +14,19 @@ from ray.runtime_env import RuntimeEnv
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ServeDeploySchema
 
+from lsp_server.errors import MidfillError
+
 __all__ = ["faults"]
 
+CheckArguments = Callable[[Mapping[str, object]], object]
 
-def faults(document: object, *, arguments: type[BaseModel]) -> list[str]:
+
+def faults(document: object, *, check_arguments: CheckArguments) -> list[str]:
     """Return a sentence for each fault of a parsed file; none is a sound one.
 
     Args:
         document: What the file holds.
-        arguments: The model of an application's `args`.
+        check_arguments: Raises an error of ours for wrong `args` of an application.
     """
     found = list(_unknown(document, ServeDeploySchema, ""))
     if found or not isinstance(document, Mapping):
@@ -30,9 +34,10 @@ def faults(document: object, *, arguments: type[BaseModel]) -> list[str]:
     found += _invalid(document, ServeDeploySchema, "the file")
     for application in document["applications"]:
         place = f"applications.{application['name']}"
-        given = application.get("args", {})
-        found += _unknown(given, arguments, f"{place}.args")
-        found += _invalid(given, arguments, f"{place}.args")
+        try:
+            check_arguments(application.get("args", {}))
+        except MidfillError as error:
+            found.append(f"{place}: {error}")
         for deployment in application.get("deployments", ()):
             found += _misread(deployment, f"{place}.{deployment['name']}")
     return found

@@ -57,6 +57,9 @@ class RemoteEngine:
         replicas: The replicas' deployment.
         description: What every replica is.
         secret: The deployment's, for `session_of`.
+
+    Attributes:
+        begun: How many generations were asked for so far.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class RemoteEngine:
         self._description = description
         self._secret = secret
         self._in_flight = 0
+        self.begun = 0
 
     @property
     def info(self) -> EngineInfo:
@@ -85,6 +89,7 @@ class RemoteEngine:
         """
         came: list[int] = []
         self._in_flight += 1
+        self.begun += 1
         try:
             for attempt in range(_TRIES):
                 try:
@@ -133,7 +138,7 @@ class RemoteEngine:
             left_s=left_s,
             fingerprint=self._description.fingerprint,
         )
-        # Another key is, most likely, another replica.
+        # The router has each attempt begin with another replica.
         handle = self._replicas.options(
             session_id=f"{session}.{attempt}" if attempt else session
         )

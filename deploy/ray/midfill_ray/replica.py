@@ -50,7 +50,7 @@ class Replica:
             EngineStartError: It does not start, or its model is not that of the others.
         """
         self._stack = AsyncExitStack()
-        self._canaries = 0
+        self._canaries = self._begun = 0
         config = options.config()
         measured = self._stack.enter_context(observed(config.metrics, is_served=True))
         self._host = EngineHost(
@@ -123,6 +123,7 @@ class Replica:
             EngineError: As the engine's own.
         """
         request = self._accepted(call)
+        self._begun += 1
         sent_s = 0.0
         waiting: list[TokenDelta] = []
         async with aclosing(self._host.engine.generate(request)) as deltas:
@@ -166,6 +167,7 @@ class Replica:
             is_ready=self._host.ready,
             running=engine.running,
             waiting=engine.waiting,
+            begun=self._begun,
         )
 
 

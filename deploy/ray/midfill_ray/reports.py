@@ -45,6 +45,7 @@ class Status:
         is_ready: Whether it takes requests.
         running: How many generations it works on.
         waiting: How many wait for their turn.
+        begun: How many it has taken since it started, canaries not among them.
     """
 
     replica: str
@@ -56,6 +57,7 @@ class Status:
     is_ready: bool
     running: int
     waiting: int
+    begun: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

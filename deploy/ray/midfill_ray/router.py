@@ -34,7 +34,11 @@ class BoundedLoadRouter(ConsistentHashRouter):  # type: ignore[misc]  # Ray is r
         candidate_replicas: list[RunningReplica],
         pending_request: PendingRequest | None = None,
     ) -> list[list[RunningReplica]]:
-        """Return the replicas for a request, each a rank of its own, the best first."""
+        """Return the replicas for a request, each a rank of its own, the best first.
+
+        A session that ends with a dot and a number is an attempt after others have
+        failed: it begins with a replica that those have not begun with.
+        """
         replicas = {each.replica_id.unique_id: each for each in candidate_replicas}
         if not replicas:
             return []
@@ -43,12 +47,14 @@ class BoundedLoadRouter(ConsistentHashRouter):  # type: ignore[misc]  # Ray is r
         pending_request.routing_context.should_backoff = True
         if self._ring.replicas != replicas.keys():
             self._ring = HashRing(replicas)
+        key, _, attempt = self._routing_key(pending_request).partition(".")
         ranked = self._ring.choose(
-            self._routing_key(pending_request),
+            key,
             lambda name: (
                 self.replica_queue_len_cache.get(replicas[name].replica_id) or 0
             ),
             knee=self._knee,
             spread=self._spread,
         )
-        return [[replicas[name]] for name in ranked]
+        failed = int(attempt or 0) % len(ranked)
+        return [[replicas[name]] for name in (*ranked[failed:], *ranked[:failed])]

@@ -1,0 +1,126 @@
+"""Which replica a request comes to, and how many replicas there are."""
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import ray
+from ray.util import placement_group_table
+from ray_cluster import RayCluster, ray_cluster
+from ray_load import ask, replicas, typing, until
+
+# Ray warns of itself.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+KNEE = 4
+TEXT = "21 + 21 + " * 30
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    """Run a Ray that believes in two GPUs, for the tests of this module."""
+    with ray_cluster(gpus=2) as running:
+        yield running
+
+
+def begun(cluster: RayCluster) -> dict[str, int]:
+    """Return how many generations each replica has taken."""
+    return {each.replica: each.begun for each in cluster.statuses()}
+
+
+async def taken(cluster: RayCluster, before: dict[str, int], count: int) -> list[int]:
+    """Return how many of so many generations each replica took, the fewest first."""
+
+    def since() -> list[int]:
+        now = begun(cluster)
+        return sorted(now[name] - before[name] for name in before)
+
+    await until(lambda: sum(since()) == count)
+    return await asyncio.to_thread(since)
+
+
+@pytest.fixture(scope="module")
+def pair(cluster: RayCluster) -> RayCluster:
+    """Deploy two replicas."""
+    cluster.deploy(
+        {"scripted": {"text": TEXT, "token_delay_ms": 10}},
+        min_replicas=2,
+        max_replicas=2,
+        target_ongoing_requests=KNEE,
+        num_cpus=0.5,
+    )
+    return cluster
+
+
+async def test_document_stays_on_its_replica(pair: RayCluster) -> None:
+    """A hundred requests of one document come to one replica, where its KV cache is."""
+    before = await asyncio.to_thread(begun, pair)
+    async with httpx.AsyncClient(base_url=pair.url) as client:
+        for _ in range(100):
+            assert (await ask(client, "a.py", tokens=1)).whole
+
+    assert await taken(pair, before, 100) == [0, 100]
+
+
+async def test_documents_are_spread(pair: RayCluster) -> None:
+    """Different documents come to different replicas."""
+    before = await asyncio.to_thread(begun, pair)
+    async with httpx.AsyncClient(base_url=pair.url) as client:
+        for number in range(40):
+            assert (await ask(client, f"{number}.py", tokens=1)).whole
+
+    fewest, _ = await taken(pair, before, 40)
+    assert fewest >= 8
+
+
+async def test_hot_document_goes_to_the_other_replica_too(pair: RayCluster) -> None:
+    """Beyond the knee the KV cache is not worth the wait."""
+    before = await asyncio.to_thread(begun, pair)
+    async with (
+        httpx.AsyncClient(base_url=pair.url) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        tasks = [
+            group.create_task(ask(client, "a.py", tokens=100)) for _ in range(3 * KNEE)
+        ]
+
+    assert all(task.result().whole for task in tasks)
+    fewest, most = await taken(pair, before, 3 * KNEE)
+    assert most >= KNEE
+    assert fewest >= KNEE
+
+
+async def test_replicas_come_and_go_with_the_load(cluster: RayCluster) -> None:
+    """From one to two and back to one, and nobody who types loses a request."""
+    cluster.deploy(
+        {"scripted": {"text": TEXT, "token_delay_ms": 20}},
+        min_replicas=1,
+        max_replicas=2,
+        target_ongoing_requests=KNEE,
+        upscale_delay_s=0.5,
+        downscale_delay_s=2,
+        metrics_interval_s=0.5,
+        look_back_period_s=2,
+        num_cpus=0.5,
+    )
+    assert len(replicas("engines")) == 1
+    async with typing(cluster.url, typists=2, tokens=60) as few:
+        async with typing(cluster.url, typists=3 * KNEE, tokens=60) as many:
+            await until(lambda: len(cluster.statuses()) == 2)
+        # The replica that goes may have requests of those who go on.
+        await until(lambda: len(replicas("engines")) == 1)
+
+    assert (few.failed, many.failed) == ({}, {})
+
+
+def test_model_of_two_gpus_has_them_on_one_node(cluster: RayCluster) -> None:
+    """Tensor parallel: a replica's bundle has all the GPUs of its model."""
+    cluster.deploy({"engine": {"tensor_parallel_size": 2}}, num_gpus=2, num_cpus=1)
+    [group] = [
+        each for each in placement_group_table().values() if each["state"] == "CREATED"
+    ]
+
+    assert group["strategy"] == "STRICT_PACK"
+    assert list(group["bundles"].values()) == [{"CPU": 1.0, "GPU": 2.0}]
+    assert ray.available_resources().get("GPU", 0) == 0
