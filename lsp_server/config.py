@@ -23,6 +23,7 @@ from lsp_server.process_config import (
     DaemonTransport,
     ListenConfig,
     MetricsConfig,
+    ModelsConfig,
     Positive,
     RestConfig,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "LogLevel",
     "MetricsConfig",
     "ModelConfig",
+    "ModelsConfig",
     "PrivacyConfig",
     "PromptConfig",
     "RegistryConfig",
@@ -279,6 +281,7 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
     registry: RegistryConfig = field(default_factory=RegistryConfig)
+    models: ModelsConfig = field(default_factory=ModelsConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
     daemon: DaemonConfig = field(default_factory=DaemonConfig)
     rest: RestConfig = field(default_factory=RestConfig)

@@ -8,7 +8,7 @@
     ├── ModelError
     │   ├── ModelNotFoundError      no such model folder, or no manifest in it
     │   ├── ModelIntegrityError     a file is missing, truncated or changed
-    │   ├── UnsafeModelError        pickle, code, symlink or path escape
+    │   ├── UnsafeModelError        pickle, code, path escape, or not signed
     │   └── UnsupportedModelError   no FIM tokens, unknown family, wrong format
     ├── EngineError
     │   ├── EngineStartError        the engine cannot start: memory, device, kernel
@@ -26,12 +26,12 @@
     │   ├── NotAuthenticatedError   no key was sent, or one that does not hold
     │   ├── NotAllowedError         this key, host or origin may not do this
     │   └── QuotaError              a limit of the key is reached for now
-    ├── KeyFileError                the file of keys cannot be used
+    ├── KeyFileError                a file of keys cannot be used
     ├── PromptError                 a prompt cannot be taken as it is
     │   └── PromptTooLongError      it does not fit into the model
     ├── QuantizeError               a checkpoint cannot be quantised
     ├── RegistryError               the registry is wrong, or lacks a model
-    ├── PullError                   a model cannot be fetched
+    ├── PullError                   a model cannot be fetched or stored
     │   └── BrokenOffError          the source broke off; asking again may go on
     ├── CorpusError                 a training corpus cannot be built
     ├── TrainingError               a model cannot be trained
@@ -126,7 +126,7 @@ class ModelIntegrityError(ModelError):
 
 
 class UnsafeModelError(ModelError):
-    """The model folder holds something that could run code or reach outside."""
+    """The model could run code or reach outside, or nobody trusted has signed it."""
 
 
 class UnsupportedModelError(ModelError):
@@ -232,7 +232,7 @@ class QuotaError(AccessError):
 
 
 class KeyFileError(MidfillError):
-    """The file of API keys cannot be read, written, or trusted."""
+    """A file of API keys, or of a signing key, cannot be read, written, or trusted."""
 
 
 class PromptError(MidfillError):
@@ -252,7 +252,7 @@ class RegistryError(MidfillError):
 
 
 class PullError(MidfillError):
-    """A model cannot be fetched: source, network, disk, or content."""
+    """A model cannot be fetched or stored: network, store, disk, or content."""
 
 
 class BrokenOffError(PullError):

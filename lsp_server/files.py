@@ -156,15 +156,28 @@ class WholeFolder:
         """
         finished.rename(self.output.resolve())
 
-    def replace(self, finished: Path) -> None:
+    def replace(self, finished: Path, *, aside: Path | None = None) -> None:
         """Rename as `publish` does, after moving an older output aside.
 
+        Args:
+            finished: The folder inside the unfinished one.
+            aside: What the older output is called from then on; None to have it removed
+                with the unfinished folder.
+
         Raises:
-            OSError: It cannot be renamed.
+            OSError: It cannot be renamed; the older output is where it was.
         """
-        if self.output.exists():
-            self.output.rename(finished.with_name(f"{finished.name}.older"))
-        self.publish(finished)
+        output = self.output.resolve()
+        if not output.exists():
+            self.publish(finished)
+            return
+        older = aside or finished.with_name(f"{finished.name}.older")
+        output.rename(older)
+        try:
+            self.publish(finished)
+        except OSError:
+            older.rename(output)
+            raise
 
     @contextmanager
     def _explain_disk_errors(self) -> Iterator[None]:

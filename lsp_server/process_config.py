@@ -5,7 +5,7 @@ them beside the sections of a single editor.
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictStr
@@ -23,6 +23,7 @@ __all__ = [
     "DaemonTransport",
     "ListenConfig",
     "MetricsConfig",
+    "ModelsConfig",
     "Positive",
     "RestConfig",
 ]
@@ -36,8 +37,12 @@ Count = Annotated[int, Field(strict=True, ge=0, le=MOST)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=MOST)]
 Bytes = Annotated[int, Field(strict=True, ge=0, le=_MOST_BYTES)]
 
-PROCESS_SECTIONS = frozenset({"access", "admission", "listen", "metrics", "rest"})
+PROCESS_SECTIONS = frozenset(
+    {"access", "admission", "listen", "metrics", "models", "rest"}
+)
 """The names of these sections that editors do not offer."""
+
+_PUBLIC_KEY = "ed25519:[A-Za-z0-9+/]{43}="
 
 
 class DaemonTransport(enum.Enum):
@@ -182,3 +187,25 @@ class ListenConfig:
     tls_certificate: StrictStr = ""
     tls_key: StrictStr = ""
     max_editors: Positive = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsConfig:
+    """Whose models are trusted; what an editor or a workspace sends does not count.
+
+    Attributes:
+        trusted_keys: Public keys as ``midfill models keygen`` prints them, separated by
+            spaces. A model that is signed must be signed with one of them.
+        require_signature: Whether models without such a signature are neither fetched
+            nor loaded; those that come with Midfill need none.
+    """
+
+    trusted_keys: Annotated[
+        StrictStr,
+        Field(
+            pattern=rf"^\s*({_PUBLIC_KEY}(\s+|$))*$",
+            description="keys as `midfill models keygen` prints them",
+        ),
+    ] = ""
+    # A typing error must not switch a protection off.
+    require_signature: StrictBool = field(default=False, metadata={"if_wrong": True})

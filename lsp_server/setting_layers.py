@@ -55,6 +55,9 @@ _SHORT_NAMES = {"MIDFILL_DEVICE": ("engine", "device")}
 _OF_THE_CLIENT = frozenset({"enable", "languages", "server", "hint", "trace"})
 """Settings of editor extensions, which send all that is called ``midfill``."""
 
+_OF_THE_OWNER = frozenset({"models"})
+"""Sections that say whom the machine's owner trusts."""
+
 _SHOWN_CHARS = 60
 _TOO_LARGE = "a value too large to show"
 
@@ -120,7 +123,8 @@ def editor_layer(options: object) -> Layer:
     """Read what an editor sent to this server, with or without ``midfill`` around it.
 
     Keys are in camel case, and may be joined by dots. Null means nothing, and so does
-    an empty list, which some editors send for an empty object.
+    an empty list, which some editors send for an empty object. What a workspace could
+    do harm with is left out.
     """
     options = editor_values(options)
     if options is None or options == []:
@@ -137,7 +141,16 @@ def editor_layer(options: object) -> Layer:
         for section, entries in _snake_keys(options).items()
         if section not in _OF_THE_CLIENT and entries is not None and entries != []
     }
-    return Layer(place=_EDITOR, values=values)
+    problems = tuple(
+        ConfigError(
+            f"no editor and no workspace can set {section}",
+            subject=_EDITOR,
+            remedy="Set it in Midfill's configuration file or environment",
+        )
+        for section in sorted(_OF_THE_OWNER & values.keys())
+    )
+    values = {key: each for key, each in values.items() if key not in _OF_THE_OWNER}
+    return Layer(place=_EDITOR, values=values, problems=problems)
 
 
 def changed_layer(settings: object) -> Layer | None:

@@ -6,7 +6,6 @@ value of the layers below it and becomes a problem: a sentence with the key, the
 the place and what would be accepted. Nothing here raises for a bad setting.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,12 +121,20 @@ def switched_off(
 
 
 def _good_entries(section: str, entries: Mapping[str, object]) -> dict[str, object]:
-    """Return the entries of one section that are accepted; null is no value."""
+    """Return the entries of one section that are accepted; null is no value.
+
+    A protection that is set to something wrong is on.
+    """
     good: dict[str, object] = {}
-    for key, raw in entries.items():
-        if key in _keys(section) and raw is not None:
-            with contextlib.suppress(ValueError):
-                good[key] = _validated(section, key, raw)
+    for field in dataclasses.fields(getattr(Config(), section)):
+        raw = entries.get(field.name)
+        if raw is None:
+            continue
+        try:
+            good[field.name] = _validated(section, field.name, raw)
+        except ValueError:
+            if "if_wrong" in field.metadata:
+                good[field.name] = field.metadata["if_wrong"]
     return good
 
 
@@ -187,7 +194,7 @@ def _accepted(section: str, key: str) -> str:
         return "one of " + ", ".join(map(shown, schema["enum"]))
     names = {"boolean": "true or false", "string": "a string"}
     if schema["type"] in names:
-        return names[schema["type"]]
+        return str(schema.get("description", names[schema["type"]]))
     number = "a whole number" if schema["type"] == "integer" else "a number"
     return f"{number} from {schema['minimum']:,} to {schema['maximum']:,}"
 

@@ -242,3 +242,47 @@ def test_there_need_be_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.delenv("MIDFILL_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert ["environment"] == [layer.place for layer in server_layers(None)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"midfill": {"models": {"requireSignature": False, "trustedKeys": ""}}},
+        {"midfill.models.requireSignature": False, "models.trustedKeys": ""},
+        {"models": {"require_signature": None}, "engine": {}},
+    ],
+)
+def test_no_workspace_decides_whose_models_are_trusted(
+    options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an editor sends may come from the folder that is open in it."""
+    key = f"ed25519:{'A' * 43}="
+    monkeypatch.setenv("MIDFILL_MODELS_REQUIRE_SIGNATURE", "true")
+    monkeypatch.setenv("MIDFILL_MODELS_TRUSTED_KEYS", key)
+    for layer in (editor_layer(options), changed_layer(options)):
+        assert layer is not None
+        resolved = resolve([*server_layers(None), layer])
+        models = resolved.config.models
+        assert (key, True) == (models.trusted_keys, models.require_signature)
+        (problem,) = resolved.problems
+        assert "no editor and no workspace can set models" in str(problem)
+
+
+@pytest.mark.parametrize("text", ["1", "ture", '"true"', "[true]"])
+def test_a_protection_that_is_set_wrongly_is_on(text: str) -> None:
+    """A typing error does not switch it off."""
+    layer = environment_layer({"MIDFILL_MODELS_REQUIRE_SIGNATURE": text})
+    resolved = resolve([layer])
+    assert resolved.config.models.require_signature
+    (problem,) = resolved.problems
+    assert "until then it is true" in str(problem)
+
+
+def test_a_key_that_is_none_is_reported() -> None:
+    """With what would be one; spaces and line ends separate keys."""
+    key = f"ed25519:{'A' * 43}="
+    good = environment_layer({"MIDFILL_MODELS_TRUSTED_KEYS": f" {key}\n{key} "})
+    assert () == resolve([good]).problems
+    bad = environment_layer({"MIDFILL_MODELS_TRUSTED_KEYS": f"{key} {key[:-1]}"})
+    (problem,) = resolve([bad]).problems
+    assert "Use keys as `midfill models keygen` prints them" in str(problem)

@@ -25,6 +25,7 @@ from lsp_server.engine.vllm_build import build_device, installed_vllm
 from lsp_server.errors import ConfigError, ModelError
 from lsp_server.hardware import driver_cuda, read_cpu
 from lsp_server.modelstore.locate import pulled_models_folder
+from lsp_server.modelstore.signature import Trust
 from lsp_server.service.engine_start import starter_of
 from lsp_server.service.loaded_model import LoadedModel
 
@@ -48,7 +49,9 @@ def examine(config: Config, problems: Sequence[ConfigError]) -> Iterator[Finding
         failed |= finding.level is Level.FAILURE
         yield finding
     pulled = pulled_models_folder(config.registry.folder)
-    model = try_model(config.model, device, pulled=pulled)
+    model = try_model(
+        config.model, device, pulled=pulled, trust=Trust.of(config.models)
+    )
     yield check_model(model)
     yield _generation(config, model, failed=failed)
 

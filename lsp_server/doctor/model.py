@@ -10,6 +10,7 @@ from lsp_server.doctor.findings import Finding, failure, ok, warning
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine_values import EngineInfo
 from lsp_server.errors import MidfillError, ModelError
+from lsp_server.modelstore.signature import Trust
 from lsp_server.outcomes import CompletionResult
 from lsp_server.service import reasons
 from lsp_server.service.assembly import service_of
@@ -26,11 +27,17 @@ _NAME = "generation"
 
 
 def try_model(
-    wanted: ModelConfig, device: Device, *, pulled: Path | None = None
+    wanted: ModelConfig,
+    device: Device,
+    *,
+    pulled: Path | None = None,
+    trust: Trust | None = None,
 ) -> LoadedModel | ModelError:
     """Load all but the weights, or return why not; every byte is read."""
     try:
-        return load_model(wanted.path, device, pulled=pulled, sha256=wanted.sha256)
+        return load_model(
+            wanted.path, device, pulled=pulled, sha256=wanted.sha256, trust=trust
+        )
     except ModelError as error:
         return error
 

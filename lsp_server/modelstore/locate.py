@@ -12,6 +12,7 @@ __all__ = [
     "is_model_name",
     "locate",
     "models_in",
+    "previous_folder",
     "pulled_models_folder",
     "shipped_models",
 ]
@@ -95,6 +96,14 @@ def pulled_models_folder(setting: str) -> Path | None:
 def is_model_name(name: str) -> bool:
     """Return whether this can be a model's name: plain, and a visible folder's."""
     return re.fullmatch(MODEL_NAME, name) is not None
+
+
+def previous_folder(model: Path) -> Path:
+    """Return where the model lies that a newer one of the same name has replaced.
+
+    Its last part is the model's name, too: a server that began with it shows that name.
+    """
+    return model.parent / ".previous" / model.name
 
 
 def models_in(folder: Path | None) -> dict[str, Path]:

@@ -35,6 +35,7 @@ from lsp_server.modelstore.model_files import (
 
 __all__ = [
     "MANIFEST_NAME",
+    "SIGNATURE_NAME",
     "ConfidenceLevels",
     "FileEntry",
     "Manifest",
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 MANIFEST_NAME = "manifest.json"
+SIGNATURE_NAME = "manifest.sig"
 
 _FORMAT = 1
 """To be raised when a reader of the old form could not read the new one."""
@@ -156,8 +158,8 @@ class Manifest:
         licence: SPDX expression, or a name.
         quantisation: How the weights are stored; None for 16-bit weights.
         provenance: Where they come from.
-        files: Every file of the folder but the manifest, by relative name with
-            forward slashes.
+        files: Every file of the folder but the manifest and its signature, by relative
+            name with forward slashes.
         confidence: How sure the model has to be, by language id, as measured by
             ``benchmarks/calibration.py``; other languages have Midfill's defaults.
         comment_snippets: Whether parts of other files may stand as comments above the
@@ -269,6 +271,7 @@ def _rules(manifest: Manifest) -> Iterator[tuple[str, bool, str]]:
         falls = levels.low >= levels.normal >= levels.high
         yield key, falls, "falling from low to high"
     yield "files", MANIFEST_NAME not in names, "free of the manifest itself"
+    yield "files", SIGNATURE_NAME not in names, "free of its own signature"
 
 
 def _damaged(path: Path, what: str) -> ModelIntegrityError:

@@ -10,7 +10,12 @@ from pathlib import Path
 
 from lsp_server.errors import ModelIntegrityError, UnsafeModelError
 from lsp_server.modelstore.compatibility import read_tensors, require_fit
-from lsp_server.modelstore.manifest import MANIFEST_NAME, FileEntry, Manifest
+from lsp_server.modelstore.manifest import (
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    FileEntry,
+    Manifest,
+)
 from lsp_server.modelstore.model_files import damaged, is_inside, read_json
 
 __all__ = [
@@ -23,7 +28,9 @@ __all__ = [
 ]
 
 _ALLOWED_SUFFIXES = frozenset({".json", ".md", ".model", ".safetensors", ".txt"})
-_ALLOWED_NAMES = frozenset({"LICENSE", "LICENCE", "NOTICE"})
+_ALLOWED_NAMES = frozenset({"LICENSE", "LICENCE", "NOTICE", SIGNATURE_NAME})
+# They describe the files that a manifest lists, and are none of them.
+_DESCRIPTIONS = frozenset({MANIFEST_NAME, SIGNATURE_NAME})
 _PICKLES = frozenset(
     {".bin", ".ckpt", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth"}
 )
@@ -44,7 +51,7 @@ def verify(folder: Path, manifest: Manifest) -> None:
         UnsafeModelError: The folder, or a shard index in it, is not safe to load.
         ModelIntegrityError: A file is missing, truncated, changed, or not listed.
     """
-    present = [name for name in refuse_unsafe(folder) if name != MANIFEST_NAME]
+    present = [name for name in refuse_unsafe(folder) if name not in _DESCRIPTIONS]
     for name in present:
         if name.endswith(".index.json"):
             _check_index(folder / name, manifest)
@@ -76,7 +83,7 @@ def require_digest(folder: Path, sha256: str) -> None:
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:
-    """Return size and hash of every file below ``folder`` but the manifest.
+    """Return size and hash of every file that a manifest of ``folder`` would list.
 
     Raises:
         UnsafeModelError: The folder is not safe to load.
@@ -87,7 +94,7 @@ def describe_files(folder: Path) -> dict[str, FileEntry]:
             sha256=hash_file(folder / name), bytes=(folder / name).stat().st_size
         )
         for name in refuse_unsafe(folder)
-        if name != MANIFEST_NAME
+        if name not in _DESCRIPTIONS
     }
 
 

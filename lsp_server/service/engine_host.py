@@ -25,18 +25,19 @@ from lsp_server.engine_values import EngineNews, EngineState, StartStage
 from lsp_server.hardware import read_cpu
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.modelstore.locate import pulled_models_folder
+from lsp_server.modelstore.signature import Trust
 from lsp_server.outcomes import OverloadStep
 from lsp_server.service.admission import Admission
 from lsp_server.service.backend import EngineListener
 from lsp_server.service.engine_start import EngineStarter
-from lsp_server.service.loaded_model import LoadedModel, load_model
+from lsp_server.service.loaded_model import LoadedModel, load_model, where_it_is_now
 from lsp_server.user_folders import user_folder
 
 __all__ = ["ENGINE_SECTIONS", "Detach", "EngineHost", "LoadModel", "on_engine"]
 
 _log = logging.getLogger(__name__)
 
-ENGINE_SECTIONS = ("model", "engine", "scripted")
+ENGINE_SECTIONS = ("model", "models", "engine", "scripted")
 """The sections of the settings that an engine is started with."""
 
 LoadModel = Callable[[Config], LoadedModel]
@@ -217,7 +218,10 @@ class EngineHost:
         try:
             if self._model is None:
                 self._model = await asyncio.to_thread(self._load, self._config)
-            engine = await self._start_engine(self._config, self._model, progress)
+            model = self._model
+            if self._is_here:
+                model = await asyncio.to_thread(where_it_is_now, model)
+            engine = await self._start_engine(self._config, model, progress)
         finally:
             reporting.cancel()
         if self._is_here and self._config.engine.kind is EngineKind.VLLM:
@@ -282,7 +286,11 @@ def _load_model(config: Config) -> LoadedModel:
         device = choose_device(config.engine.device)
     pulled = pulled_models_folder(config.registry.folder)
     return load_model(
-        config.model.path, device, pulled=pulled, sha256=config.model.sha256
+        config.model.path,
+        device,
+        pulled=pulled,
+        sha256=config.model.sha256,
+        trust=Trust.of(config.models),
     )
 
 

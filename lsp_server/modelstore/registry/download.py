@@ -1,19 +1,14 @@
 """Downloads one file: continues where it was interrupted, and checks the hash."""
 
 import hashlib
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
 
 from lsp_server.errors import BrokenOffError, PullError
 from lsp_server.modelstore.registry.listing import RemoteFile
-from lsp_server.modelstore.registry.transport import Transport
+from lsp_server.modelstore.registry.transport import Progress, Transport
 
-__all__ = ["Progress", "fetch", "file_digest"]
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with a file's name, the bytes that have arrived, and its size in bytes."""
+__all__ = ["fetch", "file_digest"]
 
 _CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 3
@@ -45,7 +40,7 @@ def fetch(
         raise PullError(
             f"the content has the hash {found} instead of {file.digest}",
             subject=file.address,
-            remedy="Do not use this source, or try again if it was being changed",
+            remedy="Do not use this source, or pull again if it was being changed",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     part.replace(target)

@@ -1,38 +1,23 @@
-"""What a source offers of a model, and what it offered when it was first asked.
-
-A source may change what stands behind a name. The first pull writes revision and
-hashes down as a pin; every later pull of that model from that source must meet them.
-"""
+"""What a source offers of a model: its files, with address, size and hash."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass
 from urllib.parse import quote
 
-from pydantic import TypeAdapter
-
 from lsp_server.errors import PullError, UnsafeModelError
-from lsp_server.files import atomic_write_text
-from lsp_server.modelstore.manifest import MANIFEST_NAME
-from lsp_server.modelstore.model_files import (
-    ShapeError,
-    is_inside,
-    read_json,
-    validate,
-)
+from lsp_server.modelstore.manifest import MANIFEST_NAME, SIGNATURE_NAME
+from lsp_server.modelstore.model_files import is_inside
 from lsp_server.modelstore.registry.transport import Transport, decode, read
+from lsp_server.modelstore.signature import Trust
 
 __all__ = [
     "Listing",
-    "Pin",
-    "Pins",
     "RemoteFile",
     "list_folder",
     "list_hub",
-    "require_same",
 ]
 
 _WANTED = re.compile(
@@ -44,7 +29,6 @@ _WANTED = re.compile(
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|git:[0-9a-f]{40}")
-_PINS_NAME = "pins.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +62,14 @@ class Listing:
         revision: What does not change: a commit, or the hash of the manifest.
         files: The files that are wanted of it.
         manifest: The source's own manifest, where it has one.
+        signature: The signature file beside that manifest, where somebody asks for it.
     """
 
     source: str
     revision: str
     files: tuple[RemoteFile, ...]
     manifest: bytes | None = None
+    signature: bytes | None = None
 
 
 def list_hub(web: Transport, hub: str, hub_id: str, revision: str | None) -> Listing:
@@ -125,16 +111,26 @@ def list_hub(web: Transport, hub: str, hub_id: str, revision: str | None) -> Lis
     return Listing(source=f"{hub}/{hub_id}", revision=commit, files=files)
 
 
-def list_folder(transport: Transport, base: str) -> Listing:
+def list_folder(transport: Transport, base: str, trust: Trust | None = None) -> Listing:
     """List the files of a model folder on the web or in a store, from its manifest.
+
+    Args:
+        transport: What to ask with.
+        base: The folder's address.
+        trust: Whose signature the manifest needs; None for nobody's.
 
     Raises:
         PullError: There is no manifest, or it cannot be used.
-        UnsafeModelError: It names a file outside of the folder.
+        UnsafeModelError: It names a file outside of the folder, or its signature is
+            not the one that is needed.
     """
     base = base.rstrip("/")
     address = f"{base}/{MANIFEST_NAME}"
     content = read(transport, address)
+    signature = None
+    if trust is not None and trust.asks:
+        signature = _signature(transport, base)
+        trust.check(content, signature, subject=address)
     match decode(address, content):
         case {"files": dict(entries)}:
             pass
@@ -145,105 +141,20 @@ def list_folder(transport: Transport, base: str) -> Listing:
         for name, entry in entries.items()
     )
     revision = hashlib.sha256(content).hexdigest()
-    return Listing(source=base, revision=revision, files=files, manifest=content)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
-    """What one model was at one source.
-
-    Attributes:
-        source: The source's address.
-        revision: The commit, or the hash of the manifest.
-        digests: Every file's digest, by name.
-    """
-
-    source: str
-    revision: str
-    digests: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PinFile:
-    pins: Mapping[str, Pin]
-
-
-_PIN_FILE = TypeAdapter(_PinFile)
-
-
-class Pins:
-    """The pin file of a folder of models.
-
-    Args:
-        folder: That folder.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / _PINS_NAME
-
-    @property
-    def path(self) -> Path:
-        """Where the pins are."""
-        return self._path
-
-    def find(self, name: str, source: str) -> Pin | None:
-        """Return the pin of a model from a source; None before the first pull.
-
-        Raises:
-            PullError: The file of pins cannot be used.
-        """
-        return self._read().get(f"{name} {source}")
-
-    def keep(self, name: str, listing: Listing) -> Pin:
-        """Write a pin down, over an earlier one of the same model and source.
-
-        Raises:
-            PullError: The file of pins cannot be used.
-            OSError: It cannot be written.
-        """
-        pin = Pin(
-            source=listing.source,
-            revision=listing.revision,
-            digests={file.name: file.digest for file in listing.files},
-        )
-        pins = {**self._read(), f"{name} {listing.source}": pin}
-        content = json.dumps(asdict(_PinFile(pins=pins)), indent=2)
-        atomic_write_text(self._path, f"{content}\n")
-        return pin
-
-    def _read(self) -> Mapping[str, Pin]:
-        if not self._path.exists():
-            return {}
-        try:
-            return validate(_PIN_FILE, read_json(self._path)).pins
-        except ShapeError as exc:
-            raise PullError(
-                f"the pins cannot be used: {exc}",
-                subject=str(self._path),
-                remedy="Correct the file, or remove it to pin anew",
-            ) from exc
-
-
-def require_same(pin: Pin, listing: Listing) -> None:
-    """Check that a listing is the pinned one.
-
-    Raises:
-        PullError: The source now offers something else under the same revision.
-    """
-    found = {file.name: file.digest for file in listing.files}
-    if pin.revision == listing.revision and dict(pin.digests) == found:
-        return
-    changed = sorted(
-        name
-        for name in pin.digests.keys() | found.keys()
-        if pin.digests.get(name) != found.get(name)
+    return Listing(
+        source=base,
+        revision=revision,
+        files=files,
+        manifest=content,
+        signature=signature,
     )
-    raise PullError(
-        "the source offers something else than what was pinned at the first pull"
-        + (f" ({changed[0]})" if changed else f" (revision {listing.revision})"),
-        subject=listing.source,
-        remedy="Remove its pin from pins.json if you want the new one",
-    )
+
+
+def _signature(transport: Transport, base: str) -> bytes | None:
+    """Read the signature; None where it cannot be read, which is like none."""
+    with suppress(PullError):
+        return read(transport, f"{base}/{SIGNATURE_NAME}")
+    return None
 
 
 def _hub_file(address: str, base: str, raw: Mapping[str, object]) -> RemoteFile:
@@ -272,7 +183,7 @@ def _folder_file(manifest: str, address: str, name: str, entry: object) -> Remot
             raise _strange(manifest)
     if not _DIGEST.fullmatch(digest):
         raise _strange(manifest)
-    if not is_inside(name) or name == MANIFEST_NAME:
+    if not is_inside(name) or name in {MANIFEST_NAME, SIGNATURE_NAME}:
         raise UnsafeModelError(
             f"the manifest names {name!r}, which is no file of the folder",
             subject=manifest,

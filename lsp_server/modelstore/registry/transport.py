@@ -1,33 +1,38 @@
 """Reads what models are made of from allowed places, over the web or otherwise."""
 
 import json
-import re
 import ssl
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 from urllib.parse import quote
 
 from lsp_server.errors import BrokenOffError, PullError
+from lsp_server.modelstore.registry.allow_list import AllowList, without_login
 
 # Most commands fetch nothing, and httpx takes long to import.
 if TYPE_CHECKING:
     import httpx
 
 __all__ = [
-    "AllowList",
     "Content",
+    "Progress",
     "Transport",
     "Web",
     "decode",
+    "paced",
     "read",
 ]
 
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with a file's name, the bytes that have passed, and its size in bytes."""
+
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_SLOWEST_BYTES_PER_S = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +67,6 @@ class Transport(Protocol):
     def address_of(self, base: str, name: str) -> str:
         """Return the address of a file in the folder ``base``."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowList:
-    """The places that may be asked, redirects included.
-
-    Attributes:
-        places: Each a host, by https alone; ``*.`` and a host for those below it; an
-            origin such as ``http://localhost:8080``, for exactly that one; or a
-            bucket such as ``s3://models``, whose store must be listed too.
-    """
-
-    places: Sequence[str]
-
-    def require(self, address: str) -> None:
-        """Check that an address is allowed.
-
-        Raises:
-            PullError: It is not on the list.
-        """
-        if any(_is_at(address, place) for place in self.places):
-            return
-        raise PullError(
-            "this source is not on the list of allowed ones",
-            subject=_without_login(address),
-            remedy="Add it to the setting registry.sources if you trust it; "
-            f"allowed are {', '.join(map(_without_login, self.places)) or 'none'}",
-        )
 
 
 class Web:
@@ -129,16 +106,15 @@ class Web:
                 is_address = isinstance(exc, httpx.HTTPError)
                 raise PullError(
                     f"it cannot be reached ({str(exc) or type(exc).__name__})",
-                    subject=address if is_address else _without_login(address),
+                    subject=address if is_address else without_login(address),
                     remedy="Check the network and try again; what is there stays",
                 ) from exc
             try:
                 if not response.is_success:
                     raise _refused(address, response.status_code)
                 is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
-                yield Content(
-                    start=start if is_part else 0, chunks=_chunks(address, response)
-                )
+                chunks = paced(_chunks(address, response), address, self._timeout_s)
+                yield Content(start=start if is_part else 0, chunks=chunks)
             finally:
                 response.close()
 
@@ -173,7 +149,7 @@ class Web:
         if request.url.userinfo:
             raise PullError(
                 "the address holds a name or a password",
-                subject=_without_login(address),
+                subject=without_login(address),
                 remedy="Leave it out: nothing is fetched with a login",
             )
 
@@ -197,6 +173,35 @@ def read(transport: Transport, address: str) -> bytes:
     return bytes(document)
 
 
+def paced(chunks: Iterator[bytes], address: str, within_s: float) -> Iterator[bytes]:
+    """Yield chunks as they come; a trickle that never falls silent is an error.
+
+    Args:
+        chunks: The chunks.
+        address: Where they come from.
+        within_s: At least 1 KiB for each of so many seconds has to come in that time.
+
+    Raises:
+        PullError: Less came.
+    """
+    began_s, came = time.monotonic(), 0
+    for chunk in chunks:
+        yield chunk
+        came += len(chunk)
+        # What is done with a chunk, such as writing it to a disk, counts as well.
+        passed_s = time.monotonic() - began_s
+        if passed_s < within_s:
+            continue
+        if came < _SLOWEST_BYTES_PER_S * within_s:
+            raise PullError(
+                f"the source is too slow: {came:,} bytes in {passed_s:,.0f} s",
+                subject=address,
+                remedy="Pull again when the source or the network has recovered: it "
+                "goes on where it stopped",
+            )
+        began_s, came = time.monotonic(), 0
+
+
 def decode(address: str, content: bytes) -> object:
     """Decode JSON that came from ``address``.
 
@@ -212,35 +217,6 @@ def decode(address: str, content: bytes) -> object:
             remedy="Check that the address is that of a model",
         ) from exc
     return decoded
-
-
-def _is_at(address: str, place: str) -> bool:
-    """Return whether an address is at a place of an allow-list."""
-    scheme, host_and_port, _ = _split(address)
-    if "://" in place:
-        return (scheme, host_and_port, "") == _split(place.rstrip("/"))
-    host = host_and_port.partition(":")[0]
-    if scheme != "https":
-        return False
-    return host.endswith(place[1:]) if place.startswith("*.") else host == place
-
-
-def _without_login(address: str) -> str:
-    """Return what may stand in a message of an address or a place."""
-    scheme, host_and_port, _ = _split(address)
-    return f"{scheme}://{host_and_port}" if "://" in address else address
-
-
-def _split(address: str) -> tuple[str, str, str]:
-    """Return scheme, host with a port that is not the default, and what follows."""
-    scheme, _, rest = address.partition("://")
-    login_and_host = re.split("[/?#]", rest, maxsplit=1)[0]
-    host_and_port = login_and_host.rpartition("@")[2]
-    return (
-        scheme,
-        host_and_port.removesuffix(_DEFAULT_PORTS.get(scheme, "")),
-        rest.removeprefix(login_and_host),
-    )
 
 
 def _chunks(address: str, response: "httpx.Response") -> Iterator[bytes]:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from lsp_server.modelstore.registry.allow_list import AllowList
 from lsp_server.modelstore.registry.catalogue import Architecture, Checkpoint, Entry
-from lsp_server.modelstore.registry.transport import AllowList, Web
+from lsp_server.modelstore.registry.transport import Web
 from lsp_server.prompt.families import FAMILIES
 
 COMMIT = "a" * 40

@@ -13,12 +13,11 @@ from lsp_server.errors import ModelIntegrityError, PullError, UnsafeModelError
 from lsp_server.modelstore.registry.download import file_digest
 from lsp_server.modelstore.registry.listing import (
     Listing,
-    Pins,
     RemoteFile,
     list_folder,
     list_hub,
-    require_same,
 )
+from lsp_server.modelstore.registry.pins import Pins, require_same
 from lsp_server.modelstore.registry.transport import Web
 
 HUB_ID = "maker/tiny-gptq"

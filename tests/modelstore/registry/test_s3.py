@@ -23,9 +23,10 @@ from werkzeug.test import EnvironBuilder
 from lsp_server.__main__ import main
 from lsp_server.errors import PullError
 from lsp_server.modelstore.manifest import load_manifest
+from lsp_server.modelstore.registry.allow_list import AllowList
 from lsp_server.modelstore.registry.pull import PullJob, pull
 from lsp_server.modelstore.registry.s3 import S3
-from lsp_server.modelstore.registry.transport import AllowList, read
+from lsp_server.modelstore.registry.transport import read
 from lsp_server.modelstore.verify import verify
 
 BUCKET = "shared-models"
@@ -470,4 +471,5 @@ def test_the_help_shows_no_way_to_write_a_secret_down(
     with pytest.raises(SystemExit):
         main(["models", "pull", "--help"])
     options = {w for w in capsys.readouterr().out.split() if w.startswith("--")}
-    assert {"--from", "--offline", "--config", "--help"} == options
+    how = {"--name", "--update", "--keep-on-failure", "--offline"}
+    assert {"--from", "--config", "--help", *how} == options

@@ -10,7 +10,8 @@ import pytest
 
 from lsp_server.config import RegistryConfig
 from lsp_server.errors import BrokenOffError, PullError
-from lsp_server.modelstore.registry.transport import AllowList, Web, decode, read
+from lsp_server.modelstore.registry.allow_list import AllowList
+from lsp_server.modelstore.registry.transport import Web, decode, read
 
 
 class Site(Protocol):
