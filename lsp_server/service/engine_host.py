@@ -284,11 +284,10 @@ def _load_model(config: Config) -> LoadedModel:
     device = Device.CPU
     if config.engine.kind is EngineKind.VLLM:
         device = choose_device(config.engine.device)
-    pulled = pulled_models_folder(config.registry.folder)
     return load_model(
         config.model.path,
         device,
-        pulled=pulled,
+        pulled=pulled_models_folder(config.registry.folder),
         sha256=config.model.sha256,
         trust=Trust.of(config.models),
     )
