@@ -178,10 +178,10 @@ def test_a_key_of_openssl_works(tmp_path: Path) -> None:
     made_by_us = signed(MANIFEST, key).split()[1]
     (tmp_path / "m").write_bytes(MANIFEST)
     (tmp_path / "s").write_bytes(base64.b64decode(made_by_us))
-    show = ["openssl", "pkey", "-in", path, "-pubout", "-out", public]
+    show = ["openssl", "pkey", "-in", str(path), "-pubout", "-out", str(public)]
     subprocess.run(show, check=True)
-    check = ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", public]
-    files = ["-in", tmp_path / "m", "-sigfile", tmp_path / "s"]
+    check = ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", str(public)]
+    files = ["-in", str(tmp_path / "m"), "-sigfile", str(tmp_path / "s")]
     subprocess.run([*check, *files], check=True, capture_output=True)
 
 

@@ -133,12 +133,8 @@ def test_another_model_is_replaced_if_that_is_asked_for(
     job: PushJob, shelf: Shelf
 ) -> None:
     """Its manifest goes first, its own files last; its neighbours stay."""
-    files = {
-        "old.safetensors": {},
-        "../../x": {},
-        "manifest.json": {},
-        "config.json": {},
-    }
+    names = ("old.safetensors", "../../x", "manifest.json", "config.json")
+    files: dict[str, object] = dict.fromkeys(names)
     other = json.dumps({"name": "other", "files": files}).encode()
     neighbour = "s3://models/other/manifest.json"
     kept = {neighbour: b"{}", "s3://models/x": b"x"}
