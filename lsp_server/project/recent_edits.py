@@ -1,12 +1,12 @@
-"""Snippets of what was edited last in other documents.
+"""Snippets of what was edited last in other documents, as diffs.
 
-They show the code as it is now and not as a diff: models that fill in the middle were
-trained on files.
+A diff has the lines that went, the lines that came, and a few around them. It has no
+line numbers, so it stays the same when the file grows above it.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from lsp_server.project.folders import path_in
@@ -29,7 +29,10 @@ _MOST_EDITS = 16
 _MOST_LINES = 60
 """A larger change is a file that was formatted, or replaced by another branch's."""
 
-_LINES_AROUND = 3
+_LINES_BETWEEN = 3
+"""Edits of one document that are no further apart are one."""
+
+_LINES_AROUND = 2
 _MOST_SHOWN = 24
 """The most lines of one edit that a prompt has room for."""
 
@@ -58,14 +61,16 @@ class _Edit:
     """Lines of a document that were edited.
 
     Attributes:
-        uri: The document.
         start: The first line.
         end: The line after the last one.
+        stood: The lines that stood there before.
+        order: Later edits have a higher one.
     """
 
-    uri: str
     start: int
     end: int
+    stood: tuple[str, ...]
+    order: int
 
 
 class RecentEdits:
@@ -81,7 +86,8 @@ class RecentEdits:
         self._read: dict[str, ReadDocument] = {}
         self._lines: dict[str, list[str]] = {}
         self._edited: dict[str, None] = {}  # in the order of the edits
-        self._edits: list[_Edit] = []  # the latest last
+        self._edits: dict[str, tuple[_Edit, ...]] = {}
+        self._order = 0
 
     def take(self, event: Event) -> None:
         """Note which documents are edited."""
@@ -103,7 +109,7 @@ class RecentEdits:
         for uri in edited:
             await self._follow(uri)
         return await asyncio.to_thread(
-            _snippets, query, tuple(self._edits), dict(self._lines)
+            _snippets, query, dict(self._edits), dict(self._lines)
         )
 
     async def close(self) -> None:
@@ -113,7 +119,7 @@ class RecentEdits:
         self._read.pop(uri, None)
         self._lines.pop(uri, None)
         self._edited.pop(uri, None)
-        self._edits = [each for each in self._edits if each.uri != uri]
+        self._edits.pop(uri, None)
 
     async def _follow(self, uri: str) -> None:
         """Find what was edited in a document since the last time."""
@@ -127,37 +133,62 @@ class RecentEdits:
         if self._read.get(uri) is not read:
             return  # closed meanwhile
         self._lines[uri] = lines
-        moved = [
-            replace(
-                edit,
-                start=_moved(edit.start, changes, at_end=False),
-                end=_moved(edit.end, changes, at_end=True),
-            )
-            if edit.uri == uri
-            else edit
-            for edit in self._edits
-        ]
-        self._edits = moved
-        for change in changes:
-            if change.start < change.end:
-                self._add(_Edit(uri=uri, start=change.start, end=change.end))
+        self._order += 1
+        edits = _followed(
+            self._edits.get(uri, ()), changes, before or lines, lines, self._order
+        )
+        self._edits[uri] = tuple(edits)[-_MOST_EDITS:]
 
-    def _add(self, edit: _Edit) -> None:
-        """Add an edit; what it touches of earlier ones becomes part of it."""
-        kept = []
-        for other in self._edits:
-            gap = max(edit.start - other.end, other.start - edit.end)
-            if other.uri == edit.uri and gap <= _LINES_AROUND:
-                edit = replace(
-                    edit,
-                    start=min(edit.start, other.start),
-                    end=max(edit.end, other.end),
-                )
+
+def _followed(
+    edits: Sequence[_Edit],
+    changes: Sequence[Change],
+    before: Sequence[str],
+    after: Sequence[str],
+    order: int,
+) -> Iterator[_Edit]:
+    """Yield a document's edits after changes, which become one with what is near.
+
+    Left out is what is as it was, and what is so large that the file was formatted, or
+    is another branch's.
+
+    Args:
+        edits: The edits of before.
+        changes: Which lines have changed.
+        before: The document's lines before the changes.
+        after: Its lines now.
+        order: That of what has changed.
+    """
+    places: list[tuple[int, int, _Edit | Change]] = [
+        *((each.start, each.end, each) for each in edits),
+        *((each.old_start, each.old_end, each) for each in changes),
+    ]
+    places.sort(key=lambda place: place[:2])
+    moved = 0
+    while places:
+        start, end, first = places.pop(0)
+        group = [first]
+        while places and places[0][0] - end <= _LINES_BETWEEN:
+            _, each_end, each = places.pop(0)
+            end = max(end, each_end)
+            group.append(each)
+        at, stood, grown = start, list[str](), 0
+        for each in group:
+            if isinstance(each, Change):
+                grown += each.end - each.start - (each.old_end - each.old_start)
             else:
-                kept.append(other)
-        if edit.end - edit.start <= _MOST_LINES:
-            kept.append(edit)
-        self._edits = kept[-_MOST_EDITS:]
+                stood += [*before[at : each.start], *each.stood]
+                at = each.end
+        edit = _Edit(
+            start=start + moved,
+            end=end + moved + grown,
+            stood=(*stood, *before[at:end]),
+            order=order if len(group) > 1 or isinstance(first, Change) else first.order,
+        )
+        moved += grown
+        is_small = max(edit.end - edit.start, len(edit.stood)) <= _MOST_LINES
+        if is_small and edit.stood != tuple(after[edit.start : edit.end]):
+            yield edit
 
 
 def changes_between(before: Sequence[str], after: Sequence[str]) -> list[Change]:
@@ -191,17 +222,6 @@ def changes_between(before: Sequence[str], after: Sequence[str]) -> list[Change]
     ]
 
 
-def _moved(line: int, changes: Iterable[Change], *, at_end: bool) -> int:
-    """Return where a line's start is after changes; inside of one, at an edge of it."""
-    delta = 0
-    for change in changes:
-        if change.old_end <= line:
-            delta = change.end - change.old_end
-        elif change.old_start < line:
-            return change.end if at_end else change.start
-    return line + delta
-
-
 def _lines_of(document: Snapshot) -> list[str]:
     """Return a document's lines; none of a very large one."""
     if len(document.text) > _MOST_CHARS:
@@ -210,28 +230,42 @@ def _lines_of(document: Snapshot) -> list[str]:
 
 
 def _snippets(
-    query: Query, edits: Sequence[_Edit], lines: dict[str, list[str]]
+    query: Query, edits: Mapping[str, Sequence[_Edit]], lines: Mapping[str, list[str]]
 ) -> list[Snippet]:
     """Return the edits of the query's other documents as snippets."""
     others = {each.uri for each in query.open_documents}
-    shown = [each for each in reversed(edits) if each.uri in others]
-    texts = [_text(each, lines.get(each.uri, [])) for each in shown]
+    shown = [(uri, each) for uri in sorted(others & {*edits}) for each in edits[uri]]
+    shown.sort(key=lambda each: -each[1].order)
+    del shown[_MOST_EDITS:]
+    texts = [_diff(edit, lines.get(uri, [])) for uri, edit in shown]
     alike = similarities(words_near(query.snapshot), [words_of(text) for text in texts])
     return [
         Snippet(
-            path=path_in(query.folder, edit.uri),
+            path=f"{path_in(query.folder, uri)}.diff",
             text=text,
             score=_LATEST_SCORE * _OLDER_SHARE**age * (0.5 + similarity / 2),
-            uri=edit.uri,
+            uri=uri,
+            is_lasting=False,  # an earlier diff is not how the document is now
         )
-        for age, (edit, text, similarity) in enumerate(
+        for age, ((uri, _), text, similarity) in enumerate(
             zip(shown, texts, alike, strict=True)
         )
         if text
     ]
 
 
-def _text(edit: _Edit, lines: Sequence[str]) -> str:
-    """Return an edit's lines with some around them."""
-    around = lines[max(0, edit.start - _LINES_AROUND) : edit.end + _LINES_AROUND]
-    return "\n".join(around[:_MOST_SHOWN]).strip("\n")
+def _diff(edit: _Edit, lines: Sequence[str]) -> str:
+    """Return what an edit did to its lines, with some around them."""
+    now = lines[edit.start : edit.end]
+    shown = [
+        f" {each}" for each in lines[max(0, edit.start - _LINES_AROUND) : edit.start]
+    ]
+    at = 0
+    for change in changes_between(edit.stood, now):
+        shown += [f" {each}" for each in now[at : change.start]]
+        shown += [f"-{each}" for each in edit.stood[change.old_start : change.old_end]]
+        shown += [f"+{each}" for each in now[change.start : change.end]]
+        at = change.end
+    rest = [*now[at:], *lines[edit.end : edit.end + _LINES_AROUND]]
+    shown += [f" {each}" for each in rest]
+    return "\n".join(each.rstrip() for each in shown[:_MOST_SHOWN])
