@@ -51,9 +51,9 @@ def without_hidden(text: str) -> str:
     return "".join(char for at, char in enumerate(text) if at not in kept)
 
 
-def hidden_in(text: str, start: int, end: int) -> frozenset[str]:
-    """Return the characters of a part of a text that are not seen."""
-    return frozenset(text[at] for at in _places(text) if start <= at < end)
+def hidden_in(text: str, start: int, end: int) -> list[int]:
+    """Return where in a part of a text there are characters that are not seen."""
+    return sorted(at for at in _places(text) if start <= at < end)
 
 
 def _places(text: str) -> frozenset[int]:

@@ -75,6 +75,8 @@ class SecretFinder:
         names = "|".join(keyword.DENYLIST)
         self._name = re.compile(names, re.IGNORECASE)
         self._candidate = re.compile(rf"[\w+/=-]{{20}}|://[^\s/]*@|(?i:{names})")
+        # The lines of a private key can be shorter.
+        self._suspect = re.compile(rf"[\w+/=-]{{16}}|://[^\s/]*@|(?i:{names})")
 
     def find(self, text: str, *, path: str = "") -> tuple[SecretSpan, ...]:
         """Return the secrets in a text in their order; none overlaps another.
@@ -91,6 +93,10 @@ class SecretFinder:
                 found = (*self._shapes(piece), *self._assigned(piece, assignments))
                 spans.extend(each.moved(start) for each in found)
         return tuple(_apart(spans))
+
+    def may_hold(self, line: str) -> bool:
+        """Return whether a line may hold a secret once it is whole."""
+        return self._suspect.search(line) is not None
 
     def _shapes(self, line: str) -> Iterator[SecretSpan]:
         """Yield what is known as a secret by its shape, or looks random in quotes."""

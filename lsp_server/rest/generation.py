@@ -2,9 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from lsp_server.metrics import Outcome, RequestRecord
 from lsp_server.rest.exchange import CLIENT_GONE, Exchange
@@ -25,6 +26,9 @@ __all__ = ["Generations", "Sampling", "finish_reason"]
 
 _MOST_SEED = 2**31
 _MOST_CHOICES = 16
+_FINISH_REASONS: Mapping[StopCause, str] = MappingProxyType(
+    {StopCause.LENGTH: "length", StopCause.PRIVACY: "content_filter"}
+)
 _WHOLE = frozenset({StopCause.MODEL, StopCause.LENGTH})
 """The causes for which nothing more would have been generated."""
 
@@ -147,6 +151,7 @@ class Generations:
             request,
             engine=self.model.host.engine,
             tokenizer=self.model.loaded.tokenizer,
+            privacy=self.model.privacy,
             trace=self.trace,
         )
 
@@ -183,6 +188,8 @@ class Generations:
                         stops=sampling.stops,
                         min_indent=sampling.min_indent,
                         max_predict_ms=sampling.max_predict_ms,
+                        before=prompt.before,
+                        after=prompt.after,
                     )
                 )
         return requests
@@ -212,7 +219,7 @@ def finish_reason(cause: StopCause | None) -> str | None:
     """Return OpenAI's word for why a text ended; None while it goes on."""
     if cause is None:
         return None
-    return "length" if cause is StopCause.LENGTH else "stop"
+    return _FINISH_REASONS.get(cause, "stop")
 
 
 def _held_tokens(prompt: TextPrompt) -> int:

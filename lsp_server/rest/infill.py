@@ -32,6 +32,7 @@ _STOP_TYPES: Mapping[StopCause, str] = {
     StopCause.LENGTH: "limit",
     StopCause.TIME: "limit",
     StopCause.INDENT: "limit",
+    StopCause.PRIVACY: "limit",
 }
 _ENDED = TextDelta(text="", cause=StopCause.LENGTH)
 

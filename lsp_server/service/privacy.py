@@ -10,7 +10,8 @@ from lsp_server.config import PrivacyConfig
 from lsp_server.outcomes import Cut, Reason
 from lsp_server.postprocess.pipeline import Outcome
 from lsp_server.privacy.document_rules import DocumentRules
-from lsp_server.privacy.hidden_characters import hidden_in, without_hidden
+from lsp_server.privacy.hidden_characters import without_hidden
+from lsp_server.privacy.output_check import OutputRules, StreamCheck
 from lsp_server.privacy.path_rules import Exclusion, PathRules
 from lsp_server.privacy.redaction import redacted
 from lsp_server.privacy.secret_finder import SecretFinder
@@ -20,9 +21,6 @@ from lsp_server.values import Snapshot, Snippet
 __all__ = ["Privacy"]
 
 _Key = TypeVar("_Key")
-
-_REACH_CHARS = 2000
-"""So much of the document before the cursor says whether a suggestion is a secret."""
 
 _MOST_TEXTS = 256
 
@@ -93,6 +91,16 @@ class Privacy:
             }
         )
 
+    async def stream_check(self, *, before: str, after: str) -> StreamCheck:
+        """Return what checks a text while it is generated, by the rules of ``checked``.
+
+        Args:
+            before: The client's text before it.
+            after: The client's text behind it.
+        """
+        rules = self._rules(await self._loaded())
+        return StreamCheck(rules, before=before, after=after)
+
     async def _exclusion(self, uri: str) -> Exclusion | None:
         if not self._config.ignore_rules:
             return None
@@ -116,34 +124,25 @@ class Privacy:
             cleaned[path, text] = seen
         return cleaned
 
+    def _rules(self, finder: SecretFinder | None) -> OutputRules:
+        hidden = self._config.hidden_characters
+        return OutputRules(finder=finder, hidden_characters=hidden)
+
     def _check(
         self, outcome: Outcome, snapshot: Snapshot, finder: SecretFinder | None
     ) -> Outcome:
         """Drop a text that must not be shown; runs in a thread."""
         if outcome.text is None:
             return outcome
-        text = outcome.text
-        before = snapshot.text[max(0, snapshot.offset - _REACH_CHARS) : snapshot.offset]
-        start, end = len(before), len(before) + len(text)
-        around = before + text + snapshot.line_after
-        by = None
-        if self._config.hidden_characters and any(
-            char not in snapshot.text for char in hidden_in(around, start, end)
-        ):
-            by = reasons.HIDDEN_CHARACTERS
-        elif (
-            finder is not None
-            and any(
-                span.start < end
-                and span.end > start
-                and around[span.start : span.end] not in snapshot.text
-                # A word is a name or a placeholder, and often suggested in tests.
-                and not around[span.start : span.end].replace("_", "").isalpha()
-                for span in finder.find(around, path=snapshot.uri)
-            )
-        ):
-            by = reasons.SECRET
-        if by is None:
+        fault = self._rules(finder).first_fault(
+            outcome.text,
+            before=snapshot.before,
+            after=snapshot.line_after,
+            known=snapshot.text,
+            path=snapshot.uri,
+        )
+        if fault is None:
             return outcome
-        cut = Cut(filter_name=by, before=text, after="")
+        by = fault.kind.value
+        cut = Cut(filter_name=by, before=outcome.text, after="")
         return replace(outcome, text=None, dropped_by=by, cuts=(*outcome.cuts, cut))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lsp_server.outcomes import Ending, Reason
+from lsp_server.privacy.output_check import FaultKind
 from lsp_server.privacy.path_rules import Exclusion
 
 __all__ = [
@@ -140,8 +141,8 @@ WORD_NOT_CONTINUED = Reason(
     sentence="The model did not go on from the word that is being typed.",
 )
 
-SECRET = "secret"
-HIDDEN_CHARACTERS = "hidden-characters"
+SECRET = FaultKind.SECRET.value
+HIDDEN_CHARACTERS = FaultKind.HIDDEN_CHARACTERS.value
 """What drops a text after the filters."""
 
 _BY_FILTER: Mapping[str, str] = MappingProxyType(

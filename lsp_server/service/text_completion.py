@@ -4,11 +4,15 @@ import asyncio
 import enum
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsp_server.engine.base import Engine
 from lsp_server.errors import GenerationError
+from lsp_server.privacy.output_check import StreamCheck
 from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
+from lsp_server.service import reasons
+from lsp_server.service.privacy import Privacy
+from lsp_server.service.request_report import log_reason
 from lsp_server.service.stop_strings import IndentRule, StopStrings
 from lsp_server.telemetry import RequestTrace
 from lsp_server.values import FinishReason, GenerationRequest, TokenDelta
@@ -26,6 +30,7 @@ class StopCause(enum.Enum):
     LENGTH = "length"
     TIME = "time"
     INDENT = "indent"
+    PRIVACY = "privacy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +43,16 @@ class TextRequest:
         min_indent: The text ends before a line that is indented less; 0 is off.
         max_predict_ms: When the text ends behind a line end, in milliseconds from the
             first token on; 0 is never.
+        before: The client's text before the generated one.
+        after: The client's text behind it.
     """
 
     generation: GenerationRequest
     stops: tuple[str, ...] = ()
     min_indent: int = 0
     max_predict_ms: int = 0
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,30 +155,51 @@ class _TextBuilder:
 
 
 async def stream_text(
-    request: TextRequest, *, engine: Engine, tokenizer: Tokenizer, trace: RequestTrace
+    request: TextRequest,
+    *,
+    engine: Engine,
+    tokenizer: Tokenizer,
+    privacy: Privacy,
+    trace: RequestTrace,
 ) -> AsyncGenerator[TextDelta]:
     """Generate a text, one delta after the other; the last one has a cause.
 
-    Closing the generator aborts the generation in the engine.
+    It ends before what privacy keeps from clients. Closing the generator aborts the
+    generation in the engine.
 
     Args:
         request: The text to generate.
         engine: Generates.
         tokenizer: The model's tokenizer.
+        privacy: Says what no text may hold.
         trace: Records the times.
 
     Raises:
         EngineError: The engine failed, or refused the request.
     """
     builder = _TextBuilder(request, tokenizer)
+    check = await privacy.stream_check(before=request.before, after=request.after)
     async with aclosing(engine.generate(request.generation)) as deltas:
         async for delta in deltas:
             trace.delta_came(delta)
-            made = builder.add(delta)
+            made = _checked(builder.add(delta), check)
             if made.text or made.new_tokens or made.cause is not None:
                 yield made
+            if check.fault is not None:
+                dropped = reasons.dropped_by(check.fault.value)
+                log_reason(request.generation.request_id, dropped)
             if made.cause is not None:
                 return
+
+
+def _checked(made: TextDelta, check: StreamCheck) -> TextDelta:
+    """Return of a delta what is let through, with what was held back before."""
+    text = check.feed(made.text)
+    if made.cause is not None:
+        text += check.finish()
+    if check.fault is not None:
+        return replace(made, text=text, cause=StopCause.PRIVACY, stop_string="")
+    return replace(made, text=text)
 
 
 async def merged(

@@ -39,11 +39,15 @@ class TextPrompt:
         prompt: What the engine reads.
         max_tokens: The most tokens of the answer: what was asked for, or what fits.
         is_cut: Whether some of the client's code was left out.
+        before: The client's text before what is generated.
+        after: The client's text behind it.
     """
 
     prompt: Prompt
     max_tokens: int
     is_cut: bool = False
+    before: str = ""
+    after: str = ""
 
 
 class TextPrompts:
@@ -126,7 +130,8 @@ class TextPrompts:
             snippets=snippets,
             is_reduced=is_reduced,
         )
-        return self._fitted(prompt, max_tokens, is_cut=self._windows.cut)
+        fitted = self._fitted(prompt, max_tokens, is_cut=self._windows.cut)
+        return replace(fitted, before=prefix, after=suffix)
 
     def continue_text(self, text: str, *, max_tokens: int) -> TextPrompt:
         """Return the prompt that continues a text.
@@ -135,7 +140,7 @@ class TextPrompts:
             PromptTooLongError: It does not fit into the model.
         """
         self._check_chars(text)
-        text = with_line_feeds(text)
+        text = whole = with_line_feeds(text)
         hold = held_at(_snapshot(text, ""), self._tokenizer) if self._healing else None
         if hold is not None and not (self._begin_ids or len(text) > len(hold.text)):
             hold = None  # a prompt must not be empty
@@ -149,7 +154,7 @@ class TextPrompts:
                 remedy="send the code left of the cursor",
             )
         prompt = Prompt(token_ids=ids, stop_token_ids=self._stop_ids, hold=hold)
-        return self._fitted(prompt, max_tokens)
+        return replace(self._fitted(prompt, max_tokens), before=whole)
 
     def raw(self, text: str, *, max_tokens: int) -> TextPrompt:
         """Return a prompt that the client has rendered.
@@ -161,7 +166,8 @@ class TextPrompts:
             PromptTooLongError: It does not fit into the model.
         """
         self._check_chars(text)
-        return self._from_ids(self._raw.encode(text), max_tokens)
+        prompt = self._from_ids(self._raw.encode(text), max_tokens)
+        return replace(prompt, before=text)
 
     def tokens(
         self, token_ids: Sequence[int], *, is_raw: bool, max_tokens: int
@@ -192,7 +198,8 @@ class TextPrompts:
                 subject="prompt",
                 remedy='ask for raw mode (`"raw": true`) if they are meant',
             )
-        return self._from_ids(tuple(token_ids), max_tokens)
+        prompt = self._from_ids(tuple(token_ids), max_tokens)
+        return replace(prompt, before=self._tokenizer.spell(token_ids))
 
     def _from_ids(self, ids: tuple[int, ...], max_tokens: int) -> TextPrompt:
         if not ids:

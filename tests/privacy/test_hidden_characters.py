@@ -48,8 +48,8 @@ def test_what_is_not_seen_goes(text: str, expected: str) -> None:
 
 def test_only_the_part_that_is_asked_about_counts() -> None:
     """The rest says what the part belongs to."""
-    assert hidden_in("\u200ba👩\u200d💻", 1, 5) == frozenset()
-    assert hidden_in("ab\u202e", 0, 2) == frozenset()
+    assert hidden_in("\u200ba👩\u200d💻", 1, 5) == []
+    assert hidden_in("ab\u202e", 0, 2) == []
 
 
 @given(st.text(st.characters(max_codepoint=0x10FFFF)))

@@ -186,3 +186,30 @@ async def test_a_dead_engine_is_an_error_in_whole_and_stream(serve: Serve) -> No
         )
         with pytest.raises(openai.APIError, match="engine"):
             _ = [part async for part in stream]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "a\n"},
+        {"prompt": "a\n", "suffix": "\nb"},
+        {"prompt": "a\n", "raw": True},
+        {"prompt": [64, 65]},
+    ],
+)
+async def test_secrets_are_not_sent(serve: Serve, body: dict[str, object]) -> None:
+    """In whichever way the prompt was made, and whether it is streamed or not."""
+    key = "AKIA" + "Q7X3" * 4
+    async with serve(f"a = 1\nkey = '{key}'\n") as served:
+        body |= {"max_tokens": 64}
+        whole = (await served.http.post("/v1/completions", json=body)).json()
+        stream = await served.http.post(
+            "/v1/completions", json={**body, "stream": True}
+        )
+        assert key not in stream.text
+        body["prompt"] = f"a\nkey = '{key}'\n"
+        known = (await served.http.post("/v1/completions", json=body)).json()
+    assert "a = 1\nkey = '" == whole["choices"][0]["text"]
+    assert "content_filter" == whole["choices"][0]["finish_reason"]
+    assert '"finish_reason": "content_filter"' in stream.text
+    assert key in known["choices"][0]["text"]

@@ -42,6 +42,13 @@ async def test_the_text_ends_as_in_llama_cpp(
     assert events[-1]["timings"]["predicted_n"] == events[-1]["tokens_predicted"] > 0
 
 
+async def test_what_is_not_seen_is_not_sent(serve: Serve) -> None:
+    """The answer ends before it, as at a limit; llama.cpp has no other word for it."""
+    async with serve("if admin:\u202e # x\n") as served:
+        answer = (await served.http.post("/infill", json={})).json()
+    assert ("if admin:", "limit") == (answer["content"], answer["stop_type"])
+
+
 async def test_time_ends_the_text_behind_a_line(serve: Serve) -> None:
     """``t_max_predict_ms`` counts from the first token, once a line is complete."""
     script = ScriptConfig(token_delay_ms=5)

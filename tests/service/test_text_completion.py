@@ -5,9 +5,11 @@ from contextlib import aclosing
 
 import pytest
 
+from lsp_server.config import PrivacyConfig
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.errors import EngineDeadError, GenerationError
 from lsp_server.prompt.tokenizer import FastTokenizer
+from lsp_server.service.privacy import Privacy
 from lsp_server.service.text_completion import (
     StopCause,
     TextDelta,
@@ -59,6 +61,7 @@ class Texts:
             request,
             engine=self.engine,
             tokenizer=self.tokenizer,
+            privacy=Privacy(PrivacyConfig()),
             trace=RequestTrace(),
         )
 
@@ -130,6 +133,20 @@ async def test_indent_and_time_end_the_text(tokenizer: FastTokenizer) -> None:
     assert StopCause.TIME is timed[-1].cause
     assert text_of(timed).startswith("a = 1\n")
     assert len(text_of(timed)) < len("a = 1\n    b = 2\nc = 3\n")
+
+
+async def test_a_secret_ends_the_text_and_the_generation(
+    tokenizer: FastTokenizer,
+) -> None:
+    """The client gets what stands before it; what it wrote itself is no secret."""
+    key = "AKIA" + "Q7X3" * 4
+    texts = Texts(tokenizer, f"a = 1\nkey = '{key}'\nb = 2\nc = 3\n")
+    deltas = await collect(texts.stream(before="x = 0\n"))
+    assert "a = 1\nkey = '" == text_of(deltas)
+    assert StopCause.PRIVACY is deltas[-1].cause
+    assert ("r0",) == texts.engine.aborted
+    known = await collect(texts.stream(before=f"key = '{key}'\n"))
+    assert f"a = 1\nkey = '{key}'\nb = 2\nc = 3\n" == text_of(known)
 
 
 async def test_streams_are_merged_and_aborted_together(
