@@ -5,7 +5,13 @@ Run it with ``python -m benchmarks.calibration``; ``--help`` lists the options.
 The real engine writes the missing text of held-out code at drawn cursors, as the server
 has it written: its prompt, its stop rule, its candidates. Each token's probability is
 kept, so every gate is tried on the same texts afterwards, with the server's own code,
-filters included. What is kept can be read again (``--tape``), without an engine.
+filters included, and where the server ends a suggestion that comes by itself: with the
+statement, or the block that it opens. What is kept can be read again (``--tape``),
+without an engine.
+
+Floors are chosen on one half of the cursors, drawn by the seed: for each level the
+lowest one at which enough of what is shown is right. The other half says what they are
+worth.
 """
 
 import argparse
@@ -142,7 +148,7 @@ async def _record(
     async def write(number: int, item: tuple[str, Task]) -> Tape:
         suite, task = item
         name = f"task-{number}"
-        result = await service.complete(
+        await service.complete(
             task.snapshot, request_id=name, trigger=Trigger.INVOKED, typed=TypedAhead()
         )
         ids = [name, *(f"{name}.{at}" for at in range(1, _CANDIDATES))]
@@ -151,7 +157,6 @@ async def _record(
         return Tape(
             suite=suite,
             task_id=task.task_id,
-            scope=result.scope.value if result.scope else "line",
             held=hold.text if hold else "",
             token_ids=[written.token_ids for _, written in found],
             logprobs=[written.logprobs for _, written in found],
@@ -175,14 +180,15 @@ async def _run(arguments: argparse.Namespace) -> None:
             kept = {"began": began, "tapes": [asdict(tape) for tape in tapes]}
             arguments.tape.write_text(json.dumps(kept), "utf-8")
     by_id = {task.task_id: task for tasks in suites.values() for task in tasks}
-    playback = Playback(load_model(arguments.model, Device.CPU).tokenizer)
+    tokenizer = load_model(arguments.model, Device.CPU).tokenizer
+    playback = Playback(tokenizer, CompletionConfig())
     result = {
         "benchmark": "calibration",
         **began,
         "model": arguments.model,
         "seed": arguments.seed,
         "packages": list(_PACKAGES),
-        **await summarise(playback, tapes, by_id),
+        **await summarise(playback, tapes, by_id, seed=arguments.seed),
     }
     write_result(arguments.out, result)
     draw_curves(result, arguments.picture)

@@ -1,6 +1,7 @@
 """What the gates show, how often that is right, and how candidates are best ranked."""
 
 import math
+import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,11 +10,15 @@ from typing import Any
 from benchmarks.calibration_gates import Playback, Shown, Tape
 from benchmarks.figures import table
 from lsp_server.language.syntax import syntax_errors
+from lsp_server.values import Trigger
 from training.eval.values import Task
 
 __all__ = ["draw_curves", "summarise"]
 
 _FLOORS = (0.0, 0.02, 0.05, *(at / 20 for at in range(2, 20)), 0.97)
+_LEVELS: Mapping[str, float] = {"low": 0.9, "normal": 0.8, "high": 0.65}
+"""How much of the characters shown has to be right at each level of eagerness."""
+
 _BINS = 10
 _MAX_SHOWN_CANDIDATES = 3
 _RANKINGS: Mapping[str, Callable[[Shown, int], tuple[float, float]]] = {
@@ -37,9 +42,16 @@ _RANKINGS: Mapping[str, Callable[[Shown, int], tuple[float, float]]] = {
 
 
 async def summarise(
-    playback: Playback, tapes: Sequence[Tape], tasks: Mapping[str, Task]
+    playback: Playback, tapes: Sequence[Tape], tasks: Mapping[str, Task], *, seed: int
 ) -> dict[str, object]:
-    """Return the curves of each suite, and print them as tables."""
+    """Return the curves of each suite, and print them as tables.
+
+    Args:
+        playback: Tries the gates.
+        tapes: What the engine wrote.
+        tasks: The tasks, by their ids.
+        seed: Draws the half of the cursors that floors are chosen on.
+    """
     found: dict[str, object] = {}
     for suite in dict.fromkeys(tape.suite for tape in tapes):
         of_suite = [t for t in tapes if t.suite == suite and t.token_ids]
@@ -59,6 +71,7 @@ async def summarise(
             ]
         found[suite] = {
             "cursors": len(of_suite),
+            "levels": _levels(at_floor, seed),
             "reliability": _reliability(ungated),
             "gates": gates,
             "rankings": await _rankings(playback, of_suite, tasks),
@@ -66,9 +79,54 @@ async def summarise(
         sys.stdout.write(f"\n{suite}: {len(of_suite)} cursors\n")
         for name, rows in gates.items():
             sys.stdout.write(f"\n{name}\n\n{_as_table(rows)}\n")
-        for key in ("reliability", "rankings"):
+        for key in ("levels", "reliability", "rankings"):
             sys.stdout.write(f"\n{_as_table(found[suite][key])}\n")  # type: ignore[index]  # a dict, above
     return found
+
+
+def _levels(
+    at_floor: Mapping[float, Sequence[Shown]], seed: int
+) -> list[dict[str, object]]:
+    """Return each level's floor, from half of the cursors, and what the rest says."""
+    count = len(at_floor[0.0])
+    drawn = random.Random(seed).sample(range(count), count // 2)  # noqa: S311 - a split
+    chosen_on = frozenset(drawn)
+    halves = [
+        {
+            floor: _row(
+                floor,
+                [
+                    each
+                    for at, each in enumerate(shown)
+                    if (at in chosen_on) is is_first
+                ],
+            )
+            for floor, shown in at_floor.items()
+        }
+        for is_first in (True, False)
+    ]
+    first, second = halves
+    rows: list[dict[str, object]] = []
+    for level, share in _LEVELS.items():
+        good = (floor for floor in _FLOORS if first[floor]["right_share"] >= share)
+        floor = min(good, default=_FLOORS[-1])
+        found, ungated = second[floor], second[0.0]
+        rows.append(
+            {
+                "level": level,
+                "floor": floor,
+                "right_share_where_chosen": first[floor]["right_share"],
+                "right_share": found["right_share"],
+                "right_remains": _share(found["right_chars"], ungated["right_chars"]),
+                "wrong_remains": _share(found["wrong_chars"], ungated["wrong_chars"]),
+                "shown": found["shown"],
+            }
+        )
+    return rows
+
+
+def _share(part: float, whole: float) -> float:
+    return round(part / max(1, whole), 3)
 
 
 def _joint(shown: Shown) -> float:
@@ -129,7 +187,11 @@ async def _rankings(
         texts: dict[str, Shown] = {}
         for candidate in range(min(_MAX_SHOWN_CANDIDATES, len(tape.token_ids))):
             shown = await playback.shown(
-                tape, tasks[tape.task_id], floor=0.0, candidate=candidate
+                tape,
+                tasks[tape.task_id],
+                floor=0.0,
+                trigger=Trigger.INVOKED,
+                candidate=candidate,
             )
             if shown.text:
                 texts.setdefault(shown.text, shown)
