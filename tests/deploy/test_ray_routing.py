@@ -24,16 +24,16 @@ def cluster() -> Iterator[RayCluster]:
         yield running
 
 
-def begun(cluster: RayCluster) -> dict[str, int]:
+def taken_by(cluster: RayCluster) -> dict[str, int]:
     """Return how many generations each replica has taken."""
-    return {each.replica: each.begun for each in cluster.statuses()}
+    return {each.replica: each.taken for each in cluster.statuses()}
 
 
 async def taken(cluster: RayCluster, before: dict[str, int], count: int) -> list[int]:
     """Return how many of so many generations each replica took, the fewest first."""
 
     def since() -> list[int]:
-        now = begun(cluster)
+        now = taken_by(cluster)
         return sorted(now[name] - before[name] for name in before)
 
     await until(lambda: sum(since()) == count)
@@ -55,7 +55,7 @@ def pair(cluster: RayCluster) -> RayCluster:
 
 async def test_document_stays_on_its_replica(pair: RayCluster) -> None:
     """A hundred requests of one document come to one replica, where its KV cache is."""
-    before = await asyncio.to_thread(begun, pair)
+    before = await asyncio.to_thread(taken_by, pair)
     async with httpx.AsyncClient(base_url=pair.url) as client:
         for _ in range(100):
             assert (await ask(client, "a.py", tokens=1)).whole
@@ -65,7 +65,7 @@ async def test_document_stays_on_its_replica(pair: RayCluster) -> None:
 
 async def test_documents_are_spread(pair: RayCluster) -> None:
     """Different documents come to different replicas."""
-    before = await asyncio.to_thread(begun, pair)
+    before = await asyncio.to_thread(taken_by, pair)
     async with httpx.AsyncClient(base_url=pair.url) as client:
         for number in range(40):
             assert (await ask(client, f"{number}.py", tokens=1)).whole
@@ -76,7 +76,7 @@ async def test_documents_are_spread(pair: RayCluster) -> None:
 
 async def test_hot_document_goes_to_the_other_replica_too(pair: RayCluster) -> None:
     """Beyond the knee the KV cache is not worth the wait."""
-    before = await asyncio.to_thread(begun, pair)
+    before = await asyncio.to_thread(taken_by, pair)
     async with (
         httpx.AsyncClient(base_url=pair.url) as client,
         asyncio.TaskGroup() as group,

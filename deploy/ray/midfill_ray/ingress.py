@@ -64,7 +64,7 @@ class Ingress:
         config = options.config()
         self._description: Description = await replicas.describe.remote()
         secret: bytes = await roster.secret.remote()
-        self._engine = engine = RemoteEngine(replicas, self._description, secret)
+        engine = RemoteEngine(replicas, self._description, secret)
         measured = self._stack.enter_context(observed(config.metrics, is_served=True))
         most = -(
             -options.max_replicas * options.most_ongoing // options.ingress_replicas
@@ -147,7 +147,6 @@ class Ingress:
             is_ready=host.ready,
             running=host.engine.running,
             waiting=host.engine.waiting,
-            begun=self._engine.begun,
         )
 
 

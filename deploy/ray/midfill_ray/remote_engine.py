@@ -57,9 +57,6 @@ class RemoteEngine:
         replicas: The replicas' deployment.
         description: What every replica is.
         secret: The deployment's, for `session_of`.
-
-    Attributes:
-        begun: How many generations were asked for so far.
     """
 
     def __init__(
@@ -74,7 +71,6 @@ class RemoteEngine:
         self._description = description
         self._secret = secret
         self._in_flight = 0
-        self.begun = 0
 
     @property
     def info(self) -> EngineInfo:
@@ -89,7 +85,6 @@ class RemoteEngine:
         """
         came: list[int] = []
         self._in_flight += 1
-        self.begun += 1
         try:
             for attempt in range(_TRIES):
                 try:

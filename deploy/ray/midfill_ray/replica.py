@@ -50,7 +50,7 @@ class Replica:
             EngineStartError: It does not start, or its model is not that of the others.
         """
         self._stack = AsyncExitStack()
-        self._canaries = self._begun = 0
+        self._canaries = self._taken = 0
         config = options.config()
         measured = self._stack.enter_context(observed(config.metrics, is_served=True))
         self._host = EngineHost(
@@ -122,8 +122,8 @@ class Replica:
         Raises:
             EngineError: As the engine's own.
         """
+        self._taken += 1
         request = self._accepted(call)
-        self._begun += 1
         sent_s = 0.0
         waiting: list[TokenDelta] = []
         async with aclosing(self._host.engine.generate(request)) as deltas:
@@ -167,7 +167,7 @@ class Replica:
             is_ready=self._host.ready,
             running=engine.running,
             waiting=engine.waiting,
-            begun=self._begun,
+            taken=self._taken,
         )
 
 

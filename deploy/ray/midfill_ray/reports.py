@@ -45,7 +45,7 @@ class Status:
         is_ready: Whether it takes requests.
         running: How many generations it works on.
         waiting: How many wait for their turn.
-        begun: How many it has taken since it started, canaries not among them.
+        taken: How many it was sent since its start; 0 of an ingress.
     """
 
     replica: str
@@ -57,7 +57,7 @@ class Status:
     is_ready: bool
     running: int
     waiting: int
-    begun: int
+    taken: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
