@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Burst", "Edit", "Typist"]
+__all__ = ["JUMP_SHARE", "MOST_KEYS", "Burst", "Edit", "Typist", "pause_of"]
 
 _LEAST_BYTES, _MOST_BYTES = 15_000, 150_000
 _LEAST_LINES_BEFORE = 40
-_MOST_KEYS = 6
+MOST_KEYS = 6
 _WRONG_KEY_SHARE = 0.03
-_JUMP_SHARE = 0.04
+JUMP_SHARE = 0.04
 _ACCEPT_SHARE = 0.15
 _THINK_SHARE, _THINK_FACTOR = 0.1, 4.0
 """Of the pauses so many are for thinking, and so many times as long as the mean."""
@@ -86,18 +86,16 @@ class Typist:
     def next_burst(self) -> Burst:
         """Decide on the next burst, and type it into ``text``."""
         chance = self._chance
-        thinks = chance.random() < _THINK_SHARE
-        factor = _THINK_FACTOR if thinks else _TYPE_FACTOR
-        pause_s = self._interval_s * factor * chance.gammavariate(2.0, 0.5)
+        pause_s = self._interval_s * pause_of(chance)
         accepts = chance.random() < _ACCEPT_SHARE
         edits = [*self._take_back()]
-        if not self._ahead or chance.random() < _JUMP_SHARE:
+        if not self._ahead or chance.random() < JUMP_SHARE:
             self._jump()
         if self._ahead.startswith("\n"):
             keys = "\n" + _indentation(self._ahead[1:])
             edits.append(self._insert(keys))
         else:
-            keys = self._ahead.partition("\n")[0][: chance.randint(1, _MOST_KEYS)]
+            keys = self._ahead.partition("\n")[0][: chance.randint(1, MOST_KEYS)]
             for key in keys:
                 if chance.random() < _WRONG_KEY_SHARE:
                     edits.append(self._insert("#"))
@@ -147,6 +145,13 @@ class Typist:
         self.cursor = sum(map(len, lines[:line])) - 1
         count = self._chance.randint(*_LINES_TO_WRITE)
         self._ahead = "\n" + "".join(lines[line : line + count]).rstrip("\n")
+
+
+def pause_of(chance: random.Random) -> float:
+    """Return the pause from one burst to the next, as a share of the mean one."""
+    thinks = chance.random() < _THINK_SHARE
+    factor = _THINK_FACTOR if thinks else _TYPE_FACTOR
+    return factor * chance.gammavariate(2.0, 0.5)
 
 
 def _indentation(line: str) -> str:

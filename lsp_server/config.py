@@ -211,6 +211,9 @@ class ScriptConfig:
         candidates: What an explicit request is answered with besides, texts separated
             by the character U+001E.
         token_delay_ms: Pause before each token, in milliseconds.
+        gpu_slices: In place of that pause, the speed of one of so many equal slices
+            of an H200 that runs a 7B model: the slower the more requests it has; 0
+            keeps the pause.
         start_delay_ms: How long the engine pretends to load, in milliseconds.
         die_after_requests: The engine dies in the middle of this request, counted
             from 1; 0 never.
@@ -219,6 +222,7 @@ class ScriptConfig:
     text: StrictStr = "pass\n"
     candidates: StrictStr = ""
     token_delay_ms: Count = 0
+    gpu_slices: Annotated[int, Field(strict=True, ge=0, le=1024)] = 0
     start_delay_ms: Count = 0
     die_after_requests: Count = 0
 

@@ -7,18 +7,17 @@ token ids, so it needs no tokenizer.
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Self
 
+from lsp_server.engine.engine_speed import EngineSpeed, KeptPrompts
+from lsp_server.engine.scripted_pace import EngineSteps, FixedPause, Pace, Sleep
 from lsp_server.engine_values import EngineHealth, EngineInfo, EngineState
 from lsp_server.errors import EngineDeadError, RequestRejectedError
 from lsp_server.values import FinishReason, GenerationRequest, TokenDelta
 
 __all__ = ["Script", "ScriptedEngine"]
-
-Sleep = Callable[[float], Awaitable[None]]
-"""Waits for a number of seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +31,8 @@ class Script:
         probabilities: For each candidate, the first one first: the probability of each
             of its tokens, the held ones not among them; 1 where there is none.
         token_delay_ms: Pause before each token, in milliseconds.
+        speed: The speed of an engine with continuous batching and a prefix cache, in
+            place of that pause; None for the pause.
         start_delay_ms: How long a start takes, in milliseconds.
         die_after_requests: The engine dies in the middle of this request, counted
             from 1 since its start, candidates of one prompt as one; 0 is never.
@@ -42,6 +43,7 @@ class Script:
     further_ids: tuple[tuple[int, ...], ...] = ()
     probabilities: tuple[tuple[float, ...], ...] = ()
     token_delay_ms: int = 0
+    speed: EngineSpeed | None = None
     start_delay_ms: int = 0
     die_after_requests: int = 0
     max_model_len: int = 2048
@@ -58,11 +60,15 @@ class ScriptedEngine:
             sleep: How it waits; tests may pass their own.
         """
         self._script = script
-        self._sleep = sleep
         self._state = EngineState.READY
         self._in_flight: set[str] = set()
         self._requests: list[GenerationRequest] = []
         self._aborted: list[str] = []
+        speed = script.speed
+        self._kept = KeptPrompts(speed.kept_tokens) if speed else None
+        self._pace: Pace = FixedPause(script.token_delay_ms, sleep)
+        if speed:
+            self._pace = EngineSteps(speed, sleep)
 
     @classmethod
     async def start(cls, script: Script, *, sleep: Sleep = asyncio.sleep) -> Self:
@@ -95,7 +101,7 @@ class ScriptedEngine:
 
         If the request holds the output to a text, its tokens come first. The number of
         cached tokens is the length of the prefix that this prompt shares with the
-        previous one.
+        previous one, or, of an engine with a speed, what its prefix cache holds.
 
         Raises:
             RequestRejectedError: Prompt and output do not fit into the model.
@@ -109,8 +115,7 @@ class ScriptedEngine:
                 subject=f"request {request.request_id}",
                 remedy="shorten the prompt or lower max_tokens",
             )
-        before = self._requests[-1].token_ids if self._requests else ()
-        cached = _common_prefix(before, request.token_ids)
+        cached = self._cached(request)
         self._requests.append(request)
         prompts = sum(not each.candidate for each in self._requests)
         dies = not request.candidate and prompts == self._script.die_after_requests
@@ -121,26 +126,29 @@ class ScriptedEngine:
         logprobs = self._logprobs(request, len(held), len(answer))
         self._in_flight.add(request.request_id)
         finished = False
+        new_tokens = len(request.token_ids) - cached
         try:
-            for index, token_id in enumerate(answer):
-                await self._sleep(self._script.token_delay_ms / 1000)
-                if dies and index >= len(answer) // 2:
-                    self._state = EngineState.FAILED
-                self._require_alive(request)
-                if request.request_id not in self._in_flight:
+            async with self._pace.turn(new_tokens, len(answer)) as next_token:
+                for index, token_id in enumerate(answer):
+                    await next_token()
+                    if dies and index >= len(answer) // 2:
+                        self._state = EngineState.FAILED
+                    self._require_alive(request)
+                    if request.request_id not in self._in_flight:
+                        yield TokenDelta(
+                            token_ids=(),
+                            num_cached_tokens=cached,
+                            finish_reason=FinishReason.ABORT,
+                        )
+                        return
+                    is_last = index == len(answer) - 1
+                    finished = is_last and reason is FinishReason.LENGTH
                     yield TokenDelta(
-                        token_ids=(),
+                        token_ids=(token_id,),
+                        logprobs=logprobs[index : index + 1],
                         num_cached_tokens=cached,
-                        finish_reason=FinishReason.ABORT,
+                        finish_reason=reason if finished else None,
                     )
-                    return
-                finished = index == len(answer) - 1 and reason is FinishReason.LENGTH
-                yield TokenDelta(
-                    token_ids=(token_id,),
-                    logprobs=logprobs[index : index + 1],
-                    num_cached_tokens=cached,
-                    finish_reason=reason if finished else None,
-                )
             if not finished:
                 finished = True
                 yield TokenDelta(
@@ -162,6 +170,13 @@ class ScriptedEngine:
     async def close(self) -> None:
         """End the engine; requests in flight fail at their next token."""
         self._state = EngineState.CLOSED
+
+    def _cached(self, request: GenerationRequest) -> int:
+        """Return how many tokens of a prompt are held, and hold it."""
+        if self._kept:
+            return self._kept.keep(request.token_ids)
+        before = self._requests[-1].token_ids if self._requests else ()
+        return _common_prefix(before, request.token_ids)
 
     def _logprobs(
         self, request: GenerationRequest, held_tokens: int, tokens: int

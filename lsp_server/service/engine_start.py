@@ -5,6 +5,7 @@ from functools import partial
 
 from lsp_server.config import Config, EngineKind
 from lsp_server.engine.base import Engine
+from lsp_server.engine.engine_speed import H200_7B
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine.vllm_engine import VllmEngine
@@ -55,6 +56,7 @@ async def _start_scripted(
     config: Config, model: LoadedModel, progress: StartProgress
 ) -> Engine:
     progress.reach(StartStage.WEIGHTS)
+    slices = config.scripted.gpu_slices
     return await ScriptedEngine.start(
         Script(
             answer_ids=model.tokenizer.encode(config.scripted.text),
@@ -64,6 +66,7 @@ async def _start_scripted(
                 if text
             ),
             token_delay_ms=config.scripted.token_delay_ms,
+            speed=H200_7B.slice(slices) if slices else None,
             start_delay_ms=config.scripted.start_delay_ms,
             die_after_requests=config.scripted.die_after_requests,
             max_model_len=config.engine.max_model_len or model.manifest.context_length,
