@@ -158,6 +158,8 @@ class RestClient:
         before, after = _window(typist, self._lines)
         answer = await self._http.post(
             "/v1/completions",
+            # Of several replicas one then has the document's prompts.
+            headers={"x-session-id": typist.uri},
             json={
                 "model": "midfill",
                 "prompt": before,
