@@ -91,7 +91,7 @@ H200_7B = EngineSpeed(
 """vLLM 0.32 on one H200 with a model of Qwen2.5-Coder-7B's shape, GPTQ 4 bit.
 
 Fitted to what was measured, see `benchmarks.capacity_measured`. The kept tokens are what
-fits into 0.9 of the memory, computed: 57,344 bytes each.
+fits into 0.9 of the memory: computed, 57,344 bytes each.
 """
 
 
