@@ -90,8 +90,8 @@ H200_7B = EngineSpeed(
 )
 """vLLM 0.32 on one H200 with a model of Qwen2.5-Coder-7B's shape, GPTQ 4 bit.
 
-Fitted to what was measured, see `benchmarks.capacity_measured`. The kept tokens are what
-fits into 0.9 of the memory: computed, 57,344 bytes each.
+Fitted to what was measured, see `benchmarks.capacity_measured`. The kept tokens are
+computed: 57,344 bytes each in 0.9 of the memory.
 """
 
 
