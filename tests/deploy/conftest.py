@@ -1,6 +1,7 @@
-"""Lets the tests of deploy/ import the servers that they start."""
+"""Lets the tests of deploy/ import what starts servers and what obtains tools."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+for folder in ("servers", "editors"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / folder))
