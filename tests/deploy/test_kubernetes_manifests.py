@@ -141,7 +141,8 @@ def test_pods_are_restricted(overlay: str) -> None:
 def test_a_selector_finds_pods_of_one_kind(overlay: str) -> None:
     """And that of a monitor a Service; what is scaled is there."""
     objects: list[Any] = built(overlay)
-    labels = [template["metadata"]["labels"] for _, template in pods_of(objects)]
+    pods: list[Any] = [template for _, template in pods_of(objects)]
+    labels = [pod["metadata"]["labels"] for pod in pods]
     services = [each for each in objects if each["kind"] == "Service"]
     for each in objects:
         spec = each.get("spec", {})

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -49,7 +50,7 @@ class ObjectMeta(BaseModel):
 """
 
 
-def problems_of(resource: dict[str, object]) -> list[str]:
+def problems_of(resource: Mapping[str, object]) -> list[str]:
     """Return what is wrong with a resource of one of the `KINDS`.
 
     Raises:

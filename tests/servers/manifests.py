@@ -59,7 +59,7 @@ def _name_of(tree: Tree) -> str:
     return str(metadata["name"])
 
 
-def pods_of(objects: Sequence[Tree]) -> Iterator[tuple[str, Mapping[str, object]]]:
+def pods_of(objects: Sequence[Tree]) -> Iterator[tuple[str, Tree]]:
     """Yield the name and the pod template of each Deployment."""
     for each in objects:
         spec = each.get("spec")
