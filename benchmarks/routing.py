@@ -1,8 +1,8 @@
 """What vllm-router and HAProxy add to a request: the same one by each way.
 
-``PYTHONPATH=tests/servers:tests/editors python -m benchmarks.routing`` starts two
-team servers with the scripted engine behind the Kubernetes overlay's own router and proxy,
-and asks them in turn, one request at a time, on kept connections.
+``PYTHONPATH=tests/servers:tests/editors python -m benchmarks.routing`` starts two team
+servers with the scripted engine behind the router and the proxy of the Kubernetes
+overlay, and asks them in turn, one request at a time, on kept connections.
 """
 
 import statistics
