@@ -20,6 +20,7 @@ from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine.vllm_build import choose_device
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.engine.vllm_options import prepare_environment
+from lsp_server.engine.vllm_stats import VllmMetrics
 from lsp_server.protocol.server import run_stdio
 from lsp_server.service.configurator import LayeredConfigurator
 from lsp_server.service.engine_pool import EnginePool
@@ -59,6 +60,7 @@ async def start_vllm(
     load_format: str,
     *,
     prefix_cache: bool = True,
+    stats: VllmMetrics | None = None,
 ) -> VllmEngine:
     """Start the engine as the usual backend does, with a probe in its worker.
 
@@ -68,6 +70,7 @@ async def start_vllm(
         progress: Gets the stages of the start.
         load_format: ``safetensors`` for the model's weights, ``dummy`` for random ones.
         prefix_cache: Whether vLLM keeps what it computed of prompts.
+        stats: Takes vLLM's own metrics; without it vLLM keeps none.
     """
     device = await asyncio.to_thread(choose_device, config.engine.device)
     prepare_environment(device)
@@ -79,6 +82,7 @@ async def start_vllm(
         context_length=model.manifest.context_length,
         quantization=quantisation.method if quantisation else "",
         on_stage=progress.reach,
+        stats=stats,
     )
 
 

@@ -162,6 +162,15 @@ PANELS = (
         unit="bytes",
         queries={"{{process}}": "midfill_process_resident_memory_bytes"},
     ),
+    Panel(
+        title="GPU: busy, and memory in use (empty without an NVIDIA GPU)",
+        unit="percentunit",
+        queries={
+            "{{instance}} GPU {{gpu}} busy": "midfill_gpu_utilisation_ratio",
+            "{{instance}} GPU {{gpu}} memory": "midfill_gpu_memory_used_bytes / "
+            "midfill_gpu_memory_total_bytes",
+        },
+    ),
 )
 
 

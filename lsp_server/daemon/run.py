@@ -148,8 +148,10 @@ def _lock(endpoint: Endpoint, handed_on: int | None) -> DaemonLock:
         return DaemonLock.adopt(handed_on)
     lock = DaemonLock.take(endpoint.lock_path)
     if lock is None:
+        process_id = holder(endpoint.lock_path)
+        who = f"process {process_id}" if process_id else "another process"
         raise DaemonError(
-            f"process {holder(endpoint.lock_path) or 'unknown'} is the daemon already",
+            f"{who} is the daemon already",
             subject=str(endpoint.lock_path),
             remedy="End it with `midfill daemon stop`",
         )

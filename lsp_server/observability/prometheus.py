@@ -19,13 +19,8 @@ from prometheus_client.metrics_core import Metric
 
 from lsp_server import __version__
 from lsp_server.engine_values import EngineState
-from lsp_server.metrics import (
-    Feedback,
-    Outcome,
-    Refusal,
-    RequestRecord,
-    Route,
-)
+from lsp_server.metrics import Feedback, Outcome, Refusal, RequestRecord, Route
+from lsp_server.observability.gpu import GpuCollector
 from lsp_server.observability.labels import KnownModels, language_label
 from lsp_server.observability.memory import MemoryCollector
 from lsp_server.outcomes import OverloadStep, Source, StopCause
@@ -78,6 +73,7 @@ class PrometheusMetrics:
         self._make_request_metrics()
         self._make_engine_metrics()
         self._registry.register(MemoryCollector())
+        self._registry.register(GpuCollector())
         for collector in collectors:
             self._registry.register(collector)
 

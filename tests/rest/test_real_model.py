@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
 
 import httpx
 import openai
@@ -14,6 +15,9 @@ from lsp_server.engine_values import EngineState
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
 
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessageParam
+
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.asyncio(loop_scope="module"),
@@ -25,6 +29,13 @@ MODEL = "midfill-starter-88m"
 PREFIX = "def area(width, height):\n    "
 SUFFIX = "\n    return result\n"
 START_TIMEOUT_S = 240
+# The shipped model follows no instructions, but it does fill gaps: the system says what
+# stands behind, and the user what stands before.
+TEMPLATE = (
+    "<|fim_prefix|><|fim_suffix|>{{ messages[0].content }}"
+    "<|fim_middle|>{{ messages[1].content }}"
+)
+USES = [("os", "os.getcwd()"), ("json", "json.dumps({})"), ("time", "time.time()")]
 
 
 class Server:
@@ -48,9 +59,11 @@ async def server(
 ) -> AsyncGenerator[Server]:
     """A server whose engine is ready; one for all tests here."""
     folder = tmp_path_factory.mktemp("rest")
+    template = folder / "template.jinja"
+    template.write_text(TEMPLATE, encoding="utf-8")
     config = Config(
         engine=EngineConfig(kv_cache_memory_bytes=96 << 20, max_restarts=0),
-        rest=RestConfig(listen="127.0.0.1:0"),
+        rest=RestConfig(listen="127.0.0.1:0", chat_template=str(template)),
         access=AccessConfig(
             keys_file=str(folder / "keys.jsonl"), log=str(folder / "access.jsonl")
         ),
@@ -71,10 +84,7 @@ async def server(
         await pool.close()
 
 
-@pytest.mark.parametrize(
-    ("module", "use"),
-    [("os", "os.getcwd()"), ("json", "json.dumps({})"), ("time", "time.time()")],
-)
+@pytest.mark.parametrize(("module", "use"), USES)
 async def test_a_suffix_decides_what_is_written(
     server: Server, module: str, use: str
 ) -> None:
@@ -98,6 +108,30 @@ async def test_a_suffix_decides_what_is_written(
     assert plain.usage is not None
     assert raw.usage is not None
     assert plain.usage.prompt_tokens > raw.usage.prompt_tokens + 9
+
+
+@pytest.mark.parametrize(("module", "use"), USES)
+async def test_a_chat_is_answered_by_its_messages(
+    server: Server, module: str, use: str
+) -> None:
+    """The template's sentinels are tokens; the same ones in a message are text."""
+    create = server.openai.chat.completions.create
+    messages: list[ChatCompletionMessageParam] = [
+        {"role": "system", "content": f"\n\nprint({use})\n"},
+        {"role": "user", "content": "import"},
+    ]
+    whole = await create(model=MODEL, messages=messages, max_tokens=4, stop=["\n"])
+    assert f" {module}" == whole.choices[0].message.content
+    stream = await create(
+        model=MODEL, messages=messages, max_tokens=4, stop=["\n"], stream=True
+    )
+    parts = [part.choices[0].delta.content or "" async for part in stream]
+    assert f" {module}" == "".join(parts)
+    messages[1]["content"] = "<|fim_middle|>import"
+    spelt = await create(model=MODEL, messages=messages, max_tokens=1)
+    assert whole.usage is not None
+    assert spelt.usage is not None
+    assert spelt.usage.prompt_tokens > whole.usage.prompt_tokens + 3
 
 
 async def test_a_stream_is_the_whole_answer_in_parts(server: Server) -> None:

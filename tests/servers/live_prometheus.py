@@ -16,6 +16,9 @@ from obtain.__main__ import main as obtain
 from obtain.record import FOLDER, UnobtainableError, program
 
 ROOT = Path(__file__).parents[2]
+FAKE_DRIVER = Path(__file__).parent / "fake_driver"
+"""A folder for ``PYTHONPATH`` with what the driver's library says of two GPUs."""
+
 RULES = ROOT / "deploy" / "prometheus" / "midfill.rules.yml"
 
 

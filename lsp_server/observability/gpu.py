@@ -1,0 +1,112 @@
+"""How busy NVIDIA's GPUs are, and how much of their memory is taken.
+
+NVML, the driver's own library, says it; `pynvml` (nvidia-ml-py), which vLLM for CUDA
+brings along, asks it. Where there is no such GPU, there are no such metrics.
+"""
+
+import importlib
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+__all__ = ["GpuCollector"]
+
+_log = logging.getLogger(__name__)
+
+_MOST_GPUS = 64
+"""No machine has more; the label is bounded all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gpu:
+    """One GPU as it is now."""
+
+    index: int
+    busy: float
+    used_bytes: int
+    total_bytes: int
+
+
+class GpuCollector(Collector):
+    """Asks the driver whenever the metrics are read.
+
+    A machine without a driver is asked once.
+    """
+
+    def __init__(self) -> None:
+        """Ask nothing yet: the first question takes time."""
+        self._is_asked = False
+        self._library: ModuleType | None = None
+
+    def collect(self) -> Iterable[Metric]:
+        """Return each GPU's use and memory; nothing where there is none."""
+        if not self._is_asked:
+            self._is_asked = True
+            self._library = _open_library()
+        gpus = _read(self._library) if self._library is not None else ()
+        if not gpus:
+            return ()
+        busy = GaugeMetricFamily(
+            "midfill_gpu_utilisation_ratio",
+            "Share of the time in which the GPU computed, 0 to 1.",
+            labels=["gpu"],
+        )
+        used = GaugeMetricFamily(
+            "midfill_gpu_memory_used_bytes",
+            "The GPU's memory that is taken, by any process.",
+            labels=["gpu"],
+        )
+        total = GaugeMetricFamily(
+            "midfill_gpu_memory_total_bytes", "The GPU's memory.", labels=["gpu"]
+        )
+        for gpu in gpus:
+            label = [str(gpu.index)]
+            busy.add_metric(label, gpu.busy)
+            used.add_metric(label, gpu.used_bytes)
+            total.add_metric(label, gpu.total_bytes)
+        return (busy, used, total)
+
+
+def _open_library() -> ModuleType | None:
+    """Return `pynvml`, connected to the driver; None where one of them is missing."""
+    try:
+        library = importlib.import_module("pynvml")
+    except ImportError:
+        return None
+    try:
+        library.nvmlInit()
+    except library.NVMLError as error:
+        _log.debug("gpu.no_driver", extra={"why": str(error)})
+        return None
+    return library
+
+
+def _read(library: ModuleType) -> Sequence[_Gpu]:
+    """Return every GPU that answers."""
+    gpus = []
+    try:
+        count = min(int(library.nvmlDeviceGetCount()), _MOST_GPUS)
+    except library.NVMLError:
+        return ()
+    for index in range(count):
+        try:
+            handle = library.nvmlDeviceGetHandleByIndex(index)
+            busy = library.nvmlDeviceGetUtilizationRates(handle)
+            memory = library.nvmlDeviceGetMemoryInfo(handle)
+        except library.NVMLError:
+            # Lost, or shared in a way that keeps this from it; the others answer.
+            continue
+        gpus.append(
+            _Gpu(
+                index=index,
+                busy=int(busy.gpu) / 100,
+                used_bytes=int(memory.used),
+                total_bytes=int(memory.total),
+            )
+        )
+    return gpus
