@@ -9,26 +9,25 @@ that rate, at random moments (Poisson) and whether or not others were answered. 
 must hold: rejections are quick, and what is accepted takes little longer than at
 capacity. A rejection's time is measured twice, by the client and, from the arrival of
 the request at the application to the end of its response, by the server's access log.
+Meanwhile the client asks a process that only sends a fixed answer: what that takes is
+the client's own share, and that of a machine whose cores compute something else.
 """
 
 import argparse
 import asyncio
 import contextlib
-import itertools
 import json
 import os
 import random
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from benchmarks.figures import circumstances, percentile, table, write_result
-from benchmarks.workload import places
+from benchmarks.overload_client import Client, serve_bare
 from lsp_server.access.access_log import AccessLog
 from lsp_server.access.gate import Gate
 from lsp_server.access.key_ring import KEYS_VARIABLE, KeyRing
@@ -46,7 +45,6 @@ from lsp_server.telemetry import configure_logging
 __all__ = ["main"]
 
 _RESULTS = Path(__file__).resolve().parent / "results"
-_PREFIX_CHARS, _SUFFIX_CHARS, _OUTPUT_TOKENS = 2000, 400, 16
 _MOST_REJECTION_MS = 5.0
 _WAITED_MS = 100.0
 _MOST_SLOWDOWN = 1.5
@@ -55,108 +53,11 @@ _REFUSALS = (429, 503)
 _START_TIMEOUT_S = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One request: its response's status, and how long that took."""
-
-    status: int
-    took_ms: float
-
-
-class Client:
-    """Sends completions of many users over connections that stay open.
-
-    Args:
-        port: The server's port on this machine.
-        secrets: The users' API keys.
-        seed: Decides the places.
-    """
-
-    def __init__(self, port: int, secrets: Sequence[str], seed: int) -> None:
-        """Choose a place for each user."""
-        self._port = port
-        self._users = [
-            (secret, place)
-            for secret, place in zip(secrets, places(seed), strict=False)
-        ]
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self._numbers = itertools.count()
-        self.samples: list[Sample] = []
-
-    async def complete(self, user: int) -> None:
-        """Ask for what a user gets, who has typed a little since."""
-        request = self._request(user % len(self._users), next(self._numbers))
-        began_s = time.perf_counter()
-        reader, writer = await self._connection()
-        writer.write(request)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
-        await reader.readexactly(length)
-        took_ms = (time.perf_counter() - began_s) * 1e3
-        self.samples.append(Sample(status=int(head.split()[1]), took_ms=took_ms))
-        if "connection: close" in head:
-            writer.close()
-        else:
-            self._idle.append((reader, writer))
-
-    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Return a connection that nobody uses, the one that was used last first."""
-        while self._idle:
-            reader, writer = self._idle.pop()
-            # The server closes those that are idle for long.
-            if not reader.at_eof():
-                return reader, writer
-            writer.close()
-        return await asyncio.open_connection("127.0.0.1", self._port)
-
-    def _request(self, user: int, number: int) -> bytes:
-        secret, place = self._users[user]
-        before = place.text[: place.offset][-_PREFIX_CHARS:]
-        body = {
-            "model": "midfill-starter-88m",
-            "prompt": f"{before}{place.key}v{number}",
-            "suffix": place.text[place.offset :][:_SUFFIX_CHARS],
-            "max_tokens": _OUTPUT_TOKENS,
-        }
-        data = json.dumps(body).encode()
-        return (
-            f"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
-            f"Authorization: Bearer {secret}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(data)}\r\n\r\n"
-        ).encode() + data
-
-    async def keep_busy(self, workers: int, seconds: float) -> float:
-        """Keep so many requests in flight, and return how many ended per second."""
-        self.samples = []
-        began_s = time.perf_counter()
-
-        async def work(user: int) -> None:
-            while time.perf_counter() - began_s < seconds:
-                await self.complete(user)
-                user += workers
-
-        async with asyncio.TaskGroup() as group:
-            for user in range(workers):
-                group.create_task(work(user))
-        return len(self.samples) / (time.perf_counter() - began_s)
-
-    async def flood(self, rate: float, seconds: float, chance: random.Random) -> None:
-        """Send requests at random moments, so many per second on average."""
-        self.samples = []
-        loop = asyncio.get_running_loop()
-        next_s = loop.time()
-        end_s = next_s + seconds
-        async with asyncio.TaskGroup() as group:
-            while next_s < end_s:
-                await asyncio.sleep(next_s - loop.time())
-                group.create_task(self.complete(chance.randrange(len(self._users))))
-                next_s += chance.expovariate(rate)
-
-
 def main() -> int:
     """Measure, print a table, and return 1 if a promise does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--serve-bare", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--users", type=int, default=24, metavar="N")
     parser.add_argument("--seconds", type=float, default=30.0, metavar="S")
     parser.add_argument("--factor", type=float, default=3.0, metavar="X")
@@ -167,6 +68,9 @@ def main() -> int:
     options = parser.parse_args()
     if options.serve:
         asyncio.run(_serve(options.serve))
+        return 0
+    if options.serve_bare:
+        asyncio.run(serve_bare())
         return 0
     return asyncio.run(_measure(options))
 
@@ -201,12 +105,12 @@ async def _serve(access_log: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def _server(
-    keys: Sequence[StoredKey], access_log: Path
+    *arguments: str, keys: Sequence[StoredKey] = ()
 ) -> AsyncGenerator[tuple[int, int]]:
     """Run a server within the block; yields its port and how much it does at once."""
     lines = "\n".join(key.line for key in keys)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.overload", "--serve", str(access_log)),
+        *(sys.executable, "-m", "benchmarks.overload", *arguments),
         env=os.environ | {KEYS_VARIABLE: lines, "MIDFILL_LOG_LEVEL": "warning"},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -231,8 +135,12 @@ async def _measure(options: argparse.Namespace) -> int:
     ]
     with tempfile.TemporaryDirectory() as folder:
         access_log = Path(folder, "access.jsonl")
-        async with _server(keys, access_log) as (port, width):
+        async with (
+            _server("--serve", str(access_log), keys=keys) as (port, width),
+            _server("--serve-bare") as (bare_port, _),
+        ):
             client = Client(port, secrets, options.seed)
+            bare = Client(bare_port, secrets, options.seed)
             # Whoever comes for the first time has nothing in the prefix cache.
             await client.keep_busy(min(width, options.users), options.seconds / 3)
             rate = await client.keep_busy(width, options.seconds)
@@ -241,7 +149,10 @@ async def _measure(options: argparse.Namespace) -> int:
             await asyncio.sleep(1)
             before_bytes = len(_read(access_log))
             chance = random.Random(options.seed)  # noqa: S311 - an experiment's seed
-            await client.flood(options.factor * rate, options.seconds, chance)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(bare.flood(rate, options.seconds, chance))
+                load = client.flood(options.factor * rate, options.seconds, chance)
+                group.create_task(load)
         statuses = Counter(each.status for each in client.samples)
         in_server = _rejection_times_ms(access_log, before_bytes)
     accepted = [each.took_ms for each in client.samples if each.status == _OK]
@@ -253,6 +164,7 @@ async def _measure(options: argparse.Namespace) -> int:
         "refused, in the server": in_server,
         "of them at once": [ms for ms in in_server if ms < _WAITED_MS],
         "of them after waiting in vain": [ms for ms in in_server if ms >= _WAITED_MS],
+        "a fixed answer meanwhile": [each.took_ms for each in bare.samples],
     }
     figures = {
         name: {
