@@ -31,7 +31,7 @@ CPU_ONLY := $(if $(filter cpu,$(DEVICE)), and not gpu)
 WORKERS ?= 2
 
 # What needs editors, Ray or tools of deployment has a target of its own.
-SUITE := --ignore tests/editors --ignore tests/deploy
+SUITE := --ignore tests/editors --ignore tests/deploy --ignore tests/containers
 
 .PHONY: help
 help: ## List these targets
@@ -73,6 +73,31 @@ test-editors: install-editors ## Test Midfill in the real editors
 .PHONY: test-deploy
 test-deploy: install-deploy ## Test containers' files, Kubernetes' manifests, Ray and stores
 	$(BIN)/python -m pytest -m 'not gpu' tests/deploy --durations=15
+
+.PHONY: test-containers
+test-containers: install-deploy ## Build an image, run it as another user, complete and stop it
+	$(BIN)/python -m pytest tests/containers --durations=10
+
+.PHONY: images
+images: ## Build the images midfill:cpu and midfill:cuda with docker, podman or buildah
+	@test -n '$(BUILDER)' || { echo 'None of docker, podman and buildah is on PATH.' >&2; exit 1; }
+	@for device in cpu cuda; do $(BUILDER) --file deploy/docker/Dockerfile.$$device \
+		--build-arg REVISION=$$(git rev-parse HEAD) --tag midfill:$$device . || exit; done
+
+# A health check is no part of OCI's format, so the others are asked for Docker's.
+BUILDER = $(or $(if $(shell command -v docker),docker build),\
+	$(if $(shell command -v podman),podman build --format docker),\
+	$(if $(shell command -v buildah),buildah build --format docker))
+
+# Of an environment that is made as an image's is, unless SBOM_OF names another Python.
+SBOM ?= build/midfill-$(DEVICE).cdx.json
+.PHONY: sbom
+sbom: .venv-deploy/.installed ## List what an image's environment holds, as CycloneDX
+	@test -n '$(SBOM_OF)' || { $(PYTHON) requirements/install.py build/image-$(DEVICE) $(DEVICE) \
+		&& $(PYTHON) requirements/install.py build/image-$(DEVICE) s3; }
+	@.venv-deploy/bin/cyclonedx-py environment --output-reproducible --sv 1.6 \
+		--outfile $(SBOM) $(or $(SBOM_OF),build/image-$(DEVICE)/bin/python)
+	@echo '$(SBOM)'
 
 .PHONY: test-setup
 test-setup: install-editors ## Test VS Code's one-click set-up of a whole server
