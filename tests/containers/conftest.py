@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 from containers import build, free_port, once
-from image_stack import MODEL, ROOT, SOURCE, Served, keys, pulling, push, wait_for
+from image_stack import MODEL, ROOT, SOURCE, Served, keys, push, using, wait_for
 
 WEED = ROOT / ".venv-deploy" / "bin" / "weed"
 
@@ -59,7 +59,8 @@ def store(secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
             check=True,
             timeout=60,
         )
-        push(address, secrets / "model-writer" / "credentials")
+        pushed = push(address, secrets)
+        assert 0 == pushed.returncode, pushed.stderr
         yield address
     finally:
         process.terminate()
@@ -73,7 +74,7 @@ def models(store: str, secrets: Path) -> Iterator[str]:
     subprocess.run(["podman", "volume", "rm", "--force", volume], check=False)
     mounted = f"--volume={volume}:/var/lib/midfill/models"
     words = ("models", "pull", MODEL, "--from", SOURCE)
-    pulled = once(*words, options=[mounted, *pulling(store, secrets)])
+    pulled = once(*words, options=[mounted, *using(store, secrets, "reader")])
     assert 0 == pulled.returncode, pulled.stderr
     yield volume
     subprocess.run(["podman", "volume", "rm", "--force", volume], check=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from containers import Container, free_port, once, why_not
-from image_stack import MODEL, ROOT, SOURCE, Served, keys, pulling
+from image_stack import MODEL, ROOT, SOURCE, Served, keys, push, using
 
 pytestmark = [
     pytest.mark.engine,
@@ -69,12 +69,21 @@ def test_a_full_volume_keeps_the_model_that_was_there(
         "midfill models verify first && ls /var/lib/midfill/models"
     )
     volume = "--tmpfs=/var/lib/midfill/models:mode=1777,size=100m,notmpcopyup"
-    options = [volume, *pulling(store, secrets)]
+    options = [volume, *using(store, secrets, "reader")]
     done = once("-c", script, options=options, entry="sh")
     assert 0 == done.returncode, done.stderr
     assert re.search(r"bytes are needed, and [\d,]+ are free", done.stderr)
     assert "first: whole" in done.stdout
     assert "second" not in done.stdout.split()
+
+
+def test_who_pulls_cannot_push(store: str, secrets: Path) -> None:
+    """The reader's credentials end a push; the writer's find that all is there."""
+    model = f"--volume={ROOT}/models/{MODEL}:/model:ro"
+    options = [model, *using(store, secrets, "reader")]
+    refused = once("models", "push", "/model", f"{SOURCE}-2", options=options)
+    assert 1 == refused.returncode
+    assert 0 == push(store, secrets).returncode
 
 
 def test_the_image_holds_what_the_locks_pin_and_no_more() -> None:

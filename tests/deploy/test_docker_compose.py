@@ -150,7 +150,7 @@ def test_drain_and_end_fit_into_the_grace() -> None:
     assert int(stack()["midfill"].stop_grace_period.removesuffix("s")) > drain_s + 15
 
 
-@pytest.mark.parametrize("name", ["midfill", "pull", "keys"])
+@pytest.mark.parametrize("name", ["midfill", "push", "pull", "keys"])
 def test_midfill_understands_what_it_is_given(name: str) -> None:
     """Settings and command line are read as the server itself reads them."""
     service = stack()[name]

@@ -1,10 +1,8 @@
 """What stands around a container of Midfill: a store, its clients, keys, a client."""
 
 import time
-from configparser import ConfigParser
 from pathlib import Path
 
-import boto3
 import httpx
 from containers import Container, Done, free_port, once
 
@@ -26,27 +24,23 @@ def wait_for(url: str) -> None:
     raise TimeoutError(url)
 
 
-def push(address: str, credentials: Path) -> None:
-    """Put the model into the store, as its writer."""
-    read = ConfigParser()
-    read.read(credentials)
-    client = boto3.client(
-        "s3", endpoint_url=address, region_name="us-east-1", **read["default"]
-    )
-    for path in (ROOT / "models" / MODEL).iterdir():
-        client.upload_file(str(path), "models", f"{MODEL}/{path.name}")
+def push(address: str, secrets: Path) -> Done:
+    """Put the model into the store from a container, as compose.yml does."""
+    model = f"--volume={ROOT}/models/{MODEL}:/model:ro"
+    options = [model, *using(address, secrets, "writer")]
+    return once("models", "push", "/model", SOURCE, options=options)
 
 
-def pulling(store: str, secrets: Path) -> list[str]:
-    """Return podman's options for a container that pulls as the store's reader."""
+def using(store: str, secrets: Path, name: str) -> list[str]:
+    """Return podman's options for a container that uses the store by an identity."""
     settings = {
         "AWS_ENDPOINT_URL_S3": store,
         "AWS_REGION": "us-east-1",
         "AWS_SHARED_CREDENTIALS_FILE": "/etc/midfill/store/credentials",
         "MIDFILL_REGISTRY_SOURCES": f"s3://models {store}",
     }
-    reader = f"--volume={secrets}/model-reader:/etc/midfill/store:ro"
-    return [reader, *(f"--env={name}={value}" for name, value in settings.items())]
+    identity = f"--volume={secrets}/model-{name}:/etc/midfill/store:ro"
+    return [identity, *(f"--env={each}={value}" for each, value in settings.items())]
 
 
 def keys(secrets: Path, *words: str) -> Done:
