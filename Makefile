@@ -76,7 +76,7 @@ test-deploy: install-deploy ## Test containers' files, Kubernetes' manifests, Ra
 
 .PHONY: test-containers
 test-containers: install-deploy ## Build an image, run it as another user, complete and stop it
-	$(BIN)/python -m pytest tests/containers --durations=10
+	$(BIN)/python -m pytest -o faulthandler_timeout=1860 tests/containers --durations=10
 
 .PHONY: images
 images: ## Build the images midfill:cpu and midfill:cuda with docker, podman or buildah

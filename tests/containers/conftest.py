@@ -93,7 +93,7 @@ def served(models: str, secrets: Path, key: str) -> Iterator[Served]:
     """Start the server, and wait until its probe says that it completes."""
     made = Served(models, secrets, key)
     try:
-        assert f"ready: {MODEL}" == made.container.wait_until_healthy(300)
+        assert f"ready: {MODEL}" == made.container.wait_until_healthy(600)
         yield made
     finally:
         made.container.remove()
