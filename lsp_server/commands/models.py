@@ -29,6 +29,7 @@ from lsp_server.modelstore.locate import pulled_models_folder, shipped_models
 from lsp_server.modelstore.manifest import MANIFEST_NAME, load_manifest
 from lsp_server.modelstore.registry.catalogue import Entry, find_entry, load_registry
 from lsp_server.modelstore.registry.recommend import Load, Machine, judge
+from lsp_server.modelstore.signature import Trust
 from lsp_server.modelstore.verify import hash_file, verify
 
 __all__ = ["add_arguments", "machine_of", "run"]
@@ -111,7 +112,9 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    folder = folder_of(arguments.name, config_of(arguments))
+    config = config_of(arguments)
+    folder = folder_of(arguments.name, config)
+    Trust.of(config.models).check_folder(folder)
     manifest = load_manifest(folder)
     verify(folder, manifest)
     digest = hash_file(folder / MANIFEST_NAME)

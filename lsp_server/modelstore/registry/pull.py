@@ -82,7 +82,7 @@ def find_local(job: PullJob) -> Path | None:
         raise PullError(
             "this is not a plain name",
             subject=repr(job.name),
-            remedy="Use letters, digits, dots, dashes and underscores",
+            remedy="Use letters, digits, dots, dashes and underscores; --name renames",
         )
     folder = job.root / job.name
     if not folder.exists():

@@ -208,6 +208,12 @@ def _refused(address: str, response: Mapping[str, object]) -> PullError:
             subject=address,
             remedy="Check that the address is that of a folder with a manifest.json",
         )
+    if code == "InvalidRange":
+        return PullError(
+            "it is shorter than its manifest says (InvalidRange)",
+            subject=address,
+            remedy="Push the model again: an upload has broken off",
+        )
     if status in _REFUSED or code in _BAD_CREDENTIALS:
         return PullError(
             f"the store refuses these credentials ({reason})",

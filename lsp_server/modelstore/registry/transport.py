@@ -240,6 +240,12 @@ def _refused(address: str, status: int) -> PullError:
             remedy="Accept the model's terms and fetch it by hand, or name another "
             "source with --from",
         )
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return PullError(
+            f"it is shorter than its source says (status {status})",
+            subject=address,
+            remedy="Name another source with --from, or try again later",
+        )
     return PullError(
         f"the server answered with status {status}",
         subject=address,

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
+from folder_puller import WEIGHTS, Puller, Versions, offer
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from lsp_server.modelstore.registry.allow_list import AllowList
@@ -231,3 +232,37 @@ def entry_of(**changes: object) -> Entry:
 def make_entry() -> Callable[..., Entry]:
     """Return the maker of entries."""
     return entry_of
+
+
+@pytest.fixture
+def versions(
+    mirrored_folder: Path, describe_again: Callable[[Path], object]
+) -> Versions:
+    """Return a model with an old and with a new licence, and other weights."""
+    found = []
+    weights = (mirrored_folder / WEIGHTS).read_bytes()
+    for licence, last in ((b"old", b"\1"), (b"newer", b"\2")):
+        (mirrored_folder / "LICENSE").write_bytes(licence)
+        (mirrored_folder / WEIGHTS).write_bytes(weights[:-1] + last)
+        describe_again(mirrored_folder)
+        found.append({p.name: p.read_bytes() for p in mirrored_folder.iterdir()})
+    return Versions(*found)
+
+
+@pytest.fixture
+def puller(tmp_path: Path, site: Site, web: Web, versions: Versions) -> Puller:
+    """Return a puller that has pulled the old model; the new one is offered."""
+    made = Puller(tmp_path / "models", site, web)
+    offer(site, versions.old)
+    made()
+    offer(site, versions.new)
+    site.requests.clear()
+    made.said.clear()
+    return made
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, site: Site, web: Web, versions: Versions) -> Puller:
+    """Return a puller into an empty folder, from a source with the old model."""
+    offer(site, versions.old)
+    return Puller(tmp_path / "models", site, web)
