@@ -55,16 +55,20 @@ async def _measure(
     for route in {"lsp", "rest"} & {*arguments.routes}:
         await run_typists(target, arguments, route, _WARM_UP_TYPISTS, _WARM_UP_S)
     for typists, route in itertools.product(arguments.typists, arguments.routes):
-        asked = None
+        asked, cpu_s = None, 0.0
         if route == "raw":
             records = await target.replay(asked_path)
         else:
             await target.order("begin")
+            before_s = await target.order("cpu")
             records = await run_typists(target, arguments, route, typists, seconds)
+            cpu_s = await target.order("cpu") - before_s
             asked = await target.order("asked")
             if route == "lsp":
                 asked_path.write_text(json.dumps(asked))  # noqa: ASYNC240 - nothing else runs
         cell = figures_of(records, route=route, typists=typists, seconds=seconds)
+        if route != "raw":
+            cell["server_cpu_ms_per_request"] = round(1e3 * cpu_s / len(records), 2)
         cells.append({**cell, **engine_figures(asked)} if asked else cell)
         sys.stderr.write(load_table(cells[-1:]).splitlines()[-1] + "\n")
     return cells
@@ -83,7 +87,10 @@ async def _run(arguments: argparse.Namespace) -> dict[str, Any]:
             return _result(target, arguments, cells, start_s=0.0)
         load_format = "dummy" if arguments.random_weights else "safetensors"
         async with load_server(
-            settings_of(arguments), load_format=load_format, log=arguments.log
+            settings_of(arguments),
+            load_format=load_format,
+            log=arguments.log,
+            options=["--paced"] if arguments.paced else [],
         ) as target:
             start_s = round(time.monotonic() - started_s, 1)
             cells = await _measure(target, arguments, Path(folder, "asked.json"))
@@ -125,6 +132,11 @@ def _parser() -> argparse.ArgumentParser:
         help="load the daemon that runs, with its own settings; LOAD_API_KEY may hold "
         "the key for its REST API",
     )
+    add(
+        "--paced",
+        action="store_true",
+        help="an engine that computes nothing, at a GPU's pace: the server's own cost",
+    )
     add("--url", default="", help="with --attach: of the REST API")
     add("--draw", type=Path, metavar="JSON", help="only draw an earlier result")
     add_load_arguments(parser)
@@ -135,6 +147,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Measure, print a table, write JSON and plot, and return the exit status."""
     arguments = _parser().parse_args(words)
     routes = arguments.routes or ["lsp", "raw", "rest"]
+    if arguments.paced:
+        routes = [each for each in routes if each != "raw"]
     # Raw repeats what the editors asked.
     needs_lsp = "raw" in routes and "lsp" not in routes
     arguments.routes = sorted([*routes, *(["lsp"] if needs_lsp else [])])

@@ -13,11 +13,13 @@ import contextlib
 import json
 import os
 import sys
+import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from benchmarks.bench_server import start_vllm
+from benchmarks.load_paced import PacedEngine
 from benchmarks.load_speech import Speech
 from benchmarks.load_tap import Asked, KvMeter, LoadTap, use_kv_meter
 from lsp_server.config import Config, EngineKind
@@ -64,6 +66,8 @@ async def _serve(config: Config, arguments: argparse.Namespace) -> None:
     async def start(
         config: Config, model: LoadedModel, progress: StartProgress
     ) -> Engine:
+        if arguments.paced:
+            return PacedEngine(Speech(model.tokenizer), model.manifest.context_length)
         if meter is not None:
             await asyncio.to_thread(use_kv_meter, meter)
         engine = await start_vllm(
@@ -124,13 +128,15 @@ async def _talk(
         answer: object = None
         match word:
             case "begin":
-                answer = await taps[-1].begin() if taps else False
+                answer = await taps[-1].begin() if taps else True
             case "asked":
                 answer = [asdict(each) for each in taps[-1].asked()] if taps else []
             case "replay":
                 found = json.loads(await asyncio.to_thread(Path(path).read_text))
                 asked = [Asked(**each) for each in found]
                 answer = [asdict(each) for each in await taps[-1].replay(asked)]
+            case "cpu":
+                answer = time.process_time()
             case "kv":
                 answer = meter.take() if meter else {}
         writer.write(json.dumps(answer).encode() + b"\n")
@@ -145,6 +151,7 @@ def main() -> int:
     parser.add_argument("--load-format", default="safetensors")
     parser.add_argument("--no-prefix-cache", action="store_true")
     parser.add_argument("--kv-meter", action="store_true")
+    parser.add_argument("--paced", action="store_true")
     arguments = parser.parse_args()
     config = resolve(server_layers(None)).config
     configure_logging(config.log.level, sys.stderr)

@@ -17,6 +17,9 @@ __all__ = ["CursorContext", "indentation_of"]
 _REACH_CHARS = 20_000
 """How far the context reaches to either side of the cursor."""
 
+_STEP_CHARS = 4_096
+"""The scan above the cursor begins at a multiple of it, so that typing moves it not."""
+
 _JUDGED_LINES = 40
 """How many lines below the cursor tell whether a text fits in front of them."""
 
@@ -64,10 +67,11 @@ class CursorContext:
         *above, line_before = before.split("\n")
         line_after, *below = after.split("\n")
         line_start = offset - len(snapshot.line_before)
+        scan_start = max(0, line_start - _REACH_CHARS) // _STEP_CHARS * _STEP_CHARS
         line_state = state_before(
-            with_line_feeds(text[max(0, line_start - _REACH_CHARS) : line_start]),
+            with_line_feeds(text[scan_start:line_start]),
             language,
-            is_whole=line_start <= _REACH_CHARS,
+            is_whole=scan_start == 0,
         )
         frames = _scan_line(line_before, "", language, line_state).state.frames
         return cls(

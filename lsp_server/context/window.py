@@ -14,7 +14,7 @@ Only text near the cursor is encoded, whatever the size of the document.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lsp_server.text import count_line_ends, line_starts, with_line_feeds
@@ -102,7 +102,7 @@ class LineWindows:
         begin = max(0, offset - int(max_tokens * _LIKELY_CHARS_PER_TOKEN))
         end = offset
         chunk_lines = _chunk_lines(self._step_lines)
-        for number, at in reversed(_numbered_lines(text, begin, offset)):
+        for number, at in _lines_back(text, begin, offset):
             if number % chunk_lines == 0 and at < end:
                 yield with_line_feeds(text[at:end])
                 end = at
@@ -114,15 +114,14 @@ class LineWindows:
         that does not use half of it, a line is cut.
         """
         begin = max(0, offset - max_tokens * _MAX_CHARS_PER_TOKEN)
-        numbered = _numbered_lines(text, begin, offset)
         ids: TokenIds = ()
         for step in _halvings(self._step_lines):
             chunk_lines = _chunk_lines(step)
-            chunks = [
+            chunks = (
                 (at, number % step == 0)
-                for number, at in numbered
+                for number, at in _lines_back(text, begin, offset)
                 if number % chunk_lines == 0
-            ]
+            )
             walk = self._walk_back(text, chunks, offset, max_tokens)
             ids = walk.ids
             # Most of the text considered may be the end of one long line.
@@ -141,11 +140,11 @@ class LineWindows:
         ids: TokenIds = ()
         for step_chars in _halvings(max_tokens):
             first = -(-begin // step_chars) * step_chars
-            cuts = [
+            cuts = (
                 (at, True)
-                for at in range(first, offset + 1, step_chars)
+                for at in reversed(range(first, offset + 1, step_chars))
                 if text[max(0, at - 1) : at + 1] != "\r\n"
-            ]
+            )
             walk = self._walk_back(text, cuts, offset, max_tokens)
             ids = walk.ids
             if not walk.met_oversized:
@@ -155,7 +154,7 @@ class LineWindows:
     def _walk_back(
         self,
         text: str,
-        chunks: Sequence[tuple[int, bool]],
+        chunks: Iterable[tuple[int, bool]],
         offset: int,
         max_tokens: int,
     ) -> _Walk:
@@ -163,7 +162,8 @@ class LineWindows:
 
         Args:
             text: The document.
-            chunks: Where each chunk begins, and whether a step begins there too.
+            chunks: Where each chunk begins, the nearest one first, and whether a step
+                begins there too.
             offset: The cursor.
             max_tokens: The prefix's budget.
         """
@@ -171,7 +171,7 @@ class LineWindows:
         whole = used = tokens = 0  # chunks and tokens of whole steps, tokens of all
         start = end = offset
         oversized = False
-        for at, begins_step in reversed(chunks):
+        for at, begins_step in chunks:
             if (start - at) * 2 > max_tokens * _MAX_CHARS_PER_TOKEN:
                 oversized = True
                 break
@@ -242,12 +242,24 @@ class LineWindows:
         return ()
 
 
-def _numbered_lines(text: str, begin: int, end: int) -> list[tuple[int, int]]:
-    """Return the number and the start of each line that begins in ``[begin, end]``."""
-    starts = line_starts(text, begin, end)
+def _lines_back(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the number and the start of each line that begins in ``[begin, end]``.
+
+    The nearest to ``end`` comes first: most callers need only a few.
+    """
+    number = count_line_ends(text, end)
+    if text.find("\r", begin, end) >= 0:
+        for at in reversed(line_starts(text, begin, end)):
+            yield number, at
+            number -= 1
+    else:
+        found = text.rfind("\n", begin, end)
+        while found >= 0:
+            yield number, found + 1
+            number -= 1
+            found = text.rfind("\n", begin, found)
     if begin == 0:
-        return list(enumerate([0, *starts]))
-    return list(enumerate(starts, count_line_ends(text, begin) + 1))
+        yield 0, 0
 
 
 def _chunk_lines(step_lines: int) -> int:

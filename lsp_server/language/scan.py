@@ -28,6 +28,7 @@ def scan(
     state: ScanState | None = None,
     origin: int = 0,
     is_behind_cursor: bool = False,
+    only_first: bool = False,
 ) -> Scan:
     """Scan ``text`` as a language.
 
@@ -39,13 +40,14 @@ def scan(
         is_behind_cursor: Whether it begins at a cursor, not at the start of a line. Not
             all that is open there may ever be closed, so a closer that begins a line
             closes the frame of the same indentation, rather than the innermost.
+        only_first: Whether the scan may end where nothing of ``state`` is open.
     """
     scanner = _Scanner(text, language, state or ScanState(), origin)
     if is_behind_cursor:
         scanner.trusts_indentation = True
     else:
         scanner.begin_line()
-    return scanner.run()
+    return scanner.run(only_first=only_first)
 
 
 class _Scanner:
@@ -81,10 +83,12 @@ class _Scanner:
                 self._stack.pop()
                 self._changed(0)
 
-    def run(self) -> Scan:
-        """Scan all of the text."""
+    def run(self, *, only_first: bool) -> Scan:
+        """Scan all of the text, or until nothing is open that was before it."""
         at = 0
         while at < len(self._text):
+            if only_first and not (self._stack and self._stack[0].start < 0):
+                break
             frame = self._stack[-1] if self._stack else None
             if frame is not None and frame.literal is not None:
                 at = self._in_literal(frame, frame.literal, at)

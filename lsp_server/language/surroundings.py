@@ -7,6 +7,7 @@ it open whether a place is in a string or not, the answer with the fewer faults 
 import functools
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from lsp_server.language.frames import Frame, Scan, ScanState, literal_of
 from lsp_server.language.grammar import Ending, Kind, Language
@@ -14,18 +15,27 @@ from lsp_server.language.scan import scan
 
 __all__ = ["closed_behind", "state_before"]
 
-_FAR_CHARS = 1 << 20
+_FAR_CHARS = 1 << 40
 """What is open above the cursor's line has offsets that nothing on it can have."""
 
 _REACH_CHARS = 8_000
 """How much of the text behind the cursor is read."""
 
 
-@functools.lru_cache(maxsize=64)
+_PIECE_CHARS = 500
+"""How much text above the cursor is scanned, and remembered, at a time."""
+
+_KEPT_PIECES, _KEPT_TEXTS = 16_384, 512
+"""So many are kept: of hundreds of people at work, what is around each one's cursor."""
+
+
+@functools.lru_cache(maxsize=_KEPT_TEXTS)
 def state_before(text: str, language: Language, *, is_whole: bool) -> ScanState:
     """Return what is open at the end of ``text``, which ends with a line end.
 
-    It stays the same while the user types in the next line, so it is kept.
+    It stays the same while the user types in the next line, so it is kept. Pieces of
+    the text that were scanned before are not scanned again, so that a new line costs
+    little more than that line.
 
     Args:
         text: The lines above the cursor's.
@@ -34,18 +44,92 @@ def state_before(text: str, language: Language, *, is_whole: bool) -> ScanState:
     """
     if language.is_prose or not text:
         return ScanState()
-    start = 0 if is_whole else text.find("\n") + 1
-    head, origin = text[start:], start - len(text) - _FAR_CHARS
-    scans = [scan(head, language, origin=origin)]
+    head = text if is_whole else text[text.find("\n") + 1 :]
+    pieces = tuple(_pieces(head))
+    starts = [ScanState()]
     if not is_whole:
-        scans += (
-            scan(head, language, state=ScanState(frames=(frame,)), origin=origin)
-            for frame in _possible_starts(head, language, origin)
+        starts += (
+            ScanState(frames=(frame,)) for frame in _possible_starts(head, language)
         )
-    return min(scans, key=lambda each: (each.faults, each.literal_chars)).state
+    ends = (_end_of(pieces, language, start) for start in starts)
+    return min(ends, key=lambda each: (each.faults, each.literal_chars)).state
 
 
-def _possible_starts(head: str, language: Language, origin: int) -> Iterator[Frame]:
+def _pieces(text: str) -> Iterator[str]:
+    """Yield the text in pieces that end with a line, cut from its start on."""
+    start = 0
+    while start < len(text):
+        found = text.find("\n", start + _PIECE_CHARS)
+        end = found + 1 if found >= 0 else len(text)
+        yield text[start:end]
+        start = end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """What scanning up to a place came to.
+
+    Attributes:
+        state: What is open there.
+        faults: How many places looked wrong.
+        literal_chars: How many characters stand in strings and comments, up to the
+            last change.
+        behind_chars: How many characters stand behind the last change.
+        first_chars: How many stand in front of the first change; None without one.
+    """
+
+    state: ScanState
+    faults: int = 0
+    literal_chars: int = 0
+    behind_chars: int = 0
+    first_chars: int | None = None
+
+
+def _end_of(pieces: tuple[str, ...], language: Language, start: ScanState) -> _End:
+    """Scan pieces one after the other."""
+    end = _End(state=start)
+    for text in pieces:
+        found = _end_of_piece(text, language, end.state)
+        literal_chars = end.literal_chars + found.literal_chars
+        behind_chars = end.behind_chars + len(text)
+        if found.first_chars is not None:
+            # Before the first change of all, nothing counts: nobody saw it begin.
+            is_counted = end.first_chars is not None and literal_of(end.state.frames)
+            if is_counted:
+                literal_chars += end.behind_chars + found.first_chars
+            behind_chars = found.behind_chars
+        first_chars = end.first_chars
+        end = _End(
+            state=found.state,
+            faults=end.faults + found.faults,
+            literal_chars=literal_chars,
+            behind_chars=behind_chars,
+            first_chars=found.first_chars if first_chars is None else first_chars,
+        )
+    return end
+
+
+@functools.lru_cache(maxsize=_KEPT_PIECES)
+def _end_of_piece(text: str, language: Language, state: ScanState) -> _End:
+    """Scan one piece.
+
+    What opens in it gets offsets behind those of what is open before it: far in front
+    of the cursor they only tell frames apart.
+    """
+    starts = (each.start for each in (*state.frames, *state.heredocs))
+    origin = max(starts, default=-_FAR_CHARS) + 1
+    found = scan(text, language, state=state, origin=origin)
+    changes = found.changes
+    return _End(
+        state=found.state,
+        faults=found.faults,
+        literal_chars=found.literal_chars,
+        behind_chars=len(text) - (changes[-1] - origin) if changes else 0,
+        first_chars=changes[0] - origin if changes else None,
+    )
+
+
+def _possible_starts(head: str, language: Language) -> Iterator[Frame]:
     """Yield the literals in which a text may begin, by the closers that it holds."""
     seen = set()
     for literal in language.literals:
@@ -57,7 +141,7 @@ def _possible_starts(head: str, language: Language, origin: int) -> Iterator[Fra
                 kind=literal.kind,
                 opener="",
                 closer=closer,
-                start=origin - 1,
+                start=-_FAR_CHARS,
                 columns=0,
                 literal=literal,
             )
@@ -77,21 +161,41 @@ def closed_behind(
     """
     if not frames:
         return frozenset()
+    # Where they opened tells frames apart and moves with every key: their order stays.
+    ordered = tuple(
+        replace(frame, start=depth - len(frames)) for depth, frame in enumerate(frames)
+    )
     is_whole = is_whole and len(text) <= _REACH_CHARS
-    text = text[:_REACH_CHARS]
+    closed = _closed(text[:_REACH_CHARS], ordered, language, is_whole)
+    return frozenset(frames[depth] for depth in closed)
+
+
+@functools.lru_cache(maxsize=_KEPT_TEXTS)
+def _closed(
+    text: str,
+    frames: tuple[Frame, ...],
+    language: Language,
+    is_whole: bool,  # noqa: FBT001 - lru_cache is faster so
+) -> tuple[int, ...]:
+    """Return the depths of the closed frames, as `closed_behind` does."""
     open_ = frames
     for depth in range(len(frames) - 1, -1, -1):
         if frames[depth].kind.is_literal:
             if _is_closed(depth, text, open_, language):
                 break
             open_ = open_[:depth]
-    state = ScanState(frames=open_)
-    found = scan(text, language, state=state, is_behind_cursor=True)
+    found = scan(
+        text,
+        language,
+        state=ScanState(frames=open_),
+        is_behind_cursor=True,
+        only_first=True,
+    )
     closed = _outermost(frames, {closing.frame for closing in found.closings})
     if not is_whole:
         left = set(found.state.frames)
         closed.update(each for each in frames[:-1] if each in left)
-    return frozenset(closed)
+    return tuple(frames.index(each) for each in closed)
 
 
 def _outermost(frames: tuple[Frame, ...], closed: set[Frame]) -> set[Frame]:

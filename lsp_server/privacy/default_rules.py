@@ -1,5 +1,7 @@
 """The files that are private everywhere, by their names."""
 
+import functools
+
 from lsp_server.privacy.ignore_files import IgnorePatterns
 
 __all__ = ["DEFAULT_RULES", "default_patterns"]
@@ -115,6 +117,7 @@ kubeconfig
 """In the syntax of ``.gitignore``; upper and lower case are the same."""
 
 
+@functools.cache
 def default_patterns() -> IgnorePatterns:
     """Return the default rules, compiled."""
     return IgnorePatterns.of(DEFAULT_RULES.splitlines(), folds_case=True)

@@ -11,7 +11,7 @@ from lsp_server.privacy.path_rules import Exclusion, PathRules
 
 __all__ = ["DocumentRules", "Place", "place_of"]
 
-_FRESH_S = 1.0
+_FRESH_S = 5.0
 """So long an answer about a document holds, so that most keys ask no thread."""
 
 _MOST_DOCUMENTS = 1000

@@ -43,6 +43,8 @@ class OpenTabs:
 
     async def gather(self, query: Query) -> Sequence[Snippet]:
         """Return the most similar chunks, the best first."""
+        if not query.open_documents:
+            return ()
         return await asyncio.to_thread(self._best, query)
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from lsp_server.context_config import ContextConfig
@@ -270,15 +271,14 @@ class Project:
         found = await self._gathering.ask(asked, query)
         if (clean := self._clean) is not None:
             found = tuple([(who, tuple(await clean(each))) for who, each in found])
-        chosen = await asyncio.to_thread(
-            choose, found, cursor, most_chars=self._most_chars
-        )
+        rank = partial(choose, found, cursor, most_chars=self._most_chars)
+        is_any = any(snippets for _, snippets in found)
+        chosen = await asyncio.to_thread(rank) if is_any else ()
         if cursor.uri not in self._open or changes != self._changes:
             return
-        # What was closed meanwhile is no source any more.
+        # What was closed since is no source.
         chosen = tuple(each for each in chosen if self._is_there(each, query))
-        held = self._held.get(cursor.uri)
-        before = held.snippets if held is not None else ()
+        before = held.snippets if (held := self._held.get(cursor.uri)) else ()
         snippets = kept_or_better(before, chosen, found)
         line = count_line_ends(cursor.text, cursor.offset)
         self._held[cursor.uri] = _Held(snippets=snippets, line=line)

@@ -104,10 +104,16 @@ class RecentEdits:
                 self._forget(uri)
 
     async def gather(self, query: Query) -> Sequence[Snippet]:
-        """Return the edited parts of other documents, the latest scored best."""
-        edited, self._edited = self._edited, {}
-        for uri in edited:
+        """Return the edited parts of other documents, the latest scored best.
+
+        What is edited in the query's own document is looked at when another one asks.
+        """
+        others = [uri for uri in self._edited if uri != query.snapshot.uri]
+        for uri in others:
+            self._edited.pop(uri, None)
             await self._follow(uri)
+        if not any(uri != query.snapshot.uri for uri in self._edits):
+            return ()
         return await asyncio.to_thread(
             _snippets, query, dict(self._edits), dict(self._lines)
         )

@@ -19,8 +19,9 @@ from lsp_server.prompt.tokenizer_json import TokenizerJson
 
 __all__ = ["FastTokenizer", "StreamDecoder", "Tokenizer"]
 
-_MAX_CACHED_TEXTS = 512
-"""A prompt has about thirty blocks of text that come again in the next one."""
+_MAX_CACHED_TEXTS = 4_096
+"""A prompt has about thirty blocks of text that come again in the next one, and a
+hundred people may be at work. One takes 3 to 4 kB."""
 
 _MAX_CACHED_CHARS = 16_384
 """A longer text is not cached."""

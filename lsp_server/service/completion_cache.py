@@ -4,14 +4,14 @@ It is not the engine's prefix cache, which keeps what the model has read of a pr
 A user who types the beginning of a suggestion, or takes back what followed it, needs
 no new one: the rest of the old one is found, and nothing is generated.
 
-An answer is kept under a hash of the nearest lines above and below its cursor. So it
-holds wherever these lines go in the document, and an edit of one of them is enough for
-it not to be found.
+An answer is kept under a hash of the nearest lines above and below its cursor, and
+under the text left of it. So it holds wherever these lines go in the document, and an
+edit of one of them is enough for it not to be found.
 """
 
 import hashlib
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -86,6 +86,10 @@ class FoundAnswer:
     suggestions: tuple[tuple[str, str], ...]
 
 
+_Key = tuple[bytes, str]
+"""The hash of a line's surroundings, and the text in that line left of the cursor."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
     """An answer in the cache, with its size and when it ends to hold."""
@@ -115,7 +119,8 @@ class CompletionCache:
         self._most_answers = most_answers
         self._most_bytes = most_bytes
         self._clock = clock
-        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._lines: Counter[bytes] = Counter()
         self._size_bytes = 0
 
     def __len__(self) -> int:
@@ -128,7 +133,8 @@ class CompletionCache:
 
     def keep(self, snapshot: Snapshot, answer: CachedAnswer) -> None:
         """Keep what there is to suggest at the snapshot's cursor."""
-        key, _ = next(_keys(snapshot))
+        line, before, column = next(_lines_back(snapshot))
+        key = (line, before[max(0, column - _CHARS_BEFORE) : column])
         texts = "".join(answer.texts).encode("utf-8", errors="replace")
         lasts_s = _LASTS_S if answer.texts else _NOTHING_LASTS_S
         self._drop(key)
@@ -137,6 +143,7 @@ class CompletionCache:
             size_bytes=len(texts) + _ANSWER_BYTES,
             until_s=self._clock() + lasts_s,
         )
+        self._lines[line] += 1
         self._size_bytes += self._kept[key].size_bytes
         while self._kept and (
             len(self._kept) > self._most_answers or self._size_bytes > self._most_bytes
@@ -154,7 +161,7 @@ class CompletionCache:
                 which only one is left after typing is not found: the user wants a
                 choice.
         """
-        for key, typed in _keys(snapshot):
+        for key, typed in self._keys(snapshot):
             kept = self._kept.get(key)
             if kept is None or kept.answer.candidates < candidates:
                 continue
@@ -168,11 +175,29 @@ class CompletionCache:
             return found
         return None
 
-    def _drop(self, key: bytes) -> None:
+    def _keys(self, snapshot: Snapshot) -> Iterator[tuple[_Key, str]]:
+        """Yield the keys of the cursor and of the places left of it, the nearest first.
+
+        Each comes with the text between its place and the cursor. Lines without an
+        answer are passed over: most have none.
+        """
+        typed = ""
+        for line, before, column in _lines_back(snapshot):
+            least = max(0, column + len(typed) - _MOST_TYPED_CHARS)
+            for at in range(column, least - 1, -1) if line in self._lines else ():
+                key = (line, before[max(0, at - _CHARS_BEFORE) : at])
+                yield key, before[at:column] + typed
+            typed = "\n" + before[:column] + typed
+
+    def _drop(self, key: _Key) -> None:
         """Forget an answer, if there is one."""
         kept = self._kept.pop(key, None)
         if kept is not None:
+            line, _ = key
             self._size_bytes -= kept.size_bytes
+            self._lines[line] -= 1
+            if not self._lines[line]:
+                del self._lines[line]
 
 
 def rest_of(text: str, typed: str) -> str | None:
@@ -232,25 +257,24 @@ def _found(answer: CachedAnswer, typed: str) -> FoundAnswer | None:
     return FoundAnswer(answer=answer, typed=typed, suggestions=suggestions)
 
 
-def _keys(snapshot: Snapshot) -> Iterator[tuple[bytes, str]]:
-    """Yield the keys of the cursor and of the places left of it, the nearest first.
+def _lines_back(snapshot: Snapshot) -> Iterator[tuple[bytes, str, int]]:
+    """Yield the cursor's line and those above that typing may have begun in.
 
-    Each comes with the text between its place and the cursor.
+    Each comes as a hash of the lines above it and of what stands behind the cursor, as
+    its text, and with its length: up to the cursor, or to its end.
     """
     offset = snapshot.offset
     before = with_line_feeds(snapshot.text[max(0, offset - _REACH_CHARS) : offset])
     below = hashlib.blake2b(_below(snapshot), digest_size=16)
     for part in (snapshot.uri, snapshot.language_id):
         below.update(b"\0" + part.encode("utf-8", errors="replace"))
-    start, above = -1, below
-    for at in range(len(before), max(-1, len(before) - _MOST_TYPED_CHARS - 1), -1):
-        line_start = before.rfind("\n", 0, at) + 1
-        if line_start != start:
-            start, above = line_start, below.copy()
-            above.update(_above(before[:line_start]))
-        key = above.copy()
-        key.update(_encoded(before[max(line_start, at - _CHARS_BEFORE) : at]))
-        yield key.digest(), before[at:]
+    end = len(before)
+    while end >= max(0, len(before) - _MOST_TYPED_CHARS):
+        start = before.rfind("\n", 0, end) + 1
+        surroundings = below.copy()
+        surroundings.update(_above(before[:start]))
+        yield surroundings.digest(), before[start:end], end - start
+        end = start - 1
 
 
 def _above(before: str) -> bytes:

@@ -1,8 +1,9 @@
 """One connection's privacy: which documents, snippets and texts are used."""
 
 import asyncio
+import functools
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -22,6 +23,9 @@ __all__ = ["Privacy"]
 
 _Key = TypeVar("_Key")
 
+_AT_ONCE_CHARS = 2_000
+"""So much text is looked through without a thread, which takes longer to begin."""
+
 _MOST_TEXTS = 256
 
 
@@ -39,11 +43,7 @@ class Privacy:
         self._config = config
         self._documents = DocumentRules(PathRules(reads_disk=not is_remote))
         self._cleaned: dict[tuple[str, str], str] = {}
-        self._finder = None
-        if config.secrets:
-            loader = ThreadPoolExecutor(1, thread_name_prefix="midfill-privacy")
-            self._finder = loader.submit(SecretFinder)
-            loader.shutdown(wait=False)
+        self._finder = _finder() if config.secrets else None
 
     async def why_private(self, uri: str) -> Reason | None:
         """Return why a document gets no completions; None where it may have some."""
@@ -84,12 +84,15 @@ class Privacy:
         hold already.
         """
         finder = await self._loaded()
-        return await asyncio.to_thread(
-            lambda: {
+
+        def check() -> dict[_Key, Outcome]:
+            return {
                 key: self._check(outcome, snapshot, finder)
                 for key, outcome in outcomes.items()
             }
-        )
+
+        chars = sum(len(outcome.text or "") for outcome in outcomes.values())
+        return check() if chars <= _AT_ONCE_CHARS else await asyncio.to_thread(check)
 
     async def stream_check(self, *, before: str, after: str) -> StreamCheck:
         """Return what checks a text while it is generated, by the rules of ``checked``.
@@ -110,7 +113,10 @@ class Privacy:
         """Return what finds secrets; None where nothing looks for them."""
         if self._finder is None:
             return None
-        return await asyncio.wrap_future(self._finder)
+        if self._finder.done():
+            return self._finder.result()
+        # Others wait for it too: one request's end is not theirs.
+        return await asyncio.shield(asyncio.wrap_future(self._finder))
 
     def _clean(
         self, texts: set[tuple[str, str]], finder: SecretFinder | None
@@ -131,7 +137,7 @@ class Privacy:
     def _check(
         self, outcome: Outcome, snapshot: Snapshot, finder: SecretFinder | None
     ) -> Outcome:
-        """Drop a text that must not be shown; runs in a thread."""
+        """Drop a text that must not be shown."""
         if outcome.text is None:
             return outcome
         fault = self._rules(finder).first_fault(
@@ -146,3 +152,12 @@ class Privacy:
         by = fault.kind.value
         cut = Cut(filter_name=by, before=outcome.text, after="")
         return replace(outcome, text=None, dropped_by=by, cuts=(*outcome.cuts, cut))
+
+
+@functools.cache
+def _finder() -> Future[SecretFinder]:
+    """Return what finds secrets, which a thread loads; all connections share it."""
+    loader = ThreadPoolExecutor(1, thread_name_prefix="midfill-privacy")
+    finder = loader.submit(SecretFinder)
+    loader.shutdown(wait=False)
+    return finder
