@@ -1,25 +1,16 @@
 """The manifest for KubeRay: no key that KubeRay or Kubernetes would drop or refuse."""
 
 import copy
-import json
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
-from serve_config import faults
+from manifests import ROOT, failed_checks, faults_of
 
-from lsp_server.errors import ConfigError
-from lsp_server.setting_layers import Layer
-from lsp_server.settings import resolve
-from midfill_ray.options import RayOptions, parse_options
-
-ROOT = Path(__file__).parents[2]
 CLUSTER = "spec.rayClusterConfig"
 WORKERS = f"{CLUSTER}.workerGroupSpecs.0"
-TOOLS = ROOT / ".venv-deploy" / "bin"
 SCHEMA = yaml.safe_load(
     (Path(__file__).parent / "schemas" / "rayservice.yaml").read_text(encoding="utf-8")
 )
@@ -81,25 +72,12 @@ def pods(service: Tree) -> Iterator[Tree]:
         }
 
 
-def validate(trees: list[Tree], folder: Path) -> str:
-    """Return what kubernetes-validate has against objects; nothing is well."""
-    file = folder / "objects.yaml"
-    file.write_text(yaml.safe_dump_all(trees), encoding="utf-8")
-    done = subprocess.run(
-        [TOOLS / "kubernetes-validate", "--strict", "--quiet", file],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout + done.stderr
-
-
 def test_rayservice_is_what_kuberay_knows(tmp_path: Path) -> None:
     """Every key is one of KubeRay's or, inside pods, of Kubernetes'."""
     service, *others = manifest()
 
     assert errors_of_kuberay(service) == []
-    assert validate([*pods(service), *others], tmp_path) == ""
+    assert faults_of([*pods(service), *others], tmp_path) == []
 
 
 WRONG = {
@@ -127,7 +105,8 @@ def test_typo_in_a_pod_is_found(tmp_path: Path) -> None:
         manifest()[0], f"{WORKERS}.template.spec.terminationGracePeriodSecond", 90
     )
 
-    assert "terminationGracePeriodSecond" in validate(list(pods(wrong)), tmp_path)
+    [fault] = faults_of(list(pods(wrong)), tmp_path)
+    assert "terminationGracePeriodSecond" in fault
 
 
 ACCEPTED = {
@@ -140,76 +119,6 @@ ACCEPTED = {
 def test_policies(tmp_path: Path) -> None:
     """Pod Security "restricted" and more, as checkov knows it."""
     service, *others = manifest()
-    file = tmp_path / "objects.yaml"
-    file.write_text(yaml.safe_dump_all([*pods(service), *others]), encoding="utf-8")
-    done = subprocess.run(
-        [TOOLS / "checkov", "--skip-download", "--compact", "-o", "json", "-f", file],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    report = json.loads(done.stdout)
+    found = failed_checks({"ray": [*pods(service), *others]}, tmp_path)
 
-    assert report["summary"]["passed"] > 150
-    assert {check["check_id"] for check in report["results"]["failed_checks"]} == set(
-        ACCEPTED
-    )
-
-
-def serve_config() -> dict[str, object]:
-    """Return what Ray Serve is to deploy."""
-    text = at(manifest()[0], "spec.serveConfigV2")
-    assert isinstance(text, str)
-    parsed = yaml.safe_load(text)
-    assert isinstance(parsed, dict)
-    return parsed
-
-
-def options(arguments: Mapping[str, object]) -> RayOptions:
-    """Return an application's options; a wrong setting of Midfill is an error, too."""
-    made = parse_options(arguments)
-    problems = resolve([Layer(place="args.settings", values=made.settings)]).problems
-    if problems:
-        raise ConfigError(str(problems[0]), subject="args.settings", remedy="")
-    return made
-
-
-def test_serve_config_is_what_ray_serve_and_midfill_know() -> None:
-    """Every key of serveConfigV2 is read by somebody."""
-    assert faults(serve_config(), check_arguments=options) == []
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("http_options.ports", 8000),
-        ("applications.0.route_prefx", "/"),
-        ("applications.0.args.min_replica", 1),
-        ("applications.0.args.max_replicas", 1),
-        ("applications.0.args.settings.model.pathh", "team-model"),
-    ],
-)
-def test_typo_in_serve_config_is_found(path: str, value: object) -> None:
-    """Also in what Midfill alone reads."""
-    assert faults(changed(serve_config(), path, value), check_arguments=options) != []
-
-
-def test_pods_have_room_and_time_for_the_replicas() -> None:
-    """What Ray Serve is told and what Kubernetes is told go together."""
-    service = manifest()[0]
-    arguments = at(serve_config(), "applications.0.args")
-    assert isinstance(arguments, dict)
-    made = options(arguments)
-    workers, pod = at(service, WORKERS), at(service, f"{WORKERS}.template.spec")
-    assert isinstance(workers, dict)
-    assert isinstance(pod, dict)
-    limits = at(pod, "containers.0.resources.limits")
-    assert isinstance(limits, dict)
-    others_cpus = made.ingress_replicas * made.ingress_cpus
-
-    assert made.num_gpus == limits["nvidia.com/gpu"]
-    assert made.num_cpus + others_cpus <= int(limits["cpu"])
-    assert made.min_replicas == workers["minReplicas"] == workers["replicas"]
-    assert made.max_replicas == workers["maxReplicas"]
-    assert made.drain_s < pod["terminationGracePeriodSeconds"]
-    assert made.drain_s < int(str(at(service, "spec.rayClusterDeletionDelaySeconds")))
+    assert {each.split()[1] for each in found} == set(ACCEPTED)

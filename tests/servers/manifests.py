@@ -69,7 +69,7 @@ def pods_of(objects: Sequence[Tree]) -> Iterator[tuple[str, Tree]]:
             yield _name_of(each), template
 
 
-def faults_of(objects: Sequence[Tree], folder: Path) -> list[str]:
+def faults_of(objects: Sequence[Mapping[str, object]], folder: Path) -> list[str]:
     """Return what Kubernetes, KEDA and the Prometheus operator have against objects."""
     ours = [each for each in objects if each["kind"] in KINDS]
     file = folder / "objects.yaml"
@@ -86,7 +86,9 @@ def faults_of(objects: Sequence[Tree], folder: Path) -> list[str]:
     return said + [problem for each in ours for problem in problems_of(each)]
 
 
-def failed_checks(files: Mapping[str, Sequence[Tree]], folder: Path) -> set[str]:
+def failed_checks(
+    files: Mapping[str, Sequence[Mapping[str, object]]], folder: Path
+) -> set[str]:
     """Return each check of checkov that failed, as ``FILE CHECK RESOURCE``."""
     for name, objects in files.items():
         text = yaml.safe_dump_all(objects)
