@@ -30,6 +30,7 @@ _COMMANDS = {
     "keys": "make, list and revoke API keys of a server for many",
     "quantize": "make a 4-bit model folder of a 16-bit checkpoint",
     "eval": "measure how good a model is, beside others",
+    "ray": "serve with several engines on a Ray cluster, and look at it",
 }
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +38,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 _OF_TRAINING = frozenset({"quantize", "eval"})
 """Commands of ``training/``, which only the repository holds."""
 
-_SERVING = frozenset({"serve", "daemon", "complete", "demo"})
+_OF_RAY = "midfill_ray.command"
+"""The command ``ray``, of a distribution of its own."""
+
+_SERVING = frozenset({"serve", "daemon", "complete", "demo", "ray"})
 """Commands that take requests, or start a server that does."""
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -179,8 +183,10 @@ def _module_of(name: str) -> types.ModuleType:
     """Import a command's module.
 
     Raises:
-        UnavailableError: It belongs to training, which is not installed.
+        UnavailableError: It belongs to what is not installed.
     """
+    if name == "ray":
+        return _module_of_ray()
     if name not in _OF_TRAINING:
         return importlib.import_module(f"lsp_server.commands.{name}")
     if not (_ROOT / "training" / "commands" / f"{name}.py").is_file():
@@ -190,3 +196,24 @@ def _module_of(name: str) -> types.ModuleType:
             remedy="Clone Midfill's repository, and run `make install` there",
         )
     return importlib.import_module(f"training.commands.{name}")
+
+
+def _module_of_ray() -> types.ModuleType:
+    """Import the command ``ray``.
+
+    Raises:
+        UnavailableError: Ray, or Midfill's part for it, is not installed.
+    """
+    # Ray reads it when it is imported. It listens on every address of a machine, and
+    # runs what it is sent: by the token alone it knows from whom.
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    try:
+        return importlib.import_module(_OF_RAY)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"midfill_ray", "ray"}:
+            raise
+        raise UnavailableError(
+            f"it needs {error.name}, which is not installed",
+            subject="ray",
+            remedy="Run `make install-ray` in Midfill's repository",
+        ) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.config import HTTPOptions
 
 from midfill_ray.application import ENGINES, ROSTER, build
@@ -42,12 +43,12 @@ class RayCluster:
         """Where Ray Serve speaks HTTP."""
         return f"http://127.0.0.1:{self.port}"
 
-    def deploy(
+    def arguments(
         self,
         settings: Mapping[str, Mapping[str, object]] | None = None,
         **options: object,
-    ) -> None:
-        """Deploy Midfill, perhaps again with other options, and wait until it is ready.
+    ) -> dict[str, object]:
+        """Return what `build` is to be called with.
 
         Args:
             settings: Midfill's settings beside those of `SCRIPTED`, by section.
@@ -57,8 +58,20 @@ class RayCluster:
             name: {**SCRIPTED.get(name, {}), **(settings or {}).get(name, {})}
             for name in {*SCRIPTED, *(settings or {})}
         }
-        arguments = {"is_loopback": True, "settings": merged, **options}
-        serve.run(build(arguments), name=NAME)
+        return {"is_loopback": True, "settings": merged, "max_replicas": 2, **options}
+
+    def deploy(
+        self,
+        settings: Mapping[str, Mapping[str, object]] | None = None,
+        **options: object,
+    ) -> None:
+        """Deploy Midfill, perhaps again with other options, and wait until it is ready.
+
+        Args:
+            settings: As of `arguments`.
+            options: As of `arguments`.
+        """
+        serve.run(build(self.arguments(settings, **options)), name=NAME)
 
     def statuses(self, deployment: str = ENGINES) -> list[Status]:
         """Return what the replicas of a deployment last said of themselves."""
@@ -66,6 +79,19 @@ class RayCluster:
         reports: list[Report] = roster.reports.remote().result(timeout_s=20)
         statuses = [report.status for report in reports]
         return [each for each in statuses if each.deployment == deployment]
+
+    def ongoing(self, deployment: str = ENGINES) -> dict[str, int]:
+        """Return how many requests each replica works on at this moment."""
+        prefix = f"SERVE_REPLICA::{NAME}#{deployment}#"
+        named = ray.util.list_named_actors(all_namespaces=True)
+        names = [each["name"] for each in named if each["name"].startswith(prefix)]
+        counts = {}
+        for name in names:
+            with contextlib.suppress(ValueError, RayError):
+                actor = ray.get_actor(name, namespace="serve")
+                asked = actor.get_num_ongoing_requests.remote()
+                counts[name.removeprefix(prefix)] = int(ray.get(asked, timeout=20))
+        return counts
 
 
 @contextlib.contextmanager
@@ -86,7 +112,7 @@ def ray_cluster(*, cpus: int = 8, gpus: int = 0) -> Iterator[RayCluster]:
                 _temp_dir=folder,
                 _node_ip_address="127.0.0.1",
             )
-            port = _free_port()
+            port = free_port()
             serve.start(http_options=HTTPOptions(host="127.0.0.1", port=port))
             yield RayCluster(port=port, folder=folder)
         finally:
@@ -95,7 +121,8 @@ def ray_cluster(*, cpus: int = 8, gpus: int = 0) -> Iterator[RayCluster]:
             ray.shutdown()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

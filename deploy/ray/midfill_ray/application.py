@@ -35,6 +35,7 @@ _MOST_CLIENTS = 2048
 """Requests and editors of one ingress replica; an editor counts as long as it stays."""
 
 _MOST_WAITING_CLIENTS = 256
+_INGRESS_SURGE_PERCENT = 100
 _RETRY_S = 1.0
 _TOO_MANY = 429
 _WAIT_LOOP_S = 0.5
@@ -59,6 +60,7 @@ def build(arguments: Mapping[str, object]) -> Application:
     engines = serve.deployment(Replica).options(**_engines(options))
     ingress = serve.deployment(serve.ingress()(Ingress)).options(
         name=INGRESS,
+        max_surge_percent=_INGRESS_SURGE_PERCENT,
         num_replicas=options.ingress_replicas,
         max_ongoing_requests=_MOST_CLIENTS,
         max_queued_requests=_MOST_WAITING_CLIENTS,
@@ -95,6 +97,7 @@ def _engines(options: RayOptions) -> dict[str, object]:
     return {
         "name": ENGINES,
         "logging_config": _QUIET,
+        "max_surge_percent": options.surge_percent,
         **placed,
         "max_ongoing_requests": options.most_ongoing,
         "max_queued_requests": options.max_replicas * options.most_ongoing,

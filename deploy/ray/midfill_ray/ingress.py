@@ -6,6 +6,7 @@ connection stays with one ingress replica, each generation goes to its document'
 """
 
 import os
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from lsp_server.rest.serve import with_websocket
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.loaded_model import LoadedModel, load_model
+from lsp_server.telemetry import configure_logging
 from midfill_ray.exposition import merged_metrics
 from midfill_ray.options import RayOptions
 from midfill_ray.remote_engine import RemoteEngine
@@ -62,6 +64,7 @@ class Ingress:
         self._stack = AsyncExitStack()
         self._roster = roster
         config = options.config()
+        configure_logging(config.log.level, sys.stderr)
         self._description: Description = await replicas.describe.remote()
         secret: bytes = await roster.secret.remote()
         engine = RemoteEngine(replicas, self._description, secret)

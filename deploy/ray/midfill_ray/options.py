@@ -49,6 +49,9 @@ class RayOptions(BaseModel):
         metrics_interval_s: How often replicas report their load; below 1 the
             controller has too much to do in a large cluster.
         look_back_period_s: The time over which load is averaged.
+        surge_percent: How many new replicas a rolling update starts before old ones
+            end, as a share of all, rounded up. 0 ends an old one first, for clusters
+            without room for one more: then a new one that does not start is missed.
         drain_s: How long a replica that ends has for its requests.
         health_interval_s: How often a replica has to generate a token.
         num_cpus: CPUs that Ray reserves for a replica.
@@ -75,6 +78,7 @@ class RayOptions(BaseModel):
     downscale_delay_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
     metrics_interval_s: _Seconds = 1.0
     look_back_period_s: _Seconds = 5.0
+    surge_percent: Annotated[int, Field(ge=0, le=100)] = 25
     drain_s: _Seconds = 30.0
     health_interval_s: _Seconds = 3.0
     num_cpus: Annotated[float, Field(ge=0, le=1024)] = 1.0

@@ -32,6 +32,11 @@ _TRIES = 3
 _NO_DEADLINE_S = 30.0
 """How long a request without a deadline waits for its first token."""
 
+_PREFILL_S = 1.0
+"""How long after its deadline the first token of a request may come: that says until
+when it is scheduled.
+"""
+
 _RETRY_S = 1.0
 
 
@@ -140,7 +145,7 @@ class RemoteEngine:
         batches: Batches = handle.remote(call)
         try:
             stream = aiter(batches)
-            limit_s = _NO_DEADLINE_S if left_s is None else max(left_s, 0.0)
+            limit_s = _NO_DEADLINE_S if left_s is None else left_s + _PREFILL_S
             batch = await _first(stream, limit_s, request)
             while batch is not None:
                 if isinstance(batch, Failure):

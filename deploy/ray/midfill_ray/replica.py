@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
@@ -22,6 +23,7 @@ from lsp_server.observability.observe import observed
 from lsp_server.outcomes import OverloadStep
 from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_start import starter_of
+from lsp_server.telemetry import configure_logging
 from lsp_server.values import GenerationRequest, TokenDelta
 from midfill_ray.options import RayOptions
 from midfill_ray.reports import Reporter, Status
@@ -52,6 +54,7 @@ class Replica:
         self._stack = AsyncExitStack()
         self._canaries = self._taken = 0
         config = options.config()
+        configure_logging(config.log.level, sys.stderr)
         measured = self._stack.enter_context(observed(config.metrics, is_served=True))
         self._host = EngineHost(
             config,

@@ -6,10 +6,11 @@ them; and it refuses a replica whose model is another one.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -27,7 +28,9 @@ _log = logging.getLogger(__name__)
 
 _INTERVAL_S = 2.0
 _FORGOTTEN_S = 3 * _INTERVAL_S
+_SETTLED_S = _INTERVAL_S + 0.5
 _JOIN_LIMIT_S = 10.0
+_LEAVE_LIMIT_S = 0.5
 _SECRET_BYTES = 32
 
 
@@ -82,12 +85,23 @@ class Roster:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._began_s = clock()
         self._reports: dict[str, tuple[float, Report]] = {}
         self._secret = secrets.token_bytes(_SECRET_BYTES)
 
     async def secret(self) -> bytes:
         """Return what documents' names are hashed with; it lives as long as this."""
         return self._secret
+
+    async def join(self, report: Report) -> str:
+        """Keep a replica's first report, as `take` does.
+
+        A roster that was started again waits until those that serve have reported: what
+        they have is what a new replica must have.
+        """
+        age_s = self._clock() - self._began_s
+        await asyncio.sleep(max(0.0, _SETTLED_S - age_s))
+        return await self.take(report)
 
     async def take(self, report: Report) -> str:
         """Keep a report; return why the replica must not serve, or nothing.
@@ -155,7 +169,7 @@ class Reporter:
         """
         try:
             async with asyncio.timeout(_JOIN_LIMIT_S):
-                refusal = await self._send()
+                refusal = await self._send(self._roster.join)
         except TimeoutError as error:
             raise EngineStartError(
                 "the roster does not answer", subject="replica", remedy=""
@@ -183,27 +197,27 @@ class Reporter:
         """Say that the replica ends."""
         if self._task is not None:
             self._task.cancel()
-        await _within(self._roster.leave.remote(self._status().replica))
+            await asyncio.wait({self._task})
+        # Where the whole application ends, the roster may have gone before.
+        with contextlib.suppress(TimeoutError, RayError, RayServeException):
+            async with asyncio.timeout(_LEAVE_LIMIT_S):
+                await self._roster.leave.remote(self._status().replica)
 
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(_INTERVAL_S)
-            self.refusal = await _within(self._send()) or ""
+            try:
+                async with asyncio.timeout(_INTERVAL_S):
+                    self.refusal = await self._send(self._roster.take)
+            except (TimeoutError, RayError, RayServeException) as error:
+                # It costs the replica nothing but its line in the status.
+                extra = {"error": type(error).__name__}
+                _log.warning("ray.roster_silent", extra=extra)
 
-    async def _send(self) -> str:
+    async def _send(self, method: DeploymentHandle) -> str:
         metrics = b""
         if self._render is not None:
             metrics, _ = await asyncio.to_thread(self._render)
         report = Report(status=self._status(), metrics=metrics)
-        refusal: str = await self._roster.take.remote(report)
+        refusal: str = await method.remote(report)
         return refusal
-
-
-async def _within(sending: Awaitable[str | None]) -> str | None:
-    """Return what the roster answers; None if it does not, which costs nothing else."""
-    try:
-        async with asyncio.timeout(_INTERVAL_S):
-            return await sending
-    except (TimeoutError, RayError, RayServeException) as error:
-        _log.warning("ray.roster_silent", extra={"error": type(error).__name__})
-        return None

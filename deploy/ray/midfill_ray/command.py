@@ -1,0 +1,285 @@
+"""``midfill ray``: serve on a Ray of this machine or of a cluster, and look at it."""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import logging
+import math
+import os
+import signal
+import socket
+import threading
+import tomllib
+import types
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import ray
+from ray import serve
+from ray.serve import Application
+from ray.serve.config import HTTPOptions
+from ray.serve.schema import ApplicationStatus
+
+from lsp_server.access.hosts import check_listener, is_loopback
+from lsp_server.access.key_ring import KeyRing
+from lsp_server.commands.terminal import positive, printable
+from lsp_server.config import Config
+from lsp_server.errors import ConfigError, EngineStartError
+from lsp_server.setting_layers import server_layers
+from lsp_server.settings import resolve
+from midfill_ray.application import build
+from midfill_ray.options import RayOptions, parse_options
+from midfill_ray.survey import Survey, survey
+
+__all__ = ["add_arguments", "run"]
+
+_LOCAL = "local"
+_CONNECT_S = 5.0
+_STORE_BYTES = 100_000_000
+"""Ray's shared memory on one machine: no large object is ever put into it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    here = actions.add_parser(
+        "serve", help="serve until Ctrl-C, on a Ray of its own or of a cluster"
+    )
+    add = here.add_argument
+    add("--config", type=Path, help="TOML file with Midfill's settings")
+    add("--model", help="name or folder of the model, the same on every node")
+    add("--host", default="127.0.0.1", help="address of a Ray of its own (127.0.0.1)")
+    add("--port", type=int, default=8000, help="and the port (8000)")
+    add("--replicas", type=positive, help="replicas that always run (1)")
+    add("--max-replicas", type=positive, help="most replicas (as --replicas)")
+    add(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another option of docs/ray.md, such as num_gpus=1; may be repeated",
+    )
+    look = actions.add_parser("status", help="show the replicas, and how they fare")
+    look.add_argument("--json", action="store_true", help="as JSON")
+    for action in (here, look):
+        action.add_argument(
+            "--address", help="a Ray that runs: HOST:PORT of its head, or auto"
+        )
+        action.add_argument("--name", default="midfill", help="of the application")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is asked, and return the exit status."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    actions: Mapping[str, Callable[[argparse.Namespace], int]] = {
+        "serve": _serve,
+        "status": _status,
+    }
+    return actions[arguments.action](arguments)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    """Serve until a signal ends it; running requests are completed."""
+    options = _options(arguments)
+    application = build(options.model_dump())
+    with _connected(arguments, options):
+        # Ray has taken the signal, and would abort the process three seconds after it.
+        # The command is one that others start, so it must end in order for them, too.
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            _deploy(application, arguments.name)
+            _print_survey(survey(arguments.name))
+            print(f"Ready{_places(arguments)}; Ctrl-C ends it.", flush=True)
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print("Ending: running requests are completed.", flush=True)
+        finally:
+            serve.delete(arguments.name)
+    return 0
+
+
+def _deploy(application: Application, name: str) -> None:
+    """Deploy an application, and wait until it serves.
+
+    Raises:
+        EngineStartError: It does not.
+    """
+    try:
+        serve.run(application, name=name)
+    except RuntimeError as error:
+        raise EngineStartError(
+            _why_not(name) or str(error),
+            subject=f"application {name}",
+            remedy="The log of its replicas says more",
+        ) from error
+
+
+def _places(arguments: argparse.Namespace) -> str:
+    """Return where a Ray of the command's own is; empty for another one."""
+    if arguments.address is not None:
+        return ""
+    ray_at = ray.get_runtime_context().gcs_address
+    return f" at http://{arguments.host}:{arguments.port} (Ray at {ray_at})"
+
+
+def _interrupt(_number: int, _frame: types.FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    """Show the application; return 0 if it serves, 1 otherwise."""
+    with _attached(arguments.address or "auto"):
+        found = survey(arguments.name)
+    if arguments.json:
+        print(json.dumps(dataclasses.asdict(found)))
+    else:
+        _print_survey(found)
+    return 0 if found.status == ApplicationStatus.RUNNING else 1
+
+
+def _options(arguments: argparse.Namespace) -> RayOptions:
+    """Return the application's options.
+
+    Raises:
+        ConfigError: One is wrong, or others would reach a server that needs no key.
+    """
+    given: dict[str, object] = {}
+    for text in arguments.option:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(
+                "it is not NAME=VALUE", subject=f"--option {text}", remedy=""
+            )
+        given[name] = _value_of(value)
+    if arguments.replicas:
+        given["min_replicas"] = arguments.replicas
+        given.setdefault("max_replicas", arguments.replicas)
+    if arguments.max_replicas:
+        given["max_replicas"] = arguments.max_replicas
+    layers = server_layers(arguments.config, arguments.model)
+    resolved = resolve(layers)
+    for problem in resolved.problems:
+        raise problem
+    # The nodes of a cluster have neither this environment nor this file.
+    settings: dict[str, dict[str, object]] = {}
+    for layer in layers:
+        for section, entries in layer.values.items():
+            if isinstance(entries, Mapping):
+                settings.setdefault(section, {}).update(entries)
+    if arguments.address is None:
+        given["is_loopback"] = is_loopback(arguments.host)
+        _check_host(arguments.host, resolved.config)
+    return parse_options({"settings": settings, **given})
+
+
+def _check_host(host: str, config: Config) -> None:
+    """Check that it is safe to listen on an address.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    access = config.access
+    path = Path(access.keys_file).expanduser() if access.keys_file else None
+    ring = KeyRing.load(path, os.environ)
+    check_listener(
+        host,
+        has_tls=False,
+        has_keys=ring.required,
+        insecure=access.insecure_listen,
+    )
+
+
+def _value_of(text: str) -> object:
+    """Read a value as TOML; what is none is a text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+@contextlib.contextmanager
+def _connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[None]:
+    """Be connected to a cluster with Ray Serve: that which is named, or one of its own.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if arguments.address is not None:
+        with _attached(arguments.address):
+            serve.start()
+            yield
+        return
+    _require_token()
+    replicas = options.max_replicas * options.num_cpus
+    cpus = replicas + options.ingress_replicas * options.ingress_cpus
+    ray.init(
+        address=_LOCAL,
+        # More than there are where the replicas ask for more: they share them.
+        num_cpus=max(math.ceil(cpus), os.cpu_count() or 1),
+        include_dashboard=False,
+        object_store_memory=_STORE_BYTES,
+        logging_level=logging.WARNING,
+    )
+    try:
+        serve.start(http_options=HTTPOptions(host=arguments.host, port=arguments.port))
+        yield
+        serve.shutdown()
+    finally:
+        ray.shutdown()
+
+
+def _require_token() -> None:
+    """Check that nobody can use Ray without its token, which is Ray's own default.
+
+    Raises:
+        ConfigError: The environment says otherwise.
+    """
+    mode = os.environ.get("RAY_AUTH_MODE", "token")
+    if mode.lower() != "token":
+        raise ConfigError(
+            "Ray listens on every address of this machine, and runs what it is sent",
+            subject=f"RAY_AUTH_MODE={mode}",
+            remedy="Unset it: then Ray asks for the token in ~/.ray/auth_token",
+        )
+
+
+@contextlib.contextmanager
+def _attached(address: str) -> Iterator[None]:
+    """Be connected to a cluster that runs.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    try:
+        host, _, port = address.rpartition(":")
+        if port.isdecimal():
+            # Ray itself would try for minutes.
+            socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(
+            "no Ray answers there",
+            subject=f"--address {address}",
+            remedy="`midfill ray serve` starts one on this machine; a cluster also "
+            "wants its token, in ~/.ray/auth_token or RAY_AUTH_TOKEN",
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _why_not(name: str) -> str:
+    """Return the last line of why an application does not run; empty if unknown."""
+    application = serve.status().applications.get(name)
+    if application is None:
+        return ""
+    messages = [each.message for each in application.deployments.values()]
+    lines = [line for message in messages for line in message.splitlines() if line]
+    return lines[-1].strip() if lines else ""
+
+
+def _print_survey(found: Survey) -> None:
+    for line in found.lines():
+        print(printable(line), flush=True)

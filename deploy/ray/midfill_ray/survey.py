@@ -1,0 +1,92 @@
+"""What ``midfill ray status`` shows: the application, and each of its replicas."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+
+from midfill_ray.application import ENGINES, INGRESS, ROSTER
+from midfill_ray.reports import Report, Status
+
+__all__ = ["Survey", "survey"]
+
+_NOT_THERE = "NOT_DEPLOYED"
+_LIMIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """An application as it is now.
+
+    Attributes:
+        application: Its name.
+        status: Ray Serve's word for how it fares.
+        message: What Ray Serve says besides; empty if nothing.
+        replicas: How many replicas each deployment has in each state.
+        engines: What the replicas with an engine last said of themselves.
+        ingress: The same of those that hold the clients' connections.
+    """
+
+    application: str
+    status: str
+    message: str
+    replicas: dict[str, dict[str, int]]
+    engines: tuple[Status, ...]
+    ingress: tuple[Status, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines that show it."""
+        message = f": {self.message}" if self.message else ""
+        yield f"Midfill on Ray, application {self.application}: {self.status}{message}"
+        for name, states in self.replicas.items():
+            counted = ", ".join(f"{count} {state}" for state, count in states.items())
+            yield f"  {name}: {counted or 'no replicas'}"
+        for each in self.engines:
+            ready = "ready" if each.is_ready else "not ready"
+            yield (
+                f"  engine {each.replica}: {each.model} ({each.engine}, "
+                f"{each.device}), {ready}, {each.running} running, "
+                f"{each.waiting} waiting, {each.taken} taken"
+            )
+
+
+def survey(name: str) -> Survey:
+    """Return how an application fares.
+
+    Args:
+        name: Its name.
+    """
+    application = serve.status().applications.get(name)
+    if application is None:
+        return Survey(
+            application=name,
+            status=_NOT_THERE,
+            message="",
+            replicas={},
+            engines=(),
+            ingress=(),
+        )
+    statuses = [report.status for report in _reports(name)]
+    return Survey(
+        application=name,
+        status=application.status.value,
+        message=application.message,
+        replicas={
+            deployment: dict(each.replica_states)
+            for deployment, each in application.deployments.items()
+        },
+        engines=tuple(each for each in statuses if each.deployment == ENGINES),
+        ingress=tuple(each for each in statuses if each.deployment == INGRESS),
+    )
+
+
+def _reports(name: str) -> Sequence[Report]:
+    """Return what the roster knows; nothing where it does not answer."""
+    try:
+        roster = serve.get_deployment_handle(ROSTER, name)
+        reports: list[Report] = roster.reports.remote().result(timeout_s=_LIMIT_S)
+    except (RayError, RayServeException, TimeoutError):
+        return ()
+    return reports
