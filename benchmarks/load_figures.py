@@ -49,7 +49,7 @@ def figures_of(
 def engine_figures(asked: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Return what the engine had to do, superseded requests included.
 
-    They take the place of what clients were told: that says nothing of requests that
+    They take the place of what clients saw: that says nothing of requests that
     ended without a completion.
 
     Args:

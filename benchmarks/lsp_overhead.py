@@ -20,7 +20,7 @@ nothing differs but the path:
 What is kept equal:
 
 - The tokens. Before a place is measured the server completes there, untimed and with
-  the cache as it will be; the raw path is told the prompt, the limits and after how
+  the cache as it will be; the raw path gets the prompt, the limits and after how
   many tokens the server left.
 - The cache. *fresh*: before each of the two, vLLM's prefix cache and the tokenizer's
   memory are emptied. *cached*: an untimed completion has filled both, and the two
@@ -208,7 +208,7 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]
         model = str(make_random_model(folder, arguments.random_weights))
     options: dict[str, dict[str, object]] = {
         "model": {"path": model},
-        # Raw, the engine is asked for the same tokens, and cannot be told to heal.
+        # Raw, the engine is asked for the same tokens, and cannot heal.
         "prompt": {"maxPromptTokens": arguments.prompt_tokens, "healing": False},
         "completion": {
             "maxLineTokens": arguments.output_tokens,

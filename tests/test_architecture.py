@@ -48,7 +48,7 @@ def test_contracts_hold() -> None:
 def test_broken_contract_is_noticed(
     tmp_path: Path, module: str, statement: str, contract: str
 ) -> None:
-    """A planted import against a contract is told, in words that name it."""
+    """A planted import against a contract is reported, in words that name it."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for package in PACKAGES:
         shutil.copytree(

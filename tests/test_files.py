@@ -1,4 +1,4 @@
-"""What is written appears whole or not at all; what is read is told if damaged."""
+"""What is written appears whole or not at all; damage of what is read is reported."""
 
 import errno
 import gzip
@@ -148,7 +148,7 @@ def test_a_resumable_folder_outlives_a_failure(whole: WholeFolder) -> None:
         (errno.EACCES, "may be written to"),
     ],
 )
-def test_disk_errors_are_told(whole: WholeFolder, code: int, remedy: str) -> None:
+def test_disk_errors_are_reported(whole: WholeFolder, code: int, remedy: str) -> None:
     """The remedy says what to do about the disk."""
     with (
         pytest.raises(CorpusError, match="the corpus cannot be written") as caught,
@@ -160,7 +160,7 @@ def test_disk_errors_are_told(whole: WholeFolder, code: int, remedy: str) -> Non
     assert [] == list(whole.output.parent.iterdir())
 
 
-def test_a_really_full_disk_is_told(whole: WholeFolder) -> None:
+def test_a_really_full_disk_is_reported(whole: WholeFolder) -> None:
     """The kernel's own error, from the device that is always full."""
     with (
         pytest.raises(CorpusError, match="No space left on device"),
@@ -244,7 +244,7 @@ def test_json_lines_are_the_same_bytes(tmp_path: Path) -> None:
         pytest.param(gzip.compress(b"[" * 100_000), "line 1 is not JSON", id="deep"),
     ],
 )
-def test_damaged_json_lines_are_told(
+def test_damaged_json_lines_are_reported(
     tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     """Whatever is wrong with a file, the error names it and its line."""

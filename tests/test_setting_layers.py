@@ -31,7 +31,7 @@ def test_the_device_has_a_short_variable(name: str, text: str, device: Device) -
     assert device is resolve([environment_layer({name: text})]).config.engine.device
 
 
-def test_an_unknown_variable_is_told() -> None:
+def test_an_unknown_variable_is_reported() -> None:
     """A variable that names no section is a problem; foreign variables are not."""
     layer = environment_layer({"MIDFILL_MODLE_PATH": "x", "HOME": "/", "MIDFILL_": ""})
     messages = [str(problem) for problem in layer.problems]
@@ -40,8 +40,8 @@ def test_an_unknown_variable_is_told() -> None:
 
 
 @pytest.mark.parametrize("options", [3, "x", [1], {"midfill": 3}])
-def test_options_that_are_no_object_are_told(options: object) -> None:
-    """An editor that sends something else than an object is told so."""
+def test_options_that_are_no_object_are_reported(options: object) -> None:
+    """An editor that sends something else than an object gets an error."""
     resolved = resolve([editor_layer(options)])
     assert Config() == resolved.config
     assert 1 == len(resolved.problems)
@@ -108,7 +108,7 @@ def test_changed_settings_are_ours_or_not(settings: object, seed: int | None) ->
 
 
 def test_a_misspelt_section_is_still_ours() -> None:
-    """A typing error is told; it does not look like another server's settings."""
+    """A typing error is reported; it does not look like another server's settings."""
     layer = changed_layer({"engin": {"seed": 7}})
     assert layer is not None
     (problem,) = resolve([layer]).problems
@@ -137,7 +137,7 @@ def test_a_variable_of_the_extension_is_no_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"[engine", "not TOML"),
         (b"\xff\xfe=1", "not UTF-8"),
@@ -146,12 +146,14 @@ def test_a_variable_of_the_extension_is_no_setting() -> None:
         (b"#" * 2_000_000, "larger than"),
     ],
 )
-def test_a_broken_file_is_told(tmp_path: Path, content: bytes, told: str) -> None:
-    """A file that is not TOML is ignored, and its name is told."""
+def test_a_broken_file_is_reported(
+    tmp_path: Path, content: bytes, reported: str
+) -> None:
+    """A file that is not TOML is ignored, and its name is reported."""
     path = tmp_path / "config.toml"
     path.write_bytes(content)
     (problem,) = file_layer(path).problems
-    assert f"{path}: the configuration file is {told}" in str(problem)
+    assert f"{path}: the configuration file is {reported}" in str(problem)
 
 
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
@@ -162,7 +164,7 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     assert (7, ()) == (resolved.config.engine.seed, resolved.problems)
 
 
-def test_a_folder_that_may_not_be_read_is_told(
+def test_a_folder_that_may_not_be_read_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``HOME`` of another user: a sentence, and the defaults."""
@@ -192,10 +194,10 @@ def test_a_user_without_a_home_has_no_file(monkeypatch: pytest.MonkeyPatch) -> N
     assert config_path() is None
 
 
-def test_a_missing_named_file_is_told(
+def test_a_missing_named_file_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that ``MIDFILL_CONFIG`` names and that is not there is told."""
+    """A file that ``MIDFILL_CONFIG`` names and that is not there is reported."""
     monkeypatch.setenv("MIDFILL_CONFIG", str(tmp_path / "no.toml"))
     path = config_path()
     assert path is not None

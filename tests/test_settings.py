@@ -83,7 +83,7 @@ def test_later_layers_win_and_keep_the_rest(tmp_path: Path) -> None:
         ({"prompt": {"suffix_share": "x" * 99}}, ["...", "a number"]),
     ],
 )
-def test_a_bad_setting_is_told_and_left_out(
+def test_a_bad_setting_is_reported_and_left_out(
     values: dict[str, object], parts: list[str]
 ) -> None:
     """The message has key, value, place, what is accepted, and what holds meanwhile.
@@ -119,7 +119,7 @@ def test_a_bad_later_value_leaves_the_earlier_one() -> None:
     assert "until then it is 9" in str(resolved.problems[0])
 
 
-def test_a_bad_earlier_value_is_told_with_the_one_that_holds() -> None:
+def test_a_bad_earlier_value_is_reported_with_the_one_that_holds() -> None:
     """Where a later layer has a good one, that one is named."""
     resolved = resolve(
         [
@@ -137,12 +137,12 @@ def test_a_name_is_spelt_as_in_its_place() -> None:
         environment_layer({"MIDFILL_ENGINE_MAX_NUM_SEQS": "x"}),
         editor_layer({"engine": {"maxNumSeqs": "x"}}),
     ]
-    told = [str(problem).split(" = ")[0] for problem in resolve(layers).problems]
+    reported = [str(problem).split(" = ")[0] for problem in resolve(layers).problems]
     assert [
         "file: engine.max_num_seqs",
         "environment: MIDFILL_ENGINE_MAX_NUM_SEQS",
         "editor: engine.maxNumSeqs",
-    ] == told
+    ] == reported
 
 
 def config(
@@ -158,7 +158,7 @@ def config(
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "reported"),
     [
         (
             Config(completion=CompletionConfig(max_line_tokens=5000)),
@@ -177,13 +177,13 @@ def config(
     ],
 )
 def test_a_conflict_is_one_message_and_the_old_holds(
-    asked: Config, told: list[str]
+    asked: Config, reported: list[str]
 ) -> None:
     """The message has the numbers, what to do, and what holds until then."""
     settled, problems = settle(asked, Config(), model_tokens=CONTEXT)
     assert Config() == settled
     (problem,) = problems
-    for part in told:
+    for part in reported:
         assert part in str(problem)
 
 
@@ -215,7 +215,7 @@ def test_other_settings_of_the_change_hold() -> None:
     assert CompletionConfig(temperature=1.0) == settled.completion
 
 
-def test_a_model_too_small_for_the_defaults_is_told() -> None:
+def test_a_model_too_small_for_the_defaults_is_reported() -> None:
     """Where nothing smaller is held, the sentence says at least what to do."""
     settled, (problem,) = settle(Config(), Config(), model_tokens=128)
     assert Config() == settled

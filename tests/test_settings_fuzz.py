@@ -86,7 +86,7 @@ options = st.dictionaries(
 
 
 def check(resolved: Resolved) -> None:
-    """Every setting fits its type and range, and every problem can be told."""
+    """Every setting fits its type and range, and every problem can be reported."""
     for (section, key), adapter in ADAPTERS.items():
         value = getattr(getattr(resolved.config, section), key)
         assert value == adapter.validate_python(value, strict=True)
@@ -229,7 +229,7 @@ def test_a_file_keeps_its_good_setting(
 def test_a_file_of_any_bytes_never_raises(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
-    """What is no TOML is ignored, and told."""
+    """What is no TOML is ignored, and reported."""
     path = tmp_path_factory.mktemp("any") / "config.toml"
     path.write_bytes(content)
     check(resolve([file_layer(path)]))

@@ -65,7 +65,7 @@ class OpenFile:
     def edit(
         self, start: int, end: int, text: str, encoding: PositionEncoding
     ) -> types.DidChangeTextDocumentParams:
-        """Replace the text between two offsets, and return what a server is told."""
+        """Replace the text between two offsets, and return what a server gets."""
         replaced = range_at(self.text, start, end, encoding)
         self.text = self.text[:start] + text + self.text[end:]
         self.version += 1

@@ -145,7 +145,7 @@ class WebsocketWire:
         with suppress(InvalidState):
             self._protocol.send_close(1000)
         self._put()
-        # It may be gone; then there is nothing to be told.
+        # It may be gone; then nobody needs an answer.
         with suppress(OSError):
             self.flush()
 

@@ -68,7 +68,7 @@ def connect(endpoint: Endpoint) -> Reached | None:
                 raise
             return Reached(connection=made, token="")
     address = endpoint.tcp_address()
-    # The port of a daemon that has died may be anybody's, who would be told the token
+    # The port of a daemon that has died may be anybody's, who would get the token
     # and the environment.
     if address is None or not is_held(endpoint.lock_path):
         return None

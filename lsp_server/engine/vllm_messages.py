@@ -29,7 +29,7 @@ def engine_input(request: GenerationRequest) -> "TokensInput":
 
 
 def sampling_params(request: GenerationRequest) -> "SamplingParams":
-    """Return what vLLM is told of sampling, ending and log-probabilities."""
+    """Return what vLLM gets of sampling, ending and log-probabilities."""
     from vllm.sampling_params import RequestOutputKind, SamplingParams
 
     from lsp_server.engine.hold_processors import extra_arguments

@@ -155,7 +155,7 @@ def choose_options(
 
 def reserved_cache_bytes(config: EngineConfig, device: Device) -> int:
     """Return the memory to reserve for the KV cache, in bytes; 0 leaves it to vLLM."""
-    # vLLM takes 92 % of a CPU machine's memory if it is not told.
+    # vLLM takes 92 % of a CPU machine's memory if nothing else is set.
     return config.kv_cache_memory_bytes or (_GIB if device is Device.CPU else 0)
 
 

@@ -39,7 +39,7 @@ class KnownModels:
     """The models that this process has run an engine for, at most so many.
 
     Args:
-        most: How many are told apart.
+        most: How many are distinguished.
     """
 
     def __init__(self, most: int = 16) -> None:
@@ -48,7 +48,7 @@ class KnownModels:
         self._names: set[str] = set()
 
     def add(self, model: str) -> bool:
-        """Note a model; return whether it is told apart for the first time."""
+        """Note a model; return whether it is new to the labels."""
         if model in self._names or not model or len(self._names) >= self._most:
             return False
         self._names.add(model)

@@ -98,7 +98,7 @@ def postprocess(
     decided = decided_scope(current, cursor, scope)
     cuts: list[Cut] = []
     for name, apply in _filters(current, cursor, scope, finish_reason):
-        # The scope's own filter decides by the text; the others are told what it was.
+        # The scope's own filter decides by the text; the others get what it was.
         known = scope if name == "scope" else decided
         result = apply(current, cursor, known) or ""
         if result != current:

@@ -33,8 +33,8 @@ class Backend(Protocol):
     async def start(self, listener: EngineListener) -> None:
         """Begin to load the model in the background, and return at once.
 
-        ``listener`` hears of ``STARTING``, then ``READY`` or ``FAILED``, and of every
-        later restart. A model that cannot be loaded is heard of as ``FAILED``.
+        ``listener`` receives ``STARTING``, then ``READY`` or ``FAILED``, and of every
+        later restart. A model that cannot be loaded is reported as ``FAILED``.
         """
         ...
 

@@ -40,7 +40,7 @@ async def use(limiter: Limiter, key: Key, tokens: int = 0) -> float:
 async def test_a_rate_holds_over_time_and_allows_a_burst(
     limiter: Limiter, now: list[float]
 ) -> None:
-    """Five at once, then two a second; whoever waits as told is let in."""
+    """Five at once, then two a second; whoever waits as long as it says is let in."""
     key = key_of(requests_per_s=2, burst=5)
     assert [0.0] * 5 == [await use(limiter, key) for _ in range(5)]
     wait_s = await use(limiter, key)
@@ -96,7 +96,7 @@ async def test_a_day_has_so_many_tokens(limiter: Limiter, now: list[float]) -> N
     assert await use(limiter, key, 1) > 0.0
 
 
-async def test_a_request_that_never_fits_is_told_so(limiter: Limiter) -> None:
+async def test_a_request_that_never_fits_is_refused_as_such(limiter: Limiter) -> None:
     """Its message has the numbers, and it leaves the quota to others."""
     key = key_of(tokens_per_day=1000)
     with pytest.raises(QuotaError, match=r"key k_1: .*2,000 tokens.*1,000 are left"):

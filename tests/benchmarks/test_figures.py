@@ -49,9 +49,9 @@ def test_a_result_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_circumstances_tell_commit_and_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy without git's data can be told its commit."""
+    """A copy without git's data can get its commit from outside."""
     monkeypatch.setenv("BENCH_COMMIT", "abc")
-    told = circumstances()
-    assert "abc" == told["commit"]
-    assert {"date", "commit", "hardware", "versions"} == told.keys()
-    assert json.dumps(told)
+    reported = circumstances()
+    assert "abc" == reported["commit"]
+    assert {"date", "commit", "hardware", "versions"} == reported.keys()
+    assert json.dumps(reported)

@@ -1,4 +1,4 @@
-"""Growth is told from an allocator's steps, and memory that was freed goes back."""
+"""Growth is no step of the allocator's, and memory that was freed goes back."""
 
 import itertools
 import subprocess
@@ -62,7 +62,7 @@ print(held - begun, freed - begun, resident - released)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
-def test_freed_memory_is_told_from_held_memory() -> None:
+def test_freed_memory_is_distinguished_from_held_memory() -> None:
     """What was freed counts as free at once, and goes back when that is asked for."""
     done = subprocess.run(
         [sys.executable, "-c", _HOLD_AND_FREE],

@@ -43,7 +43,7 @@ def test_the_three_overheads() -> None:
     assert 3 == outside["p50_ms"]
 
 
-def test_what_was_not_equal_is_told() -> None:
+def test_what_was_not_equal_is_reported() -> None:
     """A path that made more tokens shows, for it took longer for that."""
     assert 0.667 == summary_of(CELL)["same_output_length_share"]
 

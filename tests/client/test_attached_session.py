@@ -45,7 +45,7 @@ def opened(*, status: bool = False) -> AttachedSession:
     return session
 
 
-def test_another_daemon_is_told_what_the_last_one_knew() -> None:
+def test_another_daemon_gets_what_the_last_one_knew() -> None:
     """In the order of LSP, with the text and the version of now."""
     session = opened()
     settings = body("workspace/didChangeConfiguration", {"settings": {"midfill": {}}})
@@ -113,8 +113,8 @@ def test_bars_end_and_messages_come_once() -> None:
     session.from_daemon(body("$/progress", {"token": "t", "value": value}))
     warning = body("window/showMessage", {"type": 2, "message": "a bad setting"})
     assert [warning] == session.from_daemon(warning)
-    told = read(session.lost())
-    assert ["$/progress", "window/showMessage"] == [each["method"] for each in told]
+    reported = read(session.lost())
+    assert ["$/progress", "window/showMessage"] == [each["method"] for each in reported]
     session.connected()
     assert [] == session.from_daemon(warning)
     # Later losses are for the log.

@@ -23,21 +23,21 @@ def test_a_file_is_read_as_it_is(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"a\xe9\n", r"not UTF-8 \(byte 1\)"),
         (b"\xff\xfea\0", "byte 0"),
         (None, "cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told(
-    tmp_path: Path, content: bytes | None, told: str
+def test_a_file_that_cannot_be_read_is_reported(
+    tmp_path: Path, content: bytes | None, reported: str
 ) -> None:
     """Files in another encoding, and files that are not there."""
     path = tmp_path / "a.py"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ClientError, match=told) as error:
+    with pytest.raises(ClientError, match=reported) as error:
         read_source(path)
     assert str(path) == error.value.subject
 

@@ -58,7 +58,7 @@ def test_the_suggestion_stands_in_its_line(
     assert expected == ghost_text(text, offset, answer(suggestion), coloured=coloured)
 
 
-def test_the_times_are_told_in_one_line() -> None:
+def test_the_times_are_reported_in_one_line() -> None:
     """First token, total, and what the prompt was made of."""
     expected = (
         "first token 12 ms, total 31 ms, 40 prompt tokens (32 cached), 5 output tokens"
@@ -67,7 +67,7 @@ def test_the_times_are_told_in_one_line() -> None:
 
 
 def test_an_empty_answer_still_has_its_time() -> None:
-    """Where the server completed nothing, the round trip is told."""
+    """Where the server completed nothing, the round trip is shown."""
     assert "no completion, 31 ms." == times(answer("", None))
 
 

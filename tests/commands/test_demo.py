@@ -32,7 +32,9 @@ def test_the_shipped_cursors_cover_what_users_meet() -> None:
 @pytest.mark.parametrize(
     "content", [None, "[[cursor]]\nabout = 'x'\n", "no", "cursor = 3\n", "[x]\n"]
 )
-def test_a_folder_without_cursors_is_told(tmp_path: Path, content: str | None) -> None:
+def test_a_folder_without_cursors_is_reported(
+    tmp_path: Path, content: str | None
+) -> None:
     """The message names the file and says what to do."""
     path = tmp_path / "cursors.toml"
     if content is not None:

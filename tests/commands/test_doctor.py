@@ -149,22 +149,22 @@ def test_an_engine_that_dies_gives_status_1() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("environment", "reported"),
     [
         ({"MIDFILL_COMPLETION_ENABLED": "false"}, "switched off"),
         ({"MIDFILL_SCRIPTED_TEXT": "''"}, "wrote nothing"),
     ],
 )
 def test_where_nothing_would_be_completed_the_status_is_1(
-    environment: dict[str, str], told: str
+    environment: dict[str, str], reported: str
 ) -> None:
     """Doctor does not say ok where an editor would get nothing."""
     done = doctor(**environment)
     assert 1 == done.returncode
-    assert told in done.stdout
+    assert reported in done.stdout
 
 
-def test_settings_that_cannot_work_together_are_told() -> None:
+def test_settings_that_cannot_work_together_are_reported() -> None:
     """As the server would: a warning, and the old ones hold, so completion works."""
     done = doctor(MIDFILL_COMPLETION_MAX_LINE_TOKENS="5000")
     assert 0 == done.returncode, done.stdout

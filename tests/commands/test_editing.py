@@ -47,7 +47,7 @@ def test_lines_and_columns_count_from_one(
 
 
 @pytest.mark.parametrize(
-    ("line", "column", "told"),
+    ("line", "column", "reported"),
     [
         (0, 1, "no line 0; the lines are 1 to 2"),
         (99, 1, "no line 99; the lines are 1 to 2"),
@@ -57,10 +57,12 @@ def test_lines_and_columns_count_from_one(
         (2, 2, "no line 2, column 2; its columns are 1 to 1"),
     ],
 )
-def test_a_place_outside_of_the_file_is_told(line: int, column: int, told: str) -> None:
+def test_a_place_outside_of_the_file_is_reported(
+    line: int, column: int, reported: str
+) -> None:
     """The error names the place, and says how many lines or columns there are."""
     place = Place(path=Path("a.py"), line=line, column=column)
-    with pytest.raises(ClientError, match=rf"a.py: there is {told}\."):
+    with pytest.raises(ClientError, match=rf"a.py: there is {reported}\."):
         place.offset_in("ab\n")
 
 
@@ -88,7 +90,7 @@ def test_a_byte_order_mark_is_no_column(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "language"), [("a.rs", "rust"), ("a.py", "python"), ("a", "plaintext")]
 )
-async def test_the_server_is_told_the_language_of_the_name(
+async def test_the_server_gets_the_language_of_the_name(
     tmp_path: Path, name: str, language: str
 ) -> None:
     """A Rust file is completed as Rust, not as Python."""

@@ -113,6 +113,6 @@ def test_tells_how_to_get_what_is_not_installed(
     """Without the repository the commands of training say where they are."""
     monkeypatch.setattr(entry, "_ROOT", tmp_path)
     assert 1 == entry.main([command, *words])
-    told = capsys.readouterr().err
-    assert command in told
-    assert "Clone Midfill's repository" in told
+    reported = capsys.readouterr().err
+    assert command in reported
+    assert "Clone Midfill's repository" in reported

@@ -32,7 +32,7 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert "starcoder2" == json.loads(capsys.readouterr().out)[0]["family"]
 
 
-def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_name_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     """In a sentence, with the known names."""
     assert 1 == main(["models", "show", "gpt-9"])
     assert "the registry has no model of this name" in capsys.readouterr().err
@@ -89,7 +89,7 @@ def test_verify_tells_that_there_is_none(
     assert "neither a shipped or pulled model nor a folder" in capsys.readouterr().err
 
 
-def test_a_wrong_setting_is_told(
+def test_a_wrong_setting_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And the command goes on with the value below."""

@@ -111,8 +111,8 @@ def test_advice_names_the_settings_that_it_counts_on(
     """The engine's own would make room for the longest context, or not enough."""
     verdicts = judge(ENTRIES, machine, load, weights_bytes={})
     lines = list(advice_lines(verdicts, machine, load))
-    told = [line for line in lines if "With these settings" in line]
-    assert ([f"  With these settings: {expected}"] if expected else []) == told
+    reported = [line for line in lines if "With these settings" in line]
+    assert ([f"  With these settings: {expected}"] if expected else []) == reported
 
 
 def test_a_shipped_model_needs_no_fetching() -> None:

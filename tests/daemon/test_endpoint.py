@@ -120,7 +120,7 @@ def test_a_stale_socket_is_replaced() -> None:
 
 @pytest.mark.usefixtures("runtime")
 def test_a_port_is_trusted_only_while_the_daemon_lives() -> None:
-    """The port of a dead daemon may be anybody's, who is not told the token."""
+    """The port of a dead daemon may be anybody's, who does not get the token."""
     endpoint = find_endpoint()
     listener = Listener.open_tcp(endpoint)
     assert 0o600 == endpoint.address_path.stat().st_mode & 0o777

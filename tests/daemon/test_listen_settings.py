@@ -1,4 +1,4 @@
-"""What a team server is told at its start: address, certificate and model."""
+"""What a team server gets at its start: address, certificate and model."""
 
 import os
 import socket

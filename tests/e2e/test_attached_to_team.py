@@ -75,7 +75,7 @@ def state_of(message: Json) -> object:
 
 def shown(attached: LaunchedServer) -> list[object]:
     """Return what was shown to the user."""
-    return [each["message"] for each in attached.editor.told("window/showMessage")]
+    return [each["message"] for each in attached.editor.reported("window/showMessage")]
 
 
 async def test_an_editor_of_pipes_is_served_by_the_team(

@@ -35,12 +35,12 @@ async def held(server: LaunchedServer) -> tuple[int, int, int]:
     editor = server.editor
     # The last request's tasks end within the turns of the loop that this takes.
     await editor.request("no/such")
-    before = len(editor.told("window/showMessage"))
+    before = len(editor.reported("window/showMessage"))
     editor.notify("workspace/didChangeConfiguration", {"settings": {}})
-    await editor.wait(lambda _: before < len(editor.told("window/showMessage")))
-    told = str(editor.told("window/showMessage")[-1]["message"])
-    counts = re.fullmatch("[0-9]+: ([0-9]+) tasks, ([0-9]+) requests", told)
-    assert counts, told
+    await editor.wait(lambda _: before < len(editor.reported("window/showMessage")))
+    reported = str(editor.reported("window/showMessage")[-1]["message"])
+    counts = re.fullmatch("[0-9]+: ([0-9]+) tasks, ([0-9]+) requests", reported)
+    assert counts, reported
     return int(counts[1]), int(counts[2]), server.process.memory_info().rss
 
 

@@ -66,14 +66,16 @@ def test_demo_completes_at_every_cursor() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "told"),
+    ("place", "reported"),
     [("9:1", "no line 9"), ("1:99", "column 99"), ("0:0", "no line 0")],
 )
-def test_a_place_outside_of_the_file_fails(source: Path, place: str, told: str) -> None:
+def test_a_place_outside_of_the_file_fails(
+    source: Path, place: str, reported: str
+) -> None:
     """The exit status is not 0, a sentence says why, and no model is loaded for it."""
     done = midfill("complete", f"{source}:{place}")
     assert 1 == done.returncode
-    assert told in done.stderr
+    assert reported in done.stderr
     assert 1 == len(done.stderr.splitlines())
 
 
@@ -111,7 +113,9 @@ def test_a_locale_without_unicode_is_no_crash(
 @pytest.mark.parametrize(
     "arguments", [["complete", "a.py:2:5"], ["models", "list"], ["doctor"]]
 )
-def test_a_full_disk_is_told_in_a_sentence(source: Path, arguments: list[str]) -> None:
+def test_a_full_disk_is_reported_in_a_sentence(
+    source: Path, arguments: list[str]
+) -> None:
     """Whatever prints: no traceback, neither at once nor when the interpreter ends."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -208,20 +212,20 @@ def _wait_for_imports(pid: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [(None, "cannot be read"), (b"\xff\xfe\x00x", "UTF-8"), (b"a\xe9\n", "UTF-8")],
 )
 def test_a_file_that_cannot_be_opened_fails(
-    tmp_path: Path, content: bytes | None, told: str
+    tmp_path: Path, content: bytes | None, reported: str
 ) -> None:
-    """A missing file and one that is not UTF-8 are told, and nothing is shown."""
+    """A missing file and one that is not UTF-8 are reported, and nothing is shown."""
     path = tmp_path / "b.py"
     if content is not None:
         path.write_bytes(content)
     done = midfill("complete", f"{path}:1:1")
     assert 1 == done.returncode
     assert "" == done.stdout
-    assert told in done.stderr
+    assert reported in done.stderr
     assert str(path) in done.stderr
 
 
@@ -247,7 +251,7 @@ def test_complete_takes_a_model_by_its_name(source: Path, tmp_path: Path) -> Non
     assert "x = [21 + 21]" == done.stdout.splitlines()[0]
 
 
-def test_a_wrong_setting_is_told_and_the_rest_works(source: Path) -> None:
+def test_a_wrong_setting_is_reported_and_the_rest_works(source: Path) -> None:
     """The completion comes all the same, from the defaults."""
     done = midfill("complete", f"{source}:2:5", MIDFILL_PROMPT_STEP_LINES="no")
     assert 0 == done.returncode
@@ -274,7 +278,7 @@ def test_wrong_arguments_are_usage_errors(arguments: list[str]) -> None:
     assert "usage: midfill" in done.stderr
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     """``--version`` needs no command."""
     done = midfill("--version")
     assert done.stdout.startswith("midfill 0.")

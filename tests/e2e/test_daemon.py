@@ -72,7 +72,8 @@ async def ready(server: LaunchedServer, after: int = 0) -> None:
 def messages(server: LaunchedServer) -> list[str]:
     """Return what was shown to the user."""
     return [
-        str(params["message"]) for params in server.editor.told("window/showMessage")
+        str(params["message"])
+        for params in server.editor.reported("window/showMessage")
     ]
 
 
@@ -202,7 +203,7 @@ async def test_an_editor_that_is_killed_leaves_the_daemon(start: StartEditor) ->
 async def test_without_a_place_the_editor_has_its_own_engine(
     home: DaemonHome, start: StartEditor
 ) -> None:
-    """In mode auto, and the user is told once; in mode require there is an error."""
+    """In mode auto, with one message; in mode require there is an error."""
     home.spoil()
     server = await start(MIDFILL_DAEMON_MODE="auto")
     await server.editor.initialize()

@@ -1,4 +1,4 @@
-"""Settings from the editor: applied where they can be, told where they are wrong."""
+"""Settings from the editor: applied where they can be, else reported."""
 
 import pytest
 from lsp_editor import LspEditor, Start
@@ -23,7 +23,7 @@ WRONG = {"completion": {"maxLineTokens": "many", "debounce": 3}}
 
 
 @pytest.mark.parametrize(("first", "later"), [(WRONG, {}), ({}, WRONG)])
-async def test_wrong_settings_are_told_once_and_do_no_harm(
+async def test_wrong_settings_are_reported_once_and_do_no_harm(
     start: Start, first: object, later: object
 ) -> None:
     """At the start or later: one message names key, value and what is accepted."""
@@ -39,7 +39,7 @@ async def test_wrong_settings_are_told_once_and_do_no_harm(
         assert part in message
 
 
-async def test_what_waits_for_a_restart_is_told(editor: LspEditor) -> None:
+async def test_what_waits_for_a_restart_is_reported(editor: LspEditor) -> None:
     """Nobody wonders why a changed model changes nothing."""
     editor.configure({"midfill": {"model": {"path": "another"}}})
     editor.open("x = ")

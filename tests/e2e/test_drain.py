@@ -1,4 +1,4 @@
-"""A daemon that is told to end completes what it has begun."""
+"""A daemon that shall end completes what it has begun."""
 
 import asyncio
 import json

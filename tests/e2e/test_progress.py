@@ -28,8 +28,10 @@ async def test_an_editor_without_a_bar_gets_none(start: Start) -> None:
     assert "midfill-starter-88m" in shown.message
 
 
-async def test_an_engine_that_dies_is_told_once_and_comes_back(start: Start) -> None:
-    """Every second request kills it; the user is told of the first time only."""
+async def test_an_engine_that_dies_is_reported_once_and_comes_back(
+    start: Start,
+) -> None:
+    """Every second request kills it; the user gets a message the first time only."""
     editor = await start(
         SCRIPTED_TEXT="21 + 21 + 21 + 21",
         SCRIPTED_DIE_AFTER_REQUESTS="2",

@@ -164,10 +164,10 @@ async def test_a_half_typed_word_is_finished(editor: HeadlessClient) -> None:
     answer = await editor.complete(uri, len(WORDS), trigger=Trigger.AUTOMATIC)
     (suggestion,) = answer.suggestions
     assert suggestion.text.startswith("al")
-    told = await editor.trace()
-    assert str(told["prompt"]).endswith("    return")
-    assert "shown" == told["outcome"]
-    assert [suggestion.text] == told["shown"]
+    reported = await editor.trace()
+    assert str(reported["prompt"]).endswith("    return")
+    assert "shown" == reported["outcome"]
+    assert [suggestion.text] == reported["shown"]
     editor.close_file(uri)
 
 
@@ -204,7 +204,7 @@ async def test_typing_ahead_keeps_or_ends_a_generation(editor: HeadlessClient) -
     editor.close_file(uri)
 
 
-async def test_a_killed_engine_is_told_once_and_comes_back(
+async def test_a_killed_engine_is_reported_once_and_comes_back(
     editor: HeadlessClient,
 ) -> None:
     """Killed in mid-generation: an empty answer, one message, and a restart."""

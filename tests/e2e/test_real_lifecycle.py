@@ -160,19 +160,19 @@ async def ready(editor: Editor, restarts: int = 0) -> None:
             restarts,
         ) not in [
             (status["state"], status.get("restarts", 0))
-            for status in editor.told("midfill/status")
+            for status in editor.reported("midfill/status")
         ]:
             await asyncio.sleep(0.1)
 
 
 async def test_a_whole_life(tmp_path: Path) -> None:
-    """Load, listen on no port, hang, be told once, come back, and end while stopped."""
+    """Load, listen on no port, hang, say so once, come back, and end while stopped."""
     before = folders()
     async with launched(MIDFILL, tmp_path / "log", **ENVIRONMENT) as server:
         editor = server.editor
         await editor.initialize(**WITH_STATUS)
         await ready(editor)
-        statuses = editor.told("midfill/status")
+        statuses = editor.reported("midfill/status")
         percents = [s["percent"] for s in statuses if s["state"] == "loading"]
         assert sorted(percents, key=int) == percents  # type: ignore[arg-type]  # JSON numbers
         assert len(set(percents)) > 5
@@ -186,17 +186,17 @@ async def test_a_whole_life(tmp_path: Path) -> None:
         core.send_signal(signal.SIGSTOP)
         editor.open("def mean(values):\n    ")
         stopped_at = time.perf_counter()
-        while not editor.told("window/showMessageRequest"):
+        while not editor.reported("window/showMessageRequest"):
             # Each request is alone, and its editor gives it up before the next.
             asked = editor.ask_completion(1, 4)
             await asyncio.sleep(0.5)
             editor.notify("$/cancelRequest", {"id": asked})
             assert time.perf_counter() - stopped_at < 15
-        (shown,) = editor.told("window/showMessageRequest")
+        (shown,) = editor.reported("window/showMessageRequest")
         assert "hung" in str(shown["message"])
         await ready(editor, restarts=1)
         assert await editor.complete(1, 4)
-        assert 1 == len(editor.told("window/showMessageRequest"))
+        assert 1 == len(editor.reported("window/showMessageRequest"))
         engine_core(server).send_signal(signal.SIGSTOP)
         process_id = server.process.pid
         answer_s, exit_s = await shut_down(server)

@@ -88,7 +88,7 @@ async def test_two_editors_share_one_engine() -> None:
     texts = [[item["insertText"] for item in answer] for answer in answers]
     assert texts[0][0] in texts[1]
     (of_first,), of_second = (
-        [told["cachedTokens"] for told in editor.told(TIMINGS_METHOD)]
+        [reported["cachedTokens"] for reported in editor.reported(TIMINGS_METHOD)]
         for editor in (first, second)
     )
     assert [0, 0] == [of_first, of_second[0]]

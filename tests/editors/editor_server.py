@@ -67,7 +67,7 @@ class EditorServer:
     """A server that an editor starts, and what can be known of it from outside.
 
     Attributes:
-        program: What the editor is told to run; it takes a server's arguments.
+        program: What the editor runs; it takes a server's arguments.
         log: The server's stderr, of all its starts.
         mark: The value of ``TEST_OF_MIDFILL`` in its processes.
         notes: Where the program notes the id of each server.

@@ -269,7 +269,7 @@ class Neovim:
             process = psutil.Process(self.pid)
             process.kill()
             process.wait(timeout=10)
-        # Else pynvim closes its loop before that has closed the pipes. When it hears of
+        # Else pynvim closes its loop before that has closed the pipes. When it sees
         # the end it stops the loop.
         for _ in range(5):
             with contextlib.suppress(RuntimeError):

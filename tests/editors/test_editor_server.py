@@ -69,7 +69,7 @@ def test_leftovers_are_found(scripted_server: ScriptedServer) -> None:
 
 
 def test_events_are_read(scripted_server: ScriptedServer) -> None:
-    """Name, level and fields of each line of the log are told apart."""
+    """Name, level and fields of each line of the log are distinguished."""
     server = scripted_server()
     server.log.write_text(
         "2026-11-29T10:00:00.123 INFO completion.accepted id='a b' chars=7\n"

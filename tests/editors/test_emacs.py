@@ -101,7 +101,7 @@ def reports(server: EditorServer, count: int) -> list[tuple[str, str]]:
 
 
 def assert_no_errors(session: EmacsSession, server: EditorServer) -> None:
-    """Check that neither the user nor the server's log was told of an error."""
+    """Check that neither the user nor the server's log was shown an error."""
     assert "rror" not in session.messages
     assert "Midfill runs without" not in session.messages
     assert [] == [e for e in server.events() if e.level in {"WARNING", "ERROR"}]
@@ -110,7 +110,7 @@ def assert_no_errors(session: EmacsSession, server: EditorServer) -> None:
 def test_tab_accepts_the_ghost_text(
     opened: Opened, scripted_server: ScriptedServer
 ) -> None:
-    """Ghost text comes by itself, Tab inserts it, the server hears of it, one undo."""
+    """Ghost text comes by itself, Tab inserts it, the server is notified, one undo."""
     server = scripted_server("21 + 21")
     session = opened(server)
     session.press("y")
@@ -203,7 +203,9 @@ def test_quit_does_not_wait_for_the_model(
     """While the model is being loaded, which the mode line says, Emacs ends at once."""
     server = scripted_server(start_delay_ms=600_000)
     session = opened(server, until=Until.SERVED)
-    session.wait_for(lambda told: b"Midfill:loading" in told, what="the mode line")
+    session.wait_for(
+        lambda reported: b"Midfill:loading" in reported, what="the mode line"
+    )
     assert session.quit() < QUIT_WITHIN_S
     assert b"Timeout" not in session.written
 
@@ -223,7 +225,9 @@ def test_faulty_server_leaves_the_editor_alone(
     first = Until.STARTED if fault == "crash" else Until.OPEN
     session = opened(server, until=first)
     if fault == "crash":
-        session.wait_for(lambda told: b"restart it?" in told, what="the question")
+        session.wait_for(
+            lambda reported: b"restart it?" in reported, what="the question"
+        )
         session.press("n")
         session.press(END)
     session.press("y + 1")

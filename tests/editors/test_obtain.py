@@ -41,14 +41,14 @@ def test_archive_is_the_one_that_apt_uses(targets: str, expected: str) -> None:
     assert expected == mirror(targets)
 
 
-def test_machine_without_an_archive_is_told() -> None:
+def test_machine_without_an_archive_is_reported() -> None:
     """Where apt knows no archive of Debian, that is the reason."""
     with pytest.raises(UnobtainableError, match="no archive of Debian"):
         mirror("https://vendor.example/node_20.x\n")
 
 
 def test_editor_of_the_wanted_version_is_kept(tmp_path: Path) -> None:
-    """Its program stands in bin/, and version and checksums are told."""
+    """Its program stands in bin/, and version and checksums are reported."""
     assert ("1.2.3", {"a.deb": "0" * 64}) == editor(says="ed 1.2.3").obtain(tmp_path)
     assert "ed 1.2.3\n" == run([tmp_path / "bin" / "ed"])
 

@@ -83,8 +83,8 @@ def test_helix(
         helix.press(":q!\r")
         assert helix.wait_for_end(20) < QUIT_WITHIN_S
         assert b"21 + 21" not in helix.written
-    told = log.read_text(encoding="utf-8").splitlines()
-    assert [] == [line for line in told if "[ERROR]" in line or "[WARN]" in line]
+    reported = log.read_text(encoding="utf-8").splitlines()
+    assert [] == [line for line in reported if "[ERROR]" in line or "[WARN]" in line]
     assert_nothing_was_wrong(server)
 
 

@@ -1,14 +1,22 @@
 """The real engine, started once for the tests of a module; the guards of a folder."""
 
-from collections.abc import AsyncGenerator, Callable
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
 import pytest
 import pytest_asyncio
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+
+from supervised_engine import FAST, News, Starter, Supervise
+
 from lsp_server.config import EngineConfig
 from lsp_server.engine import guard
+from lsp_server.engine.restart_policy import RestartPolicy
+from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_engine import VllmEngine
 
 SHIPPED = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
@@ -49,3 +57,37 @@ def guards_of() -> Callable[[Path], list[psutil.Process]]:
         ]
 
     return find
+
+
+@pytest.fixture
+async def news() -> News:
+    """What the supervisor under test reports."""
+    return News()
+
+
+@pytest.fixture
+async def pauses() -> list[float]:
+    """The pauses before the restarts, in seconds; none of them takes time."""
+    return []
+
+
+@pytest.fixture
+async def supervise(news: News, pauses: list[float]) -> AsyncIterator[Supervise]:
+    """Make a supervisor that has begun and is closed at the end."""
+    made: list[EngineSupervisor] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        await asyncio.sleep(0)
+
+    def make(starter: Starter, policy: RestartPolicy = FAST) -> EngineSupervisor:
+        supervisor = EngineSupervisor(
+            starter, listener=news, policy=policy, sleep=sleep
+        )
+        supervisor.begin()
+        made.append(supervisor)
+        return supervisor
+
+    yield make
+    for supervisor in made:
+        await supervisor.close()

@@ -1,4 +1,4 @@
-"""A hang is told from a long prompt, a quiet engine and a process that stood still."""
+"""A long prompt, a quiet engine and a process that stood still are no hang."""
 
 import asyncio
 import dataclasses

@@ -86,8 +86,8 @@ def test_present_bytecode_is_used(packages: Path, tmp_path: Path) -> None:
     bytecode = Path(importlib.util.cache_from_source(str(source)))
     bytecode.parent.mkdir()
     bytecode.touch()
-    told = ensure_bytecode(packages, tmp_path, PYTHONDONTWRITEBYTECODE="1")
-    assert "None True False" == told
+    reported = ensure_bytecode(packages, tmp_path, PYTHONDONTWRITEBYTECODE="1")
+    assert "None True False" == reported
     assert {"__init__"} == compiled(packages)
 
 

@@ -46,17 +46,17 @@ def test_a_stage_counts_by_its_time_and_never_as_done() -> None:
 def test_it_never_falls(
     steps: list[tuple[float, StartStage | None]], expected_s: dict[StartStage, float]
 ) -> None:
-    """Whatever the last start took, in whatever order stages are heard of."""
+    """Whatever the last start took, in whatever order stages are reported."""
     clock = Clock()
     progress = StartProgress(expected_s, now_s=clock)
-    told = [0]
+    reported = [0]
     for passed_s, stage in steps:
         clock.now_s += passed_s
         if stage is not None:
             progress.reach(stage)
-        told.append(progress.percent)
-    assert sorted(told) == told
-    assert told[-1] < 100
+        reported.append(progress.percent)
+    assert sorted(reported) == reported
+    assert reported[-1] < 100
 
 
 def test_the_next_start_knows_what_the_last_one_took(tmp_path: Path) -> None:

@@ -7,14 +7,12 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
 import pytest
 
 from lsp_server.config import EngineConfig
-from lsp_server.engine.launch import child_processes
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.engine_values import EngineState
-from lsp_server.errors import EngineDeadError, RequestRejectedError
+from lsp_server.errors import RequestRejectedError
 from lsp_server.prompt.healing import held_at
 from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.values import (
@@ -69,19 +67,6 @@ async def tokens_of(
     return tokens, deltas[-1].finish_reason
 
 
-async def start_and_leave(
-    engine: VllmEngine, wanted: GenerationRequest, after_deltas: int
-) -> int:
-    """Close a generation after so many deltas; tell how many came."""
-    seen = 0
-    async with contextlib.aclosing(engine.generate(wanted)) as deltas:
-        async for _ in deltas:
-            seen += 1
-            if seen >= after_deltas:
-                break
-    return seen
-
-
 async def nothing_left(engine: VllmEngine) -> bool:
     """Whether neither the front end nor the scheduler holds any request.
 
@@ -89,12 +74,6 @@ async def nothing_left(engine: VllmEngine) -> bool:
     """
     health = await engine.health()
     return health.requests_in_flight == 0 and await engine.reset_prefix_cache()
-
-
-def resident_bytes() -> int:
-    """Memory of this process and of the engine's."""
-    processes = [psutil.Process(), *child_processes()]
-    return sum(process.memory_info().rss for process in processes)
 
 
 async def test_it_tells_what_it_is(vllm_engine: VllmEngine) -> None:
@@ -202,42 +181,6 @@ async def test_candidates_differ_and_come_again(vllm_engine: VllmEngine) -> None
     assert answers[0] == await drawn(1)
 
 
-async def test_closing_a_generation_frees_it(vllm_engine: VllmEngine) -> None:
-    """A generation that is left ends in the scheduler as well."""
-    assert 1 == await start_and_leave(vllm_engine, request(max_tokens=1000), 1)
-    assert await nothing_left(vllm_engine)
-
-
-async def test_a_cancelled_task_frees_its_generation(vllm_engine: VllmEngine) -> None:
-    """A cancellation during the wait for a token ends the request in the engine."""
-    wanted = request(range(2000, 3000), max_tokens=1000)
-    task = asyncio.create_task(deltas_of(vllm_engine, wanted))
-    async with asyncio.timeout(60):
-        while not (await vllm_engine.health()).requests_in_flight:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await nothing_left(vllm_engine)
-
-
-async def test_abort_ends_a_generation(vllm_engine: VllmEngine) -> None:
-    """An abort from elsewhere ends the stream; others and unknown ids are safe."""
-    wanted, other = request(max_tokens=1000), request(max_tokens=8)
-    reason: FinishReason | None = None
-    undisturbed = asyncio.create_task(tokens_of(vllm_engine, other))
-    async with asyncio.timeout(60):
-        async with contextlib.aclosing(vllm_engine.generate(wanted)) as deltas:
-            async for delta in deltas:
-                reason = delta.finish_reason
-                await vllm_engine.abort(wanted.request_id)
-    await vllm_engine.abort(wanted.request_id)
-    await vllm_engine.abort("never-heard-of")
-    assert FinishReason.ABORT is reason
-    assert 8 == len((await undisturbed)[0])
-    assert await nothing_left(vllm_engine)
-
-
 async def test_only_requests_of_one_salt_share_the_cache(
     vllm_engine: VllmEngine,
 ) -> None:
@@ -322,73 +265,3 @@ async def test_an_impossible_request_is_rejected(
     assert raised.value.remedy
     assert await nothing_left(vllm_engine)
     assert 2 == len((await tokens_of(vllm_engine, request(max_tokens=2)))[0])
-
-
-async def test_a_thousand_cancelled_requests_leave_nothing(
-    vllm_engine: VllmEngine,
-) -> None:
-    """1,000 pairs of request and cancellation: no request and no memory is kept.
-
-    Sixteen at a time, left at once or after one to three deltas. The engine's small
-    cache is in use completely after the first 300, so growth after them is a leak.
-    """
-
-    async def pair(number: int) -> None:
-        prompt = range(number % 50, number % 50 + 40)
-        wanted = request(prompt, max_tokens=200)
-        if number % 4:
-            await start_and_leave(vllm_engine, wanted, number % 4)
-            return
-        task = asyncio.create_task(deltas_of(vllm_engine, wanted))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    async def pairs(numbers: range) -> None:
-        queue = iter(numbers)
-
-        async def worker() -> None:
-            for number in queue:
-                await pair(number)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(16):
-                group.create_task(worker())
-
-    expected = await tokens_of(vllm_engine, request())
-    await pairs(range(300))
-    before_bytes = resident_bytes()
-    await pairs(range(300, 1000))
-    grown_bytes = resident_bytes() - before_bytes
-    assert await nothing_left(vllm_engine)
-    assert expected == await tokens_of(vllm_engine, request())
-    assert grown_bytes < 24 << 20
-
-
-async def test_a_killed_engine_process_is_told(vllm_engine: VllmEngine) -> None:
-    """Killed in mid-generation: the stream raises, and so does every later one.
-
-    Stands last in this module: it leaves no engine to test with.
-    """
-    core = next(p for p in child_processes() if "EngineCore" in p.name())
-
-    async def generate_and_kill() -> None:
-        wanted = request(max_tokens=1000)
-        async with contextlib.aclosing(vllm_engine.generate(wanted)) as deltas:
-            async for _ in deltas:
-                core.kill()
-
-    with pytest.raises(EngineDeadError):
-        async with asyncio.timeout(60):
-            await generate_and_kill()
-    assert EngineState.FAILED is (await vllm_engine.health()).state
-    with pytest.raises(EngineDeadError):
-        await deltas_of(vllm_engine, request())
-    with pytest.raises(EngineDeadError):
-        await vllm_engine.reset_prefix_cache()
-    await vllm_engine.abort("never-heard-of")
-    await vllm_engine.close()
-    await vllm_engine.close()
-    assert EngineState.CLOSED is (await vllm_engine.health()).state
-    assert [] == child_processes()

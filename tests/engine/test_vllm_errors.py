@@ -228,12 +228,12 @@ def test_a_killed_process_means_memory() -> None:
 
 
 def test_the_front_ends_own_error_counts_without_causes() -> None:
-    """What fails before any process exists is told as it is."""
+    """What fails before any process exists is reported as it is."""
     error = start_error(ValueError("bad dtype\nand more"), (), model="tiny")
     assert "bad dtype" == error.what
 
 
-def test_the_reason_is_told_without_its_wrapping() -> None:
+def test_the_reason_is_reported_without_its_wrapping() -> None:
     """vLLM checks its options in pydantic, whose first line says nothing."""
     wrapped = ValueError(
         "1 validation error for ModelConfig\n"

@@ -118,7 +118,7 @@ LOGGER = "vllm.config.vllm"
 
 
 @pytest.mark.parametrize(
-    ("level", "message", "heard"),
+    ("level", "message", "passed_on"),
     [
         (logging.WARNING, "Enforce eager set, disabling torch.compile", False),
         (logging.INFO, "Model Runner V2 requires Triton; using the V1", False),
@@ -131,13 +131,13 @@ def test_only_known_warnings_are_dropped(
     caplog: pytest.LogCaptureFixture,
     level: int,
     message: str,
-    heard: bool,  # noqa: FBT001 - a case of the table
+    passed_on: bool,  # noqa: FBT001 - a case of the table
 ) -> None:
-    """A message is known by its beginning, and an error is always heard."""
+    """A message is known by its beginning, and an error is always passed on."""
     drop_known_warnings()
     with caplog.at_level(logging.DEBUG, LOGGER):
         logging.getLogger(LOGGER).log(level, message)
-    assert heard == (message in caplog.messages)
+    assert passed_on == (message in caplog.messages)
 
 
 def test_other_loggers_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:

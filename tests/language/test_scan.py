@@ -81,7 +81,7 @@ def end_of(text: str, language_id: str) -> tuple[Kind, str]:
     ],
 )
 def test_what_the_end_is_in(language: str, text: str, kind: Kind, closers: str) -> None:
-    """Strings, comments, brackets and blocks of each language are told apart."""
+    """Strings, comments, brackets and blocks of each language are distinguished."""
     assert (kind, closers) == end_of(text, language)
 
 

@@ -212,7 +212,7 @@ def test_random_names_make_no_series(metrics: PrometheusMetrics) -> None:
     assert after["midfill_requests_total/other/other/lsp/completed"] == 2001
 
 
-def test_even_engines_are_told_apart_up_to_a_number(
+def test_even_engines_are_distinguished_up_to_a_number(
     metrics: PrometheusMetrics,
 ) -> None:
     """A process that runs one model after the other keeps to sixteen."""

@@ -34,11 +34,11 @@ class Events(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.waiting: queue.Queue[str] = queue.Queue()
-        self.told: list[str] = []
+        self.reported: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
-            self.told.append(f"{record.getMessage()}: {vars(record).get('what')}")
+            self.reported.append(f"{record.getMessage()}: {vars(record).get('what')}")
         self.waiting.put(record.getMessage())
 
     def until(self, is_so: Callable[[], object]) -> None:
@@ -105,7 +105,7 @@ def test_changes_are_followed(root: Path, start: Start, events: Events) -> None:
     events.until(lambda: not found(root, "alpha"))
     (root / ".midfillignore").write_text("new/\n", encoding="utf-8")
     events.until(lambda: not found(root, "gamma"))
-    assert [] == events.told
+    assert [] == events.reported
 
 
 def test_nobody_else_can_read_it(root: Path, start: Start, events: Events) -> None:
@@ -143,7 +143,7 @@ def drop_table(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "reported"),
     [
         (damage_whole, "it is damaged"),
         (damage_pages, "it is damaged"),
@@ -152,7 +152,11 @@ def drop_table(path: Path) -> None:
     ],
 )
 def test_an_index_that_cannot_be_used_is_built_anew(
-    root: Path, start: Start, events: Events, harm: Callable[[Path], None], told: str
+    root: Path,
+    start: Start,
+    events: Events,
+    harm: Callable[[Path], None],
+    reported: str,
 ) -> None:
     """With one message."""
     first = start()
@@ -163,7 +167,7 @@ def test_an_index_that_cannot_be_used_is_built_anew(
     (root / "b.py").write_text("beta = 1\n", encoding="utf-8")
     start()
     events.until(lambda: found(root, "alpha") and found(root, "beta"))
-    assert [f"index.limited: {told}"] == events.told
+    assert [f"index.limited: {reported}"] == events.reported
 
 
 def test_a_full_disk_costs_the_index_alone(
@@ -174,8 +178,8 @@ def test_a_full_disk_costs_the_index_alone(
         text = "".join(f"name_{number}_{line} = 1\n" for line in range(100))
         (root / f"n{number}.py").write_text(text, encoding="utf-8")
     start(replace(LIMITS, index_bytes=1 << 20))
-    events.until(lambda: events.told)
-    assert "no more room" in events.told[0]
+    events.until(lambda: events.reported)
+    assert "no more room" in events.reported[0]
     assert ["a.py"] == found(root, "alpha")
 
 
@@ -185,10 +189,10 @@ def test_more_files_than_the_limit_is_said(
     """Once, whatever happens later."""
     (root / "b.py").write_text("beta = 1\n", encoding="utf-8")
     start(replace(LIMITS, files=1))
-    events.until(lambda: events.told)
+    events.until(lambda: events.reported)
     (root / "c").mkdir()
     events.until(lambda: events.waiting.get(timeout=WAIT_S) == "index.scanned")
-    assert ["more than 1 source files" in each for each in events.told] == [True]
+    assert ["more than 1 source files" in each for each in events.reported] == [True]
 
 
 def test_without_watching_saved_files_are_followed(
@@ -201,8 +205,8 @@ def test_without_watching_saved_files_are_followed(
 
     monkeypatch.setattr(watchfiles, "watch", refuse)
     indexer = start()
-    events.until(lambda: found(root, "alpha") and events.told)
-    assert ["index.limited: its changes cannot be watched"] == events.told
+    events.until(lambda: found(root, "alpha") and events.reported)
+    assert ["index.limited: its changes cannot be watched"] == events.reported
     (root / "a.py").write_text("delta = 1\n", encoding="utf-8")
     indexer.saved(PurePath("a.py"))
     events.until(lambda: found(root, "delta"))
@@ -214,8 +218,8 @@ def test_a_large_tree_is_not_watched(
     """It would take the watches of other programs."""
     monkeypatch.setattr(watch, "_MOST_FOLDERS", 0)
     start()
-    events.until(lambda: events.told)
-    assert "too many folders" in events.told[0]
+    events.until(lambda: events.reported)
+    assert "too many folders" in events.reported[0]
 
 
 ANOTHER = """
@@ -248,7 +252,7 @@ def test_two_processes_share_an_index(root: Path, start: Start, events: Events) 
     events.until(lambda: found(root, "alpha") and found(root, "beta"))
     (root / "b.py").write_text("gamma = 1\n", encoding="utf-8")
     events.until(lambda: found(root, "gamma"))
-    assert [] == events.told
+    assert [] == events.reported
 
 
 def test_a_folder_that_is_not_there_is_waited_for(
@@ -257,8 +261,8 @@ def test_a_folder_that_is_not_there_is_waited_for(
     """With one message; closing ends the wait."""
     root.rename(root.with_name("gone"))
     start()
-    events.until(lambda: events.told)
-    assert "cannot be read" in events.told[0]
+    events.until(lambda: events.reported)
+    assert "cannot be read" in events.reported[0]
 
 
 def test_what_nobody_used_for_long_is_removed(

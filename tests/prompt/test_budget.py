@@ -39,7 +39,7 @@ def test_the_parts_fit_the_whole(
     assert 0 <= budget.suffix_tokens <= budget.code_tokens
 
 
-def test_no_room_for_code_is_told() -> None:
+def test_no_room_for_code_is_reported() -> None:
     """Limits that leave nothing for code are an error that names the settings."""
     with pytest.raises(ConfigError, match="max_model_len"):
         plan_budget(

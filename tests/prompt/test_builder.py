@@ -217,7 +217,7 @@ def test_a_family_that_does_not_fit_is_refused(
         builder(starter_tokenizer, family="starcoder2")
 
 
-def test_no_room_is_told(starter_tokenizer: FastTokenizer) -> None:
+def test_no_room_is_reported(starter_tokenizer: FastTokenizer) -> None:
     """A model too short for the output is an error, not an empty prompt."""
     prompts = builder(starter_tokenizer, max_model_len=50)
     with pytest.raises(ConfigError):

@@ -91,7 +91,7 @@ def test_sentencepiece_families_pass(
 def test_missing_sentinels_are_named(
     starter_tokenizer: FastTokenizer, name: str
 ) -> None:
-    """A model without the family's tokens is refused, and told which are missing."""
+    """A model without the family's tokens is refused, naming them."""
     family = find_family(name)
     missing = next(
         each for each in family.sentinels if starter_tokenizer.token_id(each) is None

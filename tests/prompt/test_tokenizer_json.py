@@ -109,7 +109,7 @@ def _added(token_id: int, content: str) -> dict[str, object]:
         ("normalizer", {"type": "Nonsense"}, "refuses"),
     ],
 )
-def test_damaged_definitions_are_told(
+def test_damaged_definitions_are_reported(
     byte_level_json: dict[str, Any],
     write_file: WriteFile,
     key: str,
@@ -144,14 +144,14 @@ def test_other_kinds_of_tokenizer_are_refused(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]"])
-def test_unreadable_definitions_are_told(tmp_path: Path, content: str) -> None:
+def test_unreadable_definitions_are_reported(tmp_path: Path, content: str) -> None:
     """A file that is no JSON object is called damaged."""
     (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
     with pytest.raises(ModelIntegrityError):
         FastTokenizer(tmp_path)
 
 
-def test_a_missing_definition_is_told(tmp_path: Path) -> None:
+def test_a_missing_definition_is_reported(tmp_path: Path) -> None:
     """A folder without a tokenizer is called damaged."""
     with pytest.raises(ModelIntegrityError, match="cannot be read"):
         FastTokenizer(tmp_path)

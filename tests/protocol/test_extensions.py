@@ -153,27 +153,29 @@ async def test_before_a_request_there_is_nothing(editor: Editor) -> None:
     assert 1 == len(await editor.complete())
 
 
-async def test_a_shown_completion_is_told_whole(scripted: OpenScript) -> None:
+async def test_a_shown_completion_is_reported_whole(scripted: OpenScript) -> None:
     """What the model read, what it wrote, what was cut of it, and what it cost."""
     editor = await scripted("1 + 2\nand more\n", candidates=1)
     editor.open("é = 0\nx = \n")
     (item,) = await editor.complete(1, 4)
-    told = await trace(editor)
-    assert ("1 + 2", ["1 + 2"]) == (item["insertText"], told["shown"])
-    assert ("shown", None) == (told["outcome"], told["reason"])
+    reported = await trace(editor)
+    assert ("1 + 2", ["1 + 2"]) == (item["insertText"], reported["shown"])
+    assert ("shown", None) == (reported["outcome"], reported["reason"])
     assert (1, 4, "invoked", "line") == tuple(
-        told[key] for key in ("line", "character", "trigger", "scope")
+        reported[key] for key in ("line", "character", "trigger", "scope")
     )
     assert (
         "<|endoftext|><|fim_prefix|><|fim_suffix|>\n<|fim_middle|>é = 0\nx ="
-        == (told["prompt"])
+        == (reported["prompt"])
     )
-    assert [" 1 + 2\n"] == told["generated"]
-    assert [{"filter": "scope", "before": "1 + 2\n", "after": "1 + 2"}] == told["cuts"]
-    assert told["promptTokens"] > 8
-    assert told["outputTokens"] > 3
-    assert 0 < told["ttftMs"] <= told["totalMs"]
-    assert {"requestId", "uri", "cachedTokens"} <= set(told)
+    assert [" 1 + 2\n"] == reported["generated"]
+    assert [{"filter": "scope", "before": "1 + 2\n", "after": "1 + 2"}] == reported[
+        "cuts"
+    ]
+    assert reported["promptTokens"] > 8
+    assert reported["outputTokens"] > 3
+    assert 0 < reported["ttftMs"] <= reported["totalMs"]
+    assert {"requestId", "uri", "cachedTokens"} <= set(reported)
 
 
 @pytest.mark.parametrize(
@@ -201,24 +203,28 @@ async def test_why_nothing_is_shown(
     editor.open(document)
     line = document.count("\n") - 1
     assert [] == await editor.complete(line, 4)
-    told = await trace(editor)
-    assert ("empty", []) == (told["outcome"], told["shown"])
-    assert sentence in told["reason"]
-    assert told["reason"][0].isupper()
-    assert told["reason"].endswith((".", ")."))
+    reported = await trace(editor)
+    assert ("empty", []) == (reported["outcome"], reported["shown"])
+    assert sentence in reported["reason"]
+    assert reported["reason"][0].isupper()
+    assert reported["reason"].endswith((".", ")."))
 
 
-async def test_an_unwelcome_place_is_told(scripted: OpenScript) -> None:
+async def test_an_unwelcome_place_is_reported(scripted: OpenScript) -> None:
     """An automatic request inside of a word gets nothing, and the user can see why."""
     editor = await scripted("1\n")
     editor.open("total\n")
     assert [] == await editor.complete(0, 2, triggerKind=2)
-    told = await trace(editor)
-    assert ("automatic", None, "") == (told["trigger"], told["scope"], told["prompt"])
-    assert "in the way" in told["reason"]
+    reported = await trace(editor)
+    assert ("automatic", None, "") == (
+        reported["trigger"],
+        reported["scope"],
+        reported["prompt"],
+    )
+    assert "in the way" in reported["reason"]
 
 
-async def test_a_missed_deadline_is_told(scripted: OpenScript) -> None:
+async def test_a_missed_deadline_is_reported(scripted: OpenScript) -> None:
     """Where not one token came in time, that is the reason."""
     editor = await scripted("1\n", delay_ms=60_000, deadline_ms=20)
     editor.open("x = \n")
@@ -226,7 +232,7 @@ async def test_a_missed_deadline_is_told(scripted: OpenScript) -> None:
     assert "in time" in (await trace(editor))["reason"]
 
 
-async def test_a_superseded_request_is_told(connect: Connect) -> None:
+async def test_a_superseded_request_is_reported(connect: Connect) -> None:
     """Its outcome says so."""
     editor = await connect(SlowBackend())
     await editor.initialize()
@@ -237,7 +243,7 @@ async def test_a_superseded_request_is_told(connect: Connect) -> None:
     assert "superseded" == (await trace(editor))["outcome"]
 
 
-async def test_a_cancelled_request_is_told(connect: Connect) -> None:
+async def test_a_cancelled_request_is_reported(connect: Connect) -> None:
     """Its outcome says so."""
     backend = SlowBackend()
     editor = await connect(backend)
@@ -250,7 +256,7 @@ async def test_a_cancelled_request_is_told(connect: Connect) -> None:
     assert "cancelled" == (await trace(editor))["outcome"]
 
 
-async def test_a_failure_is_told(connect: Connect) -> None:
+async def test_a_failure_is_reported(connect: Connect) -> None:
     """A bug in one request is seen in its trace."""
     editor = await connect(RaisingBackend())
     await editor.initialize()
@@ -259,12 +265,12 @@ async def test_a_failure_is_told(connect: Connect) -> None:
     assert "failed" == (await trace(editor))["outcome"]
 
 
-async def test_documents_that_get_nothing_are_told(editor: Editor) -> None:
-    """One that was never opened, or is out of step, is told as such."""
+async def test_documents_that_get_nothing_are_reported(editor: Editor) -> None:
+    """One that was never opened, or is out of step, is reported as such."""
     assert [] == await editor.complete(uri="file:///nowhere/else.py")
-    told = await trace(editor)
-    assert "file:///nowhere/else.py" == told["uri"]
-    assert "as the editor has it" in told["reason"]
+    reported = await trace(editor)
+    assert "file:///nowhere/else.py" == reported["uri"]
+    assert "as the editor has it" in reported["reason"]
 
 
 async def test_no_text_of_a_trace_is_logged(

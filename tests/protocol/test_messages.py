@@ -1,4 +1,4 @@
-"""A body is told apart from what is no message."""
+"""A body is distinguished from what is no message."""
 
 import pytest
 

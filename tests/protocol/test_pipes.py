@@ -120,7 +120,7 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 async def test_a_reader_that_has_gone_is_noticed(pipe: Pipe) -> None:
-    """It is told once; what is written later is dropped, and nothing waits for it."""
+    """It is said once; what is written later is dropped, and nothing waits for it."""
     lost = Losses()
     writer = PipeWriter(pipe[1], lost=lost)
     os.close(pipe[0])

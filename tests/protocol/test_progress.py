@@ -16,7 +16,7 @@ async def steps(editor: Editor) -> list[tuple[object, object, object]]:
     for _ in range(2):
         await editor.request("no/such")
     found = []
-    for params in editor.told("$/progress"):
+    for params in editor.reported("$/progress"):
         value = params["value"]
         assert isinstance(value, dict)
         found.append((params["token"], value["kind"], value.get("message")))
@@ -24,7 +24,7 @@ async def steps(editor: Editor) -> list[tuple[object, object, object]]:
 
 
 async def begun(connect: Connect, **capabilities: Json) -> tuple[Editor, EchoBackend]:
-    """Connect an editor to a backend that loads until it is told otherwise."""
+    """Connect an editor to a backend that loads until it is released."""
     backend = LoadingBackend()
     editor = await connect(backend)
     extra = {"capabilities": capabilities} if capabilities else {}
@@ -90,36 +90,36 @@ async def test_the_bar_tells_how_much_is_done(connect: Connect) -> None:
     for percent in (0, 7, 7, 42):
         backend.tell(STARTING, "loading vLLM", percent=percent)
     await steps(editor)
-    values = [params["value"] for params in editor.told("$/progress")]
-    told = [v.get("percentage") for v in values if isinstance(v, dict)]
-    assert [None, 0, 7, 42] == told
+    values = [params["value"] for params in editor.reported("$/progress")]
+    reported = [v.get("percentage") for v in values if isinstance(v, dict)]
+    assert [None, 0, 7, 42] == reported
 
 
 DEATH = "Midfill's engine stopped: the engine process ended. It is being started again."
 
 
-async def test_a_death_is_told_once(connect: Connect) -> None:
+async def test_a_death_is_reported_once(connect: Connect) -> None:
     """The first death pops up; later ones and every return go to the editor's log."""
     editor = await connect(DyingBackend())
     await editor.initialize()
     editor.open("x")
     counts = [len(await editor.complete()) for _ in range(6)]
     assert [0, 1, 0, 1, 0, 1] == counts
-    (shown,) = editor.told("window/showMessageRequest")
+    (shown,) = editor.reported("window/showMessageRequest")
     assert {"type": 2, "message": DEATH, "actions": [{"title": "Restart"}]} == shown
-    assert [] == editor.told("window/showMessage")
-    logged = [str(params["message"]) for params in editor.told("window/logMessage")]
+    assert [] == editor.reported("window/showMessage")
+    logged = [str(params["message"]) for params in editor.reported("window/logMessage")]
     assert 2 == logged.count(DEATH)
     assert 3 == sum("is back" in message for message in logged)
 
 
-async def test_the_end_of_all_attempts_is_told(connect: Connect) -> None:
+async def test_the_end_of_all_attempts_is_reported(connect: Connect) -> None:
     """It is an error in two sentences, and completions stay empty."""
     editor, backend = await begun(connect)
     backend.tell(FAILED, "too little memory", remedy="close other programs")
     (_, _, last) = (await steps(editor))[-1]
     assert "failed" == last
-    (shown,) = editor.told("window/showMessageRequest")
+    (shown,) = editor.reported("window/showMessageRequest")
     assert 1 == shown["type"]
     assert (
         "Midfill offers no completions: too little memory. Close other programs."
@@ -137,20 +137,20 @@ async def test_an_editor_without_buttons_gets_the_message(connect: Connect) -> N
     asked = await editor.wait(lambda m: m.get("method") == "window/showMessageRequest")
     error: Json = {"code": -32601, "message": "not known"}
     editor.send({"id": asked["id"], "error": error})
-    told = await editor.wait(lambda m: m.get("method") == "window/showMessage")
+    reported = await editor.wait(lambda m: m.get("method") == "window/showMessage")
     text = "Midfill offers no completions: too little memory."
-    assert {"type": 1, "message": text} == told["params"]
+    assert {"type": 1, "message": text} == reported["params"]
 
 
 async def test_restart_is_a_button(connect: Connect) -> None:
-    """Pressed after the engine was given up, it starts again, and no more is told."""
+    """Pressed after the engine was given up, it starts again, and that is all."""
     editor, backend = await begun(connect)
     editor.chooses = "Restart"
     backend.tell(FAILED, "too little memory")
     await steps(editor)
     assert 1 == backend.restarts
     backend.tell(READY, "", restarts=1)
-    assert 1 == len(editor.told("window/showMessageRequest"))
+    assert 1 == len(editor.reported("window/showMessageRequest"))
 
 
 @pytest.mark.parametrize(
@@ -159,15 +159,15 @@ async def test_restart_is_a_button(connect: Connect) -> None:
 async def test_the_editor_does_what_only_it_can(
     connect: Connect, title: str, action: str
 ) -> None:
-    """An editor that asked for actions gets their buttons, and is told the choice."""
+    """An editor that asked for actions gets their buttons, and gets the choice."""
     editor, backend = await begun(connect, experimental={"midfill": {"actions": True}})
     editor.chooses = title
     backend.tell(FAILED, "too little memory")
     await steps(editor)
-    (shown,) = editor.told("window/showMessageRequest")
+    (shown,) = editor.reported("window/showMessageRequest")
     titles = [{"title": name} for name in ("Restart", "Show log", "Run doctor")]
     assert titles == shown["actions"]
-    assert [{"action": action}] == editor.told("midfill/action")
+    assert [{"action": action}] == editor.reported("midfill/action")
     assert 0 == backend.restarts
 
 
@@ -180,7 +180,7 @@ async def test_texts_are_whole_sentences(connect: Connect) -> None:
     ):
         backend.tell(FAILED, what, remedy=remedy)
     await steps(editor)
-    for shown in editor.told("window/showMessageRequest"):
+    for shown in editor.reported("window/showMessageRequest"):
         text = str(shown["message"])
         assert text.endswith(".")
         assert ".." not in text

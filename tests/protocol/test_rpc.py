@@ -131,8 +131,10 @@ async def test_a_header_that_cannot_be_read_ends_the_connection(
     request = frame({"jsonrpc": "2.0", "id": 9, "method": "no/such"})
     editor.send_bytes(f"Content-Length: {length}\r\n\r\n".encode() + request)
     assert 1 == await editor.exit_code()
-    told = [record for record in caplog.records if record.msg == "stream.unreadable"]
-    assert 1 == len(told)
+    reported = [
+        record for record in caplog.records if record.msg == "stream.unreadable"
+    ]
+    assert 1 == len(reported)
     assert 1 == backend.closed
     assert [] == [m for m in editor.received if m.get("id") == 9]
 

@@ -78,10 +78,10 @@ async def test_the_item_is_gone_on_from(
     )
     replaced = selected(item, *place)["range"]
     assert [(f"{item}(1)", replaced)] == [(i["insertText"], i["range"]) for i in found]
-    told = await trace(editor)
+    reported = await trace(editor)
     # The end of it may be held back from the prompt, for the model to write.
-    assert item[:2] in told["prompt"] + told["generated"][0]
-    assert "PRI" not in told["prompt"]
+    assert item[:2] in reported["prompt"] + reported["generated"][0]
+    assert "PRI" not in reported["prompt"]
 
 
 @pytest.mark.parametrize(

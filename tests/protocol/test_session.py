@@ -60,7 +60,7 @@ async def test_a_bug_in_one_request_is_one_error(
     assert "completion.crashed" in caplog.text
     editor.change(2, {"text": "fine"})
     assert len(await editor.complete()) == 1
-    assert editor.told("window/showMessage") == []
+    assert editor.reported("window/showMessage") == []
 
 
 async def test_messages_of_the_settings_are_shown_once(
@@ -74,15 +74,15 @@ async def test_messages_of_the_settings_are_shown_once(
     await editor.initialize()
     for settings in [{"a": 1}, None, {"a": 2}]:
         editor.notify("workspace/didChangeConfiguration", {"settings": settings})
-    await editor.wait(lambda _: len(editor.told("window/showMessage")) == 2)
+    await editor.wait(lambda _: len(editor.reported("window/showMessage")) == 2)
     await editor.request("shutdown")
     assert configurator.settings == [{"a": 1}, {"a": 2}]
-    shown = editor.told("window/showMessage")
+    shown = editor.reported("window/showMessage")
     assert ["no such key", "wrong type"] == [params["message"] for params in shown]
     assert all(params["type"] == 2 for params in shown)
 
 
-async def test_a_backend_that_cannot_be_made_is_told(connect: Connect) -> None:
+async def test_a_backend_that_cannot_be_made_is_reported(connect: Connect) -> None:
     """The editor goes on without completions, and the user knows why."""
 
     def fail() -> Backend:
@@ -92,14 +92,14 @@ async def test_a_backend_that_cannot_be_made_is_told(connect: Connect) -> None:
     await editor.initialize()
     editor.open("x")
     assert await editor.complete() == []
-    (shown,) = editor.told("window/showMessageRequest")
+    (shown,) = editor.reported("window/showMessageRequest")
     assert shown["type"] == 1
     assert "/m: no such folder. Name another." in str(shown["message"])
     editor.notify("workspace/didChangeConfiguration", {"settings": {}})
     assert (await editor.request("shutdown"))["result"] is None
 
 
-async def test_a_backend_that_fails_to_start_is_told(connect: Connect) -> None:
+async def test_a_backend_that_fails_to_start_is_reported(connect: Connect) -> None:
     """An unexpected error is not shown in detail."""
 
     class Unstartable(EchoBackend):
@@ -110,6 +110,6 @@ async def test_a_backend_that_fails_to_start_is_told(connect: Connect) -> None:
     await editor.initialize()
     editor.open("x")
     assert await editor.complete() == []
-    (shown,) = editor.told("window/showMessageRequest")
+    (shown,) = editor.reported("window/showMessageRequest")
     assert "secret" not in str(shown["message"])
     assert "internal error" in str(shown["message"])

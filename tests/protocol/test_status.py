@@ -23,22 +23,22 @@ async def introduced(connect: Connect, backend: EchoBackend) -> Editor:
 
 
 async def statuses(editor: Editor) -> list[Json]:
-    """Everything that was told until now."""
+    """Everything that was reported until now."""
     await editor.request("no/such")
-    return editor.told("midfill/status")
+    return editor.reported("midfill/status")
 
 
-async def told_state(editor: Editor, state: str) -> Json:
-    """Wait until a state is told, and return what comes with it."""
-    told = await editor.wait(
+async def reported_state(editor: Editor, state: str) -> Json:
+    """Wait until a state is reported, and return what comes with it."""
+    reported = await editor.wait(
         lambda m: (
             m.get("method") == "midfill/status"
             and isinstance(m["params"], dict)
             and m["params"]["state"] == state
         )
     )
-    assert isinstance(told["params"], dict)
-    return told["params"]
+    assert isinstance(reported["params"], dict)
+    return reported["params"]
 
 
 async def test_a_start_a_death_and_a_return(connect: Connect) -> None:
@@ -86,7 +86,7 @@ async def test_a_failure_says_what_to_do(connect: Connect) -> None:
     ] == (await statuses(editor))[1:]
 
 
-async def test_nobody_is_told_who_did_not_ask(connect: Connect) -> None:
+async def test_who_did_not_ask_is_not_notified(connect: Connect) -> None:
     """Editors log what they do not know, so they are not sent it."""
     editor = await connect(EchoBackend())
     await editor.initialize()
@@ -128,17 +128,17 @@ async def test_a_short_completion_is_not(connect: Connect) -> None:
 
 
 async def test_switched_off_for_all_documents(connect: Connect) -> None:
-    """Told at the start, and taken back when the settings change."""
+    """Reported at the start, and taken back when the settings change."""
     backend = EchoBackend()
     backend.offers = False
     editor = await connect(configurator=FixedConfigurator(lambda: backend))
     await editor.initialize(capabilities=ASKS)
-    off = await told_state(editor, "off")
+    off = await reported_state(editor, "off")
     assert "uri" not in off
     assert "completion.enabled" in str(off["reason"])
     backend.offers = True
     editor.notify("workspace/didChangeConfiguration", {"settings": {"a": 1}})
-    assert await told_state(editor, "ready")
+    assert await reported_state(editor, "ready")
 
 
 async def test_a_document_that_is_out_of_step_is_off_alone(connect: Connect) -> None:
@@ -186,7 +186,7 @@ async def test_an_overloaded_server_asks_clients_to_wait_longer(
         ("busy", 500),
         ("ready", None),
     ] == [
-        (told["state"], told.get("debounceMs"))
-        for told in await statuses(editor)
-        if told["state"] != "loading"
+        (reported["state"], reported.get("debounceMs"))
+        for reported in await statuses(editor)
+        if reported["state"] != "loading"
     ]

@@ -64,9 +64,9 @@ async def test_a_process_that_hangs_is_ended_with_its_children(hang: str) -> Non
         sys.executable, "-c", script, stdout=subprocess.PIPE
     )
     async with asyncio.timeout(60):
-        told, _ = await process.communicate()
+        reported, _ = await process.communicate()
         assert 7 == process.returncode
-        await wait_for_end(int(told))
+        await wait_for_end(int(reported))
 
 
 def test_it_can_be_called_off() -> None:

@@ -57,7 +57,7 @@ def test_all_is_made_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [["lint"], ["test"], ["lint", "wheel"]])
-def test_failures_are_told_at_the_end(tmp_path: Path, broken: list[str]) -> None:
+def test_failures_are_reported_at_the_end(tmp_path: Path, broken: list[str]) -> None:
     """Later steps run all the same, and the exit status is not 0."""
     done = run_gate(tmp_path, *broken)
     assert TARGETS == made(done)

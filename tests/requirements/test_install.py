@@ -34,7 +34,7 @@ def installer() -> ModuleType:
         ((3, 12), "Linux", "aarch64", False),
     ],
 )
-def test_unsupported_machines_are_told_why(
+def test_unsupported_machines_get_a_reason(
     installer: ModuleType,
     version: tuple[int, int],
     system: str,

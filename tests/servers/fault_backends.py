@@ -111,7 +111,7 @@ class EchoBackend:
 
 
 class LoadingBackend(EchoBackend):
-    """Loads until it is told that it is ready."""
+    """Loads until it is released."""
 
     async def start(self, listener: EngineListener) -> None:
         self.listener = listener

@@ -1,4 +1,4 @@
-"""A server that answers with the language that the editor told of the document."""
+"""A server that answers with the language that the editor gave for the document."""
 
 import sys
 

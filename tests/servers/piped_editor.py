@@ -163,7 +163,7 @@ class Editor:
         assert isinstance(result, list)
         return result
 
-    def told(self, method: str) -> list[Json]:
+    def reported(self, method: str) -> list[Json]:
         """Return the parameters of all notifications of a method until now."""
         found = [m["params"] for m in self.received if m.get("method") == method]
         return [params for params in found if isinstance(params, dict)]

@@ -1,7 +1,7 @@
 """Finds what Ray Serve would ignore or misread in a file for `serve deploy`.
 
 Ray's own models drop keys that they do not know, and compare no two numbers: of a typo
-nobody is told, and the setting that was meant keeps its default.
+nobody learns of it, and the setting that was meant keeps its default.
 """
 
 import types

@@ -2,10 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+
+from counted_engines import CountedStarts
 
 from lsp_server.config import CompletionConfig, PromptConfig
 from lsp_server.context.window import LineWindows
@@ -16,11 +20,10 @@ from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.service.completion import CompletionService
+from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.gate import Gate
 from lsp_server.service.privacy import Privacy
 from lsp_server.values import Snapshot
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
 
@@ -103,3 +106,17 @@ def at_cursor() -> Callable[[str], Snapshot]:
         )
 
     return make
+
+
+@pytest.fixture
+def starts() -> CountedStarts:
+    """Count the engines of a pool."""
+    return CountedStarts()
+
+
+@pytest.fixture
+async def pool(starts: CountedStarts) -> AsyncGenerator[EnginePool]:
+    """Make a pool of at most one engine."""
+    made = EnginePool(starts.starter_of, max_engines=1)
+    yield made
+    await made.close()

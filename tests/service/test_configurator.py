@@ -35,8 +35,8 @@ def test_all_problems_come_in_one_message() -> None:
         assert part in message
 
 
-def test_a_problem_is_told_once() -> None:
-    """An editor that repeats its mistake is not told again, only of a new one."""
+def test_a_problem_is_reported_once() -> None:
+    """An editor that repeats its mistake gets no second message."""
     configurator = LayeredConfigurator([])
     configurator.initialize({"engine": {"seed": "x"}})
     assert [] == configurator.change({"engine": {"seed": "x"}})
@@ -105,7 +105,7 @@ def test_relative_paths_start_where_the_editor_was_started(
 
 
 def test_a_notice_is_a_message_of_the_start() -> None:
-    """Why an editor has an engine of its own is told once, when it begins."""
+    """Why an editor has an engine of its own is said once, when it begins."""
     configurator = LayeredConfigurator([], notices=["Midfill loads alone."])
     assert ["Midfill loads alone."] == configurator.initialize(None)[1]
     assert [] == configurator.change({"midfill": {"completion": {"candidates": 2}}})

@@ -90,7 +90,7 @@ async def test_settings_before_the_model_is_there_are_kept() -> None:
     await backend.close()
 
 
-async def test_a_missing_model_is_told(tmp_path: Path) -> None:
+async def test_a_missing_model_is_reported(tmp_path: Path) -> None:
     """A model that is not there fails the start with a sentence, not a traceback."""
     config = replace(CONFIG, model=ModelConfig(path=str(tmp_path / "none")))
     backend, listener = LocalBackend(config, START), Listener()
@@ -116,7 +116,7 @@ async def test_a_pulled_model_is_found_by_its_name(tmp_path: Path) -> None:
     await backend.close()
 
 
-async def test_a_changed_file_is_told(tmp_path: Path) -> None:
+async def test_a_changed_file_is_reported(tmp_path: Path) -> None:
     """A model whose file is not the one of the manifest is not loaded."""
     shipped = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
     folder = tmp_path / "model"
@@ -131,7 +131,7 @@ async def test_a_changed_file_is_told(tmp_path: Path) -> None:
     await backend.close()
 
 
-async def test_an_unforeseen_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unforeseen_error_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a bug while loading reaches the user."""
 
     def broken(*_: object, **_options: object) -> LoadedModel:

@@ -85,7 +85,7 @@ def test_the_cursor_goes_where_a_suggestion_comes_up_next(
 async def test_the_next_suggestion_is_there_at_once(
     make_service: MakeService, at_cursor: AtCursor
 ) -> None:
-    """It was generated at a lower priority, and is told from what was asked for."""
+    """It was generated at a lower priority, and is marked so."""
     metrics = RequestRecords()
     service, engine = speculating(make_service, "f(a)\n", metrics=metrics)
     await ask(service, at_cursor("x = |\n"))

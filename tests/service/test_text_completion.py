@@ -92,7 +92,7 @@ async def test_characters_are_whole(tokenizer: FastTokenizer) -> None:
 async def test_a_stop_string_over_tokens_is_cut_and_aborts(
     tokenizer: FastTokenizer,
 ) -> None:
-    """The text ends before the stop string, and the engine is told to end as well."""
+    """The text ends before the stop string, and the engine ends as well."""
     texts = Texts(tokenizer, "first\nsecond\n\nthird = 3\n")
     deltas = await collect(texts.stream(stops=("nothing", "ond\n\nthi")))
     assert "first\nsec" == text_of(deltas)

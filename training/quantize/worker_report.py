@@ -74,7 +74,7 @@ def run_job(main: Callable[[Job, Reporter], None], arguments: list[str]) -> int:
     reporter = Reporter(int(descriptor))
     try:
         main(json.loads(Path(path).read_text(encoding="utf-8")), reporter)
-    except Exception as exc:  # noqa: BLE001  # the parent is told of every failure
+    except Exception as exc:  # noqa: BLE001  # the parent gets every failure
         traceback.print_exc()
         reporter.fault(fault_kind(exc), str(exc))
         return 1

@@ -1,4 +1,4 @@
-"""What goes wrong is told once, says what to do, and does not slow the editor."""
+"""What goes wrong is reported once, with what to do, and does not slow the editor."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def typing_works(neovim: Neovim) -> None:
 
 
 @pytest.mark.parametrize("fault", REMEDIES)
-def test_faulty_server_is_told_once(
+def test_faulty_server_is_reported_once(
     start: Started, faulty_server: FaultyServer, tmp_path: Path, fault: str
 ) -> None:
     """A server that crashes, babbles or is of another version."""
@@ -40,10 +40,10 @@ def test_faulty_server_is_told_once(
     neovim.quit()
 
 
-def test_silent_server_is_told_once(
+def test_silent_server_is_reported_once(
     start: Started, faulty_server: FaultyServer, tmp_path: Path
 ) -> None:
-    """A server that never answers is told after the time that the settings say."""
+    """A server that never answers is reported after the time that the settings say."""
     neovim = start()
     command = faulty_server("hang").command
     neovim.setup(server={"command": command, "timeout_ms": 300})
@@ -56,7 +56,7 @@ def test_silent_server_is_told_once(
     neovim.quit()
 
 
-def test_missing_server_is_told_once(start: Started, tmp_path: Path) -> None:
+def test_missing_server_is_reported_once(start: Started, tmp_path: Path) -> None:
     """Without a server the message names what is missing and what to set."""
     neovim = start()
     neovim.setup(server={"command": ["/nowhere/midfill", "serve", "--stdio"]})

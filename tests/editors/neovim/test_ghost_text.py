@@ -70,7 +70,7 @@ end
 def test_accepted_word_is_never_drawn_twice(neovim: Neovim, ghost_kind: str) -> None:
     """The first screen with the word has only the rest as ghost text, behind it."""
     if ghost_kind == "native":
-        pytest.skip("Neovim itself draws, when it hears of the change")
+        pytest.skip("Neovim itself draws, when it sees the change")
     shown(neovim, "ix = ")
     neovim.lua(_WATCH_PASTE)
     neovim.type("<C-l>")

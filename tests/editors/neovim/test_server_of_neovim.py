@@ -116,7 +116,7 @@ def test_stop_and_start(
 def test_killed_server_is_started_again_with_one_message(
     start: Started, scripted_server: ScriptedServer, tmp_path: Path
 ) -> None:
-    """The user is told once, and completions come back."""
+    """The user gets one message, and completions come back."""
     server = scripted_server(TEXT)
     neovim = start()
     ready(neovim, server, tmp_path / "a.py")
@@ -131,7 +131,7 @@ def test_killed_server_is_started_again_with_one_message(
     neovim.quit()
 
 
-def test_dead_engine_is_told_once_with_what_to_do(
+def test_dead_engine_is_reported_once_with_what_to_do(
     start: Started, scripted_server: ScriptedServer, tmp_path: Path
 ) -> None:
     """A crash of the engine does not block the keys, and Restart is a command."""

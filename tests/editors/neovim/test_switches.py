@@ -56,7 +56,7 @@ def test_snooze_can_be_ended(neovim: Neovim) -> None:
 
 
 def test_command_completes_and_says_what_there_is(neovim: Neovim) -> None:
-    """Names and arguments are completed; a wrong one is told with what there is."""
+    """Names and arguments are completed; a wrong one gets a list."""
     complete = "return vim.fn.getcompletion(..., 'cmdline')"
     assert ["toggle", "trace", "trigger"] == neovim.lua(complete, "Midfill t")
     scopes = ["global", "language", "buffer"]
@@ -96,7 +96,7 @@ def test_next_asks_for_candidates(neovim: Neovim) -> None:
 
 
 def test_acceptance_is_reported(neovim: Neovim, server: EditorServer) -> None:
-    """A word, then the rest: the server hears how many code points were accepted."""
+    """A word, then the rest: the server learns how many code points were accepted."""
     before = len(server.events("completion.accepted"))
     shown(neovim, "ix = ")
     neovim.type("<C-l>")

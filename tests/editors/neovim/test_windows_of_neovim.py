@@ -76,7 +76,7 @@ def test_models_of_the_registry_can_be_chosen(neovim: Neovim) -> None:
 
 
 def test_named_model_is_loaded(neovim: Neovim) -> None:
-    """``:Midfill model NAME`` starts the server again, told to load that model."""
+    """``:Midfill model NAME`` starts the server again with that model."""
     neovim.command("Midfill model midfill-starter-88m")
     neovim.wait("Ended")
     neovim.wait("Status", state="ready")

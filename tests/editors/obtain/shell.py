@@ -55,8 +55,8 @@ def run(
 def last_words(output: str) -> str:
     """Return the last line of an output that says something, at most 200 characters."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith(("E:", "npm error"))]
-    return ([*lines[-1:], *told[:1]] or ["it said nothing"])[-1][:200]
+    reported = [line for line in lines if line.startswith(("E:", "npm error"))]
+    return ([*lines[-1:], *reported[:1]] or ["it said nothing"])[-1][:200]
 
 
 def write_program(path: Path, script: str) -> None:

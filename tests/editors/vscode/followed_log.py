@@ -84,8 +84,10 @@ class FollowedLog:
                         return place
                 since = max(since, len(self._lines))
                 if not self._news.wait(max(0.0, deadline - monotonic())):
-                    told = "\n".join(self._lines[-15:])
-                    raise AssertionError(f"no such line in {self.path.name}:\n{told}")
+                    reported = "\n".join(self._lines[-15:])
+                    raise AssertionError(
+                        f"no such line in {self.path.name}:\n{reported}"
+                    )
 
     def close(self) -> None:
         """End the following."""

@@ -101,7 +101,7 @@ def test_the_server_ends_as_it_starts(window: Window, servers: Servers) -> None:
 
 
 def test_a_server_that_writes_garbage(silent: Window, servers: Servers) -> None:
-    """The user is told after some seconds, and the button leads to the setting."""
+    """A message comes after some seconds, and the button leads to the setting."""
     silent.page.bring_to_front()
     silent.events.wait("message", key="start", timeout_s=40)
     silent.message(GARBAGE).first.wait_for()
@@ -117,7 +117,7 @@ def test_a_server_that_writes_garbage(silent: Window, servers: Servers) -> None:
 
 
 def test_the_server_is_of_another_version(window: Window, servers: Servers) -> None:
-    """It is told, and completes all the same."""
+    """It is reported, and completes all the same."""
     server = servers.make("other-version")
     mark = window.events.mark()
     window.set_settings(settings(server))
@@ -181,7 +181,7 @@ def test_typing_takes_a_request_back(window: Window, servers: Servers) -> None:
 
 
 def test_the_engine_dies(window: Window, servers: Servers) -> None:
-    """It is told once, starts again by itself, and again by the button."""
+    """It is reported once, starts again by itself, and again by the button."""
     server = servers.make(SCRIPTED_DIE_AFTER_REQUESTS="1")
     mark = window.events.mark()
     window.set_settings(settings(server))
@@ -200,7 +200,7 @@ def test_the_engine_dies(window: Window, servers: Servers) -> None:
 
 
 def test_a_server_that_does_not_answer(window: Window, good: EditorServer) -> None:
-    """It is told after a while, and a restart ends it whatever it does."""
+    """It is reported after a while, and a restart ends it whatever it does."""
     mark = window.events.mark()
     window.set_settings({"midfill.completion.deadlineMs": 1})
     window.events.wait("settings", since=mark)
@@ -220,7 +220,7 @@ def test_a_server_that_does_not_answer(window: Window, good: EditorServer) -> No
 
 
 def test_a_server_that_never_answers(silent: Window, good: EditorServer) -> None:
-    """After half a minute the user is told, and two windows have a server each."""
+    """After half a minute there is a message, and two windows have a server each."""
     silent.page.bring_to_front()
     text = f"Midfill's server {NO_ANSWER}."
     silent.events.wait("message", text=text, timeout_s=40)

@@ -16,7 +16,7 @@ FILES = {"stock.py": "def total(items: list[int]) -> int:\n    return "}
 def test_a_completion_and_the_end_of_the_engine(
     windows: Windows, tmp_path: Path
 ) -> None:
-    """It loads, completes, is told when it is killed, and goes with its window."""
+    """It loads, completes, is reported when it is killed, and goes with its window."""
     server = write_server(tmp_path / "server", {"ENGINE_KIND": "vllm"})
     where = {"midfill.server.path": str(server.program)}
     window = windows.open(where, FILES, file="stock.py")

@@ -35,7 +35,7 @@ def window(windows: Windows, server: EditorServer) -> Window:
 def test_tab_accepts_and_one_undo_takes_it_back(
     window: Window, server: EditorServer
 ) -> None:
-    """Ghost text becomes text, the server is told, and undo is one step."""
+    """Ghost text becomes text, the server is notified, and undo is one step."""
     window.open("accept.py")
     window.type("    x = ")
     window.wait_for_ghost(FIRST)
@@ -196,9 +196,9 @@ def test_menu(window: Window) -> None:
     window.page.locator('.statusbar-item[id$="midfill.status"]').click()
     row = window.page.locator(".quick-input-list .monaco-list-row")
     row.first.wait_for()
-    told = " ".join(row.all_text_contents())
+    reported = " ".join(row.all_text_contents())
     for entry in ("Snooze", "Restart", "Choose model", "Show log", "Run doctor"):
-        assert entry in told
+        assert entry in reported
     window.shot("menu")
     window.press("Escape")
 

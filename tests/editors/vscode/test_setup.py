@@ -107,7 +107,7 @@ def machine(
 
 
 def test_there_is_nothing_to_install_with(machine: Machine) -> None:
-    """The user is told what is missing, in one message that lets try again."""
+    """The user learns what is missing, in one message that lets try again."""
     window = machine.window
     window.events.wait("message", key="missing")
     window.press_button("not installed", "Set up server")

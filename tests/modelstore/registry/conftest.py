@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from folder_puller import WEIGHTS, Puller, Versions, offer
+from hub_puller import Puller as HubPuller
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from lsp_server.modelstore.registry.allow_list import AllowList
@@ -266,3 +267,18 @@ def fresh(tmp_path: Path, site: Site, web: Web, versions: Versions) -> Puller:
     """Return a puller into an empty folder, from a source with the old model."""
     offer(site, versions.old)
     return Puller(tmp_path / "models", site, web)
+
+
+@pytest.fixture
+def hub_puller(
+    tmp_path: Path, site: Site, web: Web, make_entry: Callable[..., Entry]
+) -> HubPuller:
+    """Return a puller of the small model into an empty folder."""
+    return HubPuller(tmp_path / "models", site, web, make_entry())
+
+
+@pytest.fixture
+def offered(hub_puller: HubPuller, repository: dict[str, bytes]) -> HubPuller:
+    """Return a puller whose hub offers the small checkpoint."""
+    hub_puller.site.offer(repository)
+    return hub_puller

@@ -167,7 +167,7 @@ def test_later_failure_keeps_what_is_measured(data: Path, tmp_path: Path) -> Non
         (["--data", "{tasks}", "--out", "{tasks}"], "cannot be written"),
     ],
 )
-def test_mistakes_are_told(
+def test_mistakes_are_reported(
     data: Path, words: Sequence[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each mistake is one sentence and status 1, before any engine starts."""
@@ -182,7 +182,7 @@ def test_mistakes_are_told(
 
 @pytest.mark.parametrize("words", [["--suite", "other"], ["--limit", "0"]])
 def test_usage(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """An unknown suite and an impossible limit are told by their option."""
+    """An unknown suite and an impossible limit are named by their option."""
     with pytest.raises(SystemExit) as caught:
         main(["eval", *SUITE, *words])
     assert 2 == caught.value.code

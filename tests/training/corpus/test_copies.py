@@ -111,7 +111,7 @@ def test_joins_the_parts_of_a_task(evaluation_data: Path) -> None:
 
 
 def test_reads_several_files(tmp_path: Path) -> None:
-    """Every file counts, and its hash is told by its name."""
+    """Every file counts, and its hash stands beside its name."""
     paths = [tmp_path / "b.txt", tmp_path / "a.txt"]
     texts = [TEXT, TEXT.replace("o", "q")]
     for path, text in zip(paths, texts, strict=True):

@@ -2,10 +2,7 @@
 
 import gzip
 import json
-import math
-import os
 import shutil
-import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -18,7 +15,7 @@ import pytest
 from lsp_server.errors import CorpusError
 from training.corpus import pipeline
 from training.corpus.output import split_of
-from training.corpus.pipeline import BuildOptions, build_corpus, map_in_order
+from training.corpus.pipeline import BuildOptions, build_corpus
 
 WriteWheel: TypeAlias = Callable[..., Path]
 MakeModule: TypeAlias = Callable[[int], str]
@@ -52,7 +49,7 @@ def options(
 
 
 def quiet(_line: str) -> None:
-    """Hear nothing."""
+    """Ignore everything."""
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -196,7 +193,7 @@ def test_refused_packages_stay_out(
 
 
 def test_says_how_far_it_is(options: BuildOptions) -> None:
-    """The last of the reading is always told, with what is kept so far."""
+    """The last of the reading is always reported, with what is kept so far."""
     lines: list[str] = []
     build_corpus(options, progress=lines.append)
     assert any(line.startswith("6 of 6 sources read; kept 7 files") for line in lines)
@@ -235,7 +232,7 @@ def test_bad_orders_leave_nothing(
 def test_nothing_to_keep_is_an_error(
     options: BuildOptions, tmp_path: Path, write_wheel: WriteWheel
 ) -> None:
-    """A corpus without a file is none, and the reasons are told."""
+    """A corpus without a file is none, and the reasons are reported."""
     archive = write_wheel("eta", {"a.py": ""}, folder="other", License="MIT")
     before = [path.name for path in tmp_path.iterdir()]
     with pytest.raises(CorpusError, match=r"not one file.*too short"):
@@ -258,7 +255,7 @@ def test_trouble_leaves_nothing(
     error: Exception,
     remedy: str,
 ) -> None:
-    """A full disk or a killed worker is told as such, and what was written goes."""
+    """A full disk or a killed worker is reported as such, and what was written goes."""
 
     def fail(*_: object) -> None:
         raise error
@@ -268,38 +265,3 @@ def test_trouble_leaves_nothing(
     with pytest.raises(CorpusError, match=remedy):
         build_corpus(options, progress=quiet)
     assert set() == leftovers(tmp_path, before)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_keeps_the_order(workers: int) -> None:
-    """Every item has its result, at its place."""
-    items = list(range(50))
-    assert list(map(math.factorial, items)) == list(
-        map_in_order(math.factorial, items, workers=workers)
-    )
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_passes_errors_on(workers: int) -> None:
-    """An error of the function is an error of the caller."""
-    with pytest.raises(ValueError, match="factorial"):
-        list(map_in_order(math.factorial, [1, -1, 2], workers=workers))
-
-
-def test_uses_other_processes() -> None:
-    """With two workers, this process does not do the work."""
-    assert os.getpid() not in set(map_in_order(_process, [1, 2, 3], workers=2))
-
-
-def test_tells_that_a_worker_was_killed() -> None:
-    """A worker that dies is an error, not a wait without end."""
-    with pytest.raises(BrokenProcessPool):
-        list(map_in_order(_die, [1], workers=2))
-
-
-def _process(_: int) -> int:
-    return os.getpid()
-
-
-def _die(_: int) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)

@@ -122,7 +122,7 @@ async def test_end_right_behind_a_complete_answer(model: EvaluatedModel) -> None
     assert ("x = 1\n", True) == (answer.text, answer.has_ended)
 
 
-async def test_dead_engine_is_told_once(model: EvaluatedModel) -> None:
+async def test_dead_engine_is_reported_once(model: EvaluatedModel) -> None:
     """Sixteen failures of one cause are one error, and no group of errors."""
     ids = model.tokenizer.encode("x = 1")
     engine = ScriptedEngine(Script(answer_ids=ids, die_after_requests=3))

@@ -28,7 +28,7 @@ def test_looks_around() -> None:
     not (ROOT / ".git").exists(), reason="a copy without history has no commit"
 )
 def test_commit() -> None:
-    """The commit is the checkout's, and changes to it are told."""
+    """The commit is the checkout's, and changes to it are reported."""
     asked = subprocess.run(
         ["git", "-C", ROOT, "rev-parse", "HEAD"],
         capture_output=True,

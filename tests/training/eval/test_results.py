@@ -119,7 +119,7 @@ def test_plot(report: Report, tmp_path: Path) -> None:
 
 
 def test_no_folder(report: Report, tmp_path: Path) -> None:
-    """A place that cannot be written to is told, before and after."""
+    """A place that cannot be written to is reported, before and after."""
     (tmp_path / "file").touch()
     for attempt in (prepare_folder, lambda folder: write_results(folder, report)):
         with pytest.raises(EvaluationError, match="--out"):

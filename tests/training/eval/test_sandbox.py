@@ -65,7 +65,7 @@ def test_a_program_that_fails(program: str) -> None:
 
 
 def test_memory_has_an_end() -> None:
-    """A program that asks for too much is told so at once."""
+    """A program that asks for too much is refused at once."""
     program = (
         "try:\n    held = bytearray(4 << 30)\nexcept MemoryError:\n    pass\n"
         "else:\n    raise SystemExit\n"

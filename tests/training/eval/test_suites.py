@@ -117,7 +117,7 @@ def test_seed_decides(shard: Path) -> None:
 
 @pytest.mark.parametrize("limit", [3, 400])
 def test_too_little(shard: Path, limit: int) -> None:
-    """Fewer than one of each kind, or more than there are, is told with the counts."""
+    """Fewer than one of each kind, or more than there are, names the counts."""
     with pytest.raises(EvaluationError, match="--limit"):
         read_replay([shard], [], CompletionConfig(), limit=limit, seed=0)
 
@@ -171,13 +171,13 @@ def test_installed_packages_are_known(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    """A wrong name is told with what to name."""
+    """A wrong name is refused with what to name."""
     with pytest.raises(EvaluationError, match="no such folder"):
         read_replay([], [tmp_path / "no"], CompletionConfig(), limit=4, seed=0)
 
 
 def test_no_corpus(tmp_path: Path) -> None:
-    """A folder without held-out files is told what to do."""
+    """For a folder without held-out files it says what to do."""
     with pytest.raises(EvaluationError, match=r"training\.corpus"):
         read_replay([tmp_path], [], CompletionConfig(), limit=4, seed=0)
 

@@ -1,6 +1,7 @@
 """Makes a small real checkpoint: a Llama of two layers with a byte tokenizer."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from training.quantize.backend import Comparison
 from training.quantize.calibration import Sample
+from training.quantize.pipeline import Options
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "servers"))
+
 
 SENTINELS = (
     "<|endoftext|>",
@@ -205,3 +210,22 @@ def pack(matrix: np.ndarray, group_size: int) -> dict[str, np.ndarray]:
     }
     # The library writes an array's memory, in whatever order it lies.
     return {part: np.ascontiguousarray(value) for part, value in packed.items()}
+
+
+@pytest.fixture
+def options(tiny_source: Path, python_files: Path, tmp_path: Path) -> Options:
+    """Return options that can be carried out."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Options(
+        source=tiny_source,
+        output=home / "tiny-gptq",
+        family="midfill",
+        group_size=32,
+        calibration=python_files,
+        samples=6,
+        sample_tokens=200,
+        held_out_samples=3,
+        licence="Apache-2.0",
+        training="none",
+    )

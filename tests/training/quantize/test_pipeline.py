@@ -5,93 +5,23 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+from quantised import Listener, SimpleQuantizer, run
 
-from lsp_server.errors import MidfillError, QuantizeError, UnsupportedModelError
+from lsp_server.errors import QuantizeError
 from lsp_server.modelstore.compatibility import check_quantisation
 from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.modelstore.verify import verify
-from training.quantize.pipeline import LoadCheck, Options, Result, quantise
+from training.quantize.pipeline import Options, quantise
 
 if TYPE_CHECKING:
-    from training.quantize.backend import Comparison, Quantizer
+    from training.quantize.backend import Comparison
     from training.quantize.calibration import Sample
 
 Raw: TypeAlias = dict[str, object]
 EditJson: TypeAlias = Callable[[Path, Callable[[Raw], object]], None]
-
-
-class SimpleQuantizer(Protocol):
-    """The round-to-nearest quantiser of these tests."""
-
-    tool: str
-    comparison: "Comparison"
-    seen: "tuple[Sample, ...]"
-    held_out: "tuple[Sample, ...]"
-
-    def quantise(
-        self,
-        source: Path,
-        weights: Path,
-        *,
-        group_size: int,
-        samples: "Sequence[Sample]",
-        work: Path,
-    ) -> None: ...
-
-    def compare(
-        self,
-        source: Path,
-        weights: Path,
-        *,
-        group_size: int,
-        samples: "Sequence[Sample]",
-        work: Path,
-    ) -> "Comparison": ...
-
-
-@pytest.fixture
-def options(tiny_source: Path, python_files: Path, tmp_path: Path) -> Options:
-    """Return options that can be carried out."""
-    home = tmp_path / "home"
-    home.mkdir()
-    return Options(
-        source=tiny_source,
-        output=home / "tiny-gptq",
-        family="midfill",
-        group_size=32,
-        calibration=python_files,
-        samples=6,
-        sample_tokens=200,
-        held_out_samples=3,
-        licence="Apache-2.0",
-        training="none",
-    )
-
-
-class Listener:
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str, /) -> None:
-        self.lines.append(line)
-
-    def step(self, work: str, done: int, total: int) -> None:
-        self.lines.append(f"{work}: {done} of {total}")
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-def run(
-    options: Options, quantizer: "Quantizer", prove: LoadCheck | None = None
-) -> Result:
-    """Quantise without showing progress."""
-    return quantise(options, quantizer=quantizer, load_check=prove, progress=Listener())
 
 
 def test_makes_a_folder_that_passes_every_check(
@@ -256,66 +186,6 @@ def test_a_model_that_got_much_worse_is_not_kept(
     with pytest.raises(QuantizeError, match="much worse"):
         run(options, quantizer)
     assert [] == list(options.output.parent.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        (lambda o: replace(o, source=o.source / "missing"), QuantizeError, "missing"),
-        (lambda o: replace(o, group_size=128), QuantizeError, "groups of 128"),
-        (lambda o: replace(o, bits=8), QuantizeError, "8 bits are not .* --bits 4"),
-        (
-            lambda o: replace(o, calibration=o.source / "none"),
-            QuantizeError,
-            "the calibration text is missing",
-        ),
-        (
-            lambda o: replace(o, samples=10**12),
-            QuantizeError,
-            "need about [0-9]+ GiB of memory",
-        ),
-        (lambda o: replace(o, family="unknown"), UnsupportedModelError, "'unknown'"),
-        (
-            lambda o: replace(o, family="starcoder2"),
-            UnsupportedModelError,
-            "<fim_prefix>",
-        ),
-        (
-            lambda o: replace(o, calibration=o.source),
-            QuantizeError,
-            "0 usable source texts",
-        ),
-        (
-            lambda o: replace(o, output=o.source),
-            QuantizeError,
-            "the output is not an empty folder",
-        ),
-        (
-            lambda o: replace(o, output=o.source / "config.json"),
-            QuantizeError,
-            "config.json: the output is not",
-        ),
-        (
-            lambda o: replace(o, output=o.output / "deeper" / "still"),
-            QuantizeError,
-            "parent folder is missing",
-        ),
-    ],
-)
-def test_refuses_orders_that_cannot_be_carried_out(
-    options: Options,
-    quantizer: SimpleQuantizer,
-    change: Callable[[Options], Options],
-    error: type[MidfillError],
-    message: str,
-) -> None:
-    """Each is named before the quantiser starts, and nothing is written."""
-    before = sorted(options.source.rglob("*"))
-    with pytest.raises(error, match=message):
-        run(change(options), quantizer)
-    assert () == quantizer.seen
-    assert [] == list(options.output.parent.iterdir())
-    assert before == sorted(options.source.rglob("*"))
 
 
 def test_an_already_quantised_model_is_refused(

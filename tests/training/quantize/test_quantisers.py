@@ -222,7 +222,7 @@ def test_tells_how_to_install(name: str, message: str) -> None:
     assert "`make install-gptqmodel`" in caught.value.remedy
 
 
-def test_a_python_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_python_that_is_none_is_reported(tmp_path: Path) -> None:
     """A wrong --python is named."""
     with pytest.raises(QuantizeError, match="cannot be started"):
         find_installation(GPTQMODEL, tmp_path / "python")

@@ -17,7 +17,7 @@ from training.quantize.worker_report import (
 )
 
 
-def heard(
+def events(
     tmp_path: Path, main: Callable[[Mapping[str, Any], Reporter], None]
 ) -> tuple[int, list[object]]:
     """Run a job, and give its status and its reports."""
@@ -43,7 +43,7 @@ def test_reports_in_order(tmp_path: Path) -> None:
         {"say": "the answer is 42"},
         {"work": "layers", "done": 1, "total": 2},
     ]
-    assert (0, expected) == heard(tmp_path, main)
+    assert (0, expected) == events(tmp_path, main)
 
 
 def test_a_full_disk_is_reported(
@@ -54,7 +54,7 @@ def test_a_full_disk_is_reported(
     def main(_job: Mapping[str, Any], _reporter: Reporter) -> None:
         Path("/dev/full").write_text("x")
 
-    status, reports = heard(tmp_path, main)
+    status, reports = events(tmp_path, main)
     assert 1 == status
     (report,) = reports
     assert isinstance(report, dict)

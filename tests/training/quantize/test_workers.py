@@ -113,7 +113,7 @@ def test_tidies_auto_gptqs_tensors() -> None:
     assert expected == {name: tensor.dtype for name, tensor in kept.items()}
 
 
-def test_tidying_refuses_other_groups() -> None:
+def test_cleanup_refuses_other_groups() -> None:
     """A group index that is not sequential is an error, not a wrong model."""
     shuffled = torch.tensor([0, 1, 0, 1], dtype=torch.int32)
     with pytest.raises(ValueError, match=r"l\.g_idx: the groups"):

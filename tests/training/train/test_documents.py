@@ -73,7 +73,7 @@ def test_line_ends_are_an_editors(tmp_path: Path) -> None:
 def test_tells_what_cannot_be_stored(
     tmp_path: Path, name: str, texts: list[str], message: str
 ) -> None:
-    """No text, or no place for it, is told."""
+    """No text, or no place for it, is reported."""
     with pytest.raises(TrainingError, match=message):
         write_store(tmp_path / name, [Document(text=each) for each in texts])
 

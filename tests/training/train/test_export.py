@@ -97,7 +97,7 @@ def test_folder_is_safe_and_whole(
 def test_tells_that_it_cannot_save(
     tiny_config: TrainConfig, tokenizer_folder: Path, tmp_path: Path
 ) -> None:
-    """A file where the folder's parent should be is told as it is."""
+    """A file where the folder's parent should be is reported as it is."""
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match="the model cannot be written"):
         save_model(

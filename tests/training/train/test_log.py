@@ -56,7 +56,7 @@ def test_drops_what_a_resumed_run_does_again(tmp_path: Path) -> None:
 
 
 def test_tells_that_it_cannot(tmp_path: Path) -> None:
-    """A damaged log is not overwritten, and a missing folder is told."""
+    """A damaged log is not overwritten, and a missing folder is reported."""
     path = tmp_path / "log.jsonl"
     path.write_text("no JSON\n", encoding="utf-8")
     with pytest.raises(TrainingError, match="the log cannot be read"):

@@ -51,11 +51,13 @@ def logged(out: Path) -> list[dict[str, float]]:
 def test_loss_falls_and_all_is_saved(tiny_config: TrainConfig, tmp_path: Path) -> None:
     """Held-out losses fall too, and the folder has model, log, picture, checkpoint."""
     config = replace(tiny_config, recipe=replace(tiny_config.recipe, steps=16))
-    heard = Recorder()
-    train(RunOptions(config=config, out=tmp_path / "out", device=CPU), heard)
-    assert list(range(1, 17)) == list(heard.losses)
-    assert heard.losses[16] < heard.losses[1] - 2
-    assert heard.held[16].held_out_middle_loss < heard.held[4].held_out_middle_loss - 1
+    events = Recorder()
+    train(RunOptions(config=config, out=tmp_path / "out", device=CPU), events)
+    assert list(range(1, 17)) == list(events.losses)
+    assert events.losses[16] < events.losses[1] - 2
+    assert (
+        events.held[16].held_out_middle_loss < events.held[4].held_out_middle_loss - 1
+    )
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"checkpoint.pt", "log.jsonl", "loss.svg", "model"} == written
 
@@ -94,9 +96,9 @@ def test_a_finished_model_fills_gaps(tiny_config: TrainConfig, tmp_path: Path) -
     )
     recipe = replace(tiny_config.recipe, steps=2)
     config = replace(tiny_config, recipe=recipe)
-    heard, out = Recorder(), tmp_path / "out"
-    train(RunOptions(config=config, out=out, device=CPU, tasks=[task]), heard)
-    assert [(2, 1)] == [(each.step, each.tasks) for each in heard.filled]
+    events, out = Recorder(), tmp_path / "out"
+    train(RunOptions(config=config, out=out, device=CPU, tasks=[task]), events)
+    assert [(2, 1)] == [(each.step, each.tasks) for each in events.filled]
     assert 1 == sum("tasks" in entry for entry in logged(out))
     assert 2 == len((out / "infilled.jsonl").read_text().splitlines())
 
@@ -120,17 +122,17 @@ def test_time_budget_ends_the_run(tiny_config: TrainConfig, tmp_path: Path) -> N
 def test_a_pause_is_no_end(tiny_config: TrainConfig, tmp_path: Path) -> None:
     """A run that is paused at once is whole after it was resumed."""
     options = RunOptions(config=tiny_config, out=tmp_path / "out", device=CPU)
-    heard = Recorder()
-    train(replace(options, pause_minutes=1e-9), heard)
-    assert not heard.losses
-    train(replace(options, resume=True), heard)
-    assert list(range(1, 9)) == list(heard.losses)
+    events = Recorder()
+    train(replace(options, pause_minutes=1e-9), events)
+    assert not events.losses
+    train(replace(options, resume=True), events)
+    assert list(range(1, 9)) == list(events.losses)
 
 
 def test_no_time_for_a_step_is_an_error(
     tiny_config: TrainConfig, tmp_path: Path
 ) -> None:
-    """A budget that getting ready uses up is told, and nothing is trained."""
+    """A budget that getting ready uses up is reported, and nothing is trained."""
     options = RunOptions(
         config=tiny_config, out=tmp_path / "o", device=CPU, minutes=1e-9
     )

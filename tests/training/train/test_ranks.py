@@ -175,7 +175,7 @@ def test_two_take_the_steps_of_one(
 def test_refuses_a_batch_that_cannot_be_shared(
     tiny_config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three processes cannot share two pieces; this is told before all else."""
+    """Three processes cannot share two pieces; this is reported before all else."""
     monkeypatch.setattr(OneRank, "size", 3)
     options = RunOptions(config=tiny_config, out=tmp_path / "out", device=CPU)
     with pytest.raises(TrainingError, match="3 processes cannot share a batch of 512"):

@@ -105,7 +105,7 @@ def test_checkpoint_comes_back(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that is full half-way is told, and nothing is lost."""
+    """A disk that is full half-way is reported, and nothing is lost."""
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, SAVED)
 

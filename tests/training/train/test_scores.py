@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 class Oracle(nn.Module):
-    """Knows rows by heart, but for the targets that it is told to miss."""
+    """Knows rows by heart, but for the targets that it is made to miss."""
 
     def __init__(self, rows: Rows, *, misses: Tensor) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ LINE = "    return one + two\n"
 
 
 class Chain(nn.Module):
-    """Goes from token to token as it was told, and to the end from any other."""
+    """Goes from token to token as it is scripted, and to the end from any other."""
 
     def __init__(self, links: dict[int, int], *, end: int, size: int) -> None:
         super().__init__()
