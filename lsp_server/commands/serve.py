@@ -82,6 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         _load_server()
     log = EventLog(_own("log", "level", config_file))
     if url := _own("daemon", "url", config_file):
+        if arguments.model:
+            why = "the team server has its own"
+            log.write("model.ignored", level="warning", why=why)
         forwarder = _to_team_server(str(url), config_file, log)
     else:
         dialling = _Dialling(config_file, arguments.model)
