@@ -15,7 +15,15 @@ import pytest
 from manifests import ROOT
 from obtain.record import UnobtainableError
 from remote_editor import WebsocketEditor
-from routed_team import KEYS, Team, answerers, routed_team, team_servers
+from routed_team import (
+    KEYS,
+    Team,
+    alone_router,
+    answerers,
+    pod_of,
+    routed_team,
+    team_servers,
+)
 from websockets.asyncio.client import connect
 
 from lsp_server.modelstore.manifest import load_manifest, write_manifest
@@ -67,6 +75,19 @@ def test_what_the_router_does_not_know_goes_past_it(team: Team) -> None:
             ("/infill", infill),
         ):
             assert 401 == stranger.post(route, json=body).status_code
+
+
+def test_the_probes_of_the_router_say_what_they_are_asked(team: Team) -> None:
+    """It is ready with servers, and not without."""
+    probes = {
+        name: pod_of("midfill-router")[f"{name}Probe"]["httpGet"]["path"]
+        for name in ("startup", "readiness", "liveness")
+    }
+    for path in probes.values():
+        assert 200 == httpx.get(f"{team.router}{path}").status_code, path
+    with alone_router(team.servers[0].log.parent) as url:
+        assert 503 == httpx.get(f"{url}{probes['readiness']}").status_code
+        assert 200 == httpx.get(f"{url}{probes['liveness']}").status_code
 
 
 def test_no_code_and_no_key_is_logged(team: Team) -> None:

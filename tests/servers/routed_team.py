@@ -22,7 +22,16 @@ from team_server import write_certificate
 
 from lsp_server.access.keys import StoredKey, digest_of, new_secret
 
-__all__ = ["KEYS", "Server", "Team", "answerers", "routed_team", "team_servers"]
+__all__ = [
+    "KEYS",
+    "Server",
+    "Team",
+    "alone_router",
+    "answerers",
+    "pod_of",
+    "routed_team",
+    "team_servers",
+]
 
 KEYS = (new_secret(), new_secret())
 _LINES = "\n".join(
@@ -30,6 +39,7 @@ _LINES = "\n".join(
     for number, key in enumerate(KEYS)
 )
 _MORE = [f"part{number}" for number in range(40)]
+_DOMAIN = ".midfill.svc.cluster.local"
 _WAIT_S = 90.0
 _WORKERS_ARE_FOUND = (
     "--service-discovery",
@@ -109,7 +119,7 @@ def team_servers(
                 "MIDFILL_COMPLETION_CACHE": "false",
                 "MIDFILL_KEYS": _LINES,
             }
-            arguments = [*_pod("midfill")["args"]]
+            arguments = [*pod_of("midfill")["args"]]
             assert "--listen=0.0.0.0:8012" == arguments[1]
             arguments[1] = "--listen=127.0.0.1:0"
             with log.open("wb") as stderr:
@@ -140,7 +150,7 @@ def routed_team(folder: Path, count: int = 2) -> Iterator[Team]:
     with team_servers(folder, count) as servers, contextlib.ExitStack() as stack:
         router, proxy = free_port(), free_port()
         environment = {
-            each["name"]: each["value"] for each in _pod("midfill-router")["env"]
+            each["name"]: each["value"] for each in pod_of("midfill-router")["env"]
         }
         command = _router_command(router, servers)
         _run(stack, folder, "router", command, environment)
@@ -159,7 +169,25 @@ def routed_team(folder: Path, count: int = 2) -> Iterator[Team]:
         yield team
 
 
-def _pod(deployment: str) -> Any:  # noqa: ANN401 - as above
+@contextlib.contextmanager
+def alone_router(folder: Path) -> Iterator[str]:
+    """Run the overlay's router without a server, and yield its address."""
+    port = free_port()
+    with contextlib.ExitStack() as stack:
+        _run(stack, folder, "alone", _router_command(port, ()))
+        url, until_s = f"http://127.0.0.1:{port}", time.monotonic() + _WAIT_S
+        while True:
+            try:
+                httpx.get(url)
+                break
+            except httpx.TransportError:
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(0.1)
+        yield url
+
+
+def pod_of(deployment: str) -> Any:  # noqa: ANN401 - as above
     """Return the container of a Deployment of the overlay."""
     template: Any = dict(pods_of(built("team")))[deployment]
     return template["spec"]["containers"][0]
@@ -169,7 +197,7 @@ def _router_command(port: int, servers: Sequence[Server]) -> list[str]:
     """Return the overlay's command, told its workers instead of finding them."""
     arguments = [
         each
-        for each in _pod("midfill-router")["args"]
+        for each in pod_of("midfill-router")["args"]
         if not each.startswith((*_WORKERS_ARE_FOUND, "--port="))
     ]
     workers = [f"http://127.0.0.1:{server.port}" for server in servers]
@@ -195,12 +223,14 @@ def _proxy_settings(
         # Both parts are in one file here.
         ("/etc/midfill/tls/tls.crt", str(certificate)),
         ("bind :8443", f"bind 127.0.0.1:{port}"),
-        ("midfill-router:8000", f"127.0.0.1:{router}"),
+        (f"midfill-router{_DOMAIN}:8000", f"127.0.0.1:{router}"),
         ("resolvers kubernetes init-addr none\n", "\n"),
     ):
         assert before in text
         text = text.replace(before, after)
-    return re.sub(r"  server-template .*", lines, text)
+    template = f"  server-template server 1-32 midfill{_DOMAIN}:8012 "
+    assert template in text
+    return re.sub(f"{re.escape(template)}.*", lines, text)
 
 
 def _run(
