@@ -215,7 +215,8 @@ def test_settings_are_settings(overlay: str, monkeypatch: pytest.MonkeyPatch) ->
     stated = {f"MIDFILL_{a}_{b}".upper() for a, b in resolved.stated}
     assert {name for name in data if name.startswith("MIDFILL_")} <= stated
     model = resolved.config.model
-    shipped = ROOT / "models" / model.path / "manifest.json"
+    source = data["MODEL_SOURCE"].rpartition("/")[2]
+    shipped = ROOT / "models" / source / "manifest.json"
     assert hashlib.sha256(shipped.read_bytes()).hexdigest() == model.sha256
     assert data["MODEL_SOURCE"].startswith(resolved.config.registry.sources.split()[0])
     assert data["AWS_ENDPOINT_URL_S3"] in resolved.config.registry.sources.split()
