@@ -1,7 +1,6 @@
 """Faults of a cluster under load: what its clients notice, and what comes back."""
 
 import asyncio
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,13 +9,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from ray import serve
-from ray_cluster import NAME, RayCluster, ray_cluster
+from ray_cluster import RayCluster, ray_cluster
 from ray_load import Answer, Stream, ask, replicas, typing, until
 
 from lsp_server.access.keys import StoredKey, digest_of, new_secret, time_text
-from lsp_server.modelstore.manifest import load_manifest, write_manifest
-from lsp_server.modelstore.verify import describe_files
 
 # Ray warns of itself.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -174,31 +170,3 @@ def write_keys(file: Path, keys: list[StoredKey]) -> None:
     """Write a key file as `midfill keys` does."""
     file.write_text("".join(f"{each.line}\n" for each in keys), encoding="utf-8")
     file.chmod(0o600)
-
-
-async def test_second_model_behind_one_name_is_refused(
-    cluster: RayCluster, tmp_path: Path
-) -> None:
-    """A replica with other files does not serve, and says why; the other goes on."""
-    folders = [tmp_path / name for name in ("first", "second")]
-    for folder in folders:
-        shutil.copytree(ROOT / "models" / "midfill-starter-88m", folder)
-    (folders[1] / "README.md").write_text("Another model.\n", encoding="utf-8")
-    manifest = load_manifest(folders[1])
-    write_manifest(folders[1], replace(manifest, files=describe_files(folders[1])))
-    model = tmp_path / "model"
-    model.symlink_to(folders[0])
-    cluster.deploy({"scripted": LONG, "model": {"path": str(model)}}, **TWO)
-    model.unlink()
-    model.symlink_to(folders[1])
-    async with typing(cluster.url, typists=4, tokens=20) as load:
-        replicas("engines")[0].kill()
-
-        def reason() -> bool:
-            engines = serve.status().applications[NAME].deployments["engines"]
-            return "the other replicas serve" in engines.message
-
-        await until(reason)
-
-    assert load.failed == {}
-    assert len(await asyncio.to_thread(cluster.statuses)) == 1

@@ -9,7 +9,7 @@ import math
 import os
 import signal
 import socket
-import threading
+import sys
 import tomllib
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +29,7 @@ from lsp_server.errors import ConfigError, EngineStartError
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from midfill_ray.application import build
+from midfill_ray.head_watch import wait_for_loss
 from midfill_ray.options import RayOptions, parse_options
 from midfill_ray.survey import Survey, survey
 
@@ -91,12 +92,19 @@ def _serve(arguments: argparse.Namespace) -> int:
             _deploy(application, arguments.name)
             _print_survey(survey(arguments.name))
             print(f"Ready{_places(arguments)}; Ctrl-C ends it.", flush=True)
-            threading.Event().wait()
+            wait_for_loss(ray.get_runtime_context().gcs_address, _say)
         except KeyboardInterrupt:
             print("Ending: running requests are completed.", flush=True)
-        finally:
             serve.delete(arguments.name)
+        except EngineStartError:
+            serve.delete(arguments.name)
+            raise
     return 0
+
+
+def _say(text: str) -> None:
+    """Write a sentence for whoever reads the log."""
+    sys.stderr.write(printable(f"midfill ray: {text}\n"))
 
 
 def _deploy(application: Application, name: str) -> None:
@@ -204,6 +212,7 @@ def _connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[N
 
     Raises:
         ConfigError: There is none.
+        EngineStartError: Ray does not start here.
     """
     if arguments.address is not None:
         with _attached(arguments.address):
@@ -213,14 +222,22 @@ def _connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[N
     _require_token()
     replicas = options.max_replicas * options.num_cpus
     cpus = replicas + options.ingress_replicas * options.ingress_cpus
-    ray.init(
-        address=_LOCAL,
-        # More than there are where the replicas ask for more: they share them.
-        num_cpus=max(math.ceil(cpus), os.cpu_count() or 1),
-        include_dashboard=False,
-        object_store_memory=_STORE_BYTES,
-        logging_level=logging.WARNING,
-    )
+    try:
+        ray.init(
+            address=_LOCAL,
+            # More than there are where the replicas ask for more: they share them.
+            num_cpus=max(math.ceil(cpus), os.cpu_count() or 1),
+            include_dashboard=False,
+            object_store_memory=_STORE_BYTES,
+            logging_level=logging.WARNING,
+        )
+    except Exception as error:
+        # Nothing narrower is raised where the machine is too busy to start it in time.
+        raise EngineStartError(
+            str(error),
+            subject="Ray",
+            remedy="Try again when the machine has less to do",
+        ) from error
     try:
         serve.start(http_options=HTTPOptions(host=arguments.host, port=arguments.port))
         yield
