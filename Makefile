@@ -152,7 +152,7 @@ install-editors: $(TOOLS) $(VENV)/.installed-editors ## Obtain the editors that 
 	@PYTHONPATH=tests/editors $(BIN)/python -m obtain
 
 .PHONY: install-s3
-install-s3: $(VENV)/.installed-s3 ## Install boto3, to pull models from S3
+install-s3: $(VENV)/.installed-s3 ## Install what keeps models in S3, and signs them
 
 .PHONY: install-ray
 install-ray: $(VENV)/.installed-ray ## Install Ray Serve, for `midfill ray`

@@ -24,6 +24,7 @@ from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine_values import EngineState
 from lsp_server.errors import EngineDeadError
 from lsp_server.modelstore.locate import pulled_models_folder
+from lsp_server.modelstore.signature import Trust
 from lsp_server.observability.observe import observed
 from lsp_server.rest.app import make_app
 from lsp_server.rest.serve import with_websocket
@@ -124,7 +125,11 @@ class Ingress:
         pulled = pulled_models_folder(config.registry.folder)
         device = Device(self._description.engine.device)
         return load_model(
-            config.model.path, device, pulled=pulled, sha256=config.model.sha256
+            config.model.path,
+            device,
+            pulled=pulled,
+            sha256=config.model.sha256,
+            trust=Trust.of(config.models),
         )
 
     def _render(self) -> tuple[bytes, str]:

@@ -32,6 +32,8 @@ class Liar:
         contents: Name to content, in the one folder that there is.
         headers: What it sends besides.
         drips: Whether it sends the weights byte by byte, and never all.
+    silent: The file that it does not answer for.
+        silent: What it gives no answer to.
         ended: Set when no more drops are wanted.
     """
 
@@ -39,6 +41,7 @@ class Liar:
     contents: dict[str, bytes] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     drips: bool = False
+    silent: str = ""
     ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -55,12 +58,16 @@ def handler_of(liar: Liar) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - a cl
             self._answer(with_body=False)
 
         def _answer(self, *, with_body: bool) -> None:
-            self.close_connection = True
             name = self.path.rpartition("/")[2]
+            if name == liar.silent:
+                liar.ended.wait()
+                self.close_connection = True
+                return
             body = liar.contents[name]
             is_drip = liar.drips and name == WEIGHTS
             self.send_response(200)
             self.send_header("Content-Length", str(DRIPS if is_drip else len(body)))
+            self.send_header("Connection", "close")
             for header, value in liar.headers.items():
                 self.send_header(header, value)
             self.end_headers()
@@ -145,6 +152,18 @@ def test_a_trickle_is_given_up(liar: Liar, source: Open, tmp_path: Path) -> None
     assert not (tmp_path / "models" / "tiny").exists()
     (part,) = (tmp_path / "models" / ".tiny.unfinished" / "incoming").iterdir()
     assert set(part.read_bytes()) == {ord("x")}
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["manifest.json", WEIGHTS])
+def test_silence_is_given_up(
+    liar: Liar, source: Open, tmp_path: Path, name: str
+) -> None:
+    """The connection stands, and nothing comes."""
+    liar.silent = name
+    with pytest.raises(PullError, match=rf"{name}: .*cannot be reached \("):
+        run(liar, source, tmp_path / "models", SHORT_S)
+    assert not (tmp_path / "models" / "tiny").exists()
 
 
 @BOTH

@@ -1,5 +1,6 @@
 """A newer model takes the older one's place whole, or the older one stays."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -126,6 +127,23 @@ def test_a_full_disk_leaves_the_model_that_is_there(
         puller(update=True)
     assert [] == site.ranges(WEIGHTS)
     assert b"old" == puller.licence
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+def test_a_disk_that_fills_up_leaves_the_model_that_is_there(
+    puller: Puller, versions: Versions
+) -> None:
+    """In the middle of the weights; the next update goes on."""
+    digest = hashlib.sha256(versions.new[WEIGHTS]).hexdigest()
+    part = puller.folder.parent / ".tiny.unfinished" / "incoming" / f"sha256-{digest}"
+    part.parent.mkdir(parents=True)
+    part.symlink_to("/dev/full")
+    with pytest.raises(PullError, match=r"No space left.*pull again"):
+        puller(update=True)
+    assert b"old" == puller.licence
+    part.unlink()
+    puller(update=True)
+    assert b"newer" == puller.licence
 
 
 def test_a_swap_that_fails_is_taken_back(
