@@ -63,7 +63,7 @@ class Document:
 
     @property
     def text(self) -> str:
-        """The whole text, put together anew at each call."""
+        """The whole text."""
         return self._lines.text
 
     @property
@@ -107,8 +107,7 @@ class Document:
 
     def snapshot(self, position: types.Position) -> Snapshot:
         """Freeze the document with the cursor at ``position``."""
-        before, after = self._lines.split_at(_line_column(position))
-        return self._frozen(before, after, len(before))
+        return self._frozen(self.text, self._lines.offset_at(_line_column(position)))
 
     def snapshot_after(self, replaced: types.Range, text: str) -> Snapshot:
         """Freeze the document as it would be with ``text`` in place of a range.
@@ -116,18 +115,18 @@ class Document:
         The cursor stands after ``text``; the document itself does not change. The
         range must not be reversed.
         """
-        before, _ = self._lines.split_at(_line_column(replaced.start))
-        _, after = self._lines.split_at(_line_column(replaced.end))
-        before += without_surrogates(text)
-        return self._frozen(before, after, len(before))
+        start = self._lines.offset_at(_line_column(replaced.start))
+        end = self._lines.offset_at(_line_column(replaced.end))
+        before = self.text[:start] + without_surrogates(text)
+        return self._frozen(before + self.text[end:], len(before))
 
-    def _frozen(self, before: str, after: str, offset: int) -> Snapshot:
+    def _frozen(self, text: str, offset: int) -> Snapshot:
         """Put a snapshot together."""
         return Snapshot(
             uri=self._uri,
             language_id=self._language_id,
             version=self._version,
-            text=before + after,
+            text=text,
             offset=offset,
         )
 

@@ -109,6 +109,7 @@ class TextLines:
         """Hold the text."""
         self._encoding = encoding
         self._lines = split_lines(without_surrogates(text))
+        self._joined: str | None = None
 
     @property
     def lines(self) -> Sequence[str]:
@@ -117,11 +118,14 @@ class TextLines:
 
     @property
     def text(self) -> str:
-        """The whole text, put together anew at each call."""
-        return "".join(self._lines)
+        """The whole text, put together once for each state."""
+        if self._joined is None:
+            self._joined = "".join(self._lines)
+        return self._joined
 
     def replace_all(self, text: str) -> None:
         """Take another text."""
+        self._joined = None
         self._lines = split_lines(without_surrogates(text))
 
     def replace(self, start: LineColumn, end: LineColumn, text: str) -> None:
@@ -139,12 +143,12 @@ class TextLines:
         if last + 1 < len(self._lines):
             merged.pop()
         self._lines[first : last + 1] = merged
+        self._joined = None
 
-    def split_at(self, place: LineColumn) -> tuple[str, str]:
-        """Return the text before a position and the text after it."""
+    def offset_at(self, place: LineColumn) -> int:
+        """Turn a position into an offset in ``text``."""
         line, index = self._locate(place)
-        before = "".join([*self._lines[:line], self._lines[line][:index]])
-        return before, "".join([self._lines[line][index:], *self._lines[line + 1 :]])
+        return sum(map(len, self._lines[:line])) + index
 
     def _locate(self, place: LineColumn) -> tuple[int, int]:
         """Turn a position into a line and an index in it, both within the text."""

@@ -18,8 +18,13 @@ __all__ = [
     "MessageKind",
     "Phase",
     "document_uri",
+    "plain_change",
     "read_message",
 ]
+
+
+_MOST = 2**31 - 1
+"""LSP's greatest number."""
 
 
 class MessageKind(enum.Enum):
@@ -165,3 +170,47 @@ def document_uri(message: dict[str, object]) -> str | None:
     document = params.get("textDocument") if isinstance(params, dict) else None
     uri = document.get("uri") if isinstance(document, dict) else None
     return uri if isinstance(uri, str) else None
+
+
+def plain_change(message: Incoming) -> types.DidChangeTextDocumentParams | None:
+    """Return the parameters of a change as typing makes it; None for any other message.
+
+    Most messages of an editor are such changes, and pygls' way to a handler takes
+    longer than what is done with one. The length that some send along is not used.
+    """
+    params = message.data.get("params")
+    if message.method != types.TEXT_DOCUMENT_DID_CHANGE or not isinstance(params, dict):
+        return None
+    match params.get("textDocument"), params.get("contentChanges"):
+        case (
+            {"uri": str() as uri, "version": int() as version},
+            [{"text": str() as text, "range": {"start": start, "end": end}}],
+        ):
+            first, last = _position(start), _position(end)
+            if first is None or last is None or not _is_number(version):
+                return None
+            changed = types.TextDocumentContentChangePartial(
+                range=types.Range(start=first, end=last), text=text
+            )
+            return types.DidChangeTextDocumentParams(
+                text_document=types.VersionedTextDocumentIdentifier(
+                    version=version, uri=uri
+                ),
+                content_changes=(changed,),
+            )
+    return None
+
+
+def _position(value: object) -> types.Position | None:
+    """Return a position; None for anything else."""
+    match value:
+        case {"line": int() as line, "character": int() as character} if _is_number(
+            line
+        ) and _is_number(character):
+            return types.Position(line=line, character=character)
+    return None
+
+
+def _is_number(value: int) -> bool:
+    """Return whether a value is one of LSP's unsigned integers; JSON's true is not."""
+    return type(value) is int and 0 <= value <= _MOST

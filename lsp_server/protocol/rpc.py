@@ -32,6 +32,7 @@ from lsp_server.protocol.messages import (
     Lifecycle,
     MessageKind,
     document_uri,
+    plain_change,
     read_message,
 )
 from lsp_server.protocol.project_events import FOLDERS_FOLLOWED, MESSAGE_TYPES
@@ -99,9 +100,8 @@ class MidfillProtocol(LanguageServerProtocol):
         if isinstance(message, Fault):
             return message
         fault = self._refusal(message) or self._take(message)
-        if fault is None:
-            return None
-        _log.debug("message.refused", extra={"reason": fault.reason})
+        if fault is not None:
+            _log.debug("message.refused", extra={"reason": fault.reason})
         return fault if message.kind is MessageKind.REQUEST else None
 
     def skip(self, skipped: SkippedFrame) -> Fault:
@@ -128,7 +128,7 @@ class MidfillProtocol(LanguageServerProtocol):
         if running:
             await asyncio.wait(running)
 
-    # pygls caches both per method and protocol, and so keeps closed connections alive.
+    # pygls caches both, and so keeps closed connections alive.
     def get_message_type(self, method: str) -> Any:  # type: ignore[override]  # noqa: ANN401 - no cache; pygls' type
         """Return lsprotocol's type of a message; None if it has none."""
         return MESSAGE_TYPES.get(method, types.METHOD_TO_TYPES.get(method, (None,))[0])
@@ -165,7 +165,8 @@ class MidfillProtocol(LanguageServerProtocol):
     def _take(self, message: Incoming) -> Fault | None:
         """Pass a message to its handler; return why that was not possible."""
         try:
-            structured = self.structure_message(message.data)
+            change = plain_change(message)
+            structured = change or self.structure_message(message.data)
         except JsonRpcException as error:
             # Its cause can hold the message.
             _log.warning(
@@ -193,6 +194,9 @@ class MidfillProtocol(LanguageServerProtocol):
 
     def _handle(self, method: str, structured: Any) -> None:  # noqa: ANN401 - one of lsprotocol's messages
         """Let pygls call the handler, in a context that holds the request's place."""
+        if isinstance(structured, types.DidChangeTextDocumentParams):
+            self.lsp_text_document__did_change(structured)
+            return
         if method == types.TEXT_DOCUMENT_INLINE_COMPLETION:
             ARRIVAL_PLACE.set(place_of(structured.params, self.documents))
         self.handle_message(structured)
@@ -219,10 +223,7 @@ class MidfillProtocol(LanguageServerProtocol):
 
     @lsp_method(types.SHUTDOWN)
     def lsp_shutdown(self, *_args: object) -> None:  # type: ignore[override]  # pygls takes plain functions too
-        """Answer at once, as some editors wait no more than a second.
-
-        The engine ends with ``exit``.
-        """
+        """Answer at once: some editors wait a second. The engine ends at ``exit``."""
         self.connection.shut_down()
 
     @lsp_method(types.EXIT)

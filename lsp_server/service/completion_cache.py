@@ -9,14 +9,13 @@ under the text left of it. So it holds wherever these lines go in the document, 
 edit of one of them is enough for it not to be found.
 """
 
-import hashlib
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lsp_server.outcomes import Reason, Source
-from lsp_server.text import with_line_feeds
+from lsp_server.service.cache_keys import Key, key_of, keys_of
 from lsp_server.values import CompletionScope, Snapshot
 
 __all__ = [
@@ -31,18 +30,6 @@ _MOST_ANSWERS = 256
 _MOST_BYTES = 1 << 20
 _ANSWER_BYTES = 512
 """What an answer takes besides its texts, about."""
-
-_LINES_ABOVE = 64
-_LINES_BELOW = 24
-_CHARS_ABOVE = 8_000
-_CHARS_BELOW = 4_000
-_CHARS_BEFORE = 1_000
-"""How much of the cursor's own line counts, to its left."""
-
-_MOST_TYPED_CHARS = 256
-"""How far back from the cursor an answer is looked for."""
-
-_REACH_CHARS = _CHARS_ABOVE + _CHARS_BEFORE + _MOST_TYPED_CHARS
 
 _LASTS_S = 300.0
 """Not the text alone decides what is suggested: other files do as well."""
@@ -86,15 +73,12 @@ class FoundAnswer:
     suggestions: tuple[tuple[str, str], ...]
 
 
-_Key = tuple[bytes, str]
-"""The hash of a line's surroundings, and the text in that line left of the cursor."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
     """An answer in the cache, with its size and when it ends to hold."""
 
     answer: CachedAnswer
+    line_above: str
     size_bytes: int
     until_s: float
 
@@ -119,8 +103,8 @@ class CompletionCache:
         self._most_answers = most_answers
         self._most_bytes = most_bytes
         self._clock = clock
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
-        self._lines: Counter[bytes] = Counter()
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._lines_above: Counter[str] = Counter()
         self._size_bytes = 0
 
     def __len__(self) -> int:
@@ -133,17 +117,17 @@ class CompletionCache:
 
     def keep(self, snapshot: Snapshot, answer: CachedAnswer) -> None:
         """Keep what there is to suggest at the snapshot's cursor."""
-        line, before, column = next(_lines_back(snapshot))
-        key = (line, before[max(0, column - _CHARS_BEFORE) : column])
+        key, line_above = key_of(snapshot)
         texts = "".join(answer.texts).encode("utf-8", errors="replace")
         lasts_s = _LASTS_S if answer.texts else _NOTHING_LASTS_S
         self._drop(key)
         self._kept[key] = _Kept(
             answer=answer,
+            line_above=line_above,
             size_bytes=len(texts) + _ANSWER_BYTES,
             until_s=self._clock() + lasts_s,
         )
-        self._lines[line] += 1
+        self._lines_above[line_above] += 1
         self._size_bytes += self._kept[key].size_bytes
         while self._kept and (
             len(self._kept) > self._most_answers or self._size_bytes > self._most_bytes
@@ -161,7 +145,7 @@ class CompletionCache:
                 which only one is left after typing is not found: the user wants a
                 choice.
         """
-        for key, typed in self._keys(snapshot):
+        for key, typed in keys_of(snapshot, self._lines_above):
             kept = self._kept.get(key)
             if kept is None or kept.answer.candidates < candidates:
                 continue
@@ -175,29 +159,13 @@ class CompletionCache:
             return found
         return None
 
-    def _keys(self, snapshot: Snapshot) -> Iterator[tuple[_Key, str]]:
-        """Yield the keys of the cursor and of the places left of it, the nearest first.
-
-        Each comes with the text between its place and the cursor. Lines without an
-        answer are passed over: most have none.
-        """
-        typed = ""
-        for line, before, column in _lines_back(snapshot):
-            least = max(0, column + len(typed) - _MOST_TYPED_CHARS)
-            for at in range(column, least - 1, -1) if line in self._lines else ():
-                key = (line, before[max(0, at - _CHARS_BEFORE) : at])
-                yield key, before[at:column] + typed
-            typed = "\n" + before[:column] + typed
-
-    def _drop(self, key: _Key) -> None:
+    def _drop(self, key: Key) -> None:
         """Forget an answer, if there is one."""
         kept = self._kept.pop(key, None)
         if kept is not None:
-            line, _ = key
             self._size_bytes -= kept.size_bytes
-            self._lines[line] -= 1
-            if not self._lines[line]:
-                del self._lines[line]
+            self._lines_above[kept.line_above] -= 1
+            self._lines_above += Counter()  # without those that are no more
 
 
 def rest_of(text: str, typed: str) -> str | None:
@@ -255,44 +223,6 @@ def _found(answer: CachedAnswer, typed: str) -> FoundAnswer | None:
     if not suggestions and (typed or answer.texts):
         return None
     return FoundAnswer(answer=answer, typed=typed, suggestions=suggestions)
-
-
-def _lines_back(snapshot: Snapshot) -> Iterator[tuple[bytes, str, int]]:
-    """Yield the cursor's line and those above that typing may have begun in.
-
-    Each comes as a hash of the lines above it and of what stands behind the cursor, as
-    its text, and with its length: up to the cursor, or to its end.
-    """
-    offset = snapshot.offset
-    before = with_line_feeds(snapshot.text[max(0, offset - _REACH_CHARS) : offset])
-    below = hashlib.blake2b(_below(snapshot), digest_size=16)
-    for part in (snapshot.uri, snapshot.language_id):
-        below.update(b"\0" + part.encode("utf-8", errors="replace"))
-    end = len(before)
-    while end >= max(0, len(before) - _MOST_TYPED_CHARS):
-        start = before.rfind("\n", 0, end) + 1
-        surroundings = below.copy()
-        surroundings.update(_above(before[:start]))
-        yield surroundings.digest(), before[start:end], end - start
-        end = start - 1
-
-
-def _above(before: str) -> bytes:
-    """Return the lines above that count, without the blanks at their ends."""
-    lines = before[-_CHARS_ABOVE:].split("\n")[-_LINES_ABOVE - 1 : -1]
-    return b"\0" + _encoded("\n".join(line.rstrip() for line in lines)) + b"\0"
-
-
-def _below(snapshot: Snapshot) -> bytes:
-    """Return the text right of the cursor that counts, and the lines below it."""
-    offset = snapshot.offset
-    after = with_line_feeds(snapshot.text[offset : offset + _CHARS_BELOW])
-    line, *lines = after.split("\n")[: _LINES_BELOW + 1]
-    return _encoded("\n".join([line, *(each.rstrip() for each in lines)]))
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", errors="replace")
 
 
 def _blanks_of(text: str) -> str:

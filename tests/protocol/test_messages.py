@@ -1,6 +1,9 @@
 """A body is distinguished from what is no message."""
 
+import json
+
 import pytest
+from lsprotocol import converters, types
 
 from lsp_server.protocol.messages import (
     Fault,
@@ -8,6 +11,7 @@ from lsp_server.protocol.messages import (
     Lifecycle,
     MessageKind,
     Phase,
+    plain_change,
     read_message,
 )
 
@@ -122,3 +126,72 @@ def test_a_notification_does_not_pass_as_a_request() -> None:
     assert lifecycle.refusal(fake) is not None
     lifecycle.passed(fake)
     assert lifecycle.phase is Phase.NEW
+
+
+def _change(version: object = 3, **change: object) -> Incoming:
+    """Return the message of one change."""
+    document = {"uri": "file:///a.py", "version": version}
+    params = {"textDocument": document, "contentChanges": [change]}
+    body = {"jsonrpc": "2.0", "method": "textDocument/didChange", "params": params}
+    message = read_message(json.dumps(body).encode())
+    assert isinstance(message, Incoming)
+    return message
+
+
+def _range(line: object = 1, character: object = 4) -> dict[str, object]:
+    return {
+        "start": {"line": line, "character": character},
+        "end": {"line": 2, "character": 9},
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": "x", "range": _range()},
+        {"text": "\ud83d", "range": _range(0, 2**31 - 1)},
+    ],
+)
+def test_a_change_by_typing_is_what_lsprotocol_makes_of_it(
+    change: dict[str, object],
+) -> None:
+    """The way that takes less time comes to the same parameters."""
+    message = _change(**change)
+
+    structured = converters.get_converter().structure(
+        message.data, types.DidChangeTextDocumentNotification
+    )
+
+    assert plain_change(message) == structured.params
+
+
+def test_the_length_of_what_was_replaced_is_not_used() -> None:
+    """VS Code sends it with each change."""
+    with_length = _change(text="x", range=_range(), rangeLength=3)
+
+    assert plain_change(with_length) == plain_change(_change(text="x", range=_range()))
+    assert plain_change(with_length) is not None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        _change(text="all of it"),
+        _change(text=1, range=_range()),
+        _change(text="x", range=_range(line=True)),
+        _change(text="x", range=_range(line=-1)),
+        _change(text="x", range=_range(character=2**31)),
+        _change(text="x", range={"start": {"line": 1}}),
+        _change(text="x", range=_range(), version="3"),
+        _change(text="x", range=_range(), version=True),
+        Incoming(
+            kind=MessageKind.NOTIFICATION,
+            method="textDocument/didSave",
+            message_id=None,
+            data=_change(text="x", range=_range()).data,
+        ),
+    ],
+)
+def test_what_is_no_change_by_typing_is_left_to_lsprotocol(message: Incoming) -> None:
+    """Nothing is taken for less than it is."""
+    assert plain_change(message) is None
