@@ -122,7 +122,7 @@ class MidfillProtocol(LanguageServerProtocol):
 
     async def answer_all(self) -> None:
         """Wait until every request that came in is answered."""
-        # pygls has no public view of these. Its other futures are our own requests.
+        # Not public in pygls 2.1.1 either. Its other futures are our own requests.
         futures: list[object] = [*self._request_futures.values()]
         running = [future for future in futures if isinstance(future, asyncio.Future)]
         if running:
