@@ -62,16 +62,15 @@ class HashRing:
         ranked = list(self.ranked(key))
         loads = {replica: load_of(replica) for replica in ranked}
         total = sum(loads.values())
-        cool = [
+        hot = {
             replica
             for replica in ranked
-            if not is_hot(loads[replica], total, len(ranked), knee=knee, spread=spread)
-        ]
-        hot = sorted(
-            (replica for replica in ranked if replica not in cool),
-            key=loads.__getitem__,
-        )
-        return [*cool, *hot]
+            if is_hot(loads[replica], total, len(ranked), knee=knee, spread=spread)
+        }
+        cool = [replica for replica in ranked if replica not in hot]
+        # The sort keeps the order of those that have as much to do.
+        hottest_last = sorted(filter(hot.__contains__, ranked), key=loads.__getitem__)
+        return [*cool, *hottest_last]
 
 
 def is_hot(load: int, total: int, replicas: int, *, knee: int, spread: float) -> bool:
