@@ -34,6 +34,8 @@ class Autoscaling:
         least: The fewest replicas.
         floors: Other such numbers for a part of the day: from, until (s), replicas.
         most: The most replicas.
+        factor: How much of what is missing, or too much, is changed at a time: Ray
+            Serve's ``upscaling_factor`` and ``downscaling_factor``.
         look_back_s: Requests in flight are averaged over so long.
         up_delay_s: More replicas must be wanted for so long.
         down_delay_s: The same for fewer.
@@ -44,6 +46,7 @@ class Autoscaling:
     least: int
     floors: tuple[tuple[float, float, int], ...] = ()
     most: int = 10_000
+    factor: float = 1.0
     look_back_s: int = 10
     up_delay_s: int = 10
     down_delay_s: int = 600
@@ -134,9 +137,10 @@ class Autoscaler:
         self._history.append(in_flight)
         mean = sum(self._history) / len(self._history)
         least = scaling.least_at(at_s)
-        desired = math.ceil(mean / scaling.target_in_flight - _ROUNDING)
-        desired = min(scaling.most, max(least, desired))
         target = self.ready + self.starting
+        missing = mean / scaling.target_in_flight - target
+        desired = math.ceil(target + scaling.factor * missing - _ROUNDING)
+        desired = min(scaling.most, max(least, desired))
         self._more_since = _since(self._more_since, at_s, is_so=desired > target)
         self._fewer_since = _since(self._fewer_since, at_s, is_so=desired < target)
         if self._more_since is not None:

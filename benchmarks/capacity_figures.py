@@ -206,10 +206,12 @@ def draw_replica(result: Mapping[str, Any], path: Path) -> None:
                 label=f"{route}, {each} typists each",
             )
     counts = sorted({row["replicas"] for row in rows})
+    ticks_ms = (200, 500, 1000, 2000, 4000)
     routed.set(
         xscale="log", yscale="log", xlabel="replicas", ylabel="p95, milliseconds"
     )
     routed.set_xticks(counts, [str(count) for count in counts])
+    routed.set_yticks(ticks_ms, [str(tick) for tick in ticks_ms])
     routed.minorticks_off()
     _save(figure, (latency, routed), path)
 

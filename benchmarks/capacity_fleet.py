@@ -108,6 +108,7 @@ def policies(curve: Curve, typists: int) -> dict[str, Autoscaling]:
         least: int = 1,
         floors: tuple[tuple[float, float, int], ...] = (),
         most: int = 10_000,
+        factor: float = 1.0,
         up_delay_s: int = 5,
         down_delay_s: int = 300,
         cold_start_s: int = ENGINE_START_S,
@@ -117,6 +118,7 @@ def policies(curve: Curve, typists: int) -> dict[str, Autoscaling]:
             least=least,
             floors=floors,
             most=most,
+            factor=factor,
             look_back_s=5,
             up_delay_s=up_delay_s,
             down_delay_s=down_delay_s,
@@ -127,6 +129,7 @@ def policies(curve: Curve, typists: int) -> dict[str, Autoscaling]:
         f"fixed: {peak}": scaled(least=peak, most=peak),
         "autoscaled, Ray Serve's delays": scaled(up_delay_s=30, down_delay_s=600),
         "autoscaled, midfill_ray's delays": scaled(),
+        "autoscaled, half of the difference at a time": scaled(factor=0.5),
         "autoscaled, with 300 s to a new node": scaled(
             cold_start_s=ENGINE_START_S + 300
         ),

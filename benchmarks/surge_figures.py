@@ -13,6 +13,7 @@ __all__ = ["Phases", "draw", "figures_of", "surge_table"]
 
 _BIN_S = 5
 _PERCENTS = (50, 95, 99)
+_TICKS_MS = (100, 200, 500, 1000, 2000, 5000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,10 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     before_s, surge_s, _ = result["phases_s"]
     replicas.set(ylabel="replicas that take requests")
     latency.set(ylabel="milliseconds to the answer", yscale="log")
+    latency.set_yticks(_TICKS_MS, [str(tick) for tick in _TICKS_MS])
+    latency.minorticks_off()
+    most = max(max(run["replicas"]["running"]) for run in result["runs"])
+    replicas.set_yticks(range(most + 1))
     for axes in (replicas, latency):
         axes.axvspan(before_s, before_s + surge_s, color="0.92", zorder=0)
         axes.set_xlabel("seconds; grey: the load grows to three times")

@@ -51,6 +51,7 @@ SCALINGS = st.builds(
     least=st.integers(1, 20),
     most=st.integers(30, 60),
     floors=st.sampled_from([(), ((100.0, 200.0, 30),)]),
+    factor=st.sampled_from([0.3, 1.0]),
     look_back_s=st.integers(1, 20),
     up_delay_s=st.integers(0, 30),
     down_delay_s=st.integers(0, 60),
@@ -130,6 +131,15 @@ def test_a_replica_goes_after_the_delay() -> None:
     scaling = replace(scaling, down_delay_s=3)
     seen = [25.0, 25.0, 5.0, 5.0, 25.0, 5.0, 5.0, 5.0, 5.0, 5.0]
     assert [1, 3, 3, 3, 3, 3, 3, 3, 1, 1] == [r for r, _ in decisions(scaling, seen)]
+
+
+def test_a_factor_changes_a_part_of_the_difference() -> None:
+    """Half of three that are missing is two, rounded up; then half of one."""
+    scaling = replace(
+        SCALING, target_in_flight=10.0, look_back_s=1, up_delay_s=0, cold_start_s=0
+    )
+    found = decisions(replace(scaling, factor=0.5), [40.0] * 5)
+    assert [1, 3, 4, 4, 4] == [ready for ready, _ in found]
 
 
 def test_a_floor_holds_at_once() -> None:
