@@ -154,3 +154,12 @@ def test_documents_that_stay_on_a_replica_are_answered_sooner() -> None:
     sticky = latency_of(simulate(asks, [GPU] * 4, by_typist))
     spread = latency_of(simulate(asks, [GPU] * 4, power_of_two(0)))
     assert sticky["p95"] * 1.2 < spread["p95"]
+
+
+def test_a_full_replica_refuses_until_one_has_ended() -> None:
+    """One runs, one waits, the third is refused, and a later one finds room again."""
+    stage = replace(GPU, most_running=1, most_waiting=1)
+    asks = [*(ask(typist, 0.0, 1000) for typist in range(3)), ask(0, 9e3, 1001)]
+    outcomes = [each.outcome for each in simulate(asks, [stage], by_typist)]
+    taken, refused = Outcome.ANSWERED, Outcome.REFUSED
+    assert [taken, taken, refused, taken] == outcomes
