@@ -24,9 +24,9 @@ __all__ = [
     "variants",
 ]
 
-SERVER_MS = 2.4
-"""Midfill's own work for a key in a known file, on the machine of an H200: what such a
-request spends outside of the engine (``results/lsp_overhead_cuda_7b_run1.json``)."""
+SERVER_MS = 4.0
+"""Midfill's own work for one request, all keys of a typist included: the processor's
+time of a server with 40 editors on LSP (``results/load_paced.json``)."""
 
 GPU = Stage(speed=H200_7B, server_ms=SERVER_MS)
 
