@@ -3,8 +3,8 @@
 Run it with ``python -m benchmarks.capacity``; ``--help`` lists the options. It takes
 about two minutes, and
 
-1. simulates what was measured on an H200, to see how far it is off
-   (`capacity_measured`);
+1. simulates what was measured on an H200, ``results/load_h200_*.json`` included, to see
+   how far it is off (`capacity_measured`);
 2. simulates one replica under more and more typists, also with one thing changed at a
    time, and routes by document and by load (`capacity_curve`);
 3. plays a day with a morning surge for several ways to choose the number of replicas
@@ -15,12 +15,13 @@ It writes the result, the plots and, with ``--write-docs``, the tables of
 """
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.capacity_curve import curve_of, routes_of, variants
+from benchmarks.capacity_curve import SERVER_MS, curve_of, routes_of, variants
 from benchmarks.capacity_day import Moment, play
 from benchmarks.capacity_figures import draw_day, draw_replica, report, write_into
 from benchmarks.capacity_fleet import (
@@ -36,13 +37,14 @@ from benchmarks.capacity_fleet import (
     summary,
     warm_replicas,
 )
-from benchmarks.capacity_measured import compare
+from benchmarks.capacity_measured import Compared, compare, compare_load
 from benchmarks.figures import circumstances, write_result
 from lsp_server.engine.engine_speed import H200_7B
 
 __all__ = ["main"]
 
 _ROOT = Path(__file__).resolve().parents[1]
+_RESULTS = _ROOT / "benchmarks" / "results"
 _ROUTED = ((40, (1, 2, 4, 8, 16)), (65, (1, 2, 4, 8, 16)))
 """Typists for each replica, and replicas."""
 
@@ -87,7 +89,7 @@ def simulated(typists: int) -> dict[str, object]:
         "gpu_hour_usd": GPU_HOUR_USD,
         "engine_start_s": ENGINE_START_S,
         "speed": asdict(H200_7B),
-        "compared": [asdict(one) | {"error": one.error} for one in compare(H200_7B)],
+        "compared": [asdict(one) | {"error": one.error} for one in _compared()],
         "replica": rows,
         "routes": [
             row | {"typists_each": each}
@@ -112,6 +114,14 @@ def simulated(typists: int) -> dict[str, object]:
     }
 
 
+def _compared() -> Iterator[Compared]:
+    """Yield what was measured of raw vLLM, and of Midfill where that was."""
+    yield from compare(H200_7B)
+    for path in sorted(_RESULTS.glob("load_h200_*.json")):
+        result = json.loads(path.read_bytes())
+        yield from compare_load(result, H200_7B, server_ms=SERVER_MS)
+
+
 def _course(moments: Sequence[Moment]) -> dict[str, object]:
     """Return what is drawn."""
     return {
@@ -126,7 +136,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="GPUs for many typists, simulated.")
     add = parser.add_argument
     add("--typists", type=int, default=10_000, help="who type at the busiest moment")
-    add("--out", type=Path, default=_ROOT / "benchmarks" / "results" / "capacity.json")
+    add("--out", type=Path, default=_RESULTS / "capacity.json")
     add("--images", type=Path, default=_ROOT / "docs" / "images")
     add("--write-docs", action="store_true", help="put the tables into the page")
     arguments = parser.parse_args(words)

@@ -8,9 +8,10 @@ far the simulation is off.
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.capacity_load import Ask, TypingLoad, asks_of
 from benchmarks.capacity_replica import Answer, Outcome, Stage
@@ -18,7 +19,7 @@ from benchmarks.capacity_simulation import by_typist, simulate
 from benchmarks.figures import median, percentile
 from lsp_server.engine.engine_speed import EngineSpeed
 
-__all__ = ["Compared", "compare", "fit", "latency_of", "misfit"]
+__all__ = ["Compared", "compare", "compare_load", "fit", "latency_of", "misfit"]
 
 _RESULTS = Path(__file__).resolve().parent / "results"
 _RAW = json.loads((_RESULTS / "raw_vllm_h200.json").read_bytes())
@@ -104,6 +105,40 @@ def compare(speed: EngineSpeed) -> Iterator[Compared]:
                 measured_ms=row[figure],
                 simulated_ms=times[figure.removesuffix("_ms")],
                 is_fitted=row["typists"] != _HELD_BACK_TYPISTS,
+            )
+
+
+def compare_load(
+    result: Mapping[str, Any], speed: EngineSpeed, *, server_ms: float
+) -> Iterator[Compared]:
+    """Simulate at a speed what `benchmarks.load` has measured on a GPU.
+
+    Args:
+        result: The benchmark's result.
+        speed: Of the engine.
+        server_ms: Midfill's own work for a request, where the result does not say.
+    """
+    for cell in result["cells"]:
+        own_ms = cell.get("server_cpu_ms_per_request", server_ms)
+        stage = Stage(
+            speed=speed,
+            server_ms=0.0 if cell["route"] == "raw" else own_ms,
+            most_running=int(result["settings"]["MIDFILL_ENGINE_MAX_NUM_SEQS"]),
+        )
+        typing = TypingLoad(
+            typists=cell["typists"],
+            seconds=result["seconds"],
+            interval_ms=result["interval_ms"],
+            prompt_tokens=round(cell["prompt_tokens_mean"]),
+        )
+        answers = simulate(asks_of(typing, result["seed"]), [stage], by_typist)
+        for figure, simulated_ms in latency_of(answers).items():
+            yield Compared(
+                load=f"{cell['typists']} typists, {cell['route']}",
+                figure=f"{figure}_ms",
+                measured_ms=cell["latency_ms"][figure],
+                simulated_ms=simulated_ms,
+                is_fitted=False,
             )
 
 

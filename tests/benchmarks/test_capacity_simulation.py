@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from benchmarks.capacity_curve import GPU
 from benchmarks.capacity_load import Ask, TypingLoad, asks_of
-from benchmarks.capacity_measured import compare, latency_of, misfit
+from benchmarks.capacity_measured import (
+    compare,
+    compare_load,
+    latency_of,
+    misfit,
+)
 from benchmarks.capacity_replica import Answer, Outcome, Stage
 from benchmarks.capacity_simulation import Route, by_typist, power_of_two, simulate
 from lsp_server.engine.engine_speed import H200_7B
@@ -137,6 +142,28 @@ def test_the_simulation_is_as_far_off_as_the_page_says() -> None:
     held_back = [each for each in compared if each.load == "100 typists"]
     assert {"mean_ms", "p50_ms", "p95_ms", "p99_ms"} == {e.figure for e in held_back}
     assert all(abs(each.error) < 0.20 for each in held_back)
+
+
+def test_a_measured_load_is_simulated_as_it_was() -> None:
+    """Typists, length and Midfill's own work are the result's; raw vLLM has none."""
+    latency = {"mean": 100.0, "p50": 100.0, "p95": 100.0, "p99": 100.0, "max": 100.0}
+    cell = {"typists": 8, "prompt_tokens_mean": 1490.4, "latency_ms": latency}
+    result = {
+        "cells": [
+            {**cell, "route": "raw"},
+            {**cell, "route": "lsp", "server_cpu_ms_per_request": 50.0},
+        ],
+        "settings": {"MIDFILL_ENGINE_MAX_NUM_SEQS": "256"},
+        "seconds": 10,
+        "interval_ms": 500,
+        "seed": 0,
+    }
+    found = list(compare_load(result, H200_7B, server_ms=0.0))
+    assert ["8 typists, raw"] * 4 + ["8 typists, lsp"] * 4 == [e.load for e in found]
+    assert ["mean_ms", "p50_ms", "p95_ms", "p99_ms"] == [e.figure for e in found[:4]]
+    raw_ms, lsp_ms = found[0].simulated_ms, found[4].simulated_ms
+    assert 80 < raw_ms < 150
+    assert lsp_ms > raw_ms + 50
 
 
 @pytest.mark.parametrize("name", ["prefill_step_ms", "prompt_token_ms", "begin_ms"])
