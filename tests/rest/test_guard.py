@@ -105,10 +105,13 @@ async def test_a_key_s_limits_models_and_mode(serve: Serve) -> None:
         body = {"prompt": "<|fim_middle|>a"}
         for _ in range(2):
             answer = await served.http.post(
-                "/v1/completions", json=body, headers=bearer(raw)
+                "/v1/completions",
+                json=body,
+                headers=bearer(raw) | {"x-session-id": "a.py"},
             )
             assert 200 == answer.status_code
         request = served.engine.requests[0]
+        assert "a.py" == request.document
         assert 2 in request.token_ids
         assert request.cache_salt
         assert request.user.startswith("rest:k_")

@@ -75,6 +75,8 @@ async def test_the_next_request_finds_the_prompt_read(
     await ask(service, at_cursor(f"{above}word = f()|\n"))
     result = await ask(service, at_cursor(f"{above}word = f() |\n"))
     read, asked = engine.requests
+    # An engine of several machines has both on the same one.
+    assert read.document == asked.document == "untitled:a"
     assert (Priority.PREWARM, Priority.AUTOMATIC) == (read.priority, asked.priority)
     assert result.timings is not None
     assert result.timings.cached_tokens > 8
