@@ -57,8 +57,8 @@ class RayOptions(BaseModel):
         num_cpus: CPUs that Ray reserves for a replica.
         num_gpus: GPUs that Ray reserves for a replica, as a whole number for each of
             ``engine.tensor_parallel_size``; 0 where it computes on CPUs.
-        omp_threads: Threads of a replica's engine; 0 leaves it to Midfill. Without it
-            Ray would set it to ``num_cpus``.
+        omp_threads: Threads of a replica's engine; 0 leaves it to Midfill, although Ray
+            has set the variable to ``num_cpus``.
         ingress_replicas: Processes that hold the editors' connections and documents.
         ingress_cpus: CPUs that Ray reserves for each of them.
         is_loopback: Whether Serve's proxies listen on loopback addresses alone, so that

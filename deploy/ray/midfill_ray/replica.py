@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -51,6 +52,9 @@ class Replica:
         Raises:
             EngineStartError: It does not start, or its model is not that of the others.
         """
+        if not options.omp_threads:
+            # Ray has set it to the CPUs that it reserves; without it Midfill chooses.
+            os.environ.pop("OMP_NUM_THREADS", None)
         self._stack = AsyncExitStack()
         self._canaries = self._taken = 0
         config = options.config()
