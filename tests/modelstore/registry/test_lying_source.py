@@ -1,15 +1,16 @@
 """A source that is slow, or says what is not so, is given up with a sentence."""
 
 import hashlib
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from lsp_server.errors import PullError
+from lsp_server.errors import PullError, UnsafeModelError
 from lsp_server.modelstore.manifest import FileEntry
 from lsp_server.modelstore.registry.allow_list import AllowList
 from lsp_server.modelstore.registry.pull import PullJob, pull
@@ -213,6 +214,34 @@ def test_what_is_not_so_is_found_out(
     """Only size and SHA-256 of the manifest count."""
     lie(liar)
     with pytest.raises(PullError, match=message):
+        run(liar, source, tmp_path / "models")
+    assert not (tmp_path / "models" / "tiny").exists()
+
+
+UNSAFE: Mapping[str, tuple[bytes, str]] = {
+    "pytorch_model.bin": (b"", "can hold a pickle"),
+    "modeling.py": (b"", "is code"),
+    "chat_template.jinja": (b"", "is a chat template"),
+    "tokenizer_config.json": (b'{"chat_template": "x"}', "key 'chat_template'"),
+    "generation_config.json": (b'[{"auto_map": {}}]', "key 'auto_map'"),
+    "../x.json": (b"{}", "no file of the folder"),
+    "manifest.sig": (b"", "no file of the folder"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("name", "unsafe"), UNSAFE.items(), ids=UNSAFE)
+def test_what_is_not_safe_is_refused(
+    liar: Liar, source: Open, tmp_path: Path, name: str, unsafe: tuple[bytes, str]
+) -> None:
+    """Though the manifest lists it with the right hash."""
+    content, message = unsafe
+    liar.contents[name.rpartition("/")[2]] = content
+    manifest = json.loads(liar.contents["manifest.json"])
+    sha256 = hashlib.sha256(content).hexdigest()
+    manifest["files"][name] = {"sha256": sha256, "bytes": len(content)}
+    liar.contents["manifest.json"] = json.dumps(manifest).encode()
+    with pytest.raises(UnsafeModelError, match=message):
         run(liar, source, tmp_path / "models")
     assert not (tmp_path / "models" / "tiny").exists()
 
