@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,8 +28,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[TeamServer]:
-    """Start a team server with TLS and one key."""
+    """Start a team server with TLS and one key, and wait for its engine."""
     with team_server(folder, SETTINGS | {"TMPDIR": str(folder)}) as made:
+        ends_s = time.monotonic() + 20
+        while (done := health(folder)).returncode:
+            assert "not ready" in done.stderr, done.stderr
+            assert time.monotonic() < ends_s
         yield made
 
 
