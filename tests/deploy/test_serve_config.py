@@ -1,10 +1,17 @@
-"""What Ray Serve would ignore in a file for `serve deploy` is found."""
+"""What Ray Serve would ignore in a file for `serve deploy`, and the one we ship."""
+
+import math
+from collections.abc import Mapping
 
 import pytest
 import yaml
+from manifests import ROOT
 from serve_config import faults
 
-from midfill_ray.options import parse_options
+from lsp_server.errors import ConfigError
+from lsp_server.setting_layers import Layer
+from lsp_server.settings import resolve
+from midfill_ray.options import RayOptions, parse_options
 
 SOUND = """
 proxy_location: EveryNode
@@ -62,3 +69,66 @@ def test_planted_fault_is_found(right: str, wrong: str) -> None:
     planted = yaml.safe_load(SOUND.replace(right, wrong, 1))
 
     assert faults(planted, check_arguments=parse_options) != []
+
+
+def shipped() -> tuple[dict[str, object], str]:
+    """Return the cluster of the manifest for KubeRay, and its serveConfigV2."""
+    text = (ROOT / "deploy" / "ray" / "rayservice.yaml").read_text(encoding="utf-8")
+    spec = next(yaml.safe_load_all(text))["spec"]
+    return spec, spec["serveConfigV2"]
+
+
+def options(arguments: Mapping[str, object]) -> RayOptions:
+    """Return an application's options; a wrong setting of Midfill is an error, too."""
+    made = parse_options(arguments)
+    problems = resolve([Layer(place="args.settings", values=made.settings)]).problems
+    if problems:
+        raise ConfigError(str(problems[0]), subject="args.settings", remedy="")
+    return made
+
+
+def test_shipped_file_is_what_ray_serve_and_midfill_know() -> None:
+    """Every key of serveConfigV2 is read by somebody."""
+    _, text = shipped()
+    assert faults(yaml.safe_load(text), check_arguments=options) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("port: 8000", "prot: 8000"),
+        ("route_prefix:", "route_prefx:"),
+        ("min_replicas:", "min_replica:"),
+        ("max_replicas: 8", "max_replicas: 1"),
+        ("model: {path:", "model: {pathh:"),
+        ("keys_file:", "key_file:"),
+    ],
+)
+def test_typo_in_the_shipped_file_is_found(right: str, wrong: str) -> None:
+    """Also in what Midfill alone reads."""
+    _, text = shipped()
+    assert right in text
+
+    planted = yaml.safe_load(text.replace(right, wrong, 1))
+
+    assert faults(planted, check_arguments=options) != []
+
+
+def test_pods_have_room_and_time_for_the_replicas() -> None:
+    """What Ray Serve is told and what Kubernetes is told go together."""
+    spec, text = shipped()
+    made = options(yaml.safe_load(text)["applications"][0]["args"])
+    cluster = spec["rayClusterConfig"]
+    assert isinstance(cluster, dict)
+    workers = cluster["workerGroupSpecs"][0]
+    pod = workers["template"]["spec"]
+    limits = pod["containers"][0]["resources"]["limits"]
+    others_cpus = made.ingress_replicas * made.ingress_cpus
+    most = made.max_replicas * (100 + made.surge_percent) / 100
+
+    assert made.num_gpus == limits["nvidia.com/gpu"]
+    assert made.num_cpus + others_cpus <= int(limits["cpu"])
+    assert made.min_replicas == workers["minReplicas"] == workers["replicas"]
+    assert math.ceil(most) == workers["maxReplicas"]
+    assert made.drain_s < pod["terminationGracePeriodSeconds"]
+    assert made.drain_s < int(str(spec["rayClusterDeletionDelaySeconds"]))
