@@ -72,7 +72,11 @@ test-editors: install-editors ## Test Midfill in the real editors
 
 .PHONY: test-deploy
 test-deploy: install-deploy ## Test containers' files, Kubernetes' manifests, Ray and stores
-	$(BIN)/python -m pytest -m 'not gpu' tests/deploy --durations=15
+	$(BIN)/python -m pytest -m 'not gpu and not slow' tests/deploy --durations=15
+
+.PHONY: test-deploy-slow
+test-deploy-slow: install-deploy ## Test what takes minutes: two real engines in Ray, stores
+	$(BIN)/python -m pytest -m 'slow and not gpu' tests/deploy --durations=15
 
 .PHONY: test-containers
 test-containers: install-deploy ## Build an image, run it as another user, complete and stop it
