@@ -159,7 +159,7 @@ class Container:
     def remove(self) -> None:
         """End and remove it."""
         subprocess.run(
-            [*PODMAN, "rm", "--force", "--time=0", self.name],
+            [*PODMAN, "rm", "--force", "--volumes", "--time=0", self.name],
             capture_output=True,
             check=False,
         )
