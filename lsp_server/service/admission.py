@@ -18,6 +18,8 @@ from lsp_server.engine_values import EngineHealth, EngineInfo
 from lsp_server.errors import EngineError
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.outcomes import OverloadStep
+from lsp_server.service.gate import full_error
+from lsp_server.service.loop_lag import LoopLag
 from lsp_server.service.turns import Turns
 from lsp_server.values import FinishReason, GenerationRequest, Priority, TokenDelta
 
@@ -52,6 +54,7 @@ class Admission:
     ) -> None:
         """Begin with nothing running and nothing waiting."""
         self._engine = engine
+        self._lag = LoopLag()
         self._turns = Turns(
             config,
             running_limit=config.running_limit or running_limit,
@@ -122,6 +125,8 @@ class Admission:
         Raises:
             OverloadedError: It would not be scheduled, with the reason.
         """
+        if priority > Priority.EXPLICIT and self._lag.refuses():
+            raise full_error("a request", 0.0)
         latest_s = self._turns.latest_s(priority, deadline_s)
         self._turns.require_room(
             "a request", user=user, priority=priority, latest_s=latest_s
@@ -200,6 +205,7 @@ class Admission:
         self._turns.is_closed = True
         self._turns.refuse_waiting()
         self._turns.reporter.close()
+        self._lag.close()
         await self._engine.close()
 
 
