@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 from ray_cluster import RayCluster, ray_cluster
-from ray_load import Stream, ask, replicas, until
+from ray_load import Stream, ask, has_ended, replicas, until
 
 # Ray warns of itself.
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore")]
@@ -50,19 +50,11 @@ async def test_replica_with_the_real_engine(cluster: RayCluster) -> None:
         leaving.cancel()
         await until(lambda: running() == 0, limit_s=10)
     replica.kill()
-    await until(lambda: not engine.is_running() or is_zombie(engine), limit_s=20)
+    await until(lambda: has_ended(engine), limit_s=20)
 
     assert first.whole
     assert "value" in first.text
     assert first == again
-
-
-def is_zombie(process: psutil.Process) -> bool:
-    """Return whether a process has ended, and nobody has asked how."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 @pytest.mark.slow

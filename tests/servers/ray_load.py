@@ -145,6 +145,14 @@ def replicas(deployment: str) -> list[psutil.Process]:
     return found
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Return whether a process has ended, even if nobody has asked how."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 async def until(holds: Callable[[], object], *, limit_s: float = LIMIT_S) -> float:
     """Wait until something holds, and return for how many seconds."""
     began_s = time.monotonic()
