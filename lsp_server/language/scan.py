@@ -37,15 +37,13 @@ def scan(
         language: Its language.
         state: What is open before it.
         origin: The offset of its first character, as counted from the cursor.
-        is_behind_cursor: Whether it begins at a cursor, not at the start of a line. Not
-            all that is open there may ever be closed, so a closer that begins a line
-            closes the frame of the same indentation, rather than the innermost.
+        is_behind_cursor: Whether it begins at a cursor, where not all that is open may
+            ever be closed: a closer that begins a line closes what is indented like it.
         only_first: Whether the scan may end where nothing of ``state`` is open.
     """
     scanner = _Scanner(text, language, state or ScanState(), origin)
-    if is_behind_cursor:
-        scanner.trusts_indentation = True
-    else:
+    scanner.trusts_indentation = is_behind_cursor
+    if not is_behind_cursor:
         scanner.begin_line()
     return scanner.run(only_first=only_first)
 
@@ -108,8 +106,7 @@ class _Scanner:
         """Go on to behind the next thing in code, and return where that is."""
         line_end = len(self._text)
         if self._heredocs or self._depth_within_line() is not None:
-            found_end = self._text.find("\n", at)
-            line_end = found_end if found_end >= 0 else line_end
+            line_end = self._text.find("\n", at) % (line_end + 1)  # -1 is the end
         found = self._rules.code.search(self._text, at, line_end)
         if found is None:
             if line_end < len(self._text):
@@ -156,8 +153,8 @@ class _Scanner:
         start, end = found.span()
         if literal.needs_operand and not takes_operand(self._line_before(start)):
             return start + 1
-        groups = found.groupdict()
-        tag = groups.get(f"tag{(found.lastgroup or '').removeprefix('literal')}") or ""
+        number = (found.lastgroup or "").removeprefix("literal")
+        tag = found.groupdict().get(f"tag{number}") or ""
         closer = literal.closes.replace("{tag}", tag)
         frame = Frame(
             kind=literal.kind,
@@ -285,8 +282,7 @@ class _Scanner:
     def _closed(self, frame: Frame, start: int) -> None:
         """Note that ``frame`` was closed, if it was opened in front of the cursor."""
         if frame.start < 0:
-            offset = self._origin + start
-            self._closings.append(Closing(offset=offset, frame=frame))
+            self._closings.append(Closing(offset=self._origin + start, frame=frame))
 
     def _changed(self, at: int) -> None:
         """Note what is open from here on."""

@@ -292,11 +292,9 @@ def _why_not(name: str) -> str:
     application = serve.status().applications.get(name)
     if application is None:
         return ""
-    messages = [each.message for each in application.deployments.values()]
-    lines = [line for message in messages for line in message.splitlines() if line]
-    return lines[-1].strip() if lines else ""
+    text = "\n".join(each.message for each in application.deployments.values())
+    return next((line.strip() for line in reversed(text.splitlines()) if line), "")
 
 
 def _print_survey(found: Survey) -> None:
-    for line in found.lines():
-        print(printable(line), flush=True)
+    print(*map(printable, found.lines()), sep="\n", flush=True)
