@@ -3,7 +3,6 @@
 This module does not import vLLM, and PyTorch only when `choose_device` needs it.
 """
 
-import functools
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Protocol
@@ -67,7 +66,6 @@ class QuantisationScheme(Protocol):
         ...
 
 
-@functools.cache
 def installed_vllm() -> Mapping[str, str]:
     """Return the installed distributions that contain vLLM, with their versions."""
     found: dict[str, str] = {}

@@ -1,6 +1,7 @@
 """What a connection asks of an engine, and how what runs differs from that."""
 
 import dataclasses
+import functools
 from collections.abc import Collection
 from pathlib import Path
 
@@ -42,9 +43,13 @@ def _effect(config: Config, setting: Setting) -> object:
     value: object = getattr(getattr(config, setting[0]), setting[1])
     if setting == ("model", "path"):
         return _model_folder(config)
-    if value is Device.AUTO:
-        return build_device(installed_vllm())
-    return value
+    return _device_of_build() if value is Device.AUTO else value
+
+
+@functools.cache
+def _device_of_build() -> Device:
+    """Return the installed vLLM's device; every connection asks, and reads no files."""
+    return build_device(installed_vllm())
 
 
 def _model_folder(config: Config) -> Path | str:

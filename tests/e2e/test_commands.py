@@ -259,13 +259,14 @@ def test_a_wrong_setting_is_reported_and_the_rest_works(source: Path) -> None:
     assert "21 + 21" in done.stdout
 
 
-def test_an_engine_that_dies_is_no_end(source: Path) -> None:
-    """The request in which it dies gets nothing, and a later one is answered."""
-    done = midfill(
+def test_an_engine_that_dies_is_asked_again_once(source: Path) -> None:
+    """One that dies in each first request fails the command, in a sentence."""
+    again = midfill(
         "complete", "--json", f"{source}:2:5", MIDFILL_SCRIPTED_DIE_AFTER_REQUESTS="1"
     )
-    assert 0 == done.returncode, done.stderr
-    assert [] == json.loads(done.stdout)["suggestions"]
+    assert 1 == again.returncode
+    assert "the engine failed twice" in again.stderr
+    assert "Traceback" not in again.stderr
 
 
 @pytest.mark.parametrize(
