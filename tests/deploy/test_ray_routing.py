@@ -88,7 +88,8 @@ async def test_hot_document_goes_to_the_other_replica_too(pair: RayCluster) -> N
     assert all(task.result().whole for task in tasks)
     fewest, most = await taken(pair, before, 3 * KNEE)
     assert most >= KNEE
-    assert fewest >= KNEE
+    # By the bound a quarter at least; each ingress counts what it sent itself.
+    assert fewest >= KNEE // 2
 
 
 async def test_replicas_come_and_go_with_the_load(cluster: RayCluster) -> None:
