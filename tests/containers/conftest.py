@@ -96,4 +96,5 @@ def served(models: str, secrets: Path, key: str) -> Iterator[Served]:
         assert f"ready: {MODEL}" == made.container.wait_until_healthy(600)
         yield made
     finally:
+        made.client.close()
         made.container.remove()
