@@ -48,8 +48,8 @@ class Generation:
 
     @property
     def is_running(self) -> bool:
-        """Whether the work has not ended."""
-        return not self._task.done()
+        """Whether the work has not ended, and is not being ended."""
+        return not (self._task.done() or self._task.cancelling())
 
     async def wait(self, typed: TypedAhead) -> CompletionResult:
         """Wait for the result, as the request that began the work.

@@ -197,3 +197,20 @@ async def test_a_generation_that_stops_short_of_the_key_is_begun_anew(
     result = await second
     assert result is not None
     assert 2 == len(typist.engine.requests)
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_what_is_being_ended_is_not_joined(
+    typist: Typist, at_cursor: AtCursor, turns: int
+) -> None:
+    """However far its end is when the next request comes, that one is answered."""
+    first = await typist.ask(at_cursor("x = |\n"))
+    await typist.write(4)
+
+    first.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    second = await typist.ask(at_cursor("x = total|\n"))
+    await typist.write(60)
+
+    assert texts(await second)
