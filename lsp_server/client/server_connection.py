@@ -1,7 +1,6 @@
 """An editor's side of LSP, on pygls' client: requests to a server, and its news."""
 
 import asyncio
-import importlib.metadata
 import re
 import threading
 from asyncio import IncompleteReadError, StreamReader, StreamWriter
@@ -13,6 +12,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.io_ import run_async
 from pygls.lsp.client import LanguageClient
 
+from lsp_server import __version__
 from lsp_server.client.news import ServerNews
 from lsp_server.errors import AnswerError, ClientError
 from lsp_server.protocol.library import silence_pygls
@@ -60,7 +60,7 @@ class ServerConnection:
         # Without pygls' own hooks, which make named tuples of the values of a result.
         self._client = LanguageClient(
             "midfill",
-            importlib.metadata.version("midfill"),
+            __version__,
             converter_factory=converters.get_converter,
         )
         news.follow(self._client)
