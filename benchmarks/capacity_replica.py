@@ -95,7 +95,7 @@ class Job:
         )
 
     def get_token(self, now_ms: float) -> None:
-        """Take a token of a step that ends now."""
+        """Count the token that a step brought, which ends now."""
         if self.first_ms is None:
             self.first_ms = now_ms
         self.to_write -= 1
@@ -124,7 +124,7 @@ class Replica:
     _read_to: OrderedDict[int, int] = field(default_factory=OrderedDict)
 
     def take(self, job: Job, now_ms: float) -> bool:
-        """Take a request, or refuse it; return whether Midfill has to be started."""
+        """Queue a request or count it as refused; return whether the server was idle."""
         if self.in_flight >= self.stage.most_running + self.stage.most_waiting:
             job.end(Outcome.REFUSED, now_ms)
             return False

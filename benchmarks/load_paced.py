@@ -43,7 +43,7 @@ class PacedEngine:
         )
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
-        """Say as many tokens as drawn for the prompt, each when it is due."""
+        """Yield as many tokens as drawn for the prompt, each when it is due."""
         limited = self._speech.limited(request)
         self._running += 1
         due_s = asyncio.get_running_loop().time()

@@ -133,7 +133,7 @@ class DaemonLink:
             self._wire.flush()
 
     def half_close(self) -> None:
-        """Tell the server that nothing more comes."""
+        """Send nothing more; what the server still sends can be read."""
         if self._wire is not None:
             self._wire.half_close()
 

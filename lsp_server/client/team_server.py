@@ -186,7 +186,7 @@ class Route:
                 raise OSError(str(protocol.handshake_exc))
 
     def _refused(self, response: Response) -> None:
-        """Say why the server does not open the websocket.
+        """Raise what a server means that does not open the websocket.
 
         Raises:
             DaemonError: It will not, as things are.

@@ -54,7 +54,7 @@ class WebsocketWire:
         *,
         subject: str,
     ) -> None:
-        """Take the socket over."""
+        """Use a socket whose websocket handshake is over."""
         self.connection = connection
         self.connection.setblocking(False)  # noqa: FBT003 - the library's signature
         self.greeted = False
@@ -141,7 +141,7 @@ class WebsocketWire:
         return bodies
 
     def half_close(self) -> None:
-        """Tell the server that nothing more comes."""
+        """Send a close frame; the server still sends what it has."""
         with suppress(InvalidState):
             self._protocol.send_close(1000)
         self._put()

@@ -74,7 +74,7 @@ class Wire(Protocol):
         ...
 
     def half_close(self) -> None:
-        """Tell the other end that nothing more comes."""
+        """Send nothing more; what the other end still sends can be read."""
         ...
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class FramedWire:
     """
 
     def __init__(self, connection: socket.socket, hello: bytes) -> None:
-        """Say hello; what is sent from now on comes after it."""
+        """Send the hello that introduces this client, before anything else."""
         self.connection = connection
         self.connection.setblocking(False)  # noqa: FBT003 - the library's signature
         self.greeted = False

@@ -93,7 +93,7 @@ def _end_of(pieces: tuple[str, ...], language: Language, start: ScanState) -> _E
         literal_chars = end.literal_chars + found.literal_chars
         behind_chars = end.behind_chars + len(text)
         if found.first_chars is not None:
-            # Before the first change of all, nothing counts: nobody saw it begin.
+            # As in `Scan.literal_chars`: only what lies between two changes counts.
             is_counted = end.first_chars is not None and literal_of(end.state.frames)
             if is_counted:
                 literal_chars += end.behind_chars + found.first_chars

@@ -194,7 +194,7 @@ class Reporter:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        """Say that the replica ends."""
+        """End the reports, and have the roster forget the replica."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})

@@ -18,7 +18,7 @@ class BoundedLoadRouter(ConsistentHashRouter):  # type: ignore[misc]  # Ray is r
     """
 
     def initialize_state(self, *, knee: int, spread: float) -> None:
-        """Take what `RequestRouterConfig.request_router_kwargs` holds.
+        """Begin with what `RequestRouterConfig.request_router_kwargs` holds.
 
         Args:
             knee: As of `HashRing.choose`.
