@@ -124,7 +124,7 @@ class Replica:
     _read_to: OrderedDict[int, int] = field(default_factory=OrderedDict)
 
     def take(self, job: Job, now_ms: float) -> bool:
-        """Queue a request or count it as refused; return whether the server was idle."""
+        """Queue a request or count it as refused; return whether nothing was served."""
         if self.in_flight >= self.stage.most_running + self.stage.most_waiting:
             job.end(Outcome.REFUSED, now_ms)
             return False

@@ -104,10 +104,15 @@ def find_probe() -> Probe:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DaemonError(
-            f"no team server of this user has said where it is ({error})",
+            f"it does not say where a team server listens ({_why(error)})",
             subject=str(path),
             remedy="Start one with `midfill serve --listen`, with the same TMPDIR",
         ) from error
+
+
+def _why(error: Exception) -> str:
+    """Return an error of the file as a clause, without its path and Python's names."""
+    return getattr(error, "strerror", None) or "it is not what a team server writes"
 
 
 def ask_readiness(probe: Probe) -> str:
