@@ -106,6 +106,7 @@ def write_results(
     *,
     not_shown: Mapping[str, Mapping[str, int]] | None = None,
     began: Mapping[str, object] | None = None,
+    handler_ms: Sequence[float] = (),
 ) -> None:
     """Write what was measured.
 
@@ -116,6 +117,8 @@ def write_results(
             none came.
         not_shown: For each case how often none came for which reason.
         began: The circumstances as the measuring began; by default those of now.
+        handler_ms: How long each key held the editor's extension before its request was
+            sent, where the editor tells.
     """
     cases = {}
     for case, samples in samples_ms.items():
@@ -131,4 +134,10 @@ def write_results(
             ],
         }
     named = {"benchmark": "editor latency", "editor": editor}
-    write_result(path, named | dict(began or circumstances()) | {"cases": cases})
+    handler = {
+        f"p{share}_ms": round(percentile(handler_ms, share), 2)
+        for share in (50, 95)
+        if handler_ms
+    }
+    figures = {"cases": cases} | ({"handler": handler} if handler else {})
+    write_result(path, named | dict(began or circumstances()) | figures)

@@ -72,6 +72,11 @@ def why_not(window: Window, since: int) -> str:
     return "answered, but not drawn" if items else "answered empty"
 
 
+def handler_times(window: Window) -> list[float]:
+    """Return how long each key held the extension before its request went, in ms."""
+    return [float(str(each["sync_ms"])) for each in window.events.all("request")]
+
+
 def go_to(window: Window, line: int) -> None:
     """Put the cursor at the end of a line, as a person does who knows its number."""
     window.press("Control+g")
@@ -120,9 +125,12 @@ def main() -> None:
                         samples[case].append(took)
                         if took is None:
                             reasons[case][why_not(window, mark)] += 1
+            in_handler = handler_times(window)
         server.end()
     editor = "VS Code 1.139.1 (code-server 4.139.1)"
-    write_results(target, editor, samples, not_shown=reasons, began=began)
+    write_results(
+        target, editor, samples, not_shown=reasons, began=began, handler_ms=in_handler
+    )
     print(target.read_text())
 
 
