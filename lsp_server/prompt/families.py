@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from lsp_server.errors import UnsupportedModelError
 from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
+from lsp_server.prompt.own_families import MIDFILL, MIDFILL_MARKED_CURSOR
 
 __all__ = ["FAMILIES", "find_family"]
 
@@ -27,26 +28,6 @@ _FIM = _psm("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 _STARCODER_FIM = _psm("<fim_prefix>", "<fim_suffix>", "<fim_middle>")
 _PROJECT_LINE = Literal("project\n")
 """Stands for the project's name, which is not known here."""
-
-_MIDFILL = FimFamily(
-    name="midfill",
-    order=(
-        Sentinel("<|endoftext|>"),
-        Sentinel("<|fim_prefix|>"),
-        Sentinel("<|fim_suffix|>"),
-        Slot.SUFFIX,
-        Sentinel("<|fim_middle|>"),
-        Slot.PREFIX,
-    ),
-    stop_tokens=("<|endoftext|>",),
-)
-"""Midfill's own models: the suffix first, and the prefix last.
-
-So the engine's prefix cache keeps the suffix and all but the end of the prefix while
-the user types. There is no place for other files: the first model was trained without.
-
-Source: variant 2 of SPM in Bavarian et al., arXiv 2207.14255, section 3.
-"""
 
 _QWEN25_CODER = FimFamily(
     name="qwen2.5-coder",
@@ -263,7 +244,8 @@ FAMILIES: Mapping[str, FimFamily] = MappingProxyType(
     {
         family.name: family
         for family in (
-            _MIDFILL,
+            MIDFILL,
+            MIDFILL_MARKED_CURSOR,
             _QWEN25_CODER,
             _QWEN3_CODER,
             _QWEN3_CODER_CHATML,

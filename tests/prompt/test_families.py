@@ -22,6 +22,7 @@ def test_the_promised_families_are_there() -> None:
         "granite-code",
         "mellum",
         "midfill",
+        "midfill-marked-cursor",
         "qwen2.5-coder",
         "qwen3-coder",
         "qwen3-coder-chatml",

@@ -1,7 +1,8 @@
 """Renders cut windows as token ids, each with its role in the loss.
 
-A middle's prompt is the server's: both follow `lsp_server.prompt.families`. The formats
-besides ``midfill`` differ from it in one thing each, to show what that thing is worth.
+A middle's prompt is the server's: ``marked-cursor`` is its own definition in
+`lsp_server.prompt.own_families`. The other formats differ from it in one thing each, to
+show what that thing is worth.
 """
 
 import enum
@@ -9,7 +10,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -17,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lsp_server.errors import TrainingError
-from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fim import FimFamily, Literal, Part, Sentinel, Slot
+from lsp_server.prompt.own_families import MIDFILL_MARKED_CURSOR
 from lsp_server.prompt.tokenizer import FastTokenizer
 from training.train.config import Cuts, FormatName, Stage
 from training.train.cuts import Cut, cut_window, windows
@@ -29,19 +30,12 @@ __all__ = ["FORMATS", "Example", "ExampleMaker", "Role"]
 _PREFIX = Sentinel("<|fim_prefix|>")
 _SUFFIX = Sentinel("<|fim_suffix|>")
 _MIDDLE = Sentinel("<|fim_middle|>")
-_FILE = Sentinel("<|file_sep|>")
-_LINE_END = Literal("\n")
 
 
 def _ordered(*parts: Part) -> FimFamily:
-    """Return the server's family with these parts behind the snippets."""
-    return replace(
-        find_family("midfill"),
-        order=(Sentinel("<|endoftext|>"), Slot.SNIPPETS, *parts),
-        snippets_head=(Sentinel("<|repo_name|>"), Literal("project\n")),
-        snippet=(_FILE, Slot.PATH, _LINE_END, Slot.TEXT, _LINE_END),
-        snippets_tail=(_FILE, Slot.PATH, _LINE_END),
-    )
+    """Return the server's newest format with these parts behind the snippets."""
+    begin, snippets, *_ = MIDFILL_MARKED_CURSOR.order
+    return replace(MIDFILL_MARKED_CURSOR, order=(begin, snippets, *parts))
 
 
 FORMATS: Mapping[FormatName, FimFamily] = MappingProxyType(
@@ -50,9 +44,8 @@ FORMATS: Mapping[FormatName, FimFamily] = MappingProxyType(
         "midfill": _ordered(_PREFIX, _SUFFIX, Slot.SUFFIX, _MIDDLE, Slot.PREFIX),
         # PSM, the suffix right before the middle: Bavarian et al., arXiv 2207.14255.
         "prefix-first": _ordered(_PREFIX, Slot.PREFIX, _SUFFIX, Slot.SUFFIX, _MIDDLE),
-        # The suffix first, and a sentinel at the cursor, which shows where the middle
-        # begins: Seed-Coder's report, arXiv 2506.03524, section 2.2.
-        "marked-cursor": _ordered(_SUFFIX, Slot.SUFFIX, _PREFIX, Slot.PREFIX, _MIDDLE),
+        # The suffix first, and a sentinel at the cursor.
+        "marked-cursor": MIDFILL_MARKED_CURSOR,
     }
 )
 """Each format by its name."""
@@ -253,9 +246,8 @@ class ExampleMaker:
                 Slot.TEXT: [(token, Role.CONTEXT) for token in text],
             }
             found += self._render(family.snippet, filling)
-        name = PurePosixPath(path).name
         return found + list(
-            self._render(family.snippets_tail, {Slot.PATH: self._unscored(name)})
+            self._render(family.snippets_tail, {Slot.PATH: self._unscored(path)})
         )
 
     def _unscored(self, path: str) -> list[Target]:

@@ -41,6 +41,7 @@ PROMPTS = {
         windows=LineWindows(
             encode=TOKENIZER.encode, step_lines=1000, suffix_lines=1000
         ),
+        path_of=lambda uri: uri.removeprefix("file:///"),
     )
     for name, family in FORMATS.items()
 }
@@ -79,7 +80,7 @@ def test_prompt_is_the_one_that_the_editor_sends(
     asked = MAKERS[name].prompt(prefix, suffix, most_tokens=2048)
     prompt = PROMPTS[name].build(
         Snapshot(
-            uri="file:///a.py",
+            uri="file:///src/a.py",
             language_id="python",
             version=1,
             text=prefix + suffix,
@@ -95,8 +96,12 @@ def test_prompt_is_the_one_that_the_editor_sends(
         assert prompt.token_ids == asked
 
 
-def test_shipped_format_is_the_servers() -> None:
-    """Without pieces of other files, it is what the server's family says."""
+def test_formats_are_the_servers() -> None:
+    """The recipe's format is a family of the server, and so is the first model's.
+
+    The first model's has no place for pieces of other files there.
+    """
+    assert FORMATS["marked-cursor"] is find_family("midfill-marked-cursor")
     parts = [part for part in FORMATS["midfill"].order if part is not Slot.SNIPPETS]
     assert find_family("midfill").order == tuple(parts)
 
@@ -112,7 +117,7 @@ def test_neighbours_stand_in_front() -> None:
     found = list(maker.examples(document, STAGE, lot(1), [other]))
     head = (
         "<|endoftext|><|repo_name|>project\n<|file_sep|>p/other.py\nother = 7\n"
-        "<|file_sep|>this.py\n<|fim_suffix|>"
+        "<|file_sep|>p/this.py\n<|fim_suffix|>"
     )
     assert found
     for example in found:
