@@ -65,6 +65,27 @@ def test_every_setting_of_the_server_is_there_and_described(
             assert described.endswith("."), (section, name)
 
 
+def test_no_workspace_says_where_code_is_sent(
+    properties: dict[str, dict[str, Any]],
+) -> None:
+    """Trusted or not: arguments and variables can name a server, and a key to it.
+
+    The executable is what a trusted workspace runs anyway, as its ``.venv``.
+    """
+    never = ["midfill.server.arguments", "midfill.server.environment"]
+    never += [key for key in properties if key.startswith("midfill.registry.")]
+    assert {"machine"} == {properties[key]["scope"] for key in never}
+    assert not any("key" in key.lower() or "url" in key.lower() for key in properties)
+    package = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
+    limits = package["capabilities"]["untrustedWorkspaces"]
+    overridable = {
+        key
+        for key, schema in properties.items()
+        if schema["scope"] == "machine-overridable"
+    }
+    assert {*never, *overridable} <= {*limits["restrictedConfigurations"]}
+
+
 def test_the_server_takes_every_default_of_the_extension(
     properties: dict[str, dict[str, Any]],
 ) -> None:

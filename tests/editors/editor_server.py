@@ -164,6 +164,7 @@ def write_server(
     *,
     fault: Fault | None = None,
     gate: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> EditorServer:
     """Write the program of a server into a folder.
 
@@ -175,6 +176,7 @@ def write_server(
         fault: What is wrong with it.
         gate: Where a named pipe is made that the server reads a line of before it
             reads anything else.
+        environment: Further variables of its environment.
     """
     folder.mkdir(parents=True, exist_ok=True)
     server = EditorServer(
@@ -185,6 +187,7 @@ def write_server(
     )
     given = {"ENGINE_KIND": "scripted", "DAEMON_MODE": "never"} | dict(settings)
     exports = {MARK: server.mark} | {f"MIDFILL_{k}": v for k, v in given.items()}
+    exports |= environment or {}
     started: Sequence[object] = ["-m", "lsp_server"]
     if fault:
         started = [FAULTS, fault]

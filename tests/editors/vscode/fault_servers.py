@@ -19,21 +19,33 @@ class Servers:
         self._folder = folder
         self._made: list[EditorServer] = []
 
-    def make(self, fault: str | None = None, **script: str) -> EditorServer:
-        """Make one, with a fault or with other settings of the engine."""
-        return self._keep(fault, None, script)
+    def make(
+        self,
+        fault: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        **script: str,
+    ) -> EditorServer:
+        """Make one, with a fault, an environment or other settings of the engine."""
+        return self._keep(fault, None, script, environment)
 
     def make_behind(self, gate: Path) -> EditorServer:
         """Make one that begins when a line is written to the gate, a named pipe."""
         return self._keep(None, gate, {})
 
     def _keep(
-        self, fault: str | None, gate: Path | None, script: Mapping[str, str]
+        self,
+        fault: str | None,
+        gate: Path | None,
+        script: Mapping[str, str],
+        environment: Mapping[str, str] | None = None,
     ) -> EditorServer:
         settings = {"SCRIPTED_TEXT": ANSWER} | dict(script)
         folder = self._folder / str(len(self._made))
-        self._made.append(write_server(folder, settings, fault=fault, gate=gate))
-        return self._made[-1]
+        made = write_server(
+            folder, settings, fault=fault, gate=gate, environment=environment
+        )
+        self._made.append(made)
+        return made
 
     def end(self) -> None:
         """End all of them."""

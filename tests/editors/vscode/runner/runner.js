@@ -79,6 +79,11 @@ const checks = {
     for (const key of ["server.path", "server.arguments", "server.environment", "model.path", "engine.kind", "registry.hub"]) {
       assert.ok(restrictedConfigurations.includes(`midfill.${key}`), key);
     }
+    // Trusted as this workspace is, it cannot say where code is sent, or with whose key.
+    const configuration = vscode.workspace.getConfiguration("midfill");
+    for (const [key, value] of [["server.environment", { A: "b" }], ["server.arguments", ["--config", "x"]]]) {
+      await assert.rejects(configuration.update(key, value, vscode.ConfigurationTarget.Workspace), key);
+    }
   },
   async provider() {
     assert.equal(await complete("x"), "    x = sum(items)");
