@@ -40,6 +40,7 @@ class AccessRecord:
         cached_tokens: Of them, those that the engine's prefix cache held.
         output_tokens: Tokens of the answer.
         stages_ms: The times of the request's stages in milliseconds, by their names.
+        client_id: The id that the client gave the request; empty where it gave none.
     """
 
     request_id: str
@@ -50,6 +51,7 @@ class AccessRecord:
     cached_tokens: int = 0
     output_tokens: int = 0
     stages_ms: Mapping[str, float] = field(default_factory=dict)
+    client_id: str = ""
 
 
 class _Sink(Protocol):
@@ -114,9 +116,11 @@ class AccessLog:
 
     def _line(self, record: AccessRecord) -> bytes:
         """Return a record as a line of JSON."""
+        given = {"client_id": record.client_id} if record.client_id else {}
         fields = {
             "time": self._now().isoformat(timespec="milliseconds"),
             "request_id": record.request_id,
+            **given,
             "key_id": record.key_id,
             "route": record.route.value,
             "status": record.status,

@@ -48,11 +48,13 @@ class Exchange:
     """A request and its response.
 
     Attributes:
-        request_id: Its id in the log, in the engine and in the response.
+        request_id: Its id in the log, in the engine and in the response's body.
         route: What is asked for.
         client: The client's address, without a port.
         document: What the client says that it asks about, in the header
             ``x-session-id``; empty where it does not say.
+        client_id: The id that the client, or a proxy before it, sends in the header
+            ``x-request-id``; empty where there is none, or none that is fit for a log.
         arrived_s: When it came, by ``time.perf_counter``.
         key: Whose request it is.
         status: The response's HTTP status.
@@ -63,6 +65,7 @@ class Exchange:
     route: Route
     client: str
     document: str = ""
+    client_id: str = ""
     arrived_s: float = field(default_factory=time.perf_counter)
     key: Key = NO_KEY
     status: int = CLIENT_GONE
@@ -79,6 +82,12 @@ class Exchange:
         return f"rest:{self.client if self.key is NO_KEY else self.key.key_id}"
 
     @property
+    def ids(self) -> Mapping[str, str]:
+        """The ids by which the log names it: its own, and the client's if any."""
+        given = {"client_id": self.client_id} if self.client_id else {}
+        return {"request_id": self.request_id, **given}
+
+    @property
     def record(self) -> AccessRecord:
         """The line of the access log."""
         timings = self.timings
@@ -86,6 +95,7 @@ class Exchange:
             total_ms = (time.perf_counter() - self.arrived_s) * 1e3
             return AccessRecord(
                 request_id=self.request_id,
+                client_id=self.client_id,
                 key_id=self.key.key_id,
                 route=self.route,
                 status=self.status,
@@ -94,6 +104,7 @@ class Exchange:
         stages = {stage.value: ms for stage, ms in timings.stages_ms.items()}
         return AccessRecord(
             request_id=self.request_id,
+            client_id=self.client_id,
             key_id=self.key.key_id,
             route=self.route,
             status=self.status,

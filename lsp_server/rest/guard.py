@@ -5,6 +5,7 @@ Nothing of the application runs before the client was let in and its body is who
 
 import asyncio
 import logging
+import re
 import secrets
 import traceback
 
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 _BODY_DEADLINE_S = 10.0
 _DOCUMENT_HEADER = "x-session-id"
+_ID_HEADER = "x-request-id"
+_FIT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _TOO_LARGE, _TOO_SLOW = 413, 408
 _WEBSOCKET_POLICY = 1008
 
@@ -64,12 +67,13 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        client = scope.get("client")
+        client, headers = scope.get("client"), Headers(scope=scope)
         exchange = Exchange(
             request_id=f"rest-{secrets.token_hex(8)}",
             route=route_of(scope["path"]),
             client=client[0] if client else "local",
-            document=Headers(scope=scope).get(_DOCUMENT_HEADER, ""),
+            document=headers.get(_DOCUMENT_HEADER, ""),
+            client_id=_client_id(headers),
         )
         scope["state"] = {**scope.get("state", {}), "exchange": exchange}
         response = _Watch(exchange, send)
@@ -80,7 +84,7 @@ class Guard:
             await self._app(scope, _replayed(body, receive), response)
         except ClientGoneError:
             exchange.status = CLIENT_GONE
-            _log.info("rest.client_gone", extra={"request_id": exchange.request_id})
+            _log.info("rest.client_gone", extra=exchange.ids)
         except Exception as error:  # noqa: BLE001  any failure is logged and answered
             problem = problem_of(error)
             note_problem(exchange, problem, error, self._metrics)
@@ -143,7 +147,8 @@ class _Watch:
         if message["type"] == "http.response.start":
             self.has_begun = True
             self._exchange.status = message["status"]
-            id_header = (b"x-request-id", self._exchange.request_id.encode())
+            shown = self._exchange.client_id or self._exchange.request_id
+            id_header = (_ID_HEADER.encode(), shown.encode())
             message["headers"] = [*message.get("headers", []), id_header]
         await self._send(message)
 
@@ -153,7 +158,7 @@ def note_problem(
 ) -> None:
     """Count a refused request, or log why one failed."""
     extra = {
-        "request_id": exchange.request_id,
+        **exchange.ids,
         "route": exchange.route.value,
         "status": problem.status,
         "code": problem.code,
@@ -186,6 +191,12 @@ def answer_problem(problem: Problem, *, closes: bool = False) -> JSONResponse:
     if closes:
         headers["connection"] = "close"
     return JSONResponse(dict(problem.body), problem.status, headers=headers)
+
+
+def _client_id(headers: Headers) -> str:
+    """Return the one id that a request brings; empty for none, or an unfit one."""
+    ids = headers.getlist(_ID_HEADER)
+    return ids[0] if len(ids) == 1 and _FIT_ID.fullmatch(ids[0]) else ""
 
 
 def _caller(scope: Scope) -> Caller:

@@ -80,6 +80,17 @@ def test_a_completion_comes_from_a_replica(http: httpx.Client) -> None:
     assert 200 == http.get("/ready").status_code
 
 
+def test_an_answer_has_one_id(cluster: RayCluster, http: httpx.Client) -> None:
+    """Serve's proxy puts one into every answer: the client's, if it has sent one."""
+    for headers in ({}, {"x-request-id": "mine"}):
+        for answer in (
+            http.post("/v1/completions", json=BODY, headers=headers),
+            httpx.get(f"{cluster.url}/v1/models", headers=headers),
+        ):
+            [shown] = answer.headers.get_list("x-request-id")
+            assert shown == headers.get("x-request-id", shown) != ""
+
+
 def test_a_stream_comes_in_parts(http: httpx.Client) -> None:
     """Tokens are sent on as they come."""
     with http.stream("POST", "/v1/completions", json=BODY | {"stream": True}) as stream:

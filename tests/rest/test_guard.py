@@ -179,6 +179,31 @@ async def test_the_log_has_figures_and_no_text(serve: Serve) -> None:
     assert (Outcome.COMPLETED, MODEL.name) == (record.outcome, record.model)
 
 
+@pytest.mark.parametrize(
+    ("sent", "is_taken"),
+    [(["a-1.b:c_2"], True), ([], False), (["a b"], False), (["1", "2"], False)],
+)
+async def test_an_answer_has_one_id_that_the_log_knows(
+    serve: Serve,
+    sent: list[str],
+    is_taken: bool,  # noqa: FBT001  a parameter of pytest's
+) -> None:
+    """The client's own, if it has sent one that is fit for a log, else Midfill's."""
+    async with serve() as served:
+        headers = [("x-request-id", each) for each in sent]
+        for _ in range(2):
+            answer = await served.http.get("/v1/models", headers=headers)
+    [shown] = answer.headers.get_list("x-request-id")
+    lines = [json.loads(each) for each in served.log.read_text("utf-8").splitlines()]
+    if is_taken:
+        assert [*sent, *sent] == [each["client_id"] for each in lines]
+        assert sent == [shown]
+    else:
+        assert not any("client_id" in each for each in lines)
+        assert shown == lines[-1]["request_id"]
+    assert 2 == len({each["request_id"] for each in lines})
+
+
 async def test_a_slow_body_and_silence_are_ended(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
-from starlette.types import ASGIApp
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lsp_server.access.gate import Gate
 from lsp_server.access.key_ring import KeyRing
@@ -42,6 +43,7 @@ from midfill_ray.wire import Description, fingerprint_of
 __all__ = ["Ingress"]
 
 _SCRAPE_LIMIT_S = 5.0
+_ID_HEADER = "x-request-id"
 
 
 class Ingress:
@@ -104,7 +106,8 @@ class Ingress:
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """Return the application; Ray Serve calls this once everything is ready."""
         app = make_app(self._team.services)
-        return with_websocket(app, self._team.lsp.serve_websocket)
+        served = with_websocket(app, self._team.lsp.serve_websocket)
+        return _without_request_id(served)
 
     async def check_health(self) -> None:
         """Check that requests can be sent on.
@@ -156,6 +159,24 @@ class Ingress:
             running=host.engine.running,
             waiting=host.engine.waiting,
         )
+
+
+def _without_request_id(app: ASGIApp) -> ASGIApp:
+    """Return an application whose answers leave their id to Serve's proxy.
+
+    The proxy gives each request an id where the client has given none, and puts it into
+    the answer. Midfill's log has it as the client's.
+    """
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                del MutableHeaders(scope=message)[_ID_HEADER]
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return served
 
 
 def _starter_of(engine: RemoteEngine) -> EngineStarter:
