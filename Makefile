@@ -83,10 +83,10 @@ test-containers: install-deploy ## Build an image, run it as another user, compl
 	$(BIN)/python -m pytest -o faulthandler_timeout=1860 tests/containers --durations=10
 
 .PHONY: images
-images: ## Build the images midfill:cpu and midfill:cuda with docker, podman or buildah
+images: ## Build midfill:cpu, midfill:cuda and midfill:ray with docker, podman or buildah
 	@test -n '$(BUILDER)' || { echo 'None of docker, podman and buildah is on PATH.' >&2; exit 1; }
-	@for device in cpu cuda; do $(BUILDER) --file deploy/docker/Dockerfile.$$device \
-		--build-arg REVISION=$$(git rev-parse HEAD) --tag midfill:$$device . || exit; done
+	@for image in cpu cuda ray; do $(BUILDER) --file deploy/docker/Dockerfile.$$image \
+		--build-arg REVISION=$$(git rev-parse HEAD) --tag midfill:$$image . || exit; done
 
 # A health check is no part of OCI's format, so the others are asked for Docker's.
 BUILDER = $(or $(if $(shell command -v docker),docker build),\

@@ -49,9 +49,20 @@ def of_kind(found: list[tuple[str, str]], name: str) -> list[str]:
     return [words for each, words in found if each == name]
 
 
-def test_there_is_one_for_each_device_and_one_for_conda() -> None:
+# What an image is that is built on another one of these files'.
+OURS = re.compile(r"midfill:(?:cpu|cuda)")
+PROBES = {"ray": '["midfill", "ray", "status"]'}
+NEEDED = {"cuda": ["gcc", "libc6-dev"], "conda": ["gcc", "libc6-dev"]}
+
+
+def kind_of(path: Path) -> str:
+    """Return what an image is for: cpu, cuda, conda or ray."""
+    return path.name.removeprefix("Dockerfile.")
+
+
+def test_there_is_one_for_each_device_one_for_conda_and_one_for_ray() -> None:
     """A Dockerfile that nobody lists here is checked by nobody."""
-    assert ["conda", "cpu", "cuda"] == [path.name[11:] for path in DOCKERFILES]
+    assert ["conda", "cpu", "cuda", "ray"] == list(map(kind_of, DOCKERFILES))
 
 
 @per_file
@@ -66,14 +77,16 @@ def test_hadolint_finds_nothing(path: Path) -> None:
 
 @per_file
 def test_every_base_is_pinned_by_its_digest(path: Path) -> None:
-    """A tag can be moved to another image, a digest cannot."""
+    """A tag can be moved to another image, a digest cannot; or it is our own build."""
     found = instructions(path)
     pinned = dict(
         words.split("=", 1)
         for words in of_kind(found, "ARG")
         if not words.startswith("REVISION")
     )
-    assert all(DIGEST.fullmatch(image) for image in pinned.values()), pinned
+    for image in pinned.values():
+        is_ours = kind_of(path) == "ray" and OURS.fullmatch(image)
+        assert is_ours or DIGEST.fullmatch(image), pinned
     stages = {f"${{{name}}}" for name in pinned}
     for words in of_kind(found, "FROM"):
         image, _, name = words.split()
@@ -85,20 +98,19 @@ def test_every_base_is_pinned_by_its_digest(path: Path) -> None:
 def test_what_is_shipped_runs_as_nobody_and_proves_itself(path: Path) -> None:
     """The user is a number, so that Kubernetes can see that it is not root."""
     stage = last_stage(path)
-    assert ["10001:10001"] == of_kind(stage, "USER")
-    assert 'CMD ["midfill", "health"]' in of_kind(stage, "HEALTHCHECK")[0]
+    assert "10001:10001" == of_kind(stage, "USER")[-1]
+    probe = PROBES.get(kind_of(path), '["midfill", "health"]')
+    assert f"CMD {probe}" in of_kind(stage, "HEALTHCHECK")[0]
     assert ['["tini", "--", "midfill"]'] == of_kind(stage, "ENTRYPOINT")
     assert "org.opencontainers.image.licenses" in of_kind(stage, "LABEL")[0]
-    after = [name for name, _ in stage[[n for n, _ in stage].index("USER") :]]
-    assert ["USER", "HEALTHCHECK", "ENTRYPOINT", "CMD"] == after
+    assert ["USER", "HEALTHCHECK", "ENTRYPOINT", "CMD"] == [n for n, _ in stage[-4:]]
 
 
 @per_file
 def test_no_compiler_is_shipped_but_the_one_that_triton_needs(path: Path) -> None:
     """On a CPU nothing is compiled; Triton builds its link to the driver with gcc."""
     shipped = " ".join(of_kind(last_stage(path), "RUN"))
-    needed = [] if path.name.endswith("cpu") else ["gcc", "libc6-dev"]
-    assert needed == COMPILERS.findall(shipped)
+    assert NEEDED.get(kind_of(path), []) == COMPILERS.findall(shipped)
 
 
 @per_file
@@ -119,6 +131,18 @@ def test_no_model_and_no_secret_comes_into_an_image(path: Path) -> None:
                 each.split("/")[0] for each in shown
             }
     assert not of_kind(instructions(path), "ADD")
+
+
+def test_kuberay_is_given_the_image_that_is_built_here() -> None:
+    """By the name that `make images` gives it."""
+    manifest = (ROOT / "deploy" / "ray" / "rayservice.yaml").read_text("utf-8")
+    dry = ["make", "--dry-run", "images", "BUILDER=docker build"]
+    built = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True)
+    [image] = set(re.findall(r"image: (\S+)", manifest))
+    name, tag = image.split(":")
+    assert f"--tag {name}:$image" in built.stdout
+    assert tag in re.findall(r"for image in ([\w ]+);", built.stdout)[0].split()
+    assert (DOCKER / f"Dockerfile.{tag}").is_file()
 
 
 def test_the_images_differ_in_the_device_alone() -> None:

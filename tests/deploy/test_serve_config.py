@@ -123,10 +123,14 @@ def test_pods_have_room_and_time_for_the_replicas() -> None:
     workers = cluster["workerGroupSpecs"][0]
     pod = workers["template"]["spec"]
     limits = pod["containers"][0]["resources"]["limits"]
-    others_cpus = made.ingress_replicas * made.ingress_cpus
+    # The least pods that there are hold every ingress replica.
+    ingress_of_a_pod = math.ceil(made.ingress_replicas / made.min_replicas)
+    others_cpus = ingress_of_a_pod * made.ingress_cpus
     most = made.max_replicas * (100 + made.surge_percent) / 100
 
     assert made.num_gpus == limits["nvidia.com/gpu"]
+    # Or a replica on a node without a GPU would answer, slowly, on its CPU.
+    assert "cuda" == made.settings["engine"]["device"]
     assert made.num_cpus + others_cpus <= int(limits["cpu"])
     assert made.min_replicas == workers["minReplicas"] == workers["replicas"]
     assert math.ceil(most) == workers["maxReplicas"]
