@@ -1,29 +1,45 @@
-"""What Ray Serve adds to a request, and what a Ray takes of memory.
+"""What Ray Serve adds to a request and to its end, and what a Ray takes of memory.
 
 ``PYTHONPATH=tests/servers:deploy/ray python -m benchmarks.ray_hop`` starts one team
 server and a Ray with two replicas, all with the scripted engine, and asks them in turn,
-one streamed request at a time, on kept connections.
+one streamed request at a time, on kept connections. Then clients leave Ray's in the
+middle of an answer, and it asks the replicas until none works on it any more.
 """
 
+import argparse
+import json
+import socket
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
 import psutil
-from ray_cluster import ray_cluster
+import ray
+from ray.actor import ActorHandle
+from ray_cluster import RayCluster, ray_cluster
 from team_server import BEARER, SETTINGS, team_server
 
 _BODY = {"prompt": "x = ", "max_tokens": 8, "stream": True}
 _DELAY_MS = 5
-_WARM_UP, _COUNT = 30, 300
+_WARM_UP = 30
+_LONG = {"prompt": "x = ", "max_tokens": 900}
+_LONG_TEXT = "21 + " + " + ".join(map(str, range(1000)))
+_LEAVES_AFTER_S = 0.1
+_AIM_MS = 250
 
 
 def main() -> None:
     """Measure both, and print medians and 95th percentiles."""
-    script = {"token_delay_ms": _DELAY_MS}
+    parser = argparse.ArgumentParser(description="Measure what Ray Serve adds.")
+    parser.add_argument("--requests", type=int, default=300, help="answered ones (300)")
+    parser.add_argument(
+        "--leaving", type=int, default=100, help="clients that go (100)"
+    )
+    arguments = parser.parse_args()
+    script = {"token_delay_ms": _DELAY_MS, "text": _LONG_TEXT}
     settings = SETTINGS | {"MIDFILL_SCRIPTED_TOKEN_DELAY_MS": str(_DELAY_MS)}
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -34,18 +50,26 @@ def main() -> None:
         direct = f"https://127.0.0.1:{alone.port('listen.ready')}"
         with (
             httpx.Client(base_url=direct, verify=alone.tls, headers=BEARER) as server,
-            httpx.Client(base_url=cluster.url) as ray,
+            httpx.Client(base_url=cluster.url) as served,
         ):
             for name, (first_ms, whole_ms) in _measure(
-                {"server": server, "Ray Serve": ray}
+                {"server": server, "Ray Serve": served}, arguments.requests
             ).items():
                 print(f"{name:12} first {_of(first_ms)}   whole {_of(whole_ms)}")
+        for streams in (True, False):
+            ended_ms = _leave(cluster, arguments.leaving, streams=streams)
+            late = sum(each > _AIM_MS for each in ended_ms)
+            print(
+                f"{'streamed' if streams else 'whole':8} left: {_of(ended_ms)}, "
+                f"longest {max(ended_ms):.0f} ms, {late} of {len(ended_ms)} "
+                f"above {_AIM_MS} ms"
+            )
         for name, bytes_ in _memory().items():
             print(f"{name:32}{bytes_ / 1e6:8.0f} MB")
 
 
 def _measure(
-    ways: Mapping[str, httpx.Client],
+    ways: Mapping[str, httpx.Client], count: int
 ) -> Mapping[str, tuple[list[float], list[float]]]:
     """Return the times to the first and to the last token, in milliseconds.
 
@@ -55,7 +79,7 @@ def _measure(
         name: ([], []) for name in ways
     }
     headers = {"x-session-id": "a"}
-    for number in range(_WARM_UP + _COUNT):
+    for number in range(_WARM_UP + count):
         for name, client in ways.items():
             began_s = time.perf_counter()
             first_s = 0.0
@@ -71,6 +95,50 @@ def _measure(
                 first.append((first_s - began_s) * 1e3)
                 whole.append((ended_s - began_s) * 1e3)
     return times
+
+
+def _leave(cluster: RayCluster, count: int, *, streams: bool) -> list[float]:
+    """Return for how many milliseconds generations went on behind their clients.
+
+    A client closes its connection after a tenth of a second, or a streamed one's first
+    event.
+    """
+    actors = list(cluster.actors().values())
+    times_ms = []
+    for number in range(count):
+        headers = {"x-session-id": str(number)}
+        body = {**_LONG, "stream": streams}
+        with socket.create_connection(("127.0.0.1", cluster.port)) as client:
+            client.sendall(_request(body, headers))
+            if streams:
+                while b"data:" not in client.recv(65_536):
+                    pass
+            time.sleep(_LEAVES_AFTER_S)
+            while not _ongoing(actors):
+                pass
+        began_s = time.perf_counter()
+        while _ongoing(actors):
+            pass
+        times_ms.append((time.perf_counter() - began_s) * 1e3)
+    return times_ms
+
+
+def _request(body: Mapping[str, object], headers: Mapping[str, str]) -> bytes:
+    """Return a request for a completion as it is sent."""
+    content = json.dumps(body)
+    lines = [
+        "POST /v1/completions HTTP/1.1",
+        "host: localhost",
+        "content-type: application/json",
+        f"content-length: {len(content)}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join([*lines, "", content]).encode()
+
+
+def _ongoing(actors: Sequence[ActorHandle]) -> int:
+    """Return how many requests the replicas work on."""
+    return sum(ray.get([each.get_num_ongoing_requests.remote() for each in actors]))
 
 
 def _memory() -> Mapping[str, int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import ray
 from ray import serve
+from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.serve.config import HTTPOptions
 
@@ -80,17 +81,26 @@ class RayCluster:
         statuses = [report.status for report in reports]
         return [each for each in statuses if each.deployment == deployment]
 
-    def ongoing(self, deployment: str = ENGINES) -> dict[str, int]:
-        """Return how many requests each replica works on at this moment."""
+    def actors(self, deployment: str = ENGINES) -> dict[str, ActorHandle]:
+        """Return the actors of a deployment's replicas, by the replicas' ids."""
         prefix = f"SERVE_REPLICA::{NAME}#{deployment}#"
         named = ray.util.list_named_actors(all_namespaces=True)
         names = [each["name"] for each in named if each["name"].startswith(prefix)]
-        counts = {}
+        found = {}
         for name in names:
-            with contextlib.suppress(ValueError, RayError):
+            # One may end meanwhile.
+            with contextlib.suppress(ValueError):
                 actor = ray.get_actor(name, namespace="serve")
+                found[name.removeprefix(prefix)] = actor
+        return found
+
+    def ongoing(self, deployment: str = ENGINES) -> dict[str, int]:
+        """Return how many requests each replica works on at this moment."""
+        counts = {}
+        for name, actor in self.actors(deployment).items():
+            with contextlib.suppress(RayError):
                 asked = actor.get_num_ongoing_requests.remote()
-                counts[name.removeprefix(prefix)] = int(ray.get(asked, timeout=20))
+                counts[name] = int(ray.get(asked, timeout=20))
         return counts
 
 
