@@ -19,14 +19,13 @@ class Servers:
         self._folder = folder
         self._made: list[EditorServer] = []
 
-    def make(
-        self,
-        fault: str | None = None,
-        environment: Mapping[str, str] | None = None,
-        **script: str,
-    ) -> EditorServer:
-        """Make one, with a fault, an environment or other settings of the engine."""
-        return self._keep(fault, None, script, environment)
+    def make(self, fault: str | None = None, **script: str) -> EditorServer:
+        """Make one, with a fault or with other settings of the engine."""
+        return self._keep(fault, None, script)
+
+    def make_in(self, environment: Mapping[str, str], **script: str) -> EditorServer:
+        """Make one with further variables in its environment."""
+        return self._keep(None, None, script, environment)
 
     def make_behind(self, gate: Path) -> EditorServer:
         """Make one that begins when a line is written to the gate, a named pipe."""

@@ -31,7 +31,7 @@ def test_two_windows_and_another_editor_share_one_engine(
     home: DaemonHome, servers: Servers, windows: Windows, tmp_path: Path
 ) -> None:
     """Each completes; one closes, the other goes on, and so it does after a crash."""
-    server = servers.make(environment=home.environment, DAEMON_MODE="require")
+    server = servers.make_in(home.environment, DAEMON_MODE="require")
     first, second = (windows.open(settings(server), {"a.py": HEAD}) for _ in range(2))
     for window in (first, second):
         window.page.bring_to_front()
