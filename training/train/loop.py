@@ -60,8 +60,9 @@ class RunOptions:
 def train(options: RunOptions, listener: Listener) -> None:
     """Train to the end of the steps or of the time, and save the model.
 
-    ``out`` then holds ``model/``, ``checkpoint.pt``, ``log.jsonl``, ``loss.svg``. Under
-    ``torchrun`` every process calls this; only the first one's listener is used.
+    ``out`` then holds ``model/`` and its ``parts/``, ``checkpoint.pt``, ``log.jsonl``,
+    ``loss.svg``; the model is there before it is judged. Under ``torchrun`` every
+    process calls this; only the first one's listener is used.
 
     Raises:
         MidfillError: Corpus, tokenizer, checkpoint or disk cannot be used, the loss is
@@ -145,9 +146,10 @@ class _Run:
                     self._one_step(rows, stage, share, meter)
                     share, stage = self._next_stage(clock)
                     self._report(clock, share, meter)
+        # First what a lost machine would cost, then what can be measured again.
+        self._save(clock)
         self._measure_held_out()
         self._answer_tasks()
-        self._save(clock)
 
     def _next_stage(self, clock: Clock) -> tuple[float, Stage | None]:
         """Return the share that is done, and the next step's stage, None at the end.
@@ -240,6 +242,7 @@ class _Run:
             self._network, self._device, step=self._step, tokens=self._tokens
         )
         self._folder.add(entry)
+        self._folder.draw()
         self._listener.held_out(entry)
 
     def _answer_tasks(self) -> None:
@@ -260,7 +263,7 @@ class _Run:
         self._listener.infilled(entry)
 
     def _save(self, clock: Clock) -> None:
-        """Write checkpoint, model and picture."""
+        """Write checkpoint, model and the model's parts."""
         positions = self._ranks.gather(self._position)
         if not self._is_first:
             return

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from lsp_server.errors import TrainingError
 from lsp_server.files import atomic_write
+from training.parts import split
 from training.train.config import TrainConfig
 from training.train.data import Position
 from training.train.export import save_model
@@ -31,6 +32,7 @@ _CHECKPOINT = "checkpoint.pt"
 _ANSWERS = "infilled.jsonl"
 _LOG = "log.jsonl"
 _MODEL = "model"
+_PARTS = "parts"
 _PICTURE = "loss.svg"
 _LOSSES = ("middle", "context", "held_out_middle")
 
@@ -135,7 +137,9 @@ class RunFolder:
         positions: tuple[Position, ...],
         end_id: int,
     ) -> None:
-        """Write checkpoint, model and picture, each in place of the last one.
+        """Write checkpoint and model, each in place of the last one.
+
+        The model is written once more in parts, which are easy to copy away.
 
         Args:
             network: The weights.
@@ -170,6 +174,14 @@ class RunFolder:
             end_id=end_id,
             dtype=torch.bfloat16,
         )
+        split(self._folder / _MODEL, self._folder / _PARTS)
+
+    def draw(self) -> None:
+        """Draw the losses so far.
+
+        Raises:
+            TrainingError: The picture cannot be written.
+        """
         picture = self._folder / _PICTURE
         try:
             draw_losses(self._log.entries(), picture)

@@ -1,8 +1,10 @@
 """A run learns, stops in time, and goes on where it was interrupted."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import torch
 
 from lsp_server.errors import TrainingError
 from training.eval.values import Extent, Task
+from training.parts import join
 from training.train.config import TrainConfig
 from training.train.log import HeldOut, Infilled, Measured
 from training.train.loop import RunOptions, train
@@ -59,7 +62,28 @@ def test_loss_falls_and_all_is_saved(tiny_config: TrainConfig, tmp_path: Path) -
         events.held[16].held_out_middle_loss < events.held[4].held_out_middle_loss - 1
     )
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"checkpoint.pt", "log.jsonl", "loss.svg", "model"} == written
+    assert {"checkpoint.pt", "log.jsonl", "loss.svg", "model", "parts"} == written
+
+
+def test_weights_are_there_before_they_are_judged(
+    tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    """A machine that is lost while the model is judged costs no weights."""
+    recipe = replace(tiny_config.recipe, steps=2)
+    config = replace(tiny_config, recipe=recipe)
+    out = tmp_path / "out"
+
+    class Lost(Recorder):
+        def held_out(self, held_out: HeldOut) -> None:
+            raise KeyboardInterrupt(held_out.step)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(RunOptions(config=config, out=out, device=CPU), Lost())
+    names = join([out / "parts"], tmp_path / "joined")
+    assert "model.safetensors" in names
+    for name in names:
+        joined = (tmp_path / "joined" / name).read_bytes()
+        assert (out / "model" / name).read_bytes() == joined
 
 
 def test_resumed_run_equals_one_without_interruption(
@@ -103,8 +127,12 @@ def test_a_finished_model_fills_gaps(tiny_config: TrainConfig, tmp_path: Path) -
     assert 2 == len((out / "infilled.jsonl").read_text().splitlines())
 
 
-def test_time_budget_ends_the_run(tiny_config: TrainConfig, tmp_path: Path) -> None:
+def test_time_budget_ends_the_run(
+    tiny_config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The clock ends the run, however many steps are configured, and rates fall."""
+    readings = count()
+    monkeypatch.setattr(time, "monotonic", lambda: next(readings) * 0.05)
     minutes = 0.05
     config = replace(
         tiny_config,
