@@ -66,6 +66,9 @@ class AdmissionConfig:
         max_wait_ms: Most time that a request which nobody asked for by hand may wait;
             it is refused at once if more than a quarter of that is to be expected. 0 is
             without a limit.
+        joined_start_ms: While a GPU works for eight requests or more, those that come
+            within this time behind another begin together, as each start slows the
+            others down; 0 begins each at once. A request by hand never waits for it.
         drain_ms: When the server is asked to end, most time that requests have to be
             completed; then they are aborted.
     """
@@ -74,6 +77,7 @@ class AdmissionConfig:
     queue_length: Positive = 256
     per_user: Positive = 32
     max_wait_ms: Count = 750
+    joined_start_ms: Count = 40
     drain_ms: Count = 30_000
 
 

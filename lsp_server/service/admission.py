@@ -2,7 +2,8 @@
 
 `Admission` is an `Engine` round an engine. Only as many requests as the engine computes
 side by side are in it; which one goes next, which ones wait and which are refused is
-decided by `turns`. How far the load is being shed is its `step`.
+decided by `turns`, and which begin together by `joined_starts`. How far the load is
+being shed is its `step`.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from lsp_server.errors import EngineError
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.outcomes import OverloadStep
 from lsp_server.service.gate import full_error
+from lsp_server.service.joined_starts import JoinedStarts
 from lsp_server.service.loop_lag import LoopLag
 from lsp_server.service.turns import Turns
 from lsp_server.values import FinishReason, GenerationRequest, Priority, TokenDelta
@@ -55,6 +57,7 @@ class Admission:
         """Begin with nothing running and nothing waiting."""
         self._engine = engine
         self._lag = LoopLag()
+        self._starts = JoinedStarts(config.joined_start_ms)
         self._turns = Turns(
             config,
             running_limit=config.running_limit or running_limit,
@@ -155,8 +158,17 @@ class Admission:
             yield TokenDelta(token_ids=(), finish_reason=FinishReason.ABORT)
             return
         began_s: float | None = clock()
-        waited_ms = (clock() - asked_s) * 1e3 if ticket.turn.done() else 0.0
         try:
+            may_begin = await self._starts.wait(
+                request.request_id,
+                running=self.running - 1,
+                is_urgent=request.priority is Priority.EXPLICIT,
+            )
+            if not may_begin:
+                began_s = None
+                yield TokenDelta(token_ids=(), finish_reason=FinishReason.ABORT)
+                return
+            waited_ms = (clock() - asked_s) * 1e3
             async with contextlib.aclosing(self._engine.generate(request)) as deltas:
                 async for delta in deltas:
                     yield _after_wait(delta, waited_ms) if waited_ms else delta
@@ -170,7 +182,7 @@ class Admission:
 
     async def abort(self, request_id: str) -> None:
         """End a request, waiting or running; an unknown or finished one is ignored."""
-        if not self._turns.abort(request_id):
+        if not self._turns.abort(request_id) and not self._starts.abort(request_id):
             await self._engine.abort(request_id)
 
     async def health(self) -> EngineHealth:
@@ -195,7 +207,7 @@ class Admission:
         aborted = self.running + self.waiting
         self._turns.refuse_waiting()
         for request_id in self._turns.running:
-            await self._engine.abort(request_id)
+            await self.abort(request_id)
         await self._turns.wait_until_idle(_ABORT_LIMIT_S)
         _log.info("admission.drained", extra={"aborted": aborted})
         return aborted

@@ -16,20 +16,15 @@ from lsp_server.engine.base import Engine, ReportProgress
 from lsp_server.engine.restart_policy import RestartPolicy
 from lsp_server.engine.start_progress import StartProgress, StartTimes
 from lsp_server.engine.supervisor import EngineSupervisor
-from lsp_server.engine.vllm_build import (
-    build_device,
-    choose_device,
-    installed_vllm,
-)
+from lsp_server.engine.vllm_build import choose_device
 from lsp_server.engine_values import EngineNews, EngineState, StartStage
-from lsp_server.hardware import read_cpu
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.modelstore.signature import Trust
 from lsp_server.outcomes import OverloadStep
 from lsp_server.service.admission import Admission
 from lsp_server.service.backend import EngineListener
-from lsp_server.service.engine_start import EngineStarter
+from lsp_server.service.engine_start import EngineStarter, admission_of
 from lsp_server.service.loaded_model import LoadedModel, load_model, where_it_is_now
 from lsp_server.user_folders import user_folder
 
@@ -47,8 +42,6 @@ Detach = Callable[[], None]
 """Ends the news to one listener; may be called twice."""
 
 _PROGRESS_INTERVAL_S = 0.25
-
-_RUNNING_PER_CORE = 4
 
 _STAGE_TEXTS = MappingProxyType(
     {
@@ -100,8 +93,8 @@ class EngineHost:
         )
         self._admission = Admission(
             self._supervisor,
-            config.admission,
-            running_limit=_running_limit(config),
+            admission_of(config),
+            running_limit=config.engine.max_num_seqs,
             model=lambda: self.model_name,
             metrics=self._metrics,
         )
@@ -262,21 +255,6 @@ def _send(listener: EngineListener, send: Callable[[EngineListener], None]) -> N
         send(listener)
     except Exception:  # noqa: BLE001 - a connection must not bring down the shared engine
         _log.exception("engine.listener_failed")
-
-
-def _running_limit(config: Config) -> int:
-    """Return how many requests an engine computes side by side.
-
-    A CPU does no more work for many than for a few, and each takes longer: on two cores
-    the shipped model answered no more a second at twelve side by side than at four.
-    """
-    limit = config.engine.max_num_seqs
-    if config.engine.kind is not EngineKind.VLLM:
-        return limit
-    installed = installed_vllm()
-    if installed and build_device(installed) is Device.CPU:
-        return min(limit, _RUNNING_PER_CORE * read_cpu().usable_cores)
-    return limit
 
 
 def _load_model(config: Config) -> LoadedModel:

@@ -27,11 +27,15 @@ class Case:
         queue: int = 256,
         per_user: int = 256,
         wait_ms: int = 0,
+        joined_ms: int = 0,
     ) -> None:
         self._permits = asyncio.Semaphore(0)
         self.engine = ScriptedEngine(Script(answer_ids=(7,)), sleep=self._pause)
         config = AdmissionConfig(
-            queue_length=queue, per_user=per_user, max_wait_ms=wait_ms
+            queue_length=queue,
+            per_user=per_user,
+            max_wait_ms=wait_ms,
+            joined_start_ms=joined_ms,
         )
         self.admission = Admission(self.engine, config, running_limit=running)
         self.tasks: list[asyncio.Task[FinishReason | None]] = []

@@ -79,8 +79,8 @@ class Ingress:
             lambda _kind: _starter_of(engine),
             max_engines=1,
             # What is too much for one replica waits there; here waits what is too much
-            # for as many as there may be.
-            admission=replace(config.admission, running_limit=most),
+            # for as many as there may be. Starts are joined there, too.
+            admission=replace(config.admission, running_limit=most, joined_start_ms=0),
             metrics=measured.metrics,
             load=self._load,
         )
