@@ -1,6 +1,7 @@
 """What the server costs: the whole path through LSP against vLLM's raw `AsyncLLM`.
 
-Run it with ``python -m benchmarks.lsp_overhead``; ``--help`` lists the options.
+Run it with ``python -m benchmarks.lsp_overhead``; ``--help`` lists the options. Several
+models are measured one after the other at the same places, each into a file of its own.
 
 Both paths end in one and the same engine process, started once by the server, so that
 nothing differs but the path:
@@ -202,8 +203,9 @@ def _times(raw: RawTimes) -> Times:
     )
 
 
-async def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
-    model = arguments.model
+async def _run(
+    arguments: argparse.Namespace, model: str, out: Path, folder: Path
+) -> None:
     if arguments.random_weights:
         model = str(make_random_model(folder, arguments.random_weights))
     options: dict[str, dict[str, object]] = {
@@ -248,12 +250,11 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]
         for clients, cache in itertools.product(arguments.clients, _CACHES):
             rounds = arguments.rounds if clients == 1 else arguments.burst_rounds
             summaries.append(summary_of(await bench.measure(clients, cache, rounds)))
-            write_result(arguments.out, result)
+            write_result(out, result)
         result["requests_left_in_engine"] = await side.unfinished()
         result["measured_s"] = round(time.monotonic() - started_s, 1)
-    write_result(arguments.out, result)
-    sys.stdout.write(overhead_table(summaries) + "\n")
-    return result
+    write_result(out, result)
+    sys.stdout.write(f"{result['model']}\n{overhead_table(summaries)}\n")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -261,7 +262,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="The whole path through LSP against vLLM's raw AsyncLLM."
     )
-    parser.add_argument("--model", default="midfill-starter-88m")
+    parser.add_argument("--model", nargs="+", default=["midfill-starter-88m"])
     parser.add_argument("--random-weights", choices=sorted(SHAPES), metavar="SHAPE")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--rounds", type=int, default=40, help="with one client")
@@ -273,8 +274,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=_RESULTS / "lsp_overhead.json")
     parser.add_argument("--log", type=Path, default=Path(os.devnull))
     arguments = parser.parse_args(words)
-    with tempfile.TemporaryDirectory(prefix="midfill-bench-model-") as folder:
-        asyncio.run(_run(arguments, Path(folder)))
+    out: Path = arguments.out
+    for model in arguments.model:
+        name = Path(model).name
+        each = out if len(arguments.model) == 1 else out.with_stem(f"{out.stem}_{name}")
+        with tempfile.TemporaryDirectory(prefix="midfill-bench-model-") as folder:
+            asyncio.run(_run(arguments, model, each, Path(folder)))
     return 0
 
 
