@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Self
 
+from lsp_server.language.closed_behind import closed_behind
 from lsp_server.language.frames import Frame, Scan, ScanState, literal_of
 from lsp_server.language.grammar import Kind, Language
 from lsp_server.language.languages import language_of
 from lsp_server.language.lines import columns_of
 from lsp_server.language.scan import scan
-from lsp_server.language.surroundings import closed_behind, state_before
+from lsp_server.language.surroundings import state_before
 from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot
 

@@ -7,6 +7,8 @@ import enum
 import re
 from dataclasses import dataclass
 
+from lsp_server.language.lines import takes_operand
+
 __all__ = ["Ending", "Kind", "Language", "Literal", "Words"]
 
 
@@ -60,6 +62,8 @@ class Literal:
         inside: The openers of code within it, with their closers: ``${`` and ``}``.
         needs_operand: Whether it can begin only where an operand can, as a regular
             expression does, and a division does not.
+        behind: An expression for the line up to its opener; empty where it may begin
+            behind anything.
     """
 
     kind: Kind
@@ -70,6 +74,13 @@ class Literal:
     spans_lines: bool = False
     inside: tuple[tuple[str, str], ...] = ()
     needs_operand: bool = False
+    behind: str = ""
+
+    def may_begin(self, line: str) -> bool:
+        """Return whether it can begin behind ``line``, which is in code."""
+        if self.needs_operand and not takes_operand(line):
+            return False
+        return not self.behind or re.search(self.behind, line) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

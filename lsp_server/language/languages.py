@@ -83,15 +83,19 @@ _SQL = Language(
     brackets=("()", "[]"),
     head=r"\(",
 )
+_YAML_BEGUN = r"(?:^|^[-?]\s|\s[-?]\s|[\[{,:])\s*(?:[!&]\S*\s+)*\Z"
+"""Behind what a value begins: farther right a quote is a character like any other."""
+
 _YAML = Language(
     name="yaml",
     line_comment="#",
     literals=(
         _HASH_BEHIND_BLANK,
-        replace(DOUBLE, opens=r'(?<![^\s\[{,:])"', spans_lines=True),
+        replace(DOUBLE, behind=_YAML_BEGUN, spans_lines=True),
         Literal(
             kind=Kind.STRING,
-            opens=r"(?<![^\s\[{,:])'",
+            opens="'",
+            behind=_YAML_BEGUN,
             closes="'",
             escapes=("''",),
             spans_lines=True,

@@ -14,7 +14,6 @@ from lsp_server.language.lines import (
     columns_of,
     key_columns_of,
     takes_command,
-    takes_operand,
 )
 from lsp_server.language.rules import inside_of, rules_of
 
@@ -151,7 +150,7 @@ class _Scanner:
     def _meet_literal(self, literal: Literal, found: re.Match[str]) -> int:
         """Open a literal, and return where its content begins."""
         start, end = found.span()
-        if literal.needs_operand and not takes_operand(self._line_before(start)):
+        if not literal.may_begin(self._line_before(start)):
             return start + 1
         number = (found.lastgroup or "").removeprefix("literal")
         tag = found.groupdict().get(f"tag{number}") or ""

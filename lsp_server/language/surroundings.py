@@ -1,26 +1,21 @@
-"""What is open in front of a cursor, and which of it the text behind it closes.
+"""What is open in front of a cursor.
 
-Both texts may be cut off, the one at its start, the other at its end. Where that leaves
-it open whether a place is in a string or not, the answer with the fewer faults holds.
+The text may be cut off at its start. Where that leaves it open whether a place is in a
+string or not, the answer with the fewer faults holds.
 """
 
 import functools
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from lsp_server.language.frames import Frame, Scan, ScanState, literal_of
-from lsp_server.language.grammar import Ending, Kind, Language
+from lsp_server.language.frames import Frame, ScanState, literal_of
+from lsp_server.language.grammar import Ending, Language
 from lsp_server.language.scan import scan
 
-__all__ = ["closed_behind", "state_before"]
+__all__ = ["FAR_CHARS", "state_before"]
 
-_FAR_CHARS = 1 << 40
+FAR_CHARS = 1 << 40
 """What is open above the cursor's line has offsets that nothing on it can have."""
-
-_REACH_CHARS = 8_000
-"""How much of the text behind the cursor is read."""
-
 
 _PIECE_CHARS = 500
 """How much text above the cursor is scanned, and remembered, at a time."""
@@ -117,7 +112,7 @@ def _end_of_piece(text: str, language: Language, state: ScanState) -> _End:
     of the cursor they only tell frames apart.
     """
     starts = (each.start for each in (*state.frames, *state.heredocs))
-    origin = max(starts, default=-_FAR_CHARS) + 1
+    origin = max(starts, default=-FAR_CHARS) + 1
     found = scan(text, language, state=state, origin=origin)
     changes = found.changes
     return _End(
@@ -141,109 +136,7 @@ def _possible_starts(head: str, language: Language) -> Iterator[Frame]:
                 kind=literal.kind,
                 opener="",
                 closer=closer,
-                start=-_FAR_CHARS,
+                start=-FAR_CHARS,
                 columns=0,
                 literal=literal,
             )
-
-
-def closed_behind(
-    text: str, frames: tuple[Frame, ...], language: Language, *, is_whole: bool
-) -> frozenset[Frame]:
-    """Return which of ``frames`` the text behind the cursor closes.
-
-    Args:
-        text: The text behind the cursor.
-        frames: What is open at the cursor, the innermost last.
-        language: The language.
-        is_whole: Whether the text ends where the document ends. Otherwise all that is
-            open farther above counts as closed.
-    """
-    if not frames:
-        return frozenset()
-    # Where they opened tells frames apart and moves with every key: their order stays.
-    ordered = tuple(
-        replace(frame, start=depth - len(frames)) for depth, frame in enumerate(frames)
-    )
-    is_whole = is_whole and len(text) <= _REACH_CHARS
-    closed = _closed(text[:_REACH_CHARS], ordered, language, is_whole)
-    return frozenset(frames[depth] for depth in closed)
-
-
-@functools.lru_cache(maxsize=_KEPT_TEXTS)
-def _closed(
-    text: str,
-    frames: tuple[Frame, ...],
-    language: Language,
-    is_whole: bool,  # noqa: FBT001 - lru_cache is faster so
-) -> tuple[int, ...]:
-    """Return the depths of the closed frames, as `closed_behind` does."""
-    open_ = frames
-    for depth in range(len(frames) - 1, -1, -1):
-        if frames[depth].kind.is_literal:
-            if _is_closed(depth, text, open_, language):
-                break
-            open_ = open_[:depth]
-    found = scan(
-        text,
-        language,
-        state=ScanState(frames=open_),
-        is_behind_cursor=True,
-        only_first=True,
-    )
-    closed = _outermost(frames, {closing.frame for closing in found.closings})
-    if not is_whole:
-        left = set(found.state.frames)
-        closed.update(each for each in frames[:-1] if each in left)
-    return tuple(frames.index(each) for each in closed)
-
-
-def _outermost(frames: tuple[Frame, ...], closed: set[Frame]) -> set[Frame]:
-    """Return as many frames as are closed, the outermost of each kind.
-
-    Where fewer closers stand behind the cursor than are needed, those in front of it
-    are still to come, and close what is innermost.
-    """
-    counts = Counter((each.opener, each.columns) for each in closed)
-    found = set()
-    for frame in frames:
-        key = (frame.opener, frame.columns)
-        if counts[key]:
-            counts[key] -= 1
-            found.add(frame)
-    return found
-
-
-def _is_closed(
-    depth: int, text: str, frames: tuple[Frame, ...], language: Language
-) -> bool:
-    """Return whether the literal at ``frames[depth]`` is closed behind the cursor.
-
-    The next closer may be the opener of another one. In a literal that ends with its
-    line, that line alone decides.
-    """
-    literal = frames[depth]
-    rule = literal.literal
-    if rule is None or not literal.closer:
-        return True
-    if not rule.spans_lines:
-        text = text.partition("\n")[0] + "\n"
-    end = text.find(literal.closer)
-    if end < 0:
-        return False
-    if literal.opener != literal.closer and literal.kind is Kind.COMMENT:
-        return not 0 <= text.find(literal.opener) < end
-    inside, outside = (
-        _faults(
-            scan(text, language, state=ScanState(frames=open_), is_behind_cursor=True)
-        )
-        for open_ in (frames, frames[:depth])
-    )
-    if inside == outside:
-        return text.count(literal.closer) % 2 == 1
-    return inside < outside
-
-
-def _faults(found: Scan) -> int:
-    """Count the faults of a text; a string that does not end is two."""
-    return found.faults + 2 * (literal_of(found.state.frames) is not None)

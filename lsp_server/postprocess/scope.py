@@ -28,6 +28,9 @@ from lsp_server.values import CompletionScope
 
 __all__ = ["StopRule", "decided_scope", "end_with_scope", "scope_end"]
 
+_LEAST_SUFFIX_LINE_CHARS = 8
+"""A shorter line may well stand twice in a string."""
+
 _DECIDES = re.compile(r"[^\w \t.,:=]")
 
 
@@ -94,7 +97,7 @@ def decided_scope(
         return CompletionScope.BLOCK
     if scope is CompletionScope.LINE or cursor.language.is_prose:
         return CompletionScope.LINE
-    line_end = _line_end(text, cursor.scan(text), scope)
+    line_end = _line_end(text, cursor, cursor.scan(text), scope)
     goes_on = line_end is not None and _goes_on(text, line_end, cursor, scope)
     if goes_on or "\n" in text[:line_end]:
         return CompletionScope.BLOCK
@@ -109,7 +112,7 @@ def _end_of(
         return _end_in_prose(text, cursor, scope)
     if _begins_below(text, cursor, scope):
         return _end_below(text, cursor, found)
-    line_end = _line_end(text, found, scope)
+    line_end = _line_end(text, cursor, found, scope)
     if line_end is None:
         return None
     if not _goes_on(text, line_end, cursor, scope):
@@ -176,10 +179,13 @@ def _min_columns(cursor: CursorContext) -> int:
     return indentation_of(head) + opens_block(head, cursor)
 
 
-def _line_end(text: str, found: Scan, scope: CompletionScope) -> int | None:
+def _line_end(
+    text: str, cursor: CursorContext, found: Scan, scope: CompletionScope
+) -> int | None:
     """Return the first line end outside of literals that ``text`` has opened.
 
-    In the scope of a line it is the first one anywhere.
+    In the scope of a line it is the first one anywhere; in a literal, the one before
+    the line that stands next below the cursor.
     """
     at = text.find("\n")
     while at >= 0:
@@ -187,10 +193,17 @@ def _line_end(text: str, found: Scan, scope: CompletionScope) -> int | None:
             return at
         # Text that a dedent ends is over only at the start of the next line.
         literal = literal_of(found.frames_at(at + 1))
-        if literal is None or literal.start < 0:
+        if literal is None or literal.start < 0 or _is_suffix_next(text, at, cursor):
             return at
         at = text.find("\n", at + 1)
     return None
+
+
+def _is_suffix_next(text: str, line_end: int, cursor: CursorContext) -> bool:
+    """Return whether the line behind this line end is the next one below the cursor."""
+    line, is_whole, _ = text[line_end:].lstrip("\n").partition("\n")
+    is_long = len(line.strip()) >= _LEAST_SUFFIX_LINE_CHARS
+    return bool(is_whole) and is_long and line.rstrip() == cursor.code_below.rstrip()
 
 
 def _goes_on(

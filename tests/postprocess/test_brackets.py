@@ -28,6 +28,8 @@ def total(items):
     return what they cost
     """
     return sum(item.price for item in items'''
+FAR_BELOW = "\n\nvoid g() {\n  h(b);\n}" * 500
+"""More than is read."""
 
 
 def near(before: str, after: str = "", language_id: str = "python") -> CursorContext:
@@ -60,6 +62,12 @@ def near(before: str, after: str = "", language_id: str = "python") -> CursorCon
         ),
         pytest.param(near(IN_A_CALL), "])", "])", id="words-in-a-long-string"),
         pytest.param(near(DOCUMENTED), "))", ")", id="words-in-a-docstring"),
+        pytest.param(
+            near("void f() {\n  if (f(a", FAR_BELOW, "c"), "b)) {", "b)) {", id="far"
+        ),
+        pytest.param(
+            near("const a = [[\n  f(a", FAR_BELOW, "c"), "b)]]", "b)", id="far-above"
+        ),
     ],
 )
 def test_surplus_closers_are_cut(
