@@ -22,7 +22,7 @@ from lsp_server.protocol.extensions import (
     TRACE_METHOD,
     wants,
 )
-from lsp_server.protocol.framing import Frame, SkippedFrame
+from lsp_server.protocol.framing import Frame, SkippedFrame, holds_more
 from lsp_server.protocol.inline_completion import ARRIVAL_PLACE, request_of
 from lsp_server.protocol.library import ChannelWriter
 from lsp_server.protocol.progress import EditorProgress, EngineReporter, NoProgress
@@ -37,6 +37,9 @@ from lsp_server.service.backend import Configurator
 __all__ = ["EditorConnection"]
 
 _log = logging.getLogger(__name__)
+
+_MOST_PARTS = 500_000
+"""Lists and objects of one message; a change of a hundred thousand places has fewer."""
 
 
 class EditorConnection:
@@ -180,6 +183,8 @@ class EditorConnection:
         """Handle every message, until the input ends or cannot be read."""
         async with aclosing(self._channel.events()) as events:
             async for event in events:
+                if isinstance(event, Frame) and holds_more(event.body, _MOST_PARTS):
+                    event = SkippedFrame(len(event.body), event.body)  # noqa: PLW2901
                 if isinstance(event, Frame):
                     fault = self._protocol.receive(event.body)
                 elif isinstance(event, SkippedFrame):

@@ -19,6 +19,7 @@ __all__ = [
     "SkippedFrame",
     "UnreadableStream",
     "encode_frame",
+    "holds_more",
     "uris_in",
 ]
 
@@ -34,6 +35,9 @@ _KEPT_BYTES = 16 * 1024
 
 # In JSON, a quote inside of a string has a backslash: this is never part of a text.
 _URI = re.compile(rb'"uri"\s*:\s*("(?:[^"\\]|\\.)*")')
+
+# Or one that does not end; possessive, so that no part of it is looked at twice.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
@@ -183,6 +187,19 @@ def _content_length(header: bytes) -> int:
     if not re.fullmatch(rb"[0-9]{1,%d}" % _MAX_LENGTH_DIGITS, lengths[0]):
         raise _HeaderError("the Content-Length is not a plausible number")
     return int(lengths[0])
+
+
+def holds_more(body: bytes, most: int) -> bool:
+    """Return whether a body of JSON holds more than so many lists and objects.
+
+    Millions of them fit into a body of a few megabytes. To read those holds everybody
+    up for seconds, to count them for milliseconds.
+    """
+    # Code in strings has brackets as well, and most bodies have few in all.
+    if body.count(b"[") + body.count(b"{") <= most:
+        return False
+    bare = _STRING.sub(b"", body)
+    return bare.count(b"[") + bare.count(b"{") > most
 
 
 def uris_in(part: bytes) -> set[str]:

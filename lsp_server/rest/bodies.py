@@ -7,7 +7,13 @@ what to do instead. Unknown ones are ignored, as OpenAI-compatible servers do.
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+)
 from pydantic_core import PydanticCustomError
 
 __all__ = [
@@ -24,18 +30,31 @@ _MOST_STOPS = 16
 _MOST_PROMPTS = 16
 _MOST_FILES = 256
 _MOST_MESSAGES = 256
+_MOST_PARTS = 32
 _MOST_TOKENS = 1_000_000
 """More is a mistake or an attack, whatever the model."""
+
+_MOST_PROMPT_TOKENS = 262_144
+"""More fit into no model for code, and reading them would hold the event loop."""
 
 _MOST_CHARS = 8_000_000
 _LARGEST_SEED = 2**63 - 1
 
 
-def _refuse_unless_empty(remedy: str) -> AfterValidator:
-    """Return a validator that lets only what asks for nothing pass."""
+_NOTHING: tuple[object, ...] = (None, False, 0, "", [], {}, "none", {"type": "text"})
+
+
+def _refuse_unless_empty(remedy: str, *, is_zero_asked: bool = False) -> AfterValidator:
+    """Return a validator that lets only what asks for nothing pass.
+
+    Args:
+        remedy: What to do instead.
+        is_zero_asked: Whether 0 asks for something, as `False` does not.
+    """
 
     def check(value: object) -> object:
-        if value in (None, False, 0, "", [], {}, "none", {"type": "text"}):
+        is_zero = value == 0 and value is not False
+        if value in _NOTHING and not (is_zero and is_zero_asked):
             return value
         raise PydanticCustomError(
             "unsupported_parameter",
@@ -50,6 +69,21 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _form_of(value: object) -> str:
+    """Return which form of a prompt this is, by its first item.
+
+    All others are not tried: each would list what is wrong with a million items.
+    """
+    if not isinstance(value, list):
+        return "text"
+    match value[:1]:
+        case [int()]:
+            return "tokens"
+        case [list()]:
+            return "token lists"
+    return "texts"
+
+
 def _whole_characters(value: object) -> object:
     """Replace halves of characters, which clients cut texts at, by U+FFFD."""
     if not isinstance(value, str) or value.isascii():
@@ -58,12 +92,13 @@ def _whole_characters(value: object) -> object:
 
 
 # Limits stand inside of each optional type: pydantic fails at None where they are
-# outside of it.
+# outside of it. Every list stops at its first bad item, or millions of them would be
+# looked through and described while everybody waits.
 _Stop: TypeAlias = Annotated[
     str, BeforeValidator(_whole_characters), Field(min_length=1, max_length=256)
 ]
 Stops: TypeAlias = Annotated[
-    Annotated[list[_Stop], Field(max_length=_MOST_STOPS)] | None,
+    Annotated[list[_Stop], Field(max_length=_MOST_STOPS, fail_fast=True)] | None,
     BeforeValidator(_as_list),
     Field(description="Up to 16 strings; the text ends before."),
 ]
@@ -78,11 +113,23 @@ _Text: TypeAlias = Annotated[
 ]
 _Tokens: TypeAlias = Annotated[
     list[Annotated[int, Field(strict=True, ge=0)]],
-    Field(min_length=1, max_length=_MOST_TOKENS),
+    Field(min_length=1, max_length=_MOST_PROMPT_TOKENS, fail_fast=True),
 ]
-_Texts: TypeAlias = Annotated[list[_Text], Field(max_length=_MOST_PROMPTS)]
-_TokenLists: TypeAlias = Annotated[list[_Tokens], Field(max_length=_MOST_PROMPTS)]
+_Texts: TypeAlias = Annotated[
+    list[_Text], Field(max_length=_MOST_PROMPTS, fail_fast=True)
+]
+_TokenLists: TypeAlias = Annotated[
+    list[_Tokens], Field(max_length=_MOST_PROMPTS, fail_fast=True)
+]
+_Prompt: TypeAlias = Annotated[
+    Annotated[_Text, Tag("text")]
+    | Annotated[_Tokens, Tag("tokens")]
+    | Annotated[_Texts, Tag("texts")]
+    | Annotated[_TokenLists, Tag("token lists")],
+    Discriminator(_form_of),
+]
 _LEAVE_OUT = _refuse_unless_empty("leave it out")
+_NO_LOGPROBS = _refuse_unless_empty("leave it out", is_zero_asked=True)
 _PLAIN = _refuse_unless_empty("leave it out, and check the answer's form yourself")
 _Unsupported: TypeAlias = Annotated[object, _LEAVE_OUT]
 _Structured: TypeAlias = Annotated[object, _PLAIN]
@@ -128,7 +175,7 @@ class CompletionBody(_Refused):
 
     model: Name = None
     prompt: Annotated[
-        _Text | _Tokens | _Texts | _TokenLists,
+        _Prompt,
         Field(
             description="The code left of the cursor. With `raw`, a rendered prompt."
         ),
@@ -150,7 +197,7 @@ class CompletionBody(_Refused):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     echo: bool | None = None
-    logprobs: _Unsupported = None
+    logprobs: Annotated[object, _NO_LOGPROBS] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +213,10 @@ class Message:
     """A message of a chat."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: _Text | Annotated[list[ContentPart], Field(max_length=_MOST_MESSAGES)]
+    content: (
+        _Text
+        | Annotated[list[ContentPart], Field(max_length=_MOST_PARTS, fail_fast=True)]
+    )
 
     @property
     def text(self) -> str:
@@ -181,7 +231,9 @@ class ChatBody(_Refused):
     """A request for the next message of a chat, as OpenAI has it."""
 
     model: Name = None
-    messages: Annotated[list[Message], Field(min_length=1, max_length=_MOST_MESSAGES)]
+    messages: Annotated[
+        list[Message], Field(min_length=1, max_length=_MOST_MESSAGES, fail_fast=True)
+    ]
     max_tokens: Annotated[
         Annotated[int, Field(ge=-1, le=_MOST_TOKENS)] | None,
         Field(description="-1 is the most."),
@@ -218,7 +270,9 @@ class InfillBody:
 
     input_prefix: _Text = ""
     input_suffix: _Text = ""
-    input_extra: Annotated[list[ExtraFile], Field(max_length=_MOST_FILES)] | None = None
+    input_extra: (
+        Annotated[list[ExtraFile], Field(max_length=_MOST_FILES, fail_fast=True)] | None
+    ) = None
     prompt: _Text = ""
     n_predict: Annotated[int, Field(ge=-2, le=_MOST_TOKENS)] | None = None
     t_max_predict_ms: Annotated[int, Field(le=3_600_000)] | None = None
@@ -229,7 +283,10 @@ class InfillBody:
     stop: Stops = None
     stream: bool | None = None
     response_fields: (
-        Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)]
+        Annotated[
+            list[Annotated[str, Field(max_length=64)]],
+            Field(max_length=64, fail_fast=True),
+        ]
         | None
     ) = None
     model: Name = None

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lsp_server.access.access_log import AccessLog
 from lsp_server.access.gate import Caller, Gate
 from lsp_server.metrics import Metrics
+from lsp_server.protocol.framing import holds_more
 from lsp_server.rest.api_errors import ApiError, Problem, problem_of
 from lsp_server.rest.exchange import CLIENT_GONE, Exchange, route_of
 from lsp_server.rest.streaming import ClientGoneError
@@ -25,6 +26,9 @@ __all__ = ["Guard", "answer_problem"]
 _log = logging.getLogger(__name__)
 
 _BODY_DEADLINE_S = 10.0
+_MOST_PARTS = 20_000
+"""Lists and objects of one body; the largest request that is taken has half of them."""
+
 _DOCUMENT_HEADER = "x-session-id"
 _ID_HEADER = "x-request-id"
 _FIT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -116,7 +120,7 @@ class Guard:
                     if len(body) > self._max_body_bytes:
                         raise self._too_large()
                     if not message.get("more_body", False):
-                        return bytes(body)
+                        return _checked(bytes(body))
         except TimeoutError as error:
             raise ApiError(
                 f"its body did not come within {_BODY_DEADLINE_S:g} s",
@@ -206,6 +210,20 @@ def _caller(scope: Scope) -> Caller:
         origins=headers.getlist("origin"),
         authorizations=headers.getlist("authorization"),
     )
+
+
+def _checked(body: bytes) -> bytes:
+    """Return a body that can be read without holding everybody up.
+
+    Raises:
+        ApiError: It cannot.
+    """
+    if holds_more(body, _MOST_PARTS):
+        raise ApiError(
+            f"its body holds more than {_MOST_PARTS:,} lists and objects",
+            remedy="send fewer; the page /docs lists what each route takes",
+        )
+    return body
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -60,7 +60,7 @@ def invalid_body(
     if where == ("body",):
         # pydantic would name the class that it reads into.
         message = "its body is not a JSON object"
-    if len(errors) > 1:
+    if len(errors) > 1 or (parameter == "prompt" and first.get("type") != "missing"):
         message = _CHOICES.get(parameter, message)
     subject = parameter or "the request"
     return Problem(

@@ -3,9 +3,11 @@
 import asyncio
 import gc
 
+import pytest
 from fault_backends import EchoBackend, FixedConfigurator, SlowBackend
-from piped_editor import Connect
+from piped_editor import URI, Connect, error_code
 
+from lsp_server.protocol import connection
 from lsp_server.protocol.connection import EditorConnection
 
 
@@ -56,3 +58,20 @@ async def test_a_connection_that_has_ended_is_not_kept(connect: Connect) -> None
     editor.server = asyncio.create_task(asyncio.sleep(0, 1))
     await editor.server
     assert before - 1 == count()
+
+
+async def test_a_message_of_countless_parts_is_skipped(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading it would hold others up; its document waits to be opened again."""
+    monkeypatch.setattr(connection, "_MOST_PARTS", 500)
+    editor = await connect(EchoBackend())
+    await editor.initialize()
+    editor.open("x")
+    head = b'{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"a":['
+    document = f'"textDocument":{{"uri":"{URI}"}}'.encode()
+    editor.send_body(head + b"[]," * 500 + b"[]]," + document + b"}}")
+    assert -32700 == error_code(await editor.reply(None))
+    assert [] == await editor.complete()
+    editor.open("x")
+    assert 1 == len(await editor.complete())

@@ -12,6 +12,7 @@ from lsp_server.protocol.framing import (
     SkippedFrame,
     UnreadableStream,
     encode_frame,
+    holds_more,
 )
 
 GOOD = encode_frame(b'{"next":1}')
@@ -172,3 +173,20 @@ def test_no_bytes_break_the_decoder(parts: list[bytes]) -> None:
     """Whatever comes: no exception, no loop, and no more bytes than were fed."""
     out = [e.body for e in decode(*parts) if isinstance(e, Frame)]
     assert sum(map(len, out)) <= sum(map(len, parts))
+
+
+@pytest.mark.parametrize(
+    ("body", "holds"),
+    [
+        (b"[[], {}, 1]", 3),
+        (b'["[[[{{", {"a]": "\\"[["}]', 2),
+        (b'["\\\\", ["\\"", [', 3),
+        (b'["[[', 1),
+        (b'["\\"[\\"[\\', 1),
+        ('["é[", {}]'.encode(), 2),
+    ],
+)
+def test_lists_and_objects_are_counted_without_strings(body: bytes, holds: int) -> None:
+    """Brackets of code are none of JSON's, also in a string that does not end."""
+    assert holds_more(body, holds - 1)
+    assert not holds_more(body, holds)

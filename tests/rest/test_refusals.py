@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from rest_server import Serve
 
 from lsp_server.config import RestConfig
@@ -42,6 +43,9 @@ CASES: list[tuple[str, dict[str, object], str, str]] = [
     (COMPLETIONS, {"prompt": {"a": SECRET}}, "prompt", "invalid_value"),
     (COMPLETIONS, {"prompt": [SECRET] * 16, "n": 16}, "n", "invalid_value"),
     (COMPLETIONS, code(logprobs=5), "logprobs", "unsupported_parameter"),
+    (COMPLETIONS, code(logprobs=0), "logprobs", "unsupported_parameter"),
+    (COMPLETIONS, {"prompt": [9, SECRET]}, "prompt", "invalid_value"),
+    (COMPLETIONS, {"prompt": [9] * 262_145}, "prompt", "invalid_value"),
     (COMPLETIONS, code(best_of=3), "best_of", "unsupported_parameter"),
     (COMPLETIONS, code(logit_bias={"1": 5}), "logit_bias", "unsupported_parameter"),
     (
@@ -109,6 +113,7 @@ async def test_each_refusal_says_what_and_what_to_do(serve: Serve) -> None:
         (b'{"prompt": NaN}', 400),
         (b'"text"', 400),
         (b"", 400),
+        (b'{"prompt": "a", "x": [' + b"[]," * 20_000 + b"[]]}", 400),
         (b'{"prompt": "' + b"x" * 5000 + b'"}', 413),
     ],
 )
@@ -125,6 +130,28 @@ async def test_a_broken_body_costs_itself_alone(
         assert answer.json()["error"]["message"]
         later = await s.http.post(COMPLETIONS, json={"prompt": "a"})
         assert 200 == later.status_code
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "item"),
+    [
+        (CompletionBody, "prompt", []),
+        (CompletionBody, "prompt", [{}]),
+        (CompletionBody, "prompt", {}),
+        (CompletionBody, "stop", {}),
+        (ChatBody, "messages", {}),
+        (ChatBody, "messages", {"role": "user", "content": [{}] * 10}),
+        (InfillBody, "input_extra", {}),
+        (InfillBody, "response_fields", {}),
+    ],
+)
+def test_the_first_bad_item_of_a_list_is_enough(
+    kind: type, field: str, item: object
+) -> None:
+    """To describe all of a million would hold every other client up."""
+    with pytest.raises(ValidationError) as refused:
+        TypeAdapter(kind).validate_python({"prompt": "a", field: [item] * 16})
+    assert refused.value.error_count() < 5
 
 
 @pytest.mark.parametrize(
