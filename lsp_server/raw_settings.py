@@ -9,8 +9,10 @@ import enum
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from lsp_server.errors import ConfigError
+from lsp_server.operating_system import open_regular, reason_of
 from lsp_server.user_folders import user_folder
 
 __all__ = [
@@ -29,6 +31,13 @@ VARIABLE_PREFIX = "MIDFILL_"
 """What the names of Midfill's environment variables begin with."""
 
 _MOST_FILE_BYTES = 1 << 20
+
+_REMEDIES: Mapping[type[OSError], str] = MappingProxyType(
+    {
+        FileNotFoundError: "Create it, or name another file",
+        PermissionError: "Let this user read it, or name another file",
+    }
+)
 
 
 class DaemonMode(enum.Enum):
@@ -97,15 +106,15 @@ def toml_values(path: Path) -> Mapping[str, object]:
 
     correct = "Correct it there; until then the whole file is ignored"
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(_MOST_FILE_BYTES + 1)
         if len(content) <= _MOST_FILE_BYTES:
             # Editors on Windows begin a file with a byte order mark.
             return tomllib.loads(content.decode("utf-8-sig"))
         what = f"the configuration file is larger than {_MOST_FILE_BYTES:,} bytes"
     except OSError as error:
-        what = f"the configuration file cannot be read ({error.strerror})"
-        correct = "Create it or its permissions anew, or name another file"
+        what = f"the configuration file cannot be read ({reason_of(error)})"
+        correct = _REMEDIES.get(type(error), "Name another file")
     except UnicodeDecodeError as error:
         what = f"the configuration file is not UTF-8 (byte {error.start})"
     # A number of thousands of digits is a ValueError, too.

@@ -13,6 +13,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from lsp_server.config import Config
@@ -228,8 +229,11 @@ def unknown_setting(
         known: The names that there are, spelt likewise.
     """
     listed = sorted(known)
-    near = difflib.get_close_matches(name, listed, n=1)
-    meant = f"Did you mean {near[0]}? " if near else ""
+    # What all have in front, the section, would make every name look like every other.
+    columns = zip(name, *listed, strict=False)
+    shared = sum(1 for _ in takewhile(lambda chars: len(set(chars)) == 1, columns))
+    near = difflib.get_close_matches(name[shared:], [each[shared:] for each in listed])
+    meant = f"Did you mean {name[:shared]}{near[0]}? " if near else ""
     return ConfigError(
         f"there is no setting {shown(name)[1:-1]}",
         subject=place,

@@ -174,7 +174,7 @@ def test_a_folder_that_may_not_be_read_is_reported(
 
     # The tests may run as root, who may read everything.
     monkeypatch.setattr(Path, "is_file", refuse)
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     path = config_path()
     assert path is not None

@@ -51,6 +51,8 @@ def test_later_layers_win_and_keep_the_rest(tmp_path: Path) -> None:
     ("values", "parts"),
     [
         ({"engin": {"seed": 1}}, ["no setting engin.", "Did you mean engine?"]),
+        ({"engine": {"foo": 1}}, ["no setting engine.foo. Settings there"]),
+        ({"engine": {"sed": 1}}, ["Did you mean engine.seed?"]),
         ({"engine": {"sed": 1}}, ["no setting engine.sed", "mean engine.seed?"]),
         (
             {"engine": {"zzz": 1}},

@@ -6,6 +6,7 @@ from pathlib import Path
 from lsprotocol import types
 
 from lsp_server.errors import ClientError
+from lsp_server.operating_system import open_regular, reason_of
 from lsp_server.protocol.convert import range_at
 from lsp_server.protocol.lines import PositionEncoding
 
@@ -22,12 +23,13 @@ def read_source(path: Path) -> str:
         ClientError: It cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with open_regular(path) as file:
+            return file.read().decode("utf-8-sig")
     except OSError as exc:
         raise ClientError(
-            f"the file cannot be read ({exc.strerror})",
+            f"the file cannot be read ({reason_of(exc)})",
             subject=str(path),
-            remedy="Name a file that exists",
+            remedy="Name a text file that this user can read",
         ) from exc
     except UnicodeDecodeError as exc:
         raise ClientError(

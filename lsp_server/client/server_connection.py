@@ -114,8 +114,8 @@ class ServerConnection:
             return sent.reply.result()
         except JsonRpcException as error:
             raise AnswerError(
-                f"the server answered with error {error.code}, {error.message!r}",
-                subject=sent.method,
+                str(error.message),
+                subject=f"the server's answer to {sent.method}",
                 remedy="See the server's log",
                 code=error.code,
             ) from error

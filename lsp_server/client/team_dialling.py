@@ -7,6 +7,7 @@ from collections.abc import Callable
 from lsp_server.client.team_server import Route, TeamSettings
 from lsp_server.client.websocket_wire import WebsocketWire
 from lsp_server.errors import DaemonError
+from lsp_server.operating_system import reason_of
 
 __all__ = ["TeamDialling"]
 
@@ -95,11 +96,11 @@ class _Attempt:
                 return self._found
             case DaemonError():
                 raise self._found
-            case error:
-                self._wait(error)
+            case OSError():
+                self._wait(self._found)
         return None
 
-    def _wait(self, error: OSError | None) -> None:
+    def _wait(self, error: OSError) -> None:
         """Pause before the next try, if there is one.
 
         Raises:
@@ -107,7 +108,7 @@ class _Attempt:
         """
         if time.monotonic() >= self._gives_up_s:
             raise DaemonError(
-                f"it cannot be reached ({error})",
+                f"it cannot be reached ({reason_of(error)})",
                 subject=self._route.subject,
                 remedy="See whether it runs, and whether daemon.url is right",
             )

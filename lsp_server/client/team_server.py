@@ -24,6 +24,7 @@ from lsp_server import __version__
 from lsp_server.client.attached_messages import LossWords
 from lsp_server.client.websocket_wire import MAX_BODY_BYTES, WebsocketWire
 from lsp_server.errors import DaemonError
+from lsp_server.operating_system import open_regular, reason_of
 
 __all__ = ["KEY_VARIABLE", "Route", "TeamSettings"]
 
@@ -212,18 +213,18 @@ def _read_key(key_file: str) -> str:
         path = Path(key_file).expanduser()
         subject = str(path)
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 found = os.fstat(file.fileno())
                 if found.st_mode & 0o077 or found.st_uid not in {0, os.getuid()}:
                     raise DaemonError(
                         "others may read or change it",
                         subject=subject,
-                        remedy=f"chmod 600 {path}",
+                        remedy=f"Run `chmod 600 {path}`",
                     )
                 key = file.read(_MOST_KEY_BYTES).decode("ascii", "replace").strip()
         except OSError as error:
             raise DaemonError(
-                f"it cannot be read ({error.strerror})",
+                f"it cannot be read ({reason_of(error)})",
                 subject=subject,
                 remedy="Correct the setting daemon.key_file",
             ) from error
@@ -242,10 +243,12 @@ def _context(ca_file: str) -> ssl.SSLContext:
     """
     path = str(Path(ca_file).expanduser()) if ca_file else None
     try:
+        if path:
+            open_regular(Path(path)).close()
         context = ssl.create_default_context(cafile=path)
     except (OSError, ValueError) as error:
         raise DaemonError(
-            f"it holds no certificates that can be used ({error})",
+            f"it holds no certificates that can be used ({reason_of(error)})",
             subject=str(path),
             remedy="Correct the setting daemon.ca_file",
         ) from error

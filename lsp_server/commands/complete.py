@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 
+_SHOWN_CHARS = 200
+"""Most of the cursor's line that is shown on either side of it."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
@@ -123,12 +127,17 @@ def paragraph(target: Target, answer: Answer, *, coloured: bool) -> str:
 def ghost_text(text: str, offset: int, answer: Answer, *, coloured: bool) -> str:
     """Return the cursor's line with the suggestion in it, as an editor shows it."""
     # The first line after the cursor is the rest of the cursor's line.
-    before = printable(split_lines(text[:offset])[-1])
-    after = printable(without_line_end(split_lines(text[offset:])[0]))
+    before = split_lines(text[:offset])[-1]
+    after = without_line_end(split_lines(text[offset:])[0])
+    # Of generated code a line may have megabytes.
+    if len(before) > _SHOWN_CHARS:
+        before = "..." + before[-_SHOWN_CHARS:]
+    if len(after) > _SHOWN_CHARS:
+        after = after[:_SHOWN_CHARS] + "..."
     suggestion = answer.suggestions[0].text if answer.suggestions else ""
     ghost = printable(suggestion) or "nothing to suggest"
     marked = paint(ghost, "bold green") if coloured else f"[{ghost}]"
-    return f"{before}{marked}{after}"
+    return f"{printable(before)}{marked}{printable(after)}"
 
 
 def times(answer: Answer) -> str:

@@ -186,10 +186,9 @@ def _logs(arguments: argparse.Namespace) -> int:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         raise DaemonError(
-            "there is no log",
+            "there is no log: no daemon has run in the background yet",
             subject=str(path),
-            remedy="A daemon in the foreground logs to its stderr; another one has "
-            "not run yet",
+            remedy="One that runs in the foreground logs to its own stderr",
         ) from None
     for line in lines[-arguments.lines :]:
         print(printable(line))

@@ -6,8 +6,10 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from lsp_server.client.answer import Answer
+from lsp_server.client.files import read_source
 from lsp_server.commands.complete import as_json, json_line, paragraph
 from lsp_server.commands.display import has_colours
 from lsp_server.commands.editing import (
@@ -24,6 +26,8 @@ from lsp_server.errors import ClientError
 __all__ = ["Cursor", "add_arguments", "read_cursors", "run"]
 
 Render = Callable[["Cursor", Target, Answer], str]
+
+_KEYS = MappingProxyType({"about": str, "file": str, "line": int, "column": int})
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 
@@ -59,28 +63,49 @@ def read_cursors(folder: Path) -> list[Cursor]:
     """Read the marked cursors of a folder.
 
     Raises:
-        ClientError: The folder has no ``cursors.toml`` of the right form.
+        ClientError: The folder's ``cursors.toml`` cannot be read, or is wrong.
     """
     path = folder / "cursors.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return [
-            Cursor(
-                about=str(entry["about"]),
-                place=Place(
-                    path=folder / str(entry["file"]),
-                    line=int(entry["line"]),
-                    column=int(entry["column"]),
-                ),
-            )
-            for entry in table["cursor"]
-        ]
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise ClientError(
-            f"the examples cannot be read ({type(error).__name__}: {error})",
-            subject=str(path),
-            remedy="Run the demo in a checkout of Midfill, or name --examples",
-        ) from error
+        table = tomllib.loads(read_source(path))
+    except tomllib.TOMLDecodeError as error:
+        raise _wrong(path, f"it is not TOML ({error})") from error
+    entries = table.get("cursor")
+    if not isinstance(entries, list) or not entries:
+        raise _wrong(path, "it has no [[cursor]]")
+    return [
+        _cursor(path, number, entry) for number, entry in enumerate(entries, start=1)
+    ]
+
+
+def _cursor(path: Path, number: int, entry: object) -> Cursor:
+    """Read one marked cursor.
+
+    Raises:
+        ClientError: A key is missing, or of another type.
+    """
+    values = entry if isinstance(entry, dict) else {}
+    for key, kind in _KEYS.items():
+        if type(values.get(key)) is not kind:
+            wanted = "a text" if kind is str else "a whole number"
+            raise _wrong(path, f"[[cursor]] number {number} needs {key}, {wanted}")
+    return Cursor(
+        about=values["about"],
+        place=Place(
+            path=path.parent / values["file"],
+            line=values["line"],
+            column=values["column"],
+        ),
+    )
+
+
+def _wrong(path: Path, what: str) -> ClientError:
+    """Make the error about a file of cursors."""
+    return ClientError(
+        what,
+        subject=str(path),
+        remedy="Correct it, or name another folder with --examples",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

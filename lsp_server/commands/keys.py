@@ -189,7 +189,15 @@ def _stored(arguments: argparse.Namespace, secret: str) -> StoredKey:
         routes=tuple(Route(each) for each in arguments.routes),
         raw=arguments.raw,
     )
-    return parse_line(stored.line, subject="the new key")
+    try:
+        return parse_line(stored.line, subject="the new key")
+    except KeyFileError as error:
+        raise KeyFileError(
+            error.what,
+            subject=error.subject,
+            remedy="A name has 1 to 64 letters, digits, spaces and .@+:/_- and begins "
+            "with a letter or a digit; no number is above 1,000,000,000",
+        ) from None
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -17,9 +17,17 @@ from lsp_server.client.wire import FramedWire
 from lsp_server.daemon.dial import LOOK_EVERY_S, Reached, Starting, connect
 from lsp_server.daemon.endpoint import find_endpoint
 from lsp_server.daemon.hello import Hello, Origin, Purpose
+from lsp_server.errors import ConfigError
 from lsp_server.raw_settings import DaemonMode, daemon_mode, raw_values
 
 __all__ = ["add_arguments", "run"]
+
+_OF_A_TEAM = (
+    "listen-tcp",
+    "tls-certificate",
+    "tls-key",
+    "insecure-without-tls-or-keys",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,8 +79,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve one editor or a team, and return the exit status."""
-    if not arguments.stdio:
+    """Serve one editor or a team, and return the exit status.
+
+    Raises:
+        ConfigError: Options are given that only a team's server has.
+    """
+    if arguments.stdio:
+        _refuse_options_of_a_team(arguments)
+    else:
         from lsp_server.commands.serve_team import serve_team  # noqa: PLC0415 - it loads what no editor's own server needs
 
         serve_team(arguments)
@@ -95,6 +109,21 @@ def run(arguments: argparse.Namespace) -> int:
     if isinstance(served, OwnEngine):
         _serve_alone(arguments, served)
     return served
+
+
+def _refuse_options_of_a_team(arguments: argparse.Namespace) -> None:
+    """Check that no option is given that would have no effect.
+
+    Raises:
+        ConfigError: One is.
+    """
+    for option in _OF_A_TEAM:
+        if getattr(arguments, option.replace("-", "_")):
+            raise ConfigError(
+                "this option has no effect with --stdio",
+                subject=f"--{option}",
+                remedy="Leave it out, or serve a team with --listen",
+            )
 
 
 def _own(section: str, key: str, config_file: Path | None) -> object:

@@ -24,6 +24,8 @@ from lsp_server.history.store import Event, events_folder, newest_first
 __all__ = ["add_arguments", "as_json", "draw", "run"]
 
 _NARROWEST = 80
+_MOST_DAYS = 36_500
+"""More than any record holds, and less than a calendar's first day."""
 _COLUMNS = ("shown", "accepted", "rate", "saved", "kept", "10 min", "p50", "p90", "p99")
 
 
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _events(now: datetime, days: int) -> Iterator[Event]:
     """Yield what editors did in the last days; ``midfill complete`` accepts nothing."""
-    since = now - timedelta(days=days)
+    since = now - timedelta(days=min(days, _MOST_DAYS))
     for event in newest_first(events_folder(), since=since.date()):
         if event.at >= since and event.editor != OWN_CLIENT:
             yield event

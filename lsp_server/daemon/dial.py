@@ -13,6 +13,7 @@ from lsp_server.daemon.endpoint import Endpoint, check_peer
 from lsp_server.daemon.hello import MAX_HELLO_BYTES, Answer, Hello
 from lsp_server.daemon.lock import DaemonLock, is_held
 from lsp_server.errors import DaemonError
+from lsp_server.operating_system import reason_of
 from lsp_server.user_folders import user_folder
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def ask(dialled: Reached, hello: Callable[[str], Hello]) -> Answer:
                 received += chunk
         except OSError as error:
             raise DaemonError(
-                f"it does not answer ({error})",
+                f"it does not answer ({reason_of(error)})",
                 subject="the daemon",
                 remedy="End it with `midfill daemon stop`",
             ) from error
@@ -155,7 +156,7 @@ def start_daemon(
             os.close(log_fd)
     except OSError as error:
         raise DaemonError(
-            f"it cannot be started ({error})",
+            f"it cannot be started ({reason_of(error)})",
             subject="the daemon",
             remedy="Name a folder for its log that can be written in XDG_STATE_HOME, "
             "or set daemon.mode to never for an engine of the editor's own",

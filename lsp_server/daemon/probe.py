@@ -20,6 +20,7 @@ from pathlib import Path
 
 from lsp_server.errors import DaemonError
 from lsp_server.files import atomic_write
+from lsp_server.operating_system import reason_of
 
 __all__ = ["Probe", "ask_readiness", "find_probe", "published"]
 
@@ -137,7 +138,7 @@ def ask_readiness(probe: Probe) -> str:
         TypeError,
         http.client.HTTPException,
     ) as error:
-        what = f"it does not answer ({str(error) or type(error).__name__})"
+        what = f"it does not answer ({reason_of(error)})"
     finally:
         connection.close()
     raise DaemonError(

@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 from lsp_server.errors import ConfigError
+from lsp_server.operating_system import open_regular, reason_of
 
 __all__ = ["Certificate"]
 
@@ -78,11 +79,11 @@ def _check_holds(begin: re.Pattern[bytes], what: str, path: Path) -> None:
         ConfigError: The file cannot be read, or holds something else.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             text = file.read(_MOST_BYTES)
     except OSError as error:
         raise ConfigError(
-            f"this file cannot be read ({error.strerror})",
+            f"this file cannot be read ({reason_of(error)})",
             subject=str(path),
             remedy="Name PEM files that this user can read: listen.tls_certificate, "
             "listen.tls_key",

@@ -19,6 +19,7 @@ from typing import Self
 
 from lsp_server.engine import guard
 from lsp_server.errors import EngineStartError
+from lsp_server.operating_system import reason_of
 
 __all__ = ["OWNER_VARIABLE", "EngineFolder", "is_engine_process"]
 
@@ -65,7 +66,7 @@ class EngineFolder:
             pipe = _start_guard(mark, path)
         except (OSError, subprocess.SubprocessError) as error:
             raise EngineStartError(
-                f"the engine's folder cannot be made ({error})",
+                f"the engine's folder cannot be made ({reason_of(error)})",
                 subject="temporary files",
                 remedy="free some space, or set TMPDIR to a folder that can be written",
             ) from error

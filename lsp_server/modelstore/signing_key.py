@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsp_server.errors import KeyFileError, MidfillError
+from lsp_server.operating_system import open_regular, reason_of
 
 # Most commands sign nothing.
 if TYPE_CHECKING:
@@ -75,11 +76,12 @@ class SigningKey:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         try:
-            mode = path.stat().st_mode
-            content = path.read_bytes()
+            with open_regular(path) as file:
+                mode = os.fstat(file.fileno()).st_mode
+                content = file.read()
         except OSError as exc:
             raise KeyFileError(
-                f"the key cannot be read ({exc.strerror})",
+                f"the key cannot be read ({reason_of(exc)})",
                 subject=str(path),
                 remedy="Name the file that `midfill models keygen` has written",
             ) from exc

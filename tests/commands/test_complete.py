@@ -58,6 +58,12 @@ def test_the_suggestion_stands_in_its_line(
     assert expected == ghost_text(text, offset, answer(suggestion), coloured=coloured)
 
 
+def test_of_a_very_long_line_a_part_is_shown() -> None:
+    """What stands next to the cursor."""
+    shown = ghost_text("x" * 5000, 2500, answer("new"), coloured=False)
+    assert f"...{'x' * 200}[new]{'x' * 200}..." == shown
+
+
 def test_the_times_are_reported_in_one_line() -> None:
     """First token, total, and what the prompt was made of."""
     expected = (

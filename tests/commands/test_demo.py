@@ -30,15 +30,22 @@ def test_the_shipped_cursors_cover_what_users_meet() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [None, "[[cursor]]\nabout = 'x'\n", "no", "cursor = 3\n", "[x]\n"]
+    ("content", "what"),
+    [
+        (None, "No such file"),
+        ("[[cursor]]\nabout = 'x'\n", "number 1 needs file, a text"),
+        ("no", "not TOML"),
+        ("cursor = 3\n", r"no \[\[cursor\]\]"),
+        ("[x]\n", r"no \[\[cursor\]\]"),
+    ],
 )
 def test_a_folder_without_cursors_is_reported(
-    tmp_path: Path, content: str | None
+    tmp_path: Path, content: str | None, what: str
 ) -> None:
     """The message names the file and says what to do."""
     path = tmp_path / "cursors.toml"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ClientError, match="--examples") as caught:
+    with pytest.raises(ClientError, match=what) as caught:
         read_cursors(tmp_path)
     assert str(path) == caught.value.subject

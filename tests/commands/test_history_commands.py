@@ -158,6 +158,8 @@ def test_stats_are_of_editors_and_of_the_last_days(
     assert (1, 1) == (found["requests"], found["overall"]["shown"])
     assert 0 == main(["stats", "--json", "--days", "20"])
     assert 2 == json.loads(capsys.readouterr().out)["requests"]
+    assert 0 == main(["stats", "--json", "--days", str(10**9)])
+    assert 2 == json.loads(capsys.readouterr().out)["requests"]
 
 
 def test_where_nothing_is_recorded_that_is_said(

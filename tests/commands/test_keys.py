@@ -129,7 +129,9 @@ def test_a_key_for_elsewhere_is_not_stored(
 def test_a_name_must_be_printable(file: Path, capsys: Output, name: str) -> None:
     """It stands in lists and logs; nothing is stored."""
     assert 1 == midfill_keys("create", name)
-    assert "name" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "1 to 64 letters" in error
+    assert "until then" not in error
     assert not file.exists()
 
 

@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+from lsp_server.commands import entry
+
 NOT_LOADED = (
     *("asyncio", "pydantic", "pygls", "lsprotocol", "cattrs", "torch", "vllm"),
     *("logging", "psutil", "subprocess", "importlib.metadata", "numpy"),
@@ -27,3 +31,20 @@ def test_an_attached_server_loads_no_library() -> None:
     )
     assert "[]\n" == done.stdout
     assert "end of input" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--listen-tcp", "127.0.0.1:1"],
+        ["--tls-certificate", "a.pem"],
+        ["--tls-key", "a.pem"],
+        ["--insecure-without-tls-or-keys"],
+    ],
+)
+def test_what_only_a_team_has_is_refused_for_an_editor(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rather than left without an effect."""
+    assert 1 == entry.main(["serve", "--stdio", *words])
+    assert f"{words[0]}: this option has no effect" in capsys.readouterr().err

@@ -44,7 +44,8 @@ def test_says_what_is_missing_without_ray(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--option", "num_gpu=1"], "args.num_gpu"),
+        (["--option", "num_gpu=1"], "args.num_gpu: there is no such option. See docs"),
+        (["--option", "num_gpus=-1"], "args.num_gpus: it should be greater"),
         (["--option", "num_gpus"], "NAME=VALUE"),
         (["--host", "192.0.2.1"], "no TLS"),
         (["--address", "127.0.0.1:9"], "no Ray answers there"),
@@ -56,3 +57,13 @@ def test_a_wrong_word_is_said_before_ray_starts(
     """An address that others reach is one of them, and a cluster that is not there."""
     assert 1 == entry.main(["ray", "serve", *words])
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http"])
+def test_a_port_that_is_none_is_refused(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ray would start first, and its proxy would die of it."""
+    with pytest.raises(SystemExit):
+        entry.main(["ray", "serve", "--port", port])
+    assert "argument --port" in capsys.readouterr().err

@@ -171,6 +171,12 @@ def _draw_replay(
     seed: int,
 ) -> list[Task]:
     each = (_DEFAULT_REPLAY_TASKS if limit is None else limit) // len(Kind)
+    if not each:
+        raise EvaluationError(
+            f"{limit} tasks are less than one of each of the {len(Kind)} kinds",
+            subject="--limit",
+            remedy=f"Choose {len(Kind)} or more",
+        )
     rng = random.Random(seed)  # noqa: S311 - a sample, no secret
     counts = dict.fromkeys(Kind, 0)
     tasks: list[Task] = []
@@ -181,12 +187,12 @@ def _draw_replay(
             if counts[kind] < each:
                 counts[kind] += 1
                 tasks.append(task)
-    if not each or min(counts.values()) < each:
+    if min(counts.values()) < each:
         raise EvaluationError(
             f"there are not {each} cursors of each kind in the data: "
             + ", ".join(f"{kind.value} {counts[kind]}" for kind in Kind),
             subject=str(place),
-            remedy=f"choose another --limit, from {len(Kind)} on, or name more data",
+            remedy="choose a smaller --limit, or name more data",
         )
     return tasks
 

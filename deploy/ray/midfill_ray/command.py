@@ -1,24 +1,19 @@
 """``midfill ray``: serve on a Ray of this machine or of a cluster, and look at it."""
 
 import argparse
-import contextlib
 import dataclasses
 import json
-import logging
-import math
 import os
 import signal
-import socket
 import sys
 import tomllib
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import ray
 from ray import serve
 from ray.serve import Application
-from ray.serve.config import HTTPOptions
 from ray.serve.schema import ApplicationStatus
 
 from lsp_server.access.hosts import check_listener, is_loopback
@@ -29,16 +24,14 @@ from lsp_server.errors import ConfigError, EngineStartError
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from midfill_ray.application import build
+from midfill_ray.connection import attached, connected
 from midfill_ray.head_watch import wait_for_loss
 from midfill_ray.options import RayOptions, parse_options
 from midfill_ray.survey import Survey, survey
 
 __all__ = ["add_arguments", "run"]
 
-_LOCAL = "local"
-_CONNECT_S = 5.0
-_STORE_BYTES = 100_000_000
-"""Ray's shared memory on one machine: no large object is ever put into it."""
+_LAST_PORT = 65535
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "serve", help="serve until Ctrl-C, on a Ray of its own or of a cluster"
     )
     add = here.add_argument
-    add("--config", type=Path, help="TOML file with Midfill's settings")
+    add("--config", type=Path, metavar="FILE", help="a TOML file with settings")
     add("--model", help="name or folder of the model, the same on every node")
-    add("--host", default="127.0.0.1", help="address of a Ray of its own (127.0.0.1)")
-    add("--port", type=int, default=8000, help="and the port (8000)")
+    add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    add("--port", type=_port, default=8000, help="port to listen on (8000)")
     add("--replicas", type=positive, help="replicas that always run (1)")
     add("--max-replicas", type=positive, help="most replicas (as --replicas)")
     add(
@@ -62,12 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="another option of docs/ray.md, such as num_gpus=1; may be repeated",
     )
     look = actions.add_parser("status", help="show the replicas, and how they fare")
-    look.add_argument("--json", action="store_true", help="as JSON")
+    look.add_argument("--json", action="store_true", help="print one JSON object")
     for action in (here, look):
         action.add_argument(
             "--address", help="a Ray that runs: HOST:PORT of its head, or auto"
         )
-        action.add_argument("--name", default="midfill", help="of the application")
+        action.add_argument(
+            "--name", default="midfill", help="name of the application (midfill)"
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -84,7 +79,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     """Serve until a signal ends it; running requests are completed."""
     options = _options(arguments)
     application = build(options.model_dump())
-    with _connected(arguments, options):
+    with connected(arguments, options):
         # Ray has taken the signal, and would abort the process three seconds after it.
         # The command is one that others start, so it must end in order for them, too.
         signal.signal(signal.SIGTERM, _interrupt)
@@ -137,7 +132,7 @@ def _interrupt(_number: int, _frame: types.FrameType | None) -> None:
 
 def _status(arguments: argparse.Namespace) -> int:
     """Show the application; return 0 if it serves, 1 otherwise."""
-    with _attached(arguments.address or "auto"):
+    with attached(arguments.address or "auto"):
         found = survey(arguments.name)
     if arguments.json:
         print(json.dumps(dataclasses.asdict(found)))
@@ -206,85 +201,16 @@ def _value_of(text: str) -> object:
         return text
 
 
-@contextlib.contextmanager
-def _connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[None]:
-    """Be connected to a cluster with Ray Serve: that which is named, or one of its own.
+def _port(text: str) -> int:
+    """Read a port, for argparse.
 
     Raises:
-        ConfigError: There is none.
-        EngineStartError: Ray does not start here.
+        ArgumentTypeError: It is none; argparse shows the message.
     """
-    if arguments.address is not None:
-        with _attached(arguments.address):
-            serve.start()
-            yield
-        return
-    _require_token()
-    replicas = options.max_replicas * options.num_cpus
-    cpus = replicas + options.ingress_replicas * options.ingress_cpus
-    try:
-        ray.init(
-            address=_LOCAL,
-            # More than there are where the replicas ask for more: they share them.
-            num_cpus=max(math.ceil(cpus), os.cpu_count() or 1),
-            include_dashboard=False,
-            object_store_memory=_STORE_BYTES,
-            logging_level=logging.WARNING,
-        )
-    except Exception as error:
-        # Nothing narrower is raised where the machine is too busy to start it in time.
-        raise EngineStartError(
-            str(error),
-            subject="Ray",
-            remedy="Try again when the machine has less to do",
-        ) from error
-    try:
-        serve.start(http_options=HTTPOptions(host=arguments.host, port=arguments.port))
-        yield
-        serve.shutdown()
-    finally:
-        ray.shutdown()
-
-
-def _require_token() -> None:
-    """Check that nobody can use Ray without its token, which is Ray's own default.
-
-    Raises:
-        ConfigError: The environment says otherwise.
-    """
-    mode = os.environ.get("RAY_AUTH_MODE", "token")
-    if mode.lower() != "token":
-        raise ConfigError(
-            "Ray listens on every address of this machine, and runs what it is sent",
-            subject=f"RAY_AUTH_MODE={mode}",
-            remedy="Unset it: then Ray asks for the token in ~/.ray/auth_token",
-        )
-
-
-@contextlib.contextmanager
-def _attached(address: str) -> Iterator[None]:
-    """Be connected to a cluster that runs.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    try:
-        host, _, port = address.rpartition(":")
-        if port.isdecimal():
-            # Ray itself would try for minutes.
-            socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError) as error:
-        raise ConfigError(
-            "no Ray answers there",
-            subject=f"--address {address}",
-            remedy="`midfill ray serve` starts one on this machine; a cluster also "
-            "wants its token, in ~/.ray/auth_token or RAY_AUTH_TOKEN",
-        ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    number = positive(text)
+    if number > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"ports end at {_LAST_PORT}")
+    return number
 
 
 def _why_not(name: str) -> str:

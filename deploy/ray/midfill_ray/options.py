@@ -119,10 +119,13 @@ def parse_options(arguments: Mapping[str, object]) -> RayOptions:
         options = RayOptions.model_validate(dict(arguments))
     except ValidationError as error:
         first = error.errors()[0]
+        is_unknown = first["type"] == "extra_forbidden"
         raise ConfigError(
-            first["msg"],
+            "there is no such option"
+            if is_unknown
+            else first["msg"].replace("Input should be", "it should be"),
             subject=f"args.{'.'.join(map(str, first['loc']))}",
-            remedy="docs/ray.md lists the options",
+            remedy="See docs/ray.md for the options",
         ) from error
     if options.max_replicas < options.min_replicas:
         raise ConfigError(

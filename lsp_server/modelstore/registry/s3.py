@@ -174,7 +174,8 @@ class S3:
                 "this is no address of a bucket",
                 # Not the address: somebody may have written a key into it.
                 subject=SCHEME,
-                remedy="Write s3://BUCKET/FOLDER; endpoint, region and credentials "
+                remedy="Write s3://BUCKET/FOLDER, the bucket's name in 3 to 63 small "
+                "letters, digits, dots and hyphens; endpoint, region and credentials "
                 "come from the AWS environment variables or configuration files",
             )
         self._allowed.require(f"{SCHEME}{bucket}")

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from lsp_server.errors import BrokenOffError, PullError
 from lsp_server.modelstore.registry.allow_list import AllowList, without_login
+from lsp_server.operating_system import reason_of
 
 # Most commands fetch nothing, and httpx takes long to import.
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Web:
             except (httpx.HTTPError, httpx.InvalidURL) as exc:
                 is_address = isinstance(exc, httpx.HTTPError)
                 raise PullError(
-                    f"it cannot be reached ({str(exc) or type(exc).__name__})",
+                    f"it cannot be reached ({reason_of(exc)})",
                     subject=address if is_address else without_login(address),
                     remedy="Check the network and try again; what is there stays",
                 ) from exc
@@ -226,7 +227,7 @@ def _chunks(address: str, response: "httpx.Response") -> Iterator[bytes]:
         yield from response.iter_raw()
     except httpx.HTTPError as exc:
         raise BrokenOffError(
-            f"the answer broke off ({str(exc) or type(exc).__name__})",
+            f"the answer broke off ({reason_of(exc)})",
             subject=address,
             remedy="Try again",
         ) from exc

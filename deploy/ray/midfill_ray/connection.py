@@ -1,0 +1,122 @@
+"""Connects to a Ray: one that is started on this machine, or that of a cluster."""
+
+import argparse
+import contextlib
+import logging
+import math
+import os
+import socket
+from collections.abc import Iterator
+
+import ray
+from ray import serve
+from ray.serve.config import HTTPOptions
+
+from lsp_server.errors import ConfigError, EngineStartError
+from midfill_ray.options import RayOptions
+
+__all__ = ["attached", "connected"]
+
+_LOCAL = "local"
+_CONNECT_S = 5.0
+_STORE_BYTES = 100_000_000
+"""Ray's shared memory on one machine: no large object is ever put into it."""
+
+
+@contextlib.contextmanager
+def connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[None]:
+    """Be connected to a cluster with Ray Serve: that which is named, or one of its own.
+
+    Raises:
+        ConfigError: There is none.
+        EngineStartError: Ray does not start here.
+    """
+    if arguments.address is not None:
+        with attached(arguments.address):
+            serve.start()
+            yield
+        return
+    _require_token()
+    replicas = options.max_replicas * options.num_cpus
+    cpus = replicas + options.ingress_replicas * options.ingress_cpus
+    try:
+        ray.init(
+            address=_LOCAL,
+            # More than there are where the replicas ask for more: they share them.
+            num_cpus=max(math.ceil(cpus), os.cpu_count() or 1),
+            include_dashboard=False,
+            object_store_memory=_STORE_BYTES,
+            logging_level=logging.WARNING,
+        )
+    except Exception as error:
+        # Nothing narrower is raised where the machine is too busy to start it in time.
+        raise EngineStartError(
+            str(error),
+            subject="Ray",
+            remedy="Try again when the machine has less to do",
+        ) from error
+    try:
+        _start_serve(arguments.host, arguments.port)
+        yield
+        serve.shutdown()
+    finally:
+        ray.shutdown()
+
+
+def _start_serve(host: str, port: int) -> None:
+    """Have Ray Serve listen.
+
+    Raises:
+        EngineStartError: It does not.
+    """
+    try:
+        serve.start(http_options=HTTPOptions(host=host, port=port))
+    except Exception as error:
+        # Ray raises what its actor died of, in a class made for that.
+        raise EngineStartError(
+            "Ray Serve cannot listen there",
+            subject=f"{host}:{port}",
+            remedy="See whether the address is one of this machine and the port is "
+            "free, or choose others with --host and --port",
+        ) from error
+
+
+def _require_token() -> None:
+    """Check that nobody can use Ray without its token, which is Ray's own default.
+
+    Raises:
+        ConfigError: The environment says otherwise.
+    """
+    mode = os.environ.get("RAY_AUTH_MODE", "token")
+    if mode.lower() != "token":
+        raise ConfigError(
+            "Ray listens on every address of this machine, and runs what it is sent",
+            subject=f"RAY_AUTH_MODE={mode}",
+            remedy="Unset it: then Ray asks for the token in ~/.ray/auth_token",
+        )
+
+
+@contextlib.contextmanager
+def attached(address: str) -> Iterator[None]:
+    """Be connected to a cluster that runs.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    try:
+        host, _, port = address.rpartition(":")
+        if port.isdecimal():
+            # Ray itself would try for minutes.
+            socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(
+            "no Ray answers there",
+            subject=f"--address {address}",
+            remedy="`midfill ray serve` starts one on this machine; a cluster also "
+            "wants its token, in ~/.ray/auth_token or RAY_AUTH_TOKEN",
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
