@@ -3,7 +3,8 @@
     python -m benchmarks.neovim_latency [RESULTS.json]
 
 It needs what ``make install-editors`` obtains. The time runs, by Neovim's own clock,
-from the moment the key is handed to Neovim to the moment its ghost text is drawn.
+from the moment the key is handed to Neovim to the moment its ghost text is drawn. Then
+it types into a file of 5 MB, and notes what of each key's time is the plugin's own.
 """
 
 import sys
@@ -23,6 +24,20 @@ FILES = 24
 WARM_UP_FILES = 2
 LIMIT_MS = 10_000
 LOAD_MS = 300_000
+LARGE_BYTES = 5_000_000
+KEYS = 40
+LINE = "    value = compute(value, other) + 1\n"
+
+# Notes how long the plugin holds Neovim: what runs at a key, and what asks.
+TIME_THE_PLUGIN = """
+local session = require("midfill.session")
+_G.spent_ms = {}
+session.timed = function(name, handler, ...)
+  local began = (vim.uv or vim.loop).hrtime()
+  handler(...)
+  table.insert(_G.spent_ms, ((vim.uv or vim.loop).hrtime() - began) / 1e6)
+end
+"""
 
 # Hands a key to Neovim and tells how long its ghost text took; false if the server has
 # nothing to show, or after the limit.
@@ -66,6 +81,20 @@ def measure(neovim: Neovim, key: str) -> float | None:
     return float(took) if isinstance(took, float | int) and took else None
 
 
+def time_the_plugin(neovim: Neovim, folder: Path) -> list[float]:
+    """Type into a large file, and return how long each step held Neovim, in ms."""
+    neovim.edit(folder / "large.py", LINE * (LARGE_BYTES // len(LINE)))
+    neovim.wait("Attached")
+    neovim.lua(TIME_THE_PLUGIN)
+    neovim.type_out("Go")
+    for _ in range(KEYS):
+        neovim.type("z")
+        neovim.wait("Asked")
+    neovim.type_out("<Esc>")
+    spent_ms = neovim.lua("return _G.spent_ms")
+    return [float(each) for each in spent_ms] if isinstance(spent_ms, list) else []
+
+
 def main() -> None:
     """Measure, print the figures and write them."""
     into = ROOT / "benchmarks" / "results" / "editor_latency_neovim.json"
@@ -90,11 +119,12 @@ def main() -> None:
                     samples[place.case].append(took)
                     if place.next_key:
                         samples["next"].append(measure(neovim, place.next_key))
+            in_plugin_ms = time_the_plugin(neovim, folder)
             neovim.quit()
         finally:
             neovim.end()
             server.end()
-    write_results(target, "Neovim 0.12.4", samples)
+    write_results(target, "Neovim 0.12.4", samples, handler_ms=in_plugin_ms)
     print(target.read_text())
 
 

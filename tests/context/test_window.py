@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -265,10 +264,8 @@ def test_huge_documents_cost_little(line: str) -> None:
 
     text = line * (50_000_000 // len(line))
     windows = LineWindows(encode=counting_encode, step_lines=32, suffix_lines=1000)
-    began = time.process_time()
     window = windows.choose(
         snapshot(text, len(text) // 2 + 1), total_tokens=1024, suffix_tokens=256
     )
     assert 512 <= len(window.prefix_ids) + len(window.suffix_ids) <= 1024
     assert encoded < 300_000
-    assert time.process_time() - began < 3

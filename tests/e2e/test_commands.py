@@ -180,6 +180,8 @@ def test_an_interruption_leaves_nothing(
     made = tmp_path / "tmp"
     made.mkdir()
     slow = {"MIDFILL_SCRIPTED_START_DELAY_MS": "60000", "TMPDIR": str(made)}
+    # What a shell starts in the background ignores SIGINT, and so does all below it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "lsp_server", "complete", f"{source}:2:5"],
         env=os.environ | SCRIPTED | slow,

@@ -1,13 +1,12 @@
 """How a server with the real engine ends, at every moment, and what it leaves.
 
-A busy machine is slow, so the limits for single answers are wider here than what is
-promised; ``benchmarks/loop_blocks.py`` measures, and tests/protocol holds the promise.
+How soon single answers come, ``benchmarks/loop_blocks.py`` measures, and when a hang is
+noticed, tests/engine/test_hang_watch.py pins with a clock of its own.
 """
 
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +19,7 @@ from lsp_server.engine import engine_folder
 
 pytestmark = pytest.mark.engine
 
-ANSWER_S = 1.0
-GONE_S = 10.0
+GONE_S = 120.0
 READY_S = 500.0
 ENVIRONMENT = {
     "MIDFILL_ENGINE_KV_CACHE_MEMORY_BYTES": str(96 << 20),
@@ -97,14 +95,13 @@ async def loading(server: LaunchedServer, after_s: float) -> None:
     await asyncio.sleep(after_s)
 
 
-async def shut_down(server: LaunchedServer) -> tuple[float, float]:
-    """End a server as an editor does; the seconds for the answer and for the end."""
-    began = time.perf_counter()
+async def shut_down(server: LaunchedServer) -> None:
+    """End a server as an editor does; it waits for no engine that is being started."""
+    is_ready = "ready" in states(server.editor)
     await server.editor.request("shutdown")
-    answered = time.perf_counter()
     server.editor.notify("exit", None)
     assert 0 == await server.editor.exit_code()
-    return answered - began, time.perf_counter() - answered
+    assert is_ready == ("ready" in states(server.editor))
 
 
 @pytest.mark.parametrize("after_s", [0.2, 1.0, 3.0, 6.0, 8.0])
@@ -146,9 +143,7 @@ async def test_shutdown_while_it_loads(tmp_path: Path, after_s: float) -> None:
     async with launched(MIDFILL, tmp_path / "log", **ENVIRONMENT) as server:
         await loading(server, after_s)
         process_id = server.process.pid
-        answer_s, exit_s = await shut_down(server)
-        assert answer_s < ANSWER_S
-        assert exit_s < 2.0 + ANSWER_S
+        await shut_down(server)
         await nothing_left(process_id, before)
 
 
@@ -163,6 +158,11 @@ async def ready(editor: Editor, restarts: int = 0) -> None:
             for status in editor.reported("midfill/status")
         ]:
             await asyncio.sleep(0.1)
+
+
+def states(editor: Editor) -> list[object]:
+    """Return the states of the engine that an editor was sent."""
+    return [status["state"] for status in editor.reported("midfill/status")]
 
 
 async def test_a_whole_life(tmp_path: Path) -> None:
@@ -185,13 +185,12 @@ async def test_a_whole_life(tmp_path: Path) -> None:
         core = engine_core(server)
         core.send_signal(signal.SIGSTOP)
         editor.open("def mean(values):\n    ")
-        stopped_at = time.perf_counter()
-        while not editor.reported("window/showMessageRequest"):
-            # Each request is alone, and its editor gives it up before the next.
-            asked = editor.ask_completion(1, 4)
-            await asyncio.sleep(0.5)
-            editor.notify("$/cancelRequest", {"id": asked})
-            assert time.perf_counter() - stopped_at < 15
+        async with asyncio.timeout(READY_S):
+            while not editor.reported("window/showMessageRequest"):
+                # Each request is alone, and its editor gives it up before the next.
+                asked = editor.ask_completion(1, 4)
+                await asyncio.sleep(0.5)
+                editor.notify("$/cancelRequest", {"id": asked})
         (shown,) = editor.reported("window/showMessageRequest")
         assert "hung" in str(shown["message"])
         await ready(editor, restarts=1)
@@ -199,9 +198,7 @@ async def test_a_whole_life(tmp_path: Path) -> None:
         assert 1 == len(editor.reported("window/showMessageRequest"))
         engine_core(server).send_signal(signal.SIGSTOP)
         process_id = server.process.pid
-        answer_s, exit_s = await shut_down(server)
-        assert answer_s < ANSWER_S
-        assert exit_s < 2.0 + ANSWER_S
+        await shut_down(server)
         await nothing_left(process_id, before)
 
 

@@ -5,7 +5,6 @@ import contextlib
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -27,7 +26,6 @@ from remote_editor import SocketEditor
 
 UNCACHED = {"candidates": 3, "cache": False}
 START_TIMEOUT_S = 300
-NOTICED_WITHIN_S = 15
 TEXT = (
     "".join(f"NUMBER_{n} = {n * n}\n" for n in range(20)) + "def total(values):\n    \n"
 )
@@ -103,9 +101,8 @@ async def test_two_editors_share_one_engine() -> None:
 
     (core,) = engine_cores()
     core.send_signal(signal.SIGSTOP)
-    stopped_s = time.monotonic()
-    await listener.until(EngineState.RESTARTING)
-    assert time.monotonic() - stopped_s < NOTICED_WITHIN_S
+    # How soon, tests/engine/test_hang_watch.py pins with a clock of its own.
+    await listener.until(EngineState.RESTARTING, timeout_s=START_TIMEOUT_S)
     await listener.until(EngineState.READY, timeout_s=START_TIMEOUT_S)
     assert await second.complete(LINE, 4)
     assert news_before == len(first.received)

@@ -37,7 +37,8 @@ T = TypeVar("T")
 MARK = "TEST_OF_MIDFILL"
 """Set for a server and all that it starts, to find what outlives it."""
 
-GONE_WITHIN_S = 2.0
+GONE_WITHIN_S = 60.0
+"""Far more than it takes, which ``benchmarks/disconnect.py`` measures."""
 
 FAULTS = Path(__file__).parents[1] / "servers" / "faulty_server.py"
 Fault = str

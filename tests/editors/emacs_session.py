@@ -9,7 +9,6 @@ expected.
 
 import json
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,13 +165,11 @@ class EmacsSession(Terminal):
         """Wait until the buffer holds exactly this."""
         wait_for(lambda: self.seen.text == text, what=f"the text {text!r}")
 
-    def quit(self) -> float:
-        """Quit as a user does, unsaved changes given up; return the seconds it took."""
+    def quit(self) -> None:
+        """Quit as a user does, unsaved changes given up."""
         self.evaluate("(set-buffer-modified-p nil)")
-        began = time.monotonic()
         self.press(QUIT)
-        self.process.wait(20)
-        return time.monotonic() - began
+        self.wait_for_end()
 
     def _listens(self) -> bool:
         try:

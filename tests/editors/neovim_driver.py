@@ -261,7 +261,7 @@ class Neovim:
         with contextlib.suppress(OSError, EOFError):
             self._nvim.command("qall!")
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.wait(timeout=10)
+            process.wait(timeout=120)
 
     def end(self) -> None:
         """End Neovim however it is."""

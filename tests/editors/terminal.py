@@ -10,7 +10,6 @@ import subprocess
 import sys
 import termios
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -93,15 +92,13 @@ class Terminal:
         """Wait until what was written satisfies a check."""
         wait_for(lambda: look(self.written), what=what)
 
-    def wait_for_end(self, within_s: float) -> float:
-        """Wait for the program's own end; return how long that took, in seconds.
+    def wait_for_end(self) -> None:
+        """Wait for the program's own end.
 
         Raises:
-            TimeoutExpired: It still runs.
+            TimeoutExpired: It still runs after two minutes.
         """
-        began = time.monotonic()
-        self.process.wait(within_s)
-        return time.monotonic() - began
+        self.process.wait(120)
 
     def _read(self) -> None:
         while True:

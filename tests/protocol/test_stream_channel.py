@@ -105,7 +105,7 @@ async def test_a_message_that_is_too_long_is_skipped(connect: Connect) -> None:
 
 async def test_a_large_message_over_a_slow_line_is_read(connect: Connect) -> None:
     """What keeps coming is given its time, though it takes longer than a stall."""
-    slow = StreamLimits(arrival=ArrivalLimits(stall_s=0.2, bytes_per_s=100))
+    slow = StreamLimits(arrival=ArrivalLimits(stall_s=0.2, bytes_per_s=1))
     editor = await connect(EchoBackend(), limits=slow)
     data = ASK[:-1] + b" " * 400 + ASK[-1:]
     data = data.replace(b"%d" % len(BODY), b"%d" % (len(BODY) + 400))
@@ -114,7 +114,7 @@ async def test_a_large_message_over_a_slow_line_is_read(connect: Connect) -> Non
         editor.send_bytes(data[at : at + 40])
         await asyncio.sleep(0.05)
     assert -32002 == error_code(await editor.reply(7))
-    assert time.perf_counter() - began > 0.5
+    assert time.perf_counter() - began > 0.4
 
 
 @pytest.mark.parametrize("sent_bytes", [5, 30, 40])
@@ -129,11 +129,13 @@ async def test_a_message_that_stalls_ends_at_its_deadline(
     began = time.perf_counter()
     assert isinstance(editor, SocketEditor)
     editor.send_bytes(ASK[:sent_bytes])
-    dripping = editor.drip(b" " * 1000 if drips else b"", pause_s=0.02)
+    rest = b" " * 3000 if drips else b""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(dripping)
+        dripping = tasks.create_task(editor.drip(rest, pause_s=0.02))
         assert 1 == await editor.exit_code()
-        assert 0.4 < time.perf_counter() - began < 2
+        assert time.perf_counter() - began > 0.4
+    # It did not last as long as bytes came, which is a minute.
+    assert dripping.result() < len(rest) or not drips
 
 
 async def test_a_silent_client_is_not_ended(connect: Connect) -> None:
@@ -160,7 +162,7 @@ async def test_a_client_that_never_reads_is_disconnected(connect: Connect) -> No
 async def test_a_client_that_goes_takes_its_generations_along(
     connect: Connect,
 ) -> None:
-    """Each is cancelled within a quarter of a second, and nobody else's."""
+    """Each is cancelled, though it would never end, and nobody else's."""
     backend, other = SlowBackend(), SlowBackend()
     editor, stays = await connect(backend), await connect(other)
     for each in (editor, stays):
@@ -171,11 +173,9 @@ async def test_a_client_that_goes_takes_its_generations_along(
     for _ in range(10):
         await backend.begun.acquire()
         await other.begun.acquire()
-    began = time.perf_counter()
     editor.hang_up()
     await editor.exit_code()
     assert (10, 0) == (backend.cancelled, backend.running)
-    assert time.perf_counter() - began < 0.25
     assert (0, 10) == (other.cancelled, other.running)
 
 

@@ -14,31 +14,31 @@ LONG = "x = 1\n" * 100
 SLOW = ScriptConfig(token_delay_ms=20)
 
 
-async def until_aborted(served: Served, count: int) -> float:
-    """Wait until so many generations were aborted, and return after how long."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    async with asyncio.timeout(5):
+async def until_aborted(served: Served, count: int) -> None:
+    """Wait until so many generations were aborted."""
+    async with asyncio.timeout(60):
         while len(served.engine.aborted) < count:  # noqa: ASYNC110  the engine has no event
             await asyncio.sleep(0.002)
-    return loop.time() - began
 
 
 @pytest.mark.parametrize("path", ["/v1/completions", "/infill"])
 @pytest.mark.parametrize("is_streamed", [False, True])
-async def test_generations_are_aborted_within_250_ms(
+async def test_generations_are_aborted_before_they_end(
     serve: Serve,
     path: str,
     is_streamed: bool,  # noqa: FBT001  pytest's
 ) -> None:
-    """Whether the answer is a stream or not, and whichever moment it is."""
+    """Whether the answer is a stream or not, at once and when tokens have come.
+
+    How soon, ``benchmarks/disconnect.py`` measures.
+    """
     async with serve(LONG, script=SLOW) as served:
         url = httpx.URL(served.url)
         body = b'{"prompt": "a", "max_tokens": 200, "n_predict": 200, "stream": %s}' % (
             b"true" if is_streamed else b"false"
         )
         for number in (1, 2):
-            _, writer = await asyncio.open_connection(url.host, url.port)
+            reader, writer = await asyncio.open_connection(url.host, url.port)
             writer.write(
                 b"POST %s HTTP/1.1\r\nHost: localhost\r\n"
                 b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
@@ -46,12 +46,16 @@ async def test_generations_are_aborted_within_250_ms(
             )
             while len(served.engine.requests) < number:  # noqa: ASYNC110  as above
                 await asyncio.sleep(0.002)
-            await asyncio.sleep(0.05 * number)
+            if number > 1:
+                # What is not streamed shows nothing of its tokens.
+                await (reader.read(1) if is_streamed else asyncio.sleep(0.1))
             writer.close()
-            assert await until_aborted(served, number) < 0.25
-        await asyncio.sleep(0.05)
+            await until_aborted(served, number)
+            while len(served.metrics.done) < number:  # noqa: ASYNC110  as above
+                await asyncio.sleep(0.002)
         assert [Outcome.CANCELLED] * 2 == [each.outcome for each in served.metrics.done]
-        assert all(each.saved_tokens > 100 for each in served.metrics.done)
+        # A token comes each 20 ms, however busy the machine is.
+        assert all(each.saved_tokens > 150 for each in served.metrics.done)
     assert 2 == served.log.read_text(encoding="utf-8").count('"status": 499')
 
 
@@ -65,7 +69,7 @@ async def test_every_choice_is_aborted(serve: Serve) -> None:
         async for _ in stream:
             break
         await stream.close()
-        assert await until_aborted(served, 3) < 0.25
+        await until_aborted(served, 3)
 
 
 async def test_a_client_that_never_reads_has_bounded_room(serve: Serve) -> None:

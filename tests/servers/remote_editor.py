@@ -26,13 +26,14 @@ class SocketEditor(Editor):
         """Be gone, as when the process is killed."""
         self.writer.transport.abort()
 
-    async def drip(self: Editor, data: bytes, *, pause_s: float) -> None:
-        """Send one byte after the other, until the server has had enough."""
-        for byte in data:
+    async def drip(self: Editor, data: bytes, *, pause_s: float) -> int:
+        """Send one byte after the other until the server ends; return how many."""
+        for number, byte in enumerate(data):
             if self.reading.done():
-                return
+                return number
             self.send_bytes(bytes([byte]))
             await asyncio.sleep(pause_s)
+        return len(data)
 
 
 class WebsocketEditor(Editor):

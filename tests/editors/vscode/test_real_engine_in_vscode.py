@@ -41,4 +41,4 @@ def test_a_completion_and_the_end_of_the_engine(
     window.shot("real-engine-killed")
     assert 1 == len(window.messages)
     window.close()
-    server.assert_gone(within_s=8)
+    server.assert_gone()

@@ -84,7 +84,7 @@ def test_the_browser_dies(doomed: Doomed) -> None:
         if process.is_running():
             process.kill()
     host.wait(30)
-    doomed.server.assert_gone(within_s=5)
+    doomed.server.assert_gone()
 
 
 def test_an_untrusted_workspace(
@@ -112,7 +112,7 @@ def test_an_untrusted_workspace(
         window.shot("untrusted")
         assert [] == theirs.pids
         window.close()
-    mine.assert_gone(within_s=5)
+    mine.assert_gone()
 
 
 def _command(process: psutil.Process) -> list[str]:

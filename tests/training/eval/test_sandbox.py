@@ -83,8 +83,8 @@ def test_computing_has_an_end() -> None:
 def test_sleeper_is_killed() -> None:
     """A program that waits without computing ends with its time."""
     began = time.monotonic()
-    assert not runs_to_end("import time; time.sleep(60)", Limits(wall_s=0.5))
-    assert time.monotonic() - began < 30
+    assert not runs_to_end("import time; time.sleep(500)", Limits(wall_s=0.5))
+    assert time.monotonic() - began < 250
     assert [] == _children()
 
 
