@@ -21,7 +21,7 @@ __all__ = [
     "ShardWriter",
     "Totals",
     "count_dropped",
-    "render_attribution",
+    "render_attributions",
     "render_manifest",
     "split_of",
 ]
@@ -268,22 +268,26 @@ def render_manifest(manifest: CorpusManifest) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def render_attribution(packages: Iterable[PackageEntry]) -> str:
-    """Render a Markdown table of packages, versions, licences and home pages.
+def render_attributions(packages: Iterable[PackageEntry]) -> Mapping[str, str]:
+    """Render a Markdown table of packages and licences for each split, by file name.
 
-    A model that is trained on the corpus must ship with it.
+    A model that is trained on the corpus must ship with ``ATTRIBUTION.md``, which says
+    what it has read: packages that are held out stand in a file of their own.
     """
-    cells = [
-        map(_cell, (each.name, each.version, each.licence, each.home_page))
-        for each in packages
-    ]
-    rows = [f"| {' | '.join(row)} |\n" for row in cells]
-    return (
-        "# Attribution\n\n"
-        f"The corpus holds source of {len(rows)} packages, under these licences.\n\n"
-        "| Package | Version | Licence | Home page |\n"
-        "| --- | --- | --- | --- |\n" + "".join(rows)
-    )
+    tables: dict[str, list[str]] = {}
+    for each in packages:
+        cells = map(_cell, (each.name, each.version, each.licence, each.home_page))
+        tables.setdefault(each.split, []).append(f"| {' | '.join(cells)} |\n")
+    return {
+        "ATTRIBUTION.md" if split == TRAIN else f"ATTRIBUTION-{split}.md": (
+            "# Attribution\n\n"
+            f"The corpus holds source of {len(rows)} packages, under these licences."
+            "\n\n"
+            "| Package | Version | Licence | Home page |\n"
+            "| --- | --- | --- | --- |\n" + "".join(rows)
+        )
+        for split, rows in tables.items()
+    }
 
 
 def _cell(text: str) -> str:

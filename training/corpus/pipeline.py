@@ -31,7 +31,7 @@ from training.corpus.output import (
     ShardEntry,
     ShardWriter,
     count_dropped,
-    render_attribution,
+    render_attributions,
     render_manifest,
     split_of,
 )
@@ -160,8 +160,8 @@ def build_corpus(options: BuildOptions, *, progress: Say) -> CorpusManifest:
                 + "; ".join(sorted({each.reason for each in refused} | {*dropped})),
             )
         (corpus / "manifest.json").write_text(render_manifest(manifest), "utf-8")
-        attribution = render_attribution(manifest.packages)
-        (corpus / "ATTRIBUTION.md").write_text(attribution, "utf-8")
+        for name, text in render_attributions(manifest.packages).items():
+            (corpus / name).write_text(text, "utf-8")
         whole.publish(corpus)
     return manifest
 

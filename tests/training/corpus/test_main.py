@@ -84,6 +84,6 @@ def test_can_be_interrupted(
         raise KeyboardInterrupt
 
     before = set(tmp_path.iterdir())
-    monkeypatch.setattr("training.corpus.pipeline.render_attribution", interrupt)
+    monkeypatch.setattr("training.corpus.pipeline.render_attributions", interrupt)
     assert 130 == main(arguments)
     assert before == set(tmp_path.iterdir())

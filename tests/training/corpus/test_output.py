@@ -14,7 +14,7 @@ from training.corpus.output import (
     PackageEntry,
     ShardEntry,
     ShardWriter,
-    render_attribution,
+    render_attributions,
     split_of,
 )
 
@@ -125,6 +125,7 @@ def entry(name: str, home_page: str) -> PackageEntry:
 )
 def test_names_each_package(home_page: str, cell: str) -> None:
     """One row each; nothing that a package says can break the table."""
-    text = render_attribution([entry("alpha", home_page), entry("beta", "")])
+    packages = [entry("alpha", home_page), entry("beta", "")]
+    text = render_attributions(packages)["ATTRIBUTION.md"]
     assert f"| alpha | 1.0 | MIT OR Apache-2.0 | {cell} |\n" in text
     assert "| beta | 1.0 | MIT OR Apache-2.0 |  |\n" in text

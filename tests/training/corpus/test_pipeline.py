@@ -124,11 +124,14 @@ def test_manifest_says_what_a_near_duplicate_is(options: BuildOptions) -> None:
     }.items() <= parameters.items()
 
 
-def test_attribution_names_every_package(options: BuildOptions) -> None:
-    """The list that the model ships with has a row for each package."""
+def test_attribution_names_what_is_trained_on(options: BuildOptions) -> None:
+    """The list that the model ships with has no package that is held out."""
     build_corpus(options, progress=quiet)
-    text = (options.output / "ATTRIBUTION.md").read_text(encoding="utf-8")
-    assert all(f"| {name} | 1.0 | MIT |" in text for name in NAMES)
+    for split, file in (("train", ""), ("held-out", "-held-out")):
+        path = options.output / f"ATTRIBUTION{file}.md"
+        named = path.read_text(encoding="utf-8")
+        expected = {n for n in NAMES if split_of(n, held_out_share=0.5) == split}
+        assert expected == {n for n in NAMES if f"| {n} | 1.0 | MIT |" in named}
 
 
 def test_same_sources_give_the_same_bytes(
@@ -261,7 +264,7 @@ def test_trouble_leaves_nothing(
         raise error
 
     before = [path.name for path in tmp_path.iterdir()]
-    monkeypatch.setattr(pipeline, "render_attribution", fail)
+    monkeypatch.setattr(pipeline, "render_attributions", fail)
     with pytest.raises(CorpusError, match=remedy):
         build_corpus(options, progress=quiet)
     assert set() == leftovers(tmp_path, before)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.modelstore.locate import locate
-from training.corpus.output import PackageEntry, render_attribution
+from training.corpus.output import PackageEntry, render_attributions
 from training.eval.model import trained_packages
 from training.eval.summary import (
     Familiarity,
@@ -147,7 +147,7 @@ def entry(name: str) -> PackageEntry:
 
 def test_reads_what_the_corpus_wrote(tmp_path: Path) -> None:
     """The names are those of the packages, whatever else a row says."""
-    text = render_attribution([entry("one"), entry("two-three")])
+    text = render_attributions([entry("one"), entry("two-three")])["ATTRIBUTION.md"]
     (tmp_path / "ATTRIBUTION.md").write_text(text, encoding="utf-8")
     assert frozenset({"one", "two-three"}) == trained_packages(tmp_path)
 
