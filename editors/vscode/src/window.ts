@@ -9,7 +9,7 @@ import type { Launch } from "./server/process";
 import { Session } from "./server/session";
 import { Supervisor, type SupervisorHost } from "./server/supervisor";
 import { SettingsChanges } from "./settings/changes";
-import { answers, loads } from "./state/server";
+import { answers, debounceMs, loads } from "./state/server";
 import { Switchboard } from "./state/switchboard";
 import { statusView } from "./state/view";
 import { Announcer } from "./ui/announcer";
@@ -69,6 +69,7 @@ export class MidfillWindow implements SupervisorHost<Session>, vscode.Disposable
         snoozed: () => this.switches.snooze.untilMs !== undefined,
         answers: () => answers(this.supervisor.state),
         loads: () => loads(this.supervisor.state),
+        debounceMs: () => debounceMs(this.supervisor.state),
         accepted: () => this.facts.set("hasAccepted", true),
         cutOffOften: () => {
           if (this.switches.settings.own.hintQuickSuggestions) hint();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { EarlyRequest, type Place } from "../src/completion/askAgain";
 import { type CancelledRequest, CutoffCounter, isCutOff } from "../src/completion/cutoff";
-import { type Cancellation, HeldRequests } from "../src/completion/held";
+import { type Cancellation, HeldRequests, pause } from "../src/completion/held";
 import { hangLimitMs, Watchdog } from "../src/completion/watchdog";
 
 const PLACE: Place = { uri: "file:///a", version: 3, line: 1, character: 4 };
@@ -163,6 +163,24 @@ class Token implements Cancellation {
     for (const listener of [...this.listeners]) listener();
   }
 }
+
+test("a pause ends with its time, or at once where nobody waits any more", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const [waiting, withdrawn] = [new Token(), new Token()];
+  const ended: string[] = [];
+  const first = pause(250, waiting).then(() => ended.push("over"));
+  const second = pause(250, withdrawn).then(() => ended.push("withdrawn"));
+  mock.timers.tick(249);
+  withdrawn.cancel();
+  await second;
+  assert.deepEqual(ended, ["withdrawn"]);
+  mock.timers.tick(1);
+  await first;
+  mock.timers.reset();
+  assert.deepEqual(ended, ["withdrawn", "over"]);
+  assert.equal(waiting.listeners.size + withdrawn.listeners.size, 0);
+  await pause(250, withdrawn);
+});
 
 test("requests by hand are kept until the engine is there, or they are taken back", async () => {
   const held = new HeldRequests();

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { StatusParams } from "../src/server/protocol";
-import { answers, applyStatus, type EngineState, type ServerState } from "../src/state/server";
+import {
+  answers,
+  applyStatus,
+  debounceMs,
+  type EngineState,
+  type ServerState,
+} from "../src/state/server";
 import { type Situation, statusView } from "../src/state/view";
 
 const NONE = new Map<string, string>();
@@ -41,7 +47,17 @@ test("a percentage never falls within one load, and begins anew with the next", 
 
 test("busy keeps the model and device that ready has named", () => {
   const { engine } = applyStatus(READY, NONE, status({ state: "busy" }));
-  assert.deepEqual(engine, { kind: "busy", model: "m", device: "cpu" });
+  assert.deepEqual(engine, { kind: "busy", model: "m", device: "cpu", debounceMs: 0 });
+});
+
+test("requests wait as long as an overloaded server says, until it is ready", () => {
+  const waits = [250, 500, null].map((said) => {
+    const { engine } = applyStatus(READY, NONE, status({ state: "busy", debounceMs: said }));
+    return debounceMs(running(engine));
+  });
+  assert.deepEqual(waits, [250, 500, 0]);
+  assert.equal(debounceMs(running(READY)), 0);
+  assert.equal(debounceMs({ kind: "starting" }), 0);
 });
 
 test("off about one document leaves the engine ready", () => {

@@ -4,6 +4,20 @@ export interface Cancellation {
   onCancellationRequested(listener: () => void): { dispose(): void };
 }
 
+/** Wait so long, or until nobody waits for the request any more. */
+export function pause(delayMs: number, token: Cancellation): Promise<void> {
+  if (token.isCancellationRequested) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      cancellation.dispose();
+      resolve();
+    };
+    const timer = setTimeout(done, delayMs);
+    const cancellation = token.onCancellationRequested(done);
+  });
+}
+
 /**
  * Keeps requests made by hand until the engine can answer them.
  *

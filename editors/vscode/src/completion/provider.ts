@@ -3,7 +3,7 @@ import type { Middleware } from "vscode-languageclient/node";
 import type { EventLog } from "../log/events";
 import { EarlyRequest, type Place } from "./askAgain";
 import { type CancelledRequest, CutoffCounter, isCutOff } from "./cutoff";
-import { HeldRequests } from "./held";
+import { HeldRequests, pause } from "./held";
 import { TypedThrough } from "./typedThrough";
 import type { Watchdog } from "./watchdog";
 
@@ -17,6 +17,8 @@ export interface ProviderHost {
   answers(): boolean;
   /** Whether the engine is on its way, so that it is worth waiting for. */
   loads(): boolean;
+  /** How long an automatic request waits before it is sent: an overloaded server says it. */
+  debounceMs(): number;
   /** Called when a completion was accepted. */
   accepted(): void;
   /** Called when VS Code often gives up waiting. */
@@ -75,16 +77,25 @@ export class InlineProvider implements Middleware {
       }
     };
     const held = !automatic && this.host.loads();
-    const answer = held
-      ? this.held
-          .hold(token)
-          .then(() => (token.isCancellationRequested || !this.host.answers() ? undefined : ask()))
-      : ask();
+    const delayMs = automatic ? this.host.debounceMs() : 0;
+    let answer: Promise<Answer>;
+    if (held) {
+      answer = this.held
+        .hold(token)
+        .then(() => (token.isCancellationRequested || !this.host.answers() ? undefined : ask()));
+    } else if (delayMs > 0) {
+      answer = pause(delayMs, token).then(() =>
+        token.isCancellationRequested ? undefined : ask(),
+      );
+    } else {
+      answer = ask();
+    }
     this.log.record("request", {
       id,
       automatic,
       repeat,
       held,
+      delay_ms: delayMs,
       language: document.languageId,
       sync_ms: performance.now() - began,
     });

@@ -13,6 +13,8 @@ export interface StatusParams {
   /** What to do (`error`). */
   readonly remedy?: string | null;
   readonly restarts?: number | null;
+  /** How long to wait behind a key before asking by itself (`busy`); absent where at once. */
+  readonly debounceMs?: number | null;
 }
 
 /** What one of the server's filters did to a text. */

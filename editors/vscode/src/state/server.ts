@@ -13,7 +13,13 @@ export type ServerState =
 export type EngineState =
   | { readonly kind: "loading"; readonly percent: number | undefined; readonly message: string }
   | { readonly kind: "ready"; readonly model: string; readonly device: string }
-  | { readonly kind: "busy"; readonly model: string; readonly device: string }
+  | {
+      readonly kind: "busy";
+      readonly model: string;
+      readonly device: string;
+      /** How long an overloaded server wants automatic requests to wait behind a key. */
+      readonly debounceMs: number;
+    }
   | { readonly kind: "off"; readonly reason: string }
   | { readonly kind: "error"; readonly message: string; readonly remedy: string };
 
@@ -22,6 +28,11 @@ export function answers(state: ServerState): boolean {
   return (
     state.kind === "running" && (state.engine.kind === "ready" || state.engine.kind === "busy")
   );
+}
+
+/** How long an automatic request waits behind a key before it is sent, in milliseconds. */
+export function debounceMs(state: ServerState): number {
+  return state.kind === "running" && state.engine.kind === "busy" ? state.engine.debounceMs : 0;
 }
 
 /** Whether an engine is on its way. */
@@ -56,7 +67,10 @@ export function applyStatus(
     case "restarting":
       return { engine: loading(before, status), documents };
     case "busy":
-      return { engine: { kind: "busy", model, device }, documents };
+      return {
+        engine: { kind: "busy", model, device, debounceMs: status.debounceMs ?? 0 },
+        documents,
+      };
     case "ready":
       // Said after a document that was off is on again; one that still is off is told of again.
       return { engine: { kind: "ready", model, device }, documents: new Map() };
