@@ -90,7 +90,8 @@ class Snapshot:
     @property
     def line_before(self) -> str:
         """The part of the cursor's line left of the cursor."""
-        return self.before[max(self.before.rfind("\n"), self.before.rfind("\r")) + 1 :]
+        text, end = self.text, self.offset
+        return text[max(text.rfind("\n", 0, end), text.rfind("\r", 0, end)) + 1 : end]
 
     @property
     def line_after(self) -> str:

@@ -41,20 +41,19 @@ class Inflight(Generic[T]):
         raised here.
         """
         self.supersede(document)
-        superseded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._latest[document] = superseded
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._latest[document] = over
         task = asyncio.create_task(_await(work))
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(lambda ended: self._ended(ended, over))
         try:
-            first: set[asyncio.Future[T] | asyncio.Future[None]] = {task, superseded}
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            if superseded.done():
-                return None
-            return await task
+            # One future for both ends: `asyncio.wait` takes several times as long.
+            await over
+            return await task if self._latest.get(document) is over else None
         finally:
-            task.cancel(SUPERSEDED if superseded.done() else None)
-            if self._latest.get(document) is superseded:
+            is_superseded = self._latest.get(document) is not over
+            task.cancel(SUPERSEDED if is_superseded else None)
+            if not is_superseded:
                 del self._latest[document]
 
     async def close(self) -> None:
@@ -68,13 +67,15 @@ class Inflight(Generic[T]):
 
     def supersede(self, document: str) -> None:
         """Let go whoever waits for the document's request, and cancel its work."""
-        superseded = self._latest.pop(document, None)
-        if superseded is not None and not superseded.done():
-            superseded.set_result(None)
+        over = self._latest.pop(document, None)
+        if over is not None and not over.done():
+            over.set_result(None)
 
-    def _ended(self, task: asyncio.Task[T]) -> None:
+    def _ended(self, task: asyncio.Task[T], over: asyncio.Future[None]) -> None:
         """Forget a task; an error that nobody waits for any more is forgotten too."""
         self._tasks.discard(task)
+        if not over.done():
+            over.set_result(None)
         if not task.cancelled():
             task.exception()
 
