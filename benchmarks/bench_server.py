@@ -19,8 +19,8 @@ from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine.vllm_build import choose_device
 from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.engine.vllm_messages import VllmMetrics
 from lsp_server.engine.vllm_options import prepare_environment
-from lsp_server.engine.vllm_stats import VllmMetrics
 from lsp_server.protocol.server import run_stdio
 from lsp_server.service.configurator import LayeredConfigurator
 from lsp_server.service.engine_pool import EnginePool

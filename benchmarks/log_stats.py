@@ -37,7 +37,7 @@ from lsp_server.config import Config, Device, EngineConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.launch import child_processes
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine.vllm_stats import VllmMetrics
+from lsp_server.engine.vllm_messages import VllmMetrics
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.values import GenerationRequest
 

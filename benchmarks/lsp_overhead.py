@@ -61,7 +61,7 @@ from lsp_server.client.headless import HeadlessClient
 from lsp_server.values import Trigger
 
 if TYPE_CHECKING:
-    from lsp_server.client.answer import Answer
+    from lsp_server.client.documents import Answer
 
 __all__ = ["main"]
 

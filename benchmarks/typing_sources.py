@@ -8,7 +8,7 @@ from typing import Protocol
 from benchmarks.engine_tap import RawOrder, RawTimes, Seen
 from benchmarks.side_channel import SideChannel
 from benchmarks.typing_events import Ghost, Spent
-from lsp_server.client.answer import Answer, PendingAnswer, Suggestion
+from lsp_server.client.documents import Answer, PendingAnswer, Suggestion
 from lsp_server.client.headless import HeadlessClient
 from lsp_server.prompt.fim import FimFamily, Literal, Sentinel, Slot
 from lsp_server.prompt.raw_text import RawEncoder

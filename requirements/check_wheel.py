@@ -18,7 +18,7 @@ EXPECTED = frozenset({PACKAGE, "bin", ".lock"})
 # These import vLLM or torch's heavier parts: seconds each, and tests cover them.
 HEAVY = frozenset(
     f"lsp_server.engine.{name}"
-    for name in ("cpu_kernels", "hold_processors", "vllm_executor")
+    for name in ("vllm_cpu", "hold_processors", "vllm_executor")
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.client.files import read_source
+from lsp_server.client.documents import read_source
 from lsp_server.client.team_server import Route, TeamSettings
 from lsp_server.daemon.tls import Certificate
 from lsp_server.errors import MidfillError

@@ -13,13 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from lsp_server.client.attached_messages import DAEMON_WORDS, LossWords
+from lsp_server.client.attached_process import EditorProcess, EventLog, Signals
 from lsp_server.client.attached_session import AttachedSession
 from lsp_server.client.daemon_link import DaemonLink, Dialling
-from lsp_server.client.editor_process import EditorProcess
-from lsp_server.client.event_log import EventLog
-from lsp_server.client.poll_stream import OutStream
-from lsp_server.client.signals import Signals
-from lsp_server.client.wire import Wire
+from lsp_server.client.wire import OutStream, Wire
 from lsp_server.errors import DaemonError
 from lsp_server.protocol.framing import (
     Frame,

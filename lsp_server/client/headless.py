@@ -8,13 +8,13 @@ from pathlib import Path
 
 from lsprotocol import types
 
-from lsp_server.client.answer import (
+from lsp_server.client.documents import (
     Answer,
+    OpenFile,
     PendingAnswer,
     Suggestion,
     read_suggestions,
 )
-from lsp_server.client.files import OpenFile
 from lsp_server.client.news import ServerNews, completion_params, introduction
 from lsp_server.client.server_process import ServerProcess
 from lsp_server.errors import AnswerError, ClientError

@@ -1,21 +1,26 @@
-"""A connection of the attached server: whole messages, sent and received unwaited."""
+"""A connection of the attached server: whole messages, sent and received unwaited.
+
+Source: POSIX, write(); pipe(7).
+"""
 
 import json
+import os
+import select
 import socket
 import time
 from typing import Protocol
 
-from lsp_server.client.poll_stream import OutStream
 from lsp_server.errors import DaemonError
 from lsp_server.protocol.framing import Frame, FrameDecoder, encode_frame
 
-__all__ = ["ANSWER_TIMEOUT_S", "CHUNK_BYTES", "FramedWire", "Wire"]
+__all__ = ["ANSWER_TIMEOUT_S", "CHUNK_BYTES", "FramedWire", "OutStream", "Wire"]
 
 ANSWER_TIMEOUT_S = 10.0
 """How long the other end of a new connection may say nothing."""
 
 CHUNK_BYTES = 256 * 1024
 _MAX_LINE_BYTES = 64 * 1024
+_PIPE_BUF = select.PIPE_BUF
 
 
 class Wire(Protocol):
@@ -198,3 +203,50 @@ class FramedWire:
             raise DaemonError(str(refusal), subject="the daemon", remedy="")
         self.greeted = True
         return rest
+
+
+class OutStream:
+    """Writes bytes to one descriptor without ever blocking.
+
+    A pipe of the editor's cannot be made non-blocking: the setting belongs to everyone
+    who has the pipe open. But once it can be written, a write of at most `PIPE_BUF`
+    bytes does not block.
+    """
+
+    def __init__(self, target: "int | socket.socket") -> None:
+        """Begin with nothing; the descriptor is not closed here."""
+        self._target = target
+        self._waiting = bytearray()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much waits."""
+        return len(self._waiting)
+
+    def put(self, data: bytes) -> None:
+        """Add bytes to what waits."""
+        self._waiting += data
+
+    def flush(self) -> None:
+        """Write what can be written now.
+
+        Raises:
+            OSError: The other side has gone.
+        """
+        while self._waiting and self._write():
+            continue
+
+    def _write(self) -> bool:
+        """Write a part; return whether the next one may be tried."""
+        if isinstance(self._target, socket.socket):
+            try:
+                del self._waiting[: self._target.send(self._waiting)]
+            except BlockingIOError:
+                return False
+            return True
+        ready = select.poll()
+        ready.register(self._target, select.POLLOUT)
+        if not ready.poll(0):
+            return False
+        del self._waiting[: os.write(self._target, self._waiting[:_PIPE_BUF])]
+        return True

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Mapping
 
-from lsp_server.client.answer import Answer
+from lsp_server.client.documents import Answer
 from lsp_server.commands.display import has_colours, paint
 from lsp_server.commands.editing import (
     Place,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from lsp_server.client.answer import Answer
-from lsp_server.client.files import read_source
+from lsp_server.client.documents import Answer, read_source
 from lsp_server.commands.complete import as_json, json_line, paragraph
 from lsp_server.commands.display import has_colours
 from lsp_server.commands.editing import (

@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lsp_server.client.answer import Answer
 from lsp_server.client.attached_messages import REQUEST_FAILED
-from lsp_server.client.files import read_source
+from lsp_server.client.documents import Answer, read_source
 from lsp_server.client.headless import HeadlessClient, headless_client
 from lsp_server.errors import AnswerError, ClientError
 from lsp_server.file_languages import language_id_of

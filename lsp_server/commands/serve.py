@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
+from lsp_server.client.attached_process import EventLog
 from lsp_server.client.daemon_link import Attempt
-from lsp_server.client.event_log import EventLog
 from lsp_server.client.forwarder import Forwarder, OwnEngine
 from lsp_server.client.wire import FramedWire
 from lsp_server.daemon.dial import LOOK_EVERY_S, Reached, Starting, connect

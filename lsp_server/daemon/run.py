@@ -14,8 +14,7 @@ from lsp_server.config import Config
 from lsp_server.daemon.endpoint import Endpoint, find_endpoint
 from lsp_server.daemon.listen_rest import rest_api
 from lsp_server.daemon.lock import DaemonLock, holder
-from lsp_server.daemon.log_file import LogFile
-from lsp_server.daemon.process import Daemon
+from lsp_server.daemon.process import Daemon, LogFile
 from lsp_server.errors import ConfigError, DaemonError
 from lsp_server.history.store import EventStore, events_folder
 from lsp_server.observability.observe import Observability, observed

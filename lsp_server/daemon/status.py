@@ -1,10 +1,29 @@
-"""What a running daemon says of itself, as JSON and for people."""
+"""What a running daemon says of itself, its engines and its processes."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ConnectionStatus", "DaemonStatus", "EngineStatus", "ProcessStatus"]
+import psutil
+
+from lsp_server.engine import guard
+
+if TYPE_CHECKING:
+    # Whoever only reads a status does without them.
+    from lsp_server.service.engine_host import EngineHost
+    from lsp_server.service.engine_pool import EnginePool
+
+__all__ = [
+    "ConnectionStatus",
+    "DaemonStatus",
+    "EngineStatus",
+    "ProcessStatus",
+    "engine_statuses",
+    "process_statuses",
+]
+
+_TRACKER = "multiprocessing.resource_tracker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +140,36 @@ class DaemonStatus:
         return cls(**plain)
 
 
+def engine_statuses(
+    pool: "EnginePool", editors_on: "Callable[[EngineHost], int]"
+) -> list[EngineStatus]:
+    """Describe the engines of a pool, the oldest first.
+
+    Args:
+        pool: The engines.
+        editors_on: Returns how many editors use one.
+    """
+    return [
+        EngineStatus(
+            model=host.model_name,
+            kind=host.config.engine.kind.value,
+            state=host.news.state.value,
+            what=host.news.what,
+            device=host.news.device,
+            restarts=host.news.restarts,
+            connections=editors_on(host),
+        )
+        for host in pool.hosts
+    ]
+
+
+def process_statuses() -> list[ProcessStatus]:
+    """Describe this process, then those that it has started and that still run."""
+    this = psutil.Process(os.getpid())
+    found = [_described(each) for each in (this, *this.children(recursive=True))]
+    return [each for each in found if each is not None]
+
+
 def _rows(values: Mapping[str, object], key: str) -> list[dict[str, Any]]:
     """Return a list of objects.
 
@@ -131,3 +180,28 @@ def _rows(values: Mapping[str, object], key: str) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise TypeError(key)
     return rows
+
+
+def _described(process: psutil.Process) -> ProcessStatus | None:
+    """Describe a process; None if it has ended."""
+    try:
+        with process.oneshot():
+            return ProcessStatus(
+                process_id=process.pid,
+                name=_name(process),
+                memory_bytes=process.memory_info().rss,
+            )
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+
+
+def _name(process: psutil.Process) -> str:
+    """Return what a process is: this one, or one that an engine has started."""
+    if process.pid == os.getpid():
+        return "daemon"
+    words = process.cmdline()
+    if guard.__file__ in words:
+        return "guard"
+    if any(_TRACKER in word for word in words):
+        return "engine's resource tracker"
+    return "engine"

@@ -8,18 +8,21 @@ from pathlib import Path
 
 from lsp_server.config import CompletionConfig, Config, Device, EngineKind
 from lsp_server.doctor.findings import Finding, Level, failure, ok, warning
-from lsp_server.doctor.machine import check_cpu, check_driver, check_gpu, check_python
+from lsp_server.doctor.machine import (
+    check_cpu,
+    check_driver,
+    check_gpu,
+    check_kernels,
+    check_python,
+    check_vllm,
+    plugin_is_loaded,
+)
 from lsp_server.doctor.model import check_generation, check_model, try_model
 from lsp_server.doctor.torch import (
     ask_torch,
     check_torch,
     check_torch_installs,
     find_torch_installs,
-)
-from lsp_server.doctor.vllm import (
-    check_kernels,
-    check_vllm,
-    plugin_is_loaded,
 )
 from lsp_server.engine.vllm_build import build_device, installed_vllm
 from lsp_server.errors import ConfigError, ModelError

@@ -7,8 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import NoReturn
 
 from lsp_server.engine.base import Engine, Listener, Start
-from lsp_server.engine.hang_watch import CANARY, HangWatch
-from lsp_server.engine.restart_policy import RestartPolicy
+from lsp_server.engine.hang_watch import CANARY, HangWatch, RestartPolicy
 from lsp_server.engine.vllm_errors import explain
 from lsp_server.engine_values import EngineHealth, EngineInfo, EngineNews, EngineState
 from lsp_server.errors import EngineDeadError, EngineStartError, MidfillError

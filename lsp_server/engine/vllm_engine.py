@@ -16,8 +16,12 @@ from lsp_server.config import EngineConfig
 from lsp_server.engine.launch import cpu_time_s, in_daemon_thread
 from lsp_server.engine.vllm_errors import request_errors
 from lsp_server.engine.vllm_launch import RunningVllm, VllmLaunch
-from lsp_server.engine.vllm_messages import delta_of, engine_input, sampling_params
-from lsp_server.engine.vllm_stats import VllmMetrics
+from lsp_server.engine.vllm_messages import (
+    VllmMetrics,
+    delta_of,
+    engine_input,
+    sampling_params,
+)
 from lsp_server.engine_values import EngineHealth, EngineInfo, EngineState, StartStage
 from lsp_server.errors import (
     EngineDeadError,

@@ -23,12 +23,12 @@ from lsp_server.engine.engine_folder import EngineFolder
 from lsp_server.engine.launch import child_processes, end_processes, run_in_thread
 from lsp_server.engine.vllm_build import choose_device
 from lsp_server.engine.vllm_errors import start_error
+from lsp_server.engine.vllm_messages import VllmMetrics
 from lsp_server.engine.vllm_options import (
     choose_options,
     prepare_environment,
     require_memory,
 )
-from lsp_server.engine.vllm_stats import VllmMetrics
 from lsp_server.engine_values import EngineInfo, StartStage
 from lsp_server.user_folders import user_folder
 

@@ -8,8 +8,8 @@ engine of Midfill's, it
   See root cause above". So the process writes the stages that it enters into one file
   of the engine's folder, and the exceptions that vLLM logs into another;
 - drops warnings from the log that nobody can act on;
-- registers a faster kernel for 4-bit weights, where there is one (`cpu_kernels`);
-- mends vLLM's sampling on CPUs (`cpu_sampling`).
+- registers a faster kernel for 4-bit weights, where there is one, and mends vLLM's
+  sampling on CPUs (`vllm_cpu`).
 
 The server reads the reports, and calls the methods of `WorkerExtension` by name. This
 module does not import vLLM or PyTorch until vLLM calls `register`.
@@ -68,13 +68,12 @@ _KNOWN_WARNINGS: dict[str, str | tuple[str, ...]] = {
 
 def register() -> None:
     """Prepare this process; vLLM calls it, in some processes more than once."""
-    from lsp_server.engine import cpu_kernels
-    from lsp_server.engine.cpu_sampling import mend_sampling
+    from lsp_server.engine import vllm_cpu
 
     report_failures()
     drop_known_warnings()
-    cpu_kernels.register()
-    mend_sampling()
+    vllm_cpu.register()
+    vllm_cpu.mend_sampling()
 
 
 class WorkerExtension:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from lsp_server.config import MetricsConfig
-from lsp_server.engine.vllm_stats import VllmMetrics
+from lsp_server.engine.vllm_messages import VllmMetrics
 from lsp_server.errors import ConfigError
 from lsp_server.metrics import Metrics, NoMetrics, RequestRecord
 

@@ -20,9 +20,8 @@ from prometheus_client.metrics_core import Metric
 from lsp_server import __version__
 from lsp_server.engine_values import EngineState
 from lsp_server.metrics import Feedback, Outcome, Refusal, RequestRecord, Route
-from lsp_server.observability.gpu import GpuCollector
+from lsp_server.observability.collectors import GpuCollector, MemoryCollector
 from lsp_server.observability.labels import KnownModels, language_label
-from lsp_server.observability.memory import MemoryCollector
 from lsp_server.outcomes import OverloadStep, Source, StopCause
 
 __all__ = ["BUCKETS_MS", "Collector", "PrometheusMetrics"]

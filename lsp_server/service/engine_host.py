@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from lsp_server.config import Config, Device, EngineKind
 from lsp_server.engine.base import Engine, ReportProgress
-from lsp_server.engine.restart_policy import RestartPolicy
+from lsp_server.engine.hang_watch import RestartPolicy
 from lsp_server.engine.start_progress import StartProgress, StartTimes
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_build import choose_device

@@ -11,7 +11,7 @@ from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine.vllm_build import build_device, installed_vllm
 from lsp_server.engine.vllm_engine import VllmEngine
-from lsp_server.engine.vllm_stats import VllmMetrics
+from lsp_server.engine.vllm_messages import VllmMetrics
 from lsp_server.engine_values import StartStage
 from lsp_server.hardware import read_cpu
 from lsp_server.service.loaded_model import LoadedModel

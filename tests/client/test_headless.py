@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.client.answer import Suggestion
+from lsp_server.client.documents import Suggestion
 from lsp_server.client.headless import HeadlessClient, headless_client
 from lsp_server.errors import ClientError
 from lsp_server.protocol.lines import PositionEncoding

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.client.answer import Answer, Suggestion
+from lsp_server.client.documents import Answer, Suggestion
 from lsp_server.commands.complete import as_json, ghost_text, json_line, times
 from lsp_server.commands.editing import Place
 from lsp_server.outcomes import RequestTimings

@@ -111,7 +111,7 @@ def test_a_long_log_is_rotated(tmp_path: Path) -> None:
     program = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from lsp_server.daemon.log_file import LogFile\n"
+        "from lsp_server.daemon.process import LogFile\n"
         "log = LogFile(Path(sys.argv[1]), max_bytes=10)\n"
         "log.open()\n"
         "for number in range(5):\n"

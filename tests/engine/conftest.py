@@ -15,7 +15,7 @@ from supervised_engine import FAST, News, Starter, Supervise
 
 from lsp_server.config import EngineConfig
 from lsp_server.engine import guard
-from lsp_server.engine.restart_policy import RestartPolicy
+from lsp_server.engine.hang_watch import RestartPolicy
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_engine import VllmEngine
 

@@ -5,8 +5,7 @@ import dataclasses
 
 import pytest
 
-from lsp_server.engine.hang_watch import CANARY, HangWatch, StallClock
-from lsp_server.engine.restart_policy import RestartPolicy
+from lsp_server.engine.hang_watch import CANARY, HangWatch, RestartPolicy, StallClock
 from lsp_server.engine_values import EngineHealth, EngineState
 from lsp_server.values import GenerationRequest
 

@@ -7,7 +7,7 @@ import pytest
 from supervised_engine import REQUEST, SCRIPT, News, Starter, Supervise, tokens_of
 
 from lsp_server.engine.base import Engine, ReportProgress
-from lsp_server.engine.restart_policy import RestartPolicy
+from lsp_server.engine.hang_watch import RestartPolicy
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine_values import EngineState

@@ -16,7 +16,7 @@ from supervised_engine import (
 )
 
 from lsp_server.config import EngineConfig, EngineKind
-from lsp_server.engine.restart_policy import RestartPolicy
+from lsp_server.engine.hang_watch import RestartPolicy
 from lsp_server.engine.scripted import Script
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine_values import EngineState

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lsp_server.config import Config, EngineConfig
 from lsp_server.engine.launch import child_processes
-from lsp_server.engine.vllm_stats import VllmMetrics
+from lsp_server.engine.vllm_messages import VllmMetrics
 from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.errors import EngineDeadError
 from lsp_server.observability.prometheus import PrometheusMetrics

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 
 from lsp_server.engine.base import Engine, ReportProgress
-from lsp_server.engine.restart_policy import RestartPolicy
+from lsp_server.engine.hang_watch import RestartPolicy
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine_values import EngineNews, EngineState

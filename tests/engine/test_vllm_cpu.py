@@ -21,7 +21,7 @@ TOLERANCE = 4 / 254
 @pytest.fixture
 def vnni() -> ModuleType:
     """The module under test, which takes seconds to import."""
-    module = import_module("lsp_server.engine.cpu_kernels")
+    module = import_module("lsp_server.engine.vllm_cpu")
     if not module.vnni_gains():
         pytest.skip("the CPU has no AVX-512 VNNI, or it has AMX")
     return module

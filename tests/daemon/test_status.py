@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lsp_server.daemon.survey import process_statuses
+from lsp_server.daemon.status import process_statuses
 from lsp_server.engine import guard
 
 FOREVER = "import sys; sys.stdin.read()"

@@ -7,7 +7,7 @@ from live_prometheus import FAKE_DRIVER
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from lsp_server.observability.gpu import GpuCollector
+from lsp_server.observability.collectors import GpuCollector
 
 PREFIX = "midfill_gpu_"
 

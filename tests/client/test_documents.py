@@ -1,12 +1,18 @@
-"""A client's documents, and the files that they come from."""
+"""A headless client reads files and answers, and edits, as editors do."""
 
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lsprotocol import types
 
-from lsp_server.client.files import OpenFile, read_source
+from lsp_server.client.documents import (
+    OpenFile,
+    Suggestion,
+    read_source,
+    read_suggestions,
+)
 from lsp_server.errors import ClientError
 from lsp_server.protocol.document import Document
 from lsp_server.protocol.lines import PositionEncoding
@@ -55,3 +61,33 @@ def test_client_and_server_agree_on_every_edit(
     document.change(params.text_document.version, params.content_changes)
     assert text[:start] + new + text[end:] == file.text
     assert Document(file.item(), encoding)._lines.lines == document._lines.lines
+
+
+ITEM = types.TextDocumentItem(
+    uri="file:///a.py", language_id="python", version=1, text="a\n🚀b"
+)
+PLACE = types.Range(types.Position(1, 2), types.Position(1, 3))
+Item = types.InlineCompletionItem
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (None, ()),
+        ([], ()),
+        ([Item("x")], (Suggestion(text="x", start=4, end=4),)),
+        ([Item("x", range=PLACE)], (Suggestion(text="x", start=3, end=4),)),
+        (
+            types.InlineCompletionList([Item("x")]),
+            (Suggestion(text="x", start=4, end=4),),
+        ),
+        (
+            [Item(types.StringValue("f($1)"))],
+            (Suggestion(text="f($1)", start=4, end=4),),
+        ),
+    ],
+)
+def test_results(result: object, expected: tuple[Suggestion, ...]) -> None:
+    """Items with and without a range, snippets, lists, and nothing."""
+    read = read_suggestions(result, ITEM, 4, encoding=PositionEncoding.UTF16)
+    assert expected == read

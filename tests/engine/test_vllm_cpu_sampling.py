@@ -9,7 +9,7 @@ import torch
 from vllm import platforms
 
 from lsp_server.config import EngineConfig
-from lsp_server.engine.cpu_sampling import RewindableGenerator, mend_sampling
+from lsp_server.engine.vllm_cpu import RewindableGenerator, mend_sampling
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.values import GenerationRequest
 

@@ -1,6 +1,6 @@
-"""Kernels for 4-bit weights on CPUs that vLLM serves badly or not at all.
+"""What vLLM lacks on CPUs: kernels for 4-bit weights, and sampling that goes on.
 
-Two kinds of CPU gain from them; on others vLLM's own kernels stay in use:
+Two kinds of CPU gain from the kernels; on others vLLM's own kernels stay in use:
 
 - With AVX2 alone, vLLM has no kernel for 4-bit weights: its AVX2 library lacks the
   operator. `int4_kernel` multiplies by PyTorch's operators instead (`int4`).
@@ -15,7 +15,8 @@ vLLM is imported where it is needed: its linear kernels take seconds to import.
 Source: vLLM 0.32, ``model_executor/kernels/linear``: kernels are tried in the order of
 registration, and the first that claims to implement a layer is taken. vLLM's own CPU
 kernel claims so even where its operator was not compiled, and fails at the first
-forward pass.
+forward pass. For sampling, ``v1/sample/ops/logprobs.py`` and
+``v1/worker/gpu_model_runner.py``.
 """
 
 import functools
@@ -33,16 +34,15 @@ if TYPE_CHECKING:
     from vllm.model_executor.kernels.linear.mixed_precision import MPLinearLayerConfig
 
 __all__ = [
-    "int4_kernel",
+    "RewindableGenerator",
+    "mend_sampling",
     "register",
-    "unsupported_layer",
     "vnni_gains",
     "vnni_kernel",
 ]
 
 #: vLLM's kernel, which would be taken before ours.
 _VLLM_KERNEL = "CPUWNA16LinearKernel"
-
 #: The float32 copies of all layers of one kind may take this share of free memory. A
 #: model has four kinds of linear layers, so the copies take at most a third.
 _COPY_SHARE = 1 / 12
@@ -54,6 +54,22 @@ def register() -> None:
         _register_kernel(int4_kernel())
     elif vnni_gains():
         _register_kernel(vnni_kernel())
+
+
+def mend_sampling() -> None:
+    """Mend vLLM's sampling in this process, if its vLLM computes on a CPU.
+
+    - vLLM compiles the function that log-probabilities need when it is first used, with
+      a C++ compiler that a user need not have. Without one the engine would die.
+    - While a prompt is read in parts, vLLM discards what it samples, and rewinds the
+      random numbers of a request that has a seed. PyTorch's generators for CPUs refuse
+      that, and the engine would die of it.
+    """
+    from vllm.platforms import current_platform
+
+    if current_platform.is_cpu():
+        current_platform.simple_compile_backend = "eager"
+        torch.Generator = RewindableGenerator  # type: ignore[misc]  # vLLM's are meant
 
 
 def _lacks_kernel() -> bool:
@@ -216,3 +232,15 @@ def _pretending_amx() -> Iterator[None]:
         yield
     finally:
         torch.cpu._is_amx_tile_supported = original  # noqa: SLF001 - put back
+
+
+class RewindableGenerator(torch.Generator):
+    """A generator for a CPU that can be rewound to its beginning."""
+
+    def get_offset(self) -> int:
+        """Return how far it has got: not known, so 0."""
+        return 0
+
+    def set_offset(self, offset: int) -> torch.Generator:  # noqa: ARG002 - PyTorch's
+        """Begin anew: nothing that was drawn until now was used."""
+        return self.manual_seed(self.initial_seed())
