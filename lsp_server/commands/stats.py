@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
@@ -76,25 +76,44 @@ def draw(statistics: Statistics, days: int, console: Console) -> None:
         )
         return
     console.print(f"Suggestions of the last {_days(days)}\n", style="bold")
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("", overflow="fold")
-    for column in _COLUMNS:
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_row("all", *_cells(statistics.overall))
-    for dimension in DIMENSIONS:
-        table.add_row(Text(f"by {dimension}", style="dim"))
-        for name, summary in statistics.groups[dimension].items():
-            table.add_row(Text(printable(name)), *_cells(summary))
-    console.print(table)
+    console.print(_table(statistics, _COLUMNS, _cells))
     console.print(
         "\nrate: accepted of shown; saved: characters taken; kept: share of them that "
         "stood half a minute and ten minutes after; p50 to p99: request to answer, ms.",
         style="dim",
     )
+    stages = tuple(statistics.overall.stages_ms)
+    if stages:
+        console.print("\nStages of the requests with a suggestion, ms, p50\n")
+        console.print(_table(statistics, stages, lambda each: _times(each, stages)))
     if statistics.reasons:
         console.print("\nWhy nothing was shown, the commonest reasons:")
         for sentence, count in statistics.reasons:
             console.print(Text(f"{count:6}  {printable(sentence)}"))
+
+
+def _table(
+    statistics: Statistics,
+    columns: Sequence[str],
+    cells: Callable[[Summary], Sequence[str]],
+) -> Table:
+    """Return a table with a row for all, and one for each group."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("", overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_row("all", *cells(statistics.overall))
+    for dimension in DIMENSIONS:
+        table.add_row(Text(f"by {dimension}", style="dim"))
+        for name, summary in statistics.groups[dimension].items():
+            table.add_row(Text(printable(name)), *cells(summary))
+    return table
+
+
+def _times(summary: Summary, stages: Sequence[str]) -> tuple[str, ...]:
+    """Return the medians of the stages."""
+    found = summary.stages_ms
+    return tuple(f"{found[each][0]:.1f}" if each in found else "-" for each in stages)
 
 
 def as_json(statistics: Statistics, days: int) -> dict[str, object]:

@@ -4,19 +4,24 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from lsp_server.history.events import RequestEvent, SuggestionEvent
 from lsp_server.metrics import FeedbackEvent
-from lsp_server.outcomes import Ending
+from lsp_server.outcomes import Ending, Stage
 
 __all__ = ["DIMENSIONS", "Statistics", "Summary", "statistics_of"]
 
 DIMENSIONS = ("language", "model", "source")
 
+_STAGES = tuple(stage.value for stage in Stage)
 _SOON = {FeedbackEvent.KEPT.value, FeedbackEvent.DISCARDED.value}
 _LONG = {FeedbackEvent.LONG_KEPT.value, FeedbackEvent.LONG_DISCARDED.value}
 _TAKEN = {FeedbackEvent.ACCEPTED.value, FeedbackEvent.EXTENDED.value}
 _MOST_REASONS = 5
+
+Percentiles: TypeAlias = tuple[float, float, float]
+"""The 50th, the 90th and the 99th."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,7 @@ class Summary:
         kept_long_share: The same ten minutes after.
         total_ms: Times from request to answer, of answers with a suggestion: the 50th,
             90th and 99th percentile; None without such answers.
+        stages_ms: The same of each stage of those requests that had it.
     """
 
     shown: int
@@ -41,7 +47,8 @@ class Summary:
     saved_chars: int
     kept_share: float | None
     kept_long_share: float | None
-    total_ms: tuple[float, float, float] | None
+    total_ms: Percentiles | None
+    stages_ms: Mapping[str, Percentiles]
 
     @property
     def acceptance_rate(self) -> float | None:
@@ -74,12 +81,15 @@ class _Sums:
     chars: Counter[str] = field(default_factory=Counter)
     of_chars: Counter[str] = field(default_factory=Counter)
     times_ms: list[float] = field(default_factory=list)
+    stages_ms: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, event: RequestEvent | SuggestionEvent) -> None:
         """Add an event."""
         if isinstance(event, RequestEvent):
             if event.outcome == Ending.SHOWN.value and event.total_ms is not None:
                 self.times_ms.append(event.total_ms)
+                for stage, stage_ms in event.stages_ms.items():
+                    self.stages_ms.setdefault(stage, []).append(stage_ms)
             return
         self.counts[event.event] += 1
         self.chars[event.event] += event.chars
@@ -96,6 +106,11 @@ class _Sums:
             kept_share=self._share(_SOON),
             kept_long_share=self._share(_LONG),
             total_ms=_percentiles(self.times_ms),
+            stages_ms={
+                stage: found
+                for stage in _STAGES
+                if (found := _percentiles(self.stages_ms.get(stage, [])))
+            },
         )
 
     def _share(self, events: set[str]) -> float | None:
@@ -132,7 +147,7 @@ def statistics_of(events: Iterable[RequestEvent | SuggestionEvent]) -> Statistic
     )
 
 
-def _percentiles(times_ms: list[float]) -> tuple[float, float, float] | None:
+def _percentiles(times_ms: list[float]) -> Percentiles | None:
     """Return the 50th, 90th and 99th percentile, by nearest rank."""
     if not times_ms:
         return None

@@ -29,7 +29,6 @@ __all__ = ["SuggestionFeedback", "Timer"]
 
 _REMEMBERED = 256
 """Suggestions, the newest ones; and as many that were accepted."""
-
 _LONG_AFTER_S = 600.0
 _Events = tuple[FeedbackEvent, FeedbackEvent]
 _SOON: _Events = (FeedbackEvent.KEPT, FeedbackEvent.DISCARDED)
@@ -53,6 +52,7 @@ class _Suggestion:
     completion_id: str
     text: str
     uri: str
+    start: int
     documents: Documents
     model: str
     language: str
@@ -66,9 +66,8 @@ class SuggestionFeedback:
 
     Args:
         metrics: Takes what becomes of them.
-        store: Takes the same for the user's record; None records nothing.
-        kept_after_s: After this many seconds an accepted one is looked for; ten minutes
-            after it was accepted it is looked for again.
+        store: The user's record, which takes the same; None records nothing.
+        kept_after_s: When an accepted one is looked for, first; again at ten minutes.
         later: Calls something after so many seconds; None for the loop's clock.
         now: Returns the time of the wall clock.
 
@@ -94,6 +93,7 @@ class SuggestionFeedback:
         self._now = now
         self._offered: OrderedDict[str, _Suggestion] = OrderedDict()
         self._accepted: OrderedDict[str, _Suggestion] = OrderedDict()
+        self._newest: _Suggestion | None = None
         self._watch = AcceptanceWatch()
         self._runs_commands = False
         self._timers: dict[tuple[str, FeedbackEvent], Timer] = {}
@@ -124,7 +124,8 @@ class SuggestionFeedback:
     ) -> None:
         """Count an answer with items as shown, and remember them.
 
-        Editors show the first item; LSP does not tell which were seen.
+        Editors show the first item; LSP does not tell which were seen. The rest of one
+        that the user types through was shown before.
 
         Args:
             request: The request.
@@ -136,16 +137,16 @@ class SuggestionFeedback:
         if place is None or not items:
             return
         snapshot = place.snapshot
-        source = result.completions[0].timings.source
         made = [
             _Suggestion(
                 completion_id=offer_of(item)[0],
                 text=str(item.insert_text),
                 uri=snapshot.uri,
+                start=request.selected_start,
                 documents=place.documents,
                 model=result.model,
                 language=snapshot.language_id,
-                source=source,
+                source=result.completions[0].timings.source,
                 is_stored=is_stored,
             )
             for item in items
@@ -157,13 +158,22 @@ class SuggestionFeedback:
             self._watch.shown(
                 place,
                 [(each.completion_id, each.text) for each in made],
-                skipped=(
-                    snapshot.offset - request.selected_start
-                    if request.selected is not None
-                    else 0
-                ),
+                skipped=snapshot.offset - request.selected_start,
             )
-        self._report(FeedbackEvent.SHOWN, made[0], len(made[0].text))
+        if not self._is_rest(made[0], snapshot.text):
+            self._report(FeedbackEvent.SHOWN, made[0], len(made[0].text))
+        self._newest = made[0]
+
+    def _is_rest(self, made: _Suggestion, document: str) -> bool:
+        """Return whether a suggestion is what is left of the newest one by typing.
+
+        What is left after a part was accepted is a suggestion of its own.
+        """
+        newest = self._newest
+        if newest is None or newest.completion_id in self._accepted:
+            return False
+        typed = document[newest.start : made.start]
+        return newest.uri == made.uri and newest.text == typed + made.text
 
     def document_changed(self, uri: str, *, is_closed: bool = False) -> Accepted | None:
         """Return what a change of a document accepts, having counted it.
@@ -263,21 +273,20 @@ class SuggestionFeedback:
                 chars=chars,
             )
         )
-        if not suggestion.is_stored:
-            return
-        self.record(
-            SuggestionEvent(
-                at=self._now(),
-                id=suggestion.completion_id,
-                editor=self.editor,
-                language=suggestion.language,
-                model=suggestion.model,
-                source=suggestion.source.value,
-                event=event.value,
-                chars=chars,
-                of_chars=len(suggestion.text) if of_chars is None else of_chars,
+        if suggestion.is_stored:
+            self.record(
+                SuggestionEvent(
+                    at=self._now(),
+                    id=suggestion.completion_id,
+                    editor=self.editor,
+                    language=suggestion.language,
+                    model=suggestion.model,
+                    source=suggestion.source.value,
+                    event=event.value,
+                    chars=chars,
+                    of_chars=len(suggestion.text) if of_chars is None else of_chars,
+                )
             )
-        )
 
 
 def _by_the_loop(after_s: float, call: Callable[[], None]) -> Timer:
@@ -286,6 +295,6 @@ def _by_the_loop(after_s: float, call: Callable[[], None]) -> Timer:
 
 
 def _shorten(remembered: OrderedDict[str, _Suggestion]) -> None:
-    """Forget all but the newest suggestions."""
+    """Forget all but the newest."""
     while len(remembered) > _REMEMBERED:
         remembered.popitem(last=False)

@@ -114,13 +114,14 @@ def test_events_are_summed_up() -> None:
         "kept_share": 0.5,
         "kept_long_share": 0.7,
         "total_ms": (50.0, 90.0, 99.0),
+        "stages_ms": {"prefill": (12.0,) * 3, "decode": (18.0,) * 3},
         "acceptance_rate": 0.25,
     }
     assert expected == summed["overall"]
     assert 101 == summed["requests"]
     assert [{"sentence": "Too unsure.", "count": 1}] == summed["reasons"]
     go = {**dict.fromkeys(expected), "shown": 1, "accepted": 0, "partly_accepted": 0}
-    go |= {"saved_chars": 0, "acceptance_rate": 0.0}
+    go |= {"saved_chars": 0, "acceptance_rate": 0.0, "stages_ms": {}}
     by_language, by_source = summed["by_language"], summed["by_source"]
     assert isinstance(by_language, dict)
     assert isinstance(by_source, dict)
@@ -137,6 +138,9 @@ def test_statistics_are_drawn() -> None:
     python = next(row for row in rows if row.startswith("python"))
     for cell in ("3", "1", "33%", "10", "50%", "70%", "90", "99"):
         assert f" {cell} " in python
+    stages = [row.split() for row in rows].index(["prefill", "decode"])
+    assert ["all", "12.0", "18.0"] == rows[stages + 1].split()
+    assert ["go", "-", "-"] in [row.split() for row in rows[stages:]]
     assert all(len(row) <= 80 for row in rows)
     assert "Too unsure." in stream.getvalue()
 

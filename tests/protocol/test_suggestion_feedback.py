@@ -82,14 +82,14 @@ class Editor:
             types.TextDocumentItem(uri=URI, language_id="python", version=1, text=text)
         )
 
-    def show(self, *texts: str, name: str = "m") -> None:
-        """Answer at the fifth column with items, whose ids are a name and a number."""
+    def show(self, *texts: str, name: str = "m", column: int = 4) -> None:
+        """Answer at a column with items, whose ids are a name and a number."""
         params = types.InlineCompletionParams(
             context=types.InlineCompletionContext(
                 trigger_kind=types.InlineCompletionTriggerKind.Automatic
             ),
             text_document=types.TextDocumentIdentifier(URI),
-            position=types.Position(0, 4),
+            position=types.Position(0, column),
         )
         request = request_of(
             params,
@@ -102,8 +102,8 @@ class Editor:
             Completion(
                 completion_id=f"{name}{at}",
                 text=text,
-                start=4,
-                end=4,
+                start=column,
+                end=column,
                 timings=TIMINGS,
             )
             for at, text in enumerate(texts)
@@ -228,6 +228,27 @@ async def test_an_editor_without_commands_is_understood(
     for text in texts:
         editor.change(text)
     assert [("shown", len(LONG)), *taken] == await editor.events(1 + len(taken))
+
+
+async def test_what_is_typed_through_is_shown_once() -> None:
+    """The rest counts as another suggestion where it differs, or a part was taken."""
+    editor = Editor()
+    editor.open("x = ")
+    editor.show("add(1, 2)")
+    editor.change("x = a")
+    editor.show("dd(1, 2)", name="n", column=5)
+    editor.change("x = ad")
+    editor.show("d(1, 2)", name="o", column=6)
+    assert [("shown", 9)] == await editor.events(1)
+    editor.show("d(3)", name="p", column=6)
+    editor.change("x = adc")
+    editor.show("d(3)", name="q", column=7)
+    assert [("shown", 4), ("shown", 4)] == await editor.events(2)
+    editor.feedback.accepted("q0", 2)
+    editor.change("x = adcd(")
+    editor.show("3)", name="r", column=9)
+    expected = [("accepted", 2), ("partly-accepted", 2), ("shown", 2)]
+    assert expected == await editor.events(3)
 
 
 async def test_an_editor_with_commands_is_not_guessed_at() -> None:
