@@ -134,9 +134,11 @@ class KeyRing:
         try:
             self._read()
         except KeyFileError as error:
-            self._stamp = stamp
-            self._problems = (error,)
-            self._log_problems()
+            # Read again next time: a process short of descriptors cannot open a file
+            # that stays the same, and a key may be revoked in it.
+            known, self._problems = self._problems, (error,)
+            if str(error) not in map(str, known):
+                self._log_problems()
         else:
             _log.info("access.keys_reloaded", extra={"keys": len(self._digests)})
 

@@ -79,6 +79,22 @@ class Limiter:
         self._clock = clock
         self._usage: dict[str, _Usage] = {}
 
+    def check(self, key: Key) -> None:
+        """Check that `admit` would let in the smallest request; it counts nothing.
+
+        What it refuses need not be read or tokenised.
+
+        Raises:
+            QuotaError: A limit is reached; it says when to try again.
+        """
+        usage = self._usage.get(key.key_id)
+        if usage is None:
+            return
+        now_s = self._clock()
+        _require_free_place(key, usage)
+        _require_tokens(key, usage, 1, now_s)
+        _require_rate(key, usage, now_s)
+
     @asynccontextmanager
     async def admit(self, key: Key, tokens: int) -> AsyncGenerator[Grant]:
         """Let a request run while the block does, if the key's limits allow it.
@@ -100,7 +116,8 @@ class Limiter:
         _forget_old(usage, now_s)
         _require_free_place(key, usage)
         _require_tokens(key, usage, tokens, now_s)
-        _take_one(key, usage, now_s)
+        _require_rate(key, usage, now_s)
+        usage.allowance -= 1
         usage.running += 1
         try:
             yield Grant(_hour_of(usage, now_s), tokens)
@@ -159,8 +176,8 @@ def _require_tokens(key: Key, usage: _Usage, tokens: int, now_s: float) -> None:
     )
 
 
-def _take_one(key: Key, usage: _Usage, now_s: float) -> None:
-    """Count one request against the key's rate.
+def _require_rate(key: Key, usage: _Usage, now_s: float) -> None:
+    """Check that the key's rate allows one more request now.
 
     Raises:
         QuotaError: Its rate is used up.
@@ -178,7 +195,6 @@ def _take_one(key: Key, usage: _Usage, now_s: float) -> None:
             remedy="send fewer, or have the rate raised",
             retry_after_s=(1 - usage.allowance) / rate,
         )
-    usage.allowance -= 1
 
 
 def _hour_of(usage: _Usage, now_s: float) -> _Spent:

@@ -52,7 +52,9 @@ def infill_router(requests: Requests) -> APIRouter:
             model=None,
             priority=Priority.PREWARM if is_warm_up else Priority.AUTOMATIC,
         )
-        snippets = await begun.model.privacy.cleaned(_snippets(body))
+        snippets = await begun.model.privacy.cleaned(
+            _snippets(body, most_chars=begun.model.prompts.max_snippet_chars)
+        )
         asked = body.n_predict if (body.n_predict or 0) > 0 else None
         prompt = begun.model.prompts.fill(
             body.input_prefix + body.prompt,
@@ -200,13 +202,22 @@ class _Infill:
         }
 
 
-def _snippets(body: InfillBody) -> Sequence[Snippet]:
-    """Return the pieces of other files; clients send the most relevant ones last."""
-    return [
-        Snippet(path=each.filename or "unknown", text=each.text, score=float(number))
-        for number, each in enumerate(body.input_extra or ())
-        if each.text
-    ]
+def _snippets(body: InfillBody, *, most_chars: int) -> Sequence[Snippet]:
+    """Return the pieces of other files that there may be room for.
+
+    Clients send the most relevant ones last.
+
+    Args:
+        body: The request.
+        most_chars: How many characters there may be in all.
+    """
+    snippets: list[Snippet] = []
+    for number, each in reversed([*enumerate(body.input_extra or ())]):
+        if each.text and len(each.text) <= most_chars:
+            most_chars -= len(each.text)
+            path = each.filename or "unknown"
+            snippets.append(Snippet(path=path, text=each.text, score=float(number)))
+    return snippets[::-1]
 
 
 def _selected(answer: Json, fields: Sequence[str] | None) -> Json:

@@ -105,11 +105,13 @@ class Requests:
         Raises:
             ApiError: There is no such model.
             NotAllowedError: The key may not use it.
+            QuotaError: The key has used up its share.
             EngineDeadError: It is not ready.
             OverloadedError: The engine has no time.
         """
         exchange = exchange_of(request)
         found = self._models.find(model, exchange.key)
+        self._services.limiter.check(exchange.key)
         found.host.engine.check(user=exchange.user, priority=priority, deadline_s=None)
         trace = RequestTrace(arrived_s=exchange.arrived_s)
         return BegunRequest(

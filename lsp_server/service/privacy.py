@@ -63,16 +63,18 @@ class Privacy:
             for each in snippets
             if await self._exclusion(each.uri or each.path) is None
         ]
-        new = {(each.path, each.text) for each in allowed} - self._cleaned.keys()
-        if new:
+        wanted = {(each.path, each.text) for each in allowed}
+        # Others may clear what is remembered while this waits.
+        texts = {key: self._cleaned[key] for key in wanted & self._cleaned.keys()}
+        if new := wanted - texts.keys():
             finder = await self._loaded()
-            texts = await asyncio.to_thread(self._clean, new, finder)
-            if len(self._cleaned) + len(new) > _MOST_TEXTS:
+            made = await asyncio.to_thread(self._clean, new, finder)
+            if len(self._cleaned) + len(made) > _MOST_TEXTS:
                 self._cleaned.clear()
-            self._cleaned.update(texts)
+            self._cleaned.update(made)
+            texts |= made
         return tuple(
-            replace(each, text=self._cleaned.get((each.path, each.text), ""))
-            for each in allowed
+            replace(each, text=texts[each.path, each.text]) for each in allowed
         )
 
     async def checked(

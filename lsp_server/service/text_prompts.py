@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from lsp_server.config import PromptConfig
 from lsp_server.context.window import Encode, LineWindows
 from lsp_server.errors import PromptError, PromptTooLongError
+from lsp_server.prompt.budget import SNIPPET_SHARE
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.healing import held_at
 from lsp_server.prompt.raw_text import RawEncoder
@@ -24,6 +25,9 @@ __all__ = ["TextPrompt", "TextPrompts"]
 
 _MAX_CHARS_PER_TOKEN = 16
 """A text of more characters than this for each token cannot fit into the model."""
+
+_MAX_CHARS_PER_SNIPPET_TOKEN = 8
+"""Code has three or four; what is looked at for nothing takes the time of others."""
 
 _OUTPUT_SHARE = 4
 """At most one part of so many is kept free for the output, where code must be cut."""
@@ -98,6 +102,12 @@ class TextPrompts:
     def max_chars(self) -> int:
         """No text of more characters fits into the model."""
         return self._max_model_len * _MAX_CHARS_PER_TOKEN
+
+    @property
+    def max_snippet_chars(self) -> int:
+        """Pieces of other files with more characters in all are not looked at."""
+        tokens = round(self._max_model_len * SNIPPET_SHARE)
+        return tokens * _MAX_CHARS_PER_SNIPPET_TOKEN
 
     def fill(
         self,

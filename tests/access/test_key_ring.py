@@ -1,5 +1,6 @@
 """The ring knows the keys that hold now, and stays shut where it should."""
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -168,3 +169,29 @@ def test_all_entries_are_compared_whichever_matches(
         compared.clear()
         ring.identify(presented)
         assert [stored.digest for _, stored in made] == compared
+
+
+def test_a_file_that_could_not_be_read_is_read_again(
+    path: Path,
+    now: list[float],
+    make_key: MakeKey,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also if it has not changed since: a process may be out of descriptors."""
+    secret, stored = make_key()
+    write(path, stored)
+    ring = ring_of(path, now)
+    write(path, make_key(id=stored.id, sha256=stored.sha256, revoked="now")[1])
+
+    def exhausted(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", exhausted)
+        for second in (1.0, 2.0, 3.0):
+            now[0] = second
+            assert stored.key == ring.identify(secret)
+    assert 1 == caplog.text.count("access.key_unusable")
+    now[0] = 4.0
+    assert ring.identify(secret) is None

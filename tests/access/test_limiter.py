@@ -127,3 +127,32 @@ async def test_the_wall_clock_does_not_matter(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr("time.time", lambda wall_s=wall_s: wall_s)
     assert await use(limiter, key) == 0.0
     assert 0 < await use(limiter, key) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("limits", "tokens"),
+    [({"requests_per_s": 1, "burst": 1}, 1), ({"tokens_per_day": 9}, 9)],
+)
+async def test_what_would_be_refused_is_known_before(
+    limiter: Limiter, now: list[float], limits: dict[str, float], tokens: int
+) -> None:
+    """To ask counts nothing, and says when to come back."""
+    key = key_of("k_1", **limits)
+    for _ in range(3):
+        limiter.check(key)
+    assert await use(limiter, key, tokens) == 0.0
+    with pytest.raises(QuotaError) as refused:
+        limiter.check(key)
+    now[0] += refused.value.retry_after_s
+    limiter.check(key)
+
+
+async def test_a_key_with_all_its_requests_running_is_refused_before(
+    limiter: Limiter,
+) -> None:
+    """And let in again when one has ended."""
+    key = key_of(concurrent=1)
+    async with limiter.admit(key, 1):
+        with pytest.raises(QuotaError):
+            limiter.check(key)
+    limiter.check(key)

@@ -123,6 +123,11 @@ async def test_a_key_s_limits_models_and_mode(serve: Serve) -> None:
             limited.json()["error"]["code"],
         )
         assert int(limited.headers["retry-after"]) > 1
+        # It is refused before its prompt is looked at.
+        unread = await served.http.post(
+            "/v1/completions", json={"prompt": [10**9]}, headers=bearer(raw)
+        )
+        assert 429 == unread.status_code
         denied = await served.http.post(
             "/v1/completions", json=body, headers=bearer(other)
         )

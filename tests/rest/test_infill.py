@@ -1,12 +1,14 @@
 """llama.cpp's ``/infill``: its fields, its limits, its stream."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from rest_server import Serve
 
 from lsp_server.config import ScriptConfig
+from lsp_server.service.privacy import Privacy
 from lsp_server.service.text_prompts import TextPrompt, TextPrompts
 from lsp_server.values import Priority, Snippet
 
@@ -99,3 +101,22 @@ async def test_pieces_of_other_files_are_cleaned(
         await served.http.post("/infill", json={"input_extra": extra})
 
     assert ['KEY = "<AWS_ACCESS_KEY>"\n'] == [each.text for each in taken]
+
+
+async def test_other_files_that_cannot_fit_are_not_looked_through(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last ones are the most relevant; megabytes more would take others' time."""
+    looked: list[Snippet] = []
+
+    async def watched(_: Privacy, snippets: Sequence[Snippet]) -> tuple[Snippet, ...]:
+        looked.extend(snippets)
+        return ()
+
+    monkeypatch.setattr(Privacy, "cleaned", watched)
+    texts = ["old\n" * 500, "x" * 1_000_000, "b\n", "", "c\n" * 1000]
+    extra = [{"filename": f"{n}.py", "text": text} for n, text in enumerate(texts)]
+    async with serve(TEXT) as served:
+        await served.http.post("/infill", json={"input_extra": extra})
+    assert ["0.py", "2.py", "4.py"] == [each.path for each in looked]
+    assert [0, 2, 4] == [each.score for each in looked]

@@ -131,3 +131,16 @@ async def test_what_git_ignores_is_never_context(repository: Path) -> None:
     snippets = [Snippet(path="p/.env", text="a", score=1.0, uri=uri) for uri in uris]
 
     assert await privacy.cleaned(snippets) == ()
+
+
+async def test_snippets_that_were_cleaned_before_are_still_there() -> None:
+    """However many new ones come with them, and at the same time for somebody else."""
+    privacy = Privacy(DEFAULT)
+
+    def pieces(first: int, last: int) -> list[Snippet]:
+        numbers = range(first, last)
+        return [Snippet(path="a.py", text=f"x = {n}\n", score=1.0) for n in numbers]
+
+    await privacy.cleaned(pieces(0, 200))
+    wanted = pieces(0, 300)
+    assert wanted == list(await privacy.cleaned(wanted))
