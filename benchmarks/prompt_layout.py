@@ -5,6 +5,9 @@ engine runs: the prompts are the server's own, and the engine's prefix cache is 
 as vLLM keeps it, in whole blocks, with the last token always read anew. Typists write
 in files of Python's own library, with corrections, Enter, jumps of the cursor and
 accepted suggestions (`typist`). Every layout sees the same events.
+
+With ``--edits N`` it is the real edits of the typing benchmark (`typing_traces`), about
+N keys of each language, all of them typed: each file is cold at first, as there.
 """
 
 import argparse
@@ -15,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import circumstances, percentile, table, write_result
+from benchmarks.typing_traces import Trace
+from benchmarks.typing_workspace import traces_of
 from benchmarks.typist import Burst, Typist
 from lsp_server.config import CompletionConfig, ModelConfig, PromptConfig
 from lsp_server.context.window import LineWindows
@@ -28,8 +33,10 @@ from lsp_server.values import Snapshot
 __all__ = ["main"]
 
 _RESULTS = Path(__file__).resolve().parent / "results"
+_PACKAGES = Path(__file__).resolve().parents[1] / ".packages"
 _ACCEPTED = "value = compute(value, other)"
-_KINDS = ("key", "Enter", "jump", "accept")
+_KINDS = ("key", "Enter", "jump", "accept", "first")
+_LANGUAGES = ("python", "typescript", "go", "c")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,43 @@ def _events(seed: int, number: int, bursts: int) -> Iterator[_Event]:
         if burst.accepts:
             typist.accept(_ACCEPTED)
             yield _Event(kind="accept", snapshot=_snapshot(typist))
+
+
+def _typed(trace: Trace) -> Iterator[_Event]:
+    """Yield what is asked while the edits of a trace are typed key by key."""
+    text, kind = trace.text, "first"
+    for stretch in trace.stretches:
+        at = stretch.start
+        text = text[:at] + text[at + stretch.removed_chars :]
+        yield _Event(kind=kind, snapshot=_of_trace(trace, text, at))
+        kind = "jump"
+        for stroke in stretch.strokes:
+            text, at = text[:at] + stroke.text + text[at:], at + len(stroke.text)
+            pressed = "Enter" if stroke.text.startswith("\n") else "key"
+            yield _Event(kind=pressed, snapshot=_of_trace(trace, text, at))
+
+
+def _of_trace(trace: Trace, text: str, offset: int) -> Snapshot:
+    return Snapshot(
+        uri=f"file:///load/{trace.name}",
+        language_id=trace.language_id,
+        version=1,
+        text=text,
+        offset=offset,
+    )
+
+
+def _sessions(options: argparse.Namespace) -> list[list[_Event]]:
+    """Return the events of each file that is worked on."""
+    if not options.edits:
+        return [
+            [*_events(options.seed, number, options.bursts)]
+            for number in range(options.typists)
+        ]
+    traces = traces_of(
+        _LANGUAGES, options.edits, seed=options.seed, cache=options.packages.resolve()
+    )
+    return [[*_typed(trace)] for trace in traces]
 
 
 def _kind(burst: Burst, before: tuple[int, int]) -> str:
@@ -133,7 +177,10 @@ def _layouts(prompt_tokens: int) -> Iterator[_Layout]:
 
 
 def _measure(
-    layout: _Layout, tokenizer: FastTokenizer, options: argparse.Namespace
+    layout: _Layout,
+    tokenizer: FastTokenizer,
+    sessions: Sequence[Sequence[_Event]],
+    block_tokens: int,
 ) -> dict[str, object]:
     """Return the new prompt tokens of every event of one layout, by kind."""
     builder = PromptBuilder(
@@ -149,14 +196,14 @@ def _measure(
     )
     new: dict[str, list[int]] = defaultdict(list)
     total = 0
-    for number in range(options.typists):
-        cache = _PrefixCache(options.block_tokens)
-        for at, event in enumerate(_events(options.seed, number, options.bursts)):
+    for events in sessions:
+        cache = _PrefixCache(block_tokens)
+        for at, event in enumerate(events):
             ids = builder.build(
                 event.snapshot, max_output_tokens=CompletionConfig().max_line_tokens
             ).token_ids
             read = cache.read(ids)
-            if at:  # the first one finds nothing in any layout
+            if at or event.kind == "first":  # a typist's first finds nothing anywhere
                 new[event.kind].append(read)
                 total += len(ids)
     every = [count for counts in new.values() for count in counts]
@@ -166,7 +213,9 @@ def _measure(
         "new_tokens": {
             kind: {f"p{each}": percentile(new[kind], each) for each in (50, 90)}
             for kind in _KINDS
+            if new[kind]
         },
+        "missing_share": {kind: sum(new[kind]) / total for kind in _KINDS},
         "all": {f"p{each}": percentile(every, each) for each in (50, 90)},
         "mean": sum(every) / len(every),
         "cached_share": 1 - sum(every) / total,
@@ -175,14 +224,17 @@ def _measure(
 
 def layout_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the table of the measured layouts."""
-    head = [*("layout", "p50", "p90", "mean", "cached"), *(f"{k} p50" for k in _KINDS)]
+    kinds = [each for each in _KINDS if rows[0]["events"][each]]
+    head = [*("layout", "p50", "p90", "mean", "cached"), *(f"{k} p50" for k in kinds)]
+    head += [f"{kind} misses" for kind in kinds]
     lines = [
         [
             str(row["layout"]),
             *(f"{row['all'][each]:.0f}" for each in ("p50", "p90")),
             f"{row['mean']:.0f}",
             f"{row['cached_share']:.1%}",
-            *(f"{row['new_tokens'][kind]['p50']:.0f}" for kind in _KINDS),
+            *(f"{row['new_tokens'][kind]['p50']:.0f}" for kind in kinds),
+            *(f"{row['missing_share'][kind]:.2%}" for kind in kinds),
         ]
         for row in rows
     ]
@@ -197,15 +249,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--prompt-tokens", type=int, default=1024)
     parser.add_argument("--block-tokens", type=int, default=32, help="16 on a GPU")
+    parser.add_argument("--edits", type=int, default=0, metavar="KEYS")
+    parser.add_argument("--packages", type=Path, default=_PACKAGES)
     parser.add_argument("--result", type=Path, default=_RESULTS / "prompt_layout.json")
     options = parser.parse_args()
     tokenizer = FastTokenizer(locate(ModelConfig().path))
+    sessions = _sessions(options)
     rows = [
-        _measure(layout, tokenizer, options)
+        _measure(layout, tokenizer, sessions, options.block_tokens)
         for layout in _layouts(options.prompt_tokens)
     ]
     print(layout_table(rows), end="\n\n")
-    settings = {key: value for key, value in vars(options).items() if key != "result"}
+    paths = {"result", "packages"}
+    settings = {key: each for key, each in vars(options).items() if key not in paths}
     write_result(
         options.result, {**circumstances(), "settings": settings, "layouts": rows}
     )

@@ -7,9 +7,12 @@ from typing import Any
 from benchmarks.figures import percentile
 from benchmarks.typing_events import Event, Kind, Played, Spent
 
-__all__ = ["KINDS", "figures_of"]
+__all__ = ["KINDS", "PLACES", "figures_of"]
 
 KINDS: tuple[Kind, ...] = ("key", "enter", "jump", "accept", "slip")
+PLACES = (*KINDS, "key after jump", "key after accept")
+"""What a user waits at: a kind of event, or the first key after one."""
+
 _PERCENTS = (50, 90, 99)
 
 
@@ -39,6 +42,7 @@ def figures_of(played: Sequence[Played]) -> dict[str, Any]:
         "accepted_chars_share": _share(accepted_chars, typed_chars),
         "accepts": sum(each.kind == "accept" for each in events),
         "time_to_ghost_ms": _percentiles([each.wait_ms or 0.0 for each in shown]),
+        "at_places": _at_places(played),
         "answered_before_next_key": _share(len(answered), len(events)),
         "shown": _share(len(shown), len(events)),
         "wrong_first_word": _share(
@@ -89,6 +93,30 @@ def _new_by_kind(played: Iterable[Played]) -> dict[Kind, list[int]]:
             if event and not cost.is_ahead and cost.cached_tokens is not None:
                 found[event.kind].append(_new(cost))
     return {kind: found[kind] for kind in KINDS if found[kind]}
+
+
+def _at_places(played: Iterable[Played]) -> dict[str, dict[str, Any]]:
+    """Return how many events each place had, how many ghosts, and how soon those came.
+
+    After a jump pre-warming shows itself, after an accept speculation and the rule that
+    nothing comes up there by itself.
+    """
+    found: defaultdict[str, list[Event]] = defaultdict(list)
+    for each in played:
+        for before, event in zip((None, *each.events), each.events, strict=False):
+            found[event.kind].append(event)
+            if before is not None and event.kind == "key":
+                found[f"key after {before.kind}"].append(event)
+    return {
+        place: {
+            "events": len(found[place]),
+            "ghosts": len(shown),
+            "time_to_ghost_ms": _percentiles([each.wait_ms or 0.0 for each in shown]),
+        }
+        for place in PLACES
+        if found[place]
+        for shown in [[each for each in found[place] if each.ghost_chars]]
+    }
 
 
 def _event_of(cost: Spent, events: Sequence[Event]) -> Event | None:

@@ -101,6 +101,11 @@ def variants_of(arguments: argparse.Namespace) -> dict[str, Settings]:
     return variants
 
 
+def _absolute(path: str) -> Path:
+    """Return a path that holds in every working folder: packages are fetched in one."""
+    return Path(path).resolve()
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the benchmark's command line."""
     options = argparse.ArgumentParser(
@@ -167,9 +172,8 @@ def parser() -> argparse.ArgumentParser:
         "settings alone, not on how fast this machine is",
     )
     add("--note", default="", help="what to know of the machine")
-    add(
-        "--packages", type=Path, default=_ROOT / ".packages", help="where they are kept"
-    )
+    packages = _ROOT / ".packages"
+    add("--packages", type=_absolute, default=packages, help="where they are kept")
     add("--out", type=Path, default=_RESULTS / "typing.json")
     add("--log", type=Path, default=Path(os.devnull), help="the server's log")
     page = "put tables and plot into docs/completion, where the page has marks for them"

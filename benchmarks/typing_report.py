@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import table
-from benchmarks.typing_figures import KINDS
+from benchmarks.typing_figures import KINDS, PLACES
 from lsp_server.files import atomic_write_text
 
 __all__ = [
     "by_event_table",
+    "by_place_table",
     "difference_table",
     "draw",
     "main_table",
@@ -26,6 +27,7 @@ def report(result: Mapping[str, Any]) -> str:
             main_table(cells),
             difference_table(cells, result["base"]),
             by_event_table(cells),
+            by_place_table(cells),
         ]
     )
 
@@ -120,6 +122,27 @@ def by_event_table(cells: Sequence[Mapping[str, Any]]) -> str:
             ]
         )
     return table(["language", "variant", "prompt p50", *kinds], rows)
+
+
+def by_place_table(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Lay out ghosts of all languages by place: median time, and how many of events."""
+    rows = []
+    for each in cells:
+        if each["language"] == "all":
+            at = each.get("at_places", {})
+            rows.append(
+                [
+                    each["variant"],
+                    *(_at_place(at[p]) if p in at else "" for p in PLACES),
+                ]
+            )
+    return table(["ms to ghost (ghosts of events)", *PLACES], rows)
+
+
+def _at_place(found: Mapping[str, Any]) -> str:
+    ghosts = f"({found['ghosts']} of {found['events']})"
+    median_ms = found["time_to_ghost_ms"].get("p50")
+    return ghosts if median_ms is None else f"{median_ms:g} {ghosts}"
 
 
 _DIFFERENCES = (

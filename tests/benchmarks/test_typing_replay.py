@@ -13,6 +13,7 @@ from benchmarks.typing_options import EXTRAS, FEATURES, settings_of
 from benchmarks.typing_replay import play
 from benchmarks.typing_report import (
     by_event_table,
+    by_place_table,
     difference_table,
     main_table,
     write_into,
@@ -197,6 +198,9 @@ def test_tables_name_every_variant() -> None:
     assert main_table(cells).count("\n") == 3
     assert "| none " in difference_table(cells, "base")
     assert "10 / 10" in by_event_table(cells)
+    of_base, of_none = by_place_table(cells).splitlines()[2:]
+    assert of_base.count("(0 of 1)") == len(["jump", "key", "accept", "after jump"])
+    assert "of" not in of_none
 
 
 def test_a_page_has_the_tables_of_the_last_result_alone(tmp_path: Path) -> None:
