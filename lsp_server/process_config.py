@@ -109,8 +109,9 @@ class DaemonConfig:
     """The process that holds one engine for every editor.
 
     Attributes:
-        mode: ``auto`` attaches to the daemon and starts it if there is none, ``never``
-            loads an engine for this editor alone, ``require`` fails without a daemon.
+        mode: ``auto`` attaches to the daemon, starts it if there is none, and loads an
+            engine for this editor alone if that fails; ``never`` loads it at once,
+            ``require`` does not load it at all.
         transport: A Unix socket, or a port of the loopback interface with a token.
         idle_exit_s: The daemon ends after this many seconds without an editor; 0 never.
             With ``rest.listen`` set, it never does.

@@ -118,7 +118,7 @@ class ServerProcess(ServerConnection):
         await self.kill()
 
     async def kill(self) -> None:
-        """End the server without asking; a server that has ended is left in peace."""
+        """End the server without asking; do nothing if it has ended."""
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()

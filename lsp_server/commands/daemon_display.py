@@ -50,11 +50,12 @@ def start_warnings(
         status: What the daemon says of itself.
         unread: The settings file that was named to a daemon which ran already.
     """
-    restart = "`midfill daemon restart`"
-    found = [
-        f"{each} Editors are served. After a change, {restart} reads the settings."
-        for each in status.warnings
-    ]
+    found = list(status.warnings)
+    if found:
+        found.append(
+            "Editors are served all the same. After a change, `midfill daemon restart` "
+            "reads the settings."
+        )
     if unread is not None:
         found.append(
             f"{unread}: this file was not used, because the daemon runs already. "

@@ -13,6 +13,7 @@ from pathlib import Path
 from lsp_server.client.attached_messages import REQUEST_FAILED
 from lsp_server.client.documents import Answer, read_source
 from lsp_server.client.headless import HeadlessClient, headless_client
+from lsp_server.commands.terminal import printable
 from lsp_server.errors import AnswerError, ClientError
 from lsp_server.file_languages import language_id_of
 from lsp_server.outcomes import Ending
@@ -159,7 +160,7 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
                 announcing.cancel()
             shown = len(client.messages)
             for message in client.messages[:shown]:
-                sys.stderr.write(message + "\n")
+                sys.stderr.write(printable(f"{message}\n"))
             ended_by = ""
             try:
                 yield client
@@ -170,7 +171,7 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
                 # Such as why there were no completions any more.
                 for message in client.messages[shown:]:
                     if message.rstrip(".") not in ended_by:
-                        sys.stderr.write(message + "\n")
+                        sys.stderr.write(printable(f"{message}\n"))
     except ClientError as error:
         keep_log = "log" in error.remedy or "server's log" in error.what
         if keep_log:

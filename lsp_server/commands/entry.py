@@ -14,6 +14,7 @@ from pathlib import Path
 from lsp_server import __version__
 from lsp_server.commands.terminal import make_streams_lenient, printable
 from lsp_server.errors import ConfigError, MidfillError, UnavailableError
+from lsp_server.operating_system import reason_of
 
 __all__ = ["main"]
 
@@ -75,8 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         # Most often a full disk: what stdout still holds cannot be written either.
         _close_stdout()
-        what = error.filename or "stdout"
-        sys.stderr.write(printable(f"{name}: {what}: {error.strerror or error}.\n"))
+        what = error.filename or "stdout or another file"
+        sys.stderr.write(printable(f"{name}: {what}: {reason_of(error)}.\n"))
         return 1
     except KeyboardInterrupt:
         # Python would warn of a coroutine that was made and not yet run.

@@ -27,7 +27,7 @@ from lsp_server.access.keys import (
     time_text,
 )
 from lsp_server.commands.keys_display import key_lines
-from lsp_server.commands.terminal import positive, positive_number
+from lsp_server.commands.terminal import positive, positive_number, printable
 from lsp_server.errors import KeyFileError
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
@@ -203,7 +203,7 @@ def _stored(arguments: argparse.Namespace, secret: str) -> StoredKey:
 def _list(arguments: argparse.Namespace) -> int:
     held = _held(arguments)
     for problem in held.problems:
-        sys.stderr.write(f"midfill keys: {problem}\n")
+        sys.stderr.write(printable(f"midfill keys: {problem}\n"))
     if arguments.json:
         for stored in held.keys:
             fields = json.loads(stored.line)
@@ -270,7 +270,7 @@ def _path(arguments: argparse.Namespace) -> Path:
         return Path(arguments.file)
     resolved = resolve(server_layers(arguments.config))
     for problem in resolved.problems:
-        sys.stderr.write(f"midfill keys: {problem}\n")
+        sys.stderr.write(printable(f"midfill keys: {problem}\n"))
     named = resolved.config.access.keys_file
     path = Path(named) if named else default_key_file()
     if path is None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lsp_server.commands.display import download_meter
+from lsp_server.commands.terminal import printable
 from lsp_server.config import Config
 from lsp_server.errors import ModelError, PullError
 from lsp_server.modelstore.locate import locate, pulled_models_folder, shipped_models
@@ -285,7 +286,7 @@ def _pull_folder(config: Config) -> Path:
 
 
 def _say(sentence: str) -> None:
-    sys.stderr.write(f"midfill models: {sentence}\n")
+    sys.stderr.write(printable(f"midfill models: {sentence}\n"))
 
 
 def _print(text: str) -> None:

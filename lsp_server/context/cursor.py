@@ -118,9 +118,9 @@ class CursorContext:
 
     @property
     def closed_next(self) -> frozenset[Frame]:
-        """Those of `closed_behind` before whose closers nothing else stands.
+        """Those of `closed_behind` whose closers are the next text behind the cursor.
 
-        Editors put such closers there when the opener is typed.
+        An editor inserts such closers when an opener is typed.
         """
         found: set[Frame] = set()
         behind = "".join((self.line_after, *self.lines_below[:_JUDGED_LINES])).lstrip()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from lsp_server.errors import DaemonError
+from lsp_server.operating_system import reason_of
 
 __all__ = ["DaemonLock", "holder"]
 
@@ -71,11 +72,23 @@ class DaemonLock:
         return self._fd
 
     def hold(self) -> None:
-        """Hold the lock for this process's life, and write its id into the file."""
+        """Hold the lock for this process's life, and write its id into the file.
+
+        Raises:
+            DaemonError: The id cannot be written.
+        """
         # A forked child that outlived the daemon would hold the lock on.
         os.register_at_fork(after_in_child=self.release)
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            raise DaemonError(
+                f"the lock cannot be written ({reason_of(error)})",
+                subject="the daemon's folder",
+                remedy="Free space on that disk, or name another folder in "
+                "XDG_RUNTIME_DIR",
+            ) from error
 
     def release(self) -> None:
         """Close the file; the lock is free once no process has it open."""

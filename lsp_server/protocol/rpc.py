@@ -61,7 +61,7 @@ _SYNC_METHODS = frozenset(
 
 
 class Connection(Protocol):
-    """What a protocol tells its owner; no method may raise or wait."""
+    """What a protocol reports to its owner; no method may raise or wait."""
 
     def opened(self, params: types.InitializeParams) -> None:
         """The editor has introduced itself; the reply to it is not sent yet."""

@@ -202,7 +202,7 @@ class Session:
         return self._acceptances.accept(arguments)
 
     def _note_accepted(self, completion_id: str, chars: int) -> None:
-        """Count an acceptance that the editor tells.
+        """Count an acceptance that the editor reports.
 
         After a part of a suggestion the editor goes on to show the rest.
         """

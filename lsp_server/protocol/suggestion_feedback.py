@@ -190,7 +190,7 @@ class SuggestionFeedback:
         return seen
 
     def accepted(self, completion_id: str, chars: int) -> None:
-        """Count an acceptance that the editor tells, and look for its text later.
+        """Count an acceptance that the editor reports, and look for its text later.
 
         Args:
             completion_id: The item's id.

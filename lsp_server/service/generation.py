@@ -135,6 +135,6 @@ async def _await(
 
 
 def _forget_error(task: asyncio.Task[CompletionResult]) -> None:
-    """Have an error that nobody waits for any more make no noise."""
+    """Ignore the error of work that nobody waits for any more."""
     if not task.cancelled():
         task.exception()

@@ -53,7 +53,7 @@ class LoopLag:
         return True
 
     def close(self) -> None:
-        """Stop to watch."""
+        """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

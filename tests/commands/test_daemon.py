@@ -51,19 +51,21 @@ def test_a_day_with_the_daemon(home: DaemonHome) -> None:
 
 def test_what_of_the_settings_is_not_done_is_said_at_the_start() -> None:
     """Editors are served; stderr has why there is no API, and what to do."""
-    with daemon_home(REST_LISTEN="0.0.0.0:0") as home:
+    with daemon_home(REST_LISTEN="0.0.0.0:0", ENGINE_SEED="x") as home:
         started = home.midfill("daemon", "start")
         assert (0, True) == (started.returncode, "is started" in started.stdout)
         for part in ("'0.0.0.0:0'", "no TLS", "127.0.0.1:8012", "serve --listen"):
             assert part in started.stderr
         assert "Give a certificate" not in started.stderr
+        assert "MIDFILL_ENGINE_SEED" in started.stderr
+        assert 1 == started.stderr.count("Editors are served")
         path = home.folder / "midfill.toml"
         path.write_text("")
         again = home.midfill("daemon", "start", "--config", str(path))
         assert (0, True) == (again.returncode, "running already" in again.stdout)
         assert f"`midfill daemon restart --config {path}`" in again.stderr
         assert "REST API is not served" in home.midfill("daemon", "status").stdout
-        home.environment["MIDFILL_REST_LISTEN"] = ""
+        home.environment |= {"MIDFILL_REST_LISTEN": "", "MIDFILL_ENGINE_SEED": "0"}
         restarted = home.midfill("daemon", "restart", "--config", str(path))
         assert (0, "") == (restarted.returncode, restarted.stderr)
 

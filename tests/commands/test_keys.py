@@ -135,6 +135,15 @@ def test_a_name_must_be_printable(file: Path, capsys: Output, name: str) -> None
     assert not file.exists()
 
 
+@pytest.mark.usefixtures("file")
+def test_what_a_terminal_would_obey_is_spelt_out(
+    tmp_path: Path, capsys: Output
+) -> None:
+    """Here in the name of a settings file, which a warning repeats."""
+    assert 0 == midfill_keys("list", "--config", str(tmp_path / "\x1b[2J.toml"))
+    assert r"\x1b[2J.toml: the configuration file" in capsys.readouterr().err
+
+
 def test_a_file_that_others_read_is_left_alone(file: Path, capsys: Output) -> None:
     """Nothing is added to a file whose keys may be known."""
     midfill_keys("create", "ada")

@@ -156,6 +156,16 @@ def test_the_lock_is_the_processes_own(tmp_path: Path) -> None:
     assert holder(path) is None
 
 
+def test_a_lock_that_cannot_be_written_is_an_error_of_the_daemon() -> None:
+    """As on a full disk; a pipe refuses as well."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    lock = DaemonLock.adopt(writing)
+    with pytest.raises(DaemonError, match="the lock cannot be written"):
+        lock.hold()
+    lock.release()
+
+
 def test_no_lock_behind_a_symlink(tmp_path: Path) -> None:
     """It would truncate what the link points to."""
     (tmp_path / "file").write_text("precious")
