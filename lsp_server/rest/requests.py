@@ -112,6 +112,7 @@ class Requests:
         exchange = exchange_of(request)
         found = self._models.find(model, exchange.key)
         self._services.limiter.check(exchange.key)
+        found.host.engine.keep_up(priority)
         found.host.engine.check(user=exchange.user, priority=priority, deadline_s=None)
         trace = RequestTrace(arrived_s=exchange.arrived_s)
         return BegunRequest(

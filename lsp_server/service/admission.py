@@ -122,14 +122,21 @@ class Admission:
         """Call ``watcher`` whenever the step changes; return what ends that."""
         return self._turns.reporter.watch(watcher)
 
+    def keep_up(self, priority: Priority) -> None:
+        """Refuse a share of the requests while the event loop is late.
+
+        Raises:
+            OverloadedError: It is one of that share.
+        """
+        if priority > Priority.EXPLICIT and self._lag.refuses():
+            raise full_error("a request", 0.0)
+
     def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
         """Refuse a request that would not be scheduled, before it is made.
 
         Raises:
             OverloadedError: It would not be scheduled, with the reason.
         """
-        if priority > Priority.EXPLICIT and self._lag.refuses():
-            raise full_error("a request", 0.0)
         latest_s = self._turns.latest_s(priority, deadline_s)
         self._turns.require_room(
             "a request", user=user, priority=priority, latest_s=latest_s

@@ -48,9 +48,6 @@ from lsp_server.values import (
 __all__ = ["CompletionService"]
 
 
-_LESS_CONTEXT = OverloadStep.LESS_CONTEXT
-
-
 class CompletionService:
     """Completes snapshots with one model on one engine.
 
@@ -174,6 +171,7 @@ class CompletionService:
         if reason is not None:
             log_reason(request_id, reason)
             return CompletionResult(reason=reason)
+        self._gate.keep_up(report.priority)
         cursor = CursorContext.of(snapshot)
         reason = why_unwelcome(cursor, trigger)
         if reason is not None:
@@ -190,7 +188,7 @@ class CompletionService:
         self._gate.check(user=self._user, priority=priority, deadline_s=deadline_s)
         step = self._gate.step_for(self._user)
         snippets = self._snippets_for(snapshot)
-        is_reduced = step >= _LESS_CONTEXT
+        is_reduced = step >= OverloadStep.LESS_CONTEXT
         prompt = self._prompts.build(
             snapshot,
             max_output_tokens=self._config.max_tokens(scope),

@@ -41,6 +41,16 @@ class Gate(Protocol):
         """Return the share of the engine that others than this user use, 0 to 1."""
         ...
 
+    def keep_up(self, priority: Priority) -> None:
+        """Refuse a share of the requests while the server itself is behind.
+
+        Call it once for each request, before any work for it.
+
+        Raises:
+            OverloadedError: It is one of that share.
+        """
+        ...
+
     def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
         """Refuse a request that would not be scheduled.
 
@@ -65,6 +75,9 @@ class OpenGate:
     def load_beside(self, user: str) -> float:  # noqa: ARG002 - it knows no users
         """Return that nobody uses the engine."""
         return 0.0
+
+    def keep_up(self, priority: Priority) -> None:
+        """Refuse nothing."""
 
     def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
         """Refuse nothing."""

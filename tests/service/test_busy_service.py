@@ -37,6 +37,9 @@ class FixedGate:
     def load_beside(self, user: str) -> float:  # noqa: ARG002 - as a `Gate`
         return 0.0
 
+    def keep_up(self, priority: Priority) -> None:
+        """Refuse nothing, as a server that keeps up."""
+
     def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:
         assert deadline_s is not None, user
         self.asked.append(priority)
@@ -120,3 +123,22 @@ async def test_a_request_that_is_refused_in_the_queue_is_busy_too(
     service._engine = admission = Admission(engine, AdmissionConfig(), running_limit=1)
     await admission.drain(0)
     assert reasons.BUSY == (await complete(service, at_cursor("x = |\n"))).reason
+
+
+async def test_a_server_that_is_behind_refuses_before_it_looks_at_the_text(
+    make_service: MakeService, at_cursor: AtCursor
+) -> None:
+    """Also where nothing would be suggested: that takes a scan to see."""
+    service, _ = make_service("one\n")
+
+    class BehindGate(FixedGate):
+        def keep_up(self, priority: Priority) -> None:
+            if priority > Priority.EXPLICIT:
+                raise full_error("a request", 0.0)
+
+    service._gate = BehindGate()
+    behind = await complete(service, at_cursor("na|me = 1\n"), Trigger.AUTOMATIC)
+    by_hand = await complete(service, at_cursor("x = |\n"), Trigger.INVOKED)
+
+    assert reasons.BUSY == behind.reason
+    assert by_hand.completions

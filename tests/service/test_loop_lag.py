@@ -66,7 +66,7 @@ async def test_what_is_asked_for_by_hand_is_never_refused_for_it() -> None:
     admission = Admission(engine, AdmissionConfig(), running_limit=4)
 
     def ask(priority: Priority) -> None:
-        admission.check(user="a", priority=priority, deadline_s=None)
+        admission.keep_up(priority)
 
     refused = 0
     for _ in range(12):
