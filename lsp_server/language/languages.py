@@ -75,7 +75,8 @@ _SQL = Language(
         Literal(kind=Kind.STRING, opens="`", closes="`"),
         Literal(
             kind=Kind.STRING,
-            opens=r"\$(?P<tag>(?:[A-Za-z_]\w*)?)\$",
+            # Behind a blank or a line end stands a function's body, which is code.
+            opens=r"\$(?P<tag>(?:[A-Za-z_]\w*)?)\$(?=[^\s;,)])",
             closes="${tag}$",
             spans_lines=True,
         ),
