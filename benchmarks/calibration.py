@@ -130,7 +130,9 @@ async def _record(
     arguments: argparse.Namespace, suites: Mapping[str, Sequence[Task]]
 ) -> list[Tape]:
     """Have the engine write every task's text."""
-    config = Config(completion=CompletionConfig(candidates=_CANDIDATES))
+    # A busy machine must cut no text short.
+    completion = CompletionConfig(candidates=_CANDIDATES, deadline_ms=0)
+    config = Config(completion=completion)
     model = load_model(arguments.model, Device.CPU)
     evaluated = load_evaluated_model(
         ModelArgument(name="", place=arguments.model), Device.CPU
