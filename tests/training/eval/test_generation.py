@@ -199,6 +199,7 @@ async def test_defect_stays_a_group() -> None:
 
 STARTS: Mapping[str, tuple[str, ...]] = {
     "midfill": ("<|endoftext|>",),
+    "midfill-marked-cursor": ("<|endoftext|>",),
     "codellama": ("<s>",),
     "codegemma": ("<bos>",),
     "codestral": ("<s>",),
