@@ -159,7 +159,9 @@ async def test_metrics_count_editors_and_api_alike(
         base_url=url, headers=BEARER, verify=server.tls, timeout=20
     ) as http:
         before = counted((await http.get("/metrics")).text)
-        [item] = await editor.complete(0, 4)
+        # The same text at the same place would be counted as shown before.
+        editor.open("z = ", uri="file:///z.py")
+        [item] = await editor.complete(0, 4, uri="file:///z.py")
         command = item["command"]
         assert isinstance(command, dict)
         accepted = {key: command[key] for key in ("command", "arguments")}
