@@ -177,7 +177,7 @@ def write_server(
         fault: What is wrong with it.
         gate: Where a named pipe is made that the server reads a line of before it
             reads anything else.
-        environment: Further variables of its environment.
+        environment: Further variables of its environment; the settings win.
     """
     folder.mkdir(parents=True, exist_ok=True)
     server = EditorServer(
@@ -188,7 +188,7 @@ def write_server(
     )
     given = {"ENGINE_KIND": "scripted", "DAEMON_MODE": "never"} | dict(settings)
     exports = {MARK: server.mark} | {f"MIDFILL_{k}": v for k, v in given.items()}
-    exports |= environment or {}
+    exports = {**(environment or {}), **exports}
     started: Sequence[object] = ["-m", "lsp_server"]
     if fault:
         started = [FAULTS, fault]
