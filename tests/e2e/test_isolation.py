@@ -25,6 +25,7 @@ SETTINGS = {
     "MIDFILL_COMPLETION_CANDIDATES": "1",
     # On a busy machine they wait, and are not refused.
     "MIDFILL_ADMISSION_MAX_WAIT_MS": "0",
+    "MIDFILL_COMPLETION_DEADLINE_MS": "0",
 }
 TAKEN_BACK_EVERY = 5
 
