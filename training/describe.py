@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     except MidfillError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
-    print(f"{options.model}: the manifest says it")
+    print(f"{options.model}: the manifest is written")
     return 0
 
 

@@ -168,7 +168,7 @@ def _read_parts(places: Iterable[Path]) -> bytes:
                 raise _refusal(path, "it is a part of another folder")
             found[head.number] = head, piece
     if not found:
-        raise _refusal(Path(), "no part is named")
+        raise _refusal(Path("part-*.bin"), "there is no such file")
     count = next(iter(found.values()))[0].of
     missing = [str(number) for number in range(1, count + 1) if number not in found]
     if missing:

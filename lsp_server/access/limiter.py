@@ -167,9 +167,12 @@ def _require_tokens(key: Key, usage: _Usage, tokens: int, now_s: float) -> None:
         if excess <= 0:
             retry_after_s = (spent.hour + _WINDOW_HOURS + 1) * _HOUR_S - now_s
             break
+    left = max(0, quota - _spent(usage, now_s))
     raise QuotaError(
         f"the request may take {tokens:,} tokens, and of this key's {quota:,} in 24 "
-        f"hours {max(0, quota - _spent(usage, now_s)):,} are left",
+        f"hours {left:,} are left"
+        if left
+        else f"this key's {quota:,} tokens of 24 hours are used up",
         subject=f"key {key.key_id}",
         remedy="wait, ask for fewer tokens, or have the quota raised",
         retry_after_s=retry_after_s,

@@ -59,7 +59,7 @@ class Signals:
         return self._name
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
-        """Take note of a signal."""
+        """Remember the name of the first signal that comes."""
         self._name = self._name or signal.Signals(number).name
 
 

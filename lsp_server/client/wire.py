@@ -1,7 +1,4 @@
-"""A connection of the attached server: whole messages, sent and received unwaited.
-
-Source: POSIX, write(); pipe(7).
-"""
+"""A connection of the attached server: whole messages, sent and received unwaited."""
 
 import json
 import os
@@ -211,6 +208,8 @@ class OutStream:
     A pipe of the editor's cannot be made non-blocking: the setting belongs to everyone
     who has the pipe open. But once it can be written, a write of at most `PIPE_BUF`
     bytes does not block.
+
+    Source: POSIX, write(); pipe(7).
     """
 
     def __init__(self, target: "int | socket.socket") -> None:

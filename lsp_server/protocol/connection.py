@@ -22,7 +22,7 @@ from lsp_server.protocol.extensions import (
     TRACE_METHOD,
     wants,
 )
-from lsp_server.protocol.framing import Frame, SkippedFrame, holds_more
+from lsp_server.protocol.framing import Frame, SkippedFrame, skipped_if_crowded
 from lsp_server.protocol.inline_completion import ARRIVAL_PLACE, request_of
 from lsp_server.protocol.library import ChannelWriter
 from lsp_server.protocol.progress import EditorProgress, EngineReporter, NoProgress
@@ -182,9 +182,10 @@ class EditorConnection:
     async def _read(self) -> None:
         """Handle every message, until the input ends or cannot be read."""
         async with aclosing(self._channel.events()) as events:
-            async for event in events:
-                if isinstance(event, Frame) and holds_more(event.body, _MOST_PARTS):
-                    event = SkippedFrame(len(event.body), event.body)  # noqa: PLW2901
+            async for came in events:
+                event = came
+                if isinstance(came, Frame):
+                    event = skipped_if_crowded(came, _MOST_PARTS)
                 if isinstance(event, Frame):
                     fault = self._protocol.receive(event.body)
                 elif isinstance(event, SkippedFrame):

@@ -20,6 +20,7 @@ __all__ = [
     "UnreadableStream",
     "encode_frame",
     "holds_more",
+    "skipped_if_crowded",
     "uris_in",
 ]
 
@@ -51,15 +52,17 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class SkippedFrame:
-    """A message that was too long.
+    """A message that is not read.
 
     Attributes:
         length_bytes: The length of its body.
         ends: The first and the last bytes of the body.
+        why: What is wrong with it, as the end of a sentence.
     """
 
     length_bytes: int
     ends: bytes
+    why: str = "is too long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,15 @@ def holds_more(body: bytes, most: int) -> bool:
         return False
     bare = _STRING.sub(b"", body)
     return bare.count(b"[") + bare.count(b"{") > most
+
+
+def skipped_if_crowded(frame: Frame, most: int) -> Frame | SkippedFrame:
+    """Return a frame, or as skipped one of more than so many lists and objects."""
+    body = frame.body
+    if not holds_more(body, most):
+        return frame
+    why = f"holds more than {most:,} lists and objects"
+    return SkippedFrame(len(body), body[:_KEPT_BYTES] + body[-_KEPT_BYTES:], why)
 
 
 def uris_in(part: bytes) -> set[str]:

@@ -105,7 +105,7 @@ class MidfillProtocol(LanguageServerProtocol):
         return fault if message.kind is MessageKind.REQUEST else None
 
     def skip(self, skipped: SkippedFrame) -> Fault:
-        """Return the error for a message that was too long to be read.
+        """Return the error for a message that is not read.
 
         It may have been a change: the document that it names, or else every one, gets
         no completions until it is whole again.
@@ -114,10 +114,10 @@ class MidfillProtocol(LanguageServerProtocol):
         known = set(self.documents.uris)
         for uri in (named & known) if named else known:
             self._desynchronise(uri)
-        _log.warning("message.too_long", extra={"bytes": skipped.length_bytes})
+        _log.warning("message.skipped", extra={"bytes": skipped.length_bytes})
         return Fault(
             code=types.ErrorCodes.ParseError,
-            reason=f"a message of {skipped.length_bytes} bytes is too long",
+            reason=f"a message of {skipped.length_bytes} bytes {skipped.why}",
         )
 
     async def answer_all(self) -> None:

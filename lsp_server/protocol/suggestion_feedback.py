@@ -67,7 +67,7 @@ class SuggestionFeedback:
     Args:
         metrics: Takes what becomes of them.
         store: The user's record, which takes the same; None records nothing.
-        kept_after_s: When an accepted one is looked for, first; again at ten minutes.
+        kept_after_s: Seconds until an accepted one is looked for; again at ten minutes.
         later: Calls something after so many seconds; None for the loop's clock.
         now: Returns the time of the wall clock.
 

@@ -2,8 +2,8 @@
 
 A step of a GPU that reads prompts, however little of them, takes about twice as long as
 one that only decodes, and everybody in the engine waits for it. Where requests come at
-any moment, nearly every step is such a one. So behind a request that has begun the next
-ones wait for a moment, and begin in one step.
+any moment, nearly every step is such a one. So after a request has begun the next ones
+wait for a moment, and begin in one step.
 """
 
 import asyncio
@@ -15,16 +15,17 @@ LEAST_RUNNING = 8
 
 
 class JoinedStarts:
-    """A door before an engine, which opens for all that wait at it.
+    """Holds requests back before an engine, and lets all that wait begin together.
 
     Args:
-        wait_ms: So long it stays shut behind those that have begun; 0 leaves it open.
+        wait_ms: How long after a start, in milliseconds, requests are held back; 0
+            holds none back.
     """
 
     def __init__(self, wait_ms: float) -> None:
-        """Begin with an open door."""
+        """Begin with nothing held back."""
         self._wait_s = wait_ms / 1e3
-        self._opens_s = 0.0
+        self._next_start_s = 0.0
         self._waiting: dict[str, asyncio.Future[bool]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -39,14 +40,16 @@ class JoinedStarts:
             is_urgent: Whether it does not wait; those that wait begin with it.
         """
         loop = asyncio.get_running_loop()
-        is_open = is_urgent or running < LEAST_RUNNING or loop.time() >= self._opens_s
-        if is_open or not self._wait_s:
-            self._open()
+        begins = (
+            is_urgent or running < LEAST_RUNNING or loop.time() >= self._next_start_s
+        )
+        if begins or not self._wait_s:
+            self._start()
             return True
         turn: asyncio.Future[bool] = loop.create_future()
         self._waiting[request_id] = turn
         if self._timer is None:
-            self._timer = loop.call_at(self._opens_s, self._open)
+            self._timer = loop.call_at(self._next_start_s, self._start)
         try:
             return await turn
         finally:
@@ -56,12 +59,12 @@ class JoinedStarts:
         """End a request's wait, and return whether it waited here."""
         return self._end(request_id, may_begin=False)
 
-    def _open(self) -> None:
-        """Let all that wait begin, and shut the door behind them."""
+    def _start(self) -> None:
+        """Let all that wait begin, and hold back those that come next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._opens_s = asyncio.get_running_loop().time() + self._wait_s
+        self._next_start_s = asyncio.get_running_loop().time() + self._wait_s
         for request_id in tuple(self._waiting):
             self._end(request_id, may_begin=True)
 

@@ -71,7 +71,9 @@ async def test_a_message_of_countless_parts_is_skipped(
     head = b'{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"a":['
     document = f'"textDocument":{{"uri":"{URI}"}}'.encode()
     editor.send_body(head + b"[]," * 500 + b"[]]," + document + b"}}")
-    assert -32700 == error_code(await editor.reply(None))
+    refused = await editor.reply(None)
+    assert -32700 == error_code(refused)
+    assert "more than 500 lists and objects" in str(refused)
     assert [] == await editor.complete()
     editor.open("x")
     assert 1 == len(await editor.complete())
