@@ -1,6 +1,7 @@
 """The team's overlay: real servers behind the real vllm-router and HAProxy."""
 
 import asyncio
+import itertools
 import os
 import signal
 import threading
@@ -24,7 +25,8 @@ from routed_team import (
 from websockets.asyncio.client import connect
 
 CANARY = "canary = 4711"
-DOCUMENTS = [f"file:///project/{number}.py" for number in range(12)]
+DOCUMENTS = [f"file:///project/{number}.py" for number in range(36)]
+"""So many that every server gets some, whatever its port and so its share."""
 
 
 @pytest.fixture(scope="module")
@@ -140,11 +142,13 @@ def test_a_client_that_goes_frees_the_engine(team: Team) -> None:
 def test_nothing_is_lost_when_servers_go(tmp_path: Path) -> None:
     """One ends in order and one is killed, while eight clients go on asking."""
     answers: list[tuple[int, str]] = []
-    goes_on = threading.Event()
+    is_over = threading.Event()
 
-    def ask(team: Team, document: str) -> None:
+    def ask(team: Team, documents: list[str]) -> None:
         with team.client() as client:
-            while not goes_on.is_set():
+            for document in itertools.cycle(documents):
+                if is_over.is_set():
+                    return
                 body = {"prompt": "x = ", "max_tokens": 4}
                 headers = {"x-session-id": document}
                 answer = client.post("/v1/completions", json=body, headers=headers)
@@ -159,8 +163,8 @@ def test_nothing_is_lost_when_servers_go(tmp_path: Path) -> None:
     try:
         with routed_team(tmp_path, 3) as team:
             asking = [
-                threading.Thread(target=ask, args=(team, document))
-                for document in DOCUMENTS[:8]
+                threading.Thread(target=ask, args=(team, DOCUMENTS[number::8]))
+                for number in range(8)
             ]
             for each in asking:
                 each.start()
@@ -170,12 +174,12 @@ def test_nothing_is_lost_when_servers_go(tmp_path: Path) -> None:
             let_pass(80)
             os.kill(team.servers[1].process.pid, signal.SIGKILL)
             let_pass(80)
-            goes_on.set()
+            is_over.set()
             for each in asking:
                 each.join()
     except UnobtainableError as error:
         pytest.skip(str(error))
     finally:
-        goes_on.set()
+        is_over.set()
     assert {200} == {status for status, _ in answers}
     assert 3 == len(Counter(text.split('"text":"')[1][:7] for _, text in answers))

@@ -76,7 +76,7 @@ def test_a_restart_is_answered_at_once(
     window: Window, servers: Servers, good: EditorServer, state: str
 ) -> None:
     """Whatever the server does, it answers ``shutdown`` and ends by itself."""
-    slow = {"SCRIPTED_START_DELAY_MS": "600000"}
+    slow = {"SCRIPTED_START_DELAY_MS": "5000"}
     dying = {"SCRIPTED_START_DELAY_MS": "1000", "SCRIPTED_DIE_AFTER_REQUESTS": "1"}
     mark = window.events.mark()
     if state == "ready":
