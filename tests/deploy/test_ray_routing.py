@@ -8,13 +8,13 @@ import pytest
 import ray
 from ray.util import placement_group_table
 from ray_cluster import RayCluster, ray_cluster
-from ray_load import ask, replicas, typing, until
+from ray_load import LIMIT_S, Stream, ask, replicas, typing, until
 
 # Ray warns of itself.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 KNEE = 4
-TEXT = "21 + 21 + " * 30
+TEXT = "21 + 21 + " * 300
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,18 @@ async def test_documents_are_spread(pair: RayCluster) -> None:
 async def test_hot_document_goes_to_the_other_replica_too(pair: RayCluster) -> None:
     """Beyond the knee the KV cache is not worth the wait."""
     before = await asyncio.to_thread(taken_by, pair)
-    async with (
-        httpx.AsyncClient(base_url=pair.url) as client,
-        asyncio.TaskGroup() as group,
-    ):
-        tasks = [
-            group.create_task(ask(client, "a.py", tokens=100)) for _ in range(3 * KNEE)
-        ]
+    async with httpx.AsyncClient(base_url=pair.url) as client:
+        running = []
+        for _ in range(3 * KNEE):
+            # Each has begun before the next is sent, and none ends before the last.
+            stream = Stream()
+            request = ask(client, "a.py", tokens=1500, stream=stream)
+            running.append(asyncio.create_task(request))
+            await asyncio.wait_for(stream.begun.wait(), LIMIT_S)
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
-    assert all(task.result().whole for task in tasks)
     fewest, most = await taken(pair, before, 3 * KNEE)
     assert most >= KNEE
     # By the bound a quarter at least; each ingress counts what it sent itself.
