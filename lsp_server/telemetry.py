@@ -15,10 +15,7 @@ from lsp_server.values import TokenDelta
 
 __all__ = ["EventFormatter", "RequestTrace", "configure_logging"]
 
-_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-_FOREIGN_PREFIX = "vllm_"
-"""vLLM adds fields of its own to every record of the process."""
-
+_MADE_BY_FORMATTING = frozenset({"message", "asctime"})
 _NOISY_LOGGERS = ("pygls", "asyncio", "vllm", "transformers", "torch")
 
 
@@ -28,10 +25,12 @@ class EventFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return one record as a line, with the fields of ``extra`` in their order."""
         stamp = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
+        # vLLM and Ray have every record of the process made with fields of their own.
+        not_given = _MADE_BY_FORMATTING | vars(logging.makeLogRecord({})).keys()
         fields = [
             f"{key}={value!r}" if isinstance(value, str) else f"{key}={value}"
             for key, value in vars(record).items()
-            if key not in _STANDARD_FIELDS and not key.startswith(_FOREIGN_PREFIX)
+            if key not in not_given
         ]
         head = f"{stamp}.{int(record.msecs):03d} {record.levelname}"
         line = " ".join([head, record.getMessage(), *fields])

@@ -32,10 +32,30 @@ def test_an_event_is_one_line_with_its_fields(stream: io.StringIO) -> None:
     configure_logging(LogLevel.INFO, stream)
     logging.getLogger("lsp_server.x").info(
         "engine.start",
-        extra={"request_id": "r\n1", "vllm_process_name": "Main", "total_ms": 3},
+        extra={"request_id": "r\n1", "total_ms": 3},
     )
     (line,) = stream.getvalue().splitlines()
     assert line.endswith("INFO engine.start request_id='r\\n1' total_ms=3")
+
+
+def test_what_libraries_add_to_every_record_is_not_shown(stream: io.StringIO) -> None:
+    """vLLM and Ray replace what makes the records, whenever they are loaded."""
+    configure_logging(LogLevel.INFO, stream)
+    usual = logging.getLogRecordFactory()
+
+    def with_fields(*args: object, **kwargs: object) -> logging.LogRecord:
+        record = usual(*args, **kwargs)
+        record.vllm_process_name = "Main"
+        record._ray_timestamp_ns = 1
+        return record
+
+    logging.setLogRecordFactory(with_fields)
+    try:
+        logging.getLogger("lsp_server.x").info("engine.start", extra={"total_ms": 3})
+    finally:
+        logging.setLogRecordFactory(usual)
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith("INFO engine.start total_ms=3")
 
 
 def test_libraries_are_hushed(stream: io.StringIO) -> None:
