@@ -30,7 +30,7 @@ _PROMPT_TOKENS, _BLOCK_TOKENS = 1300, 16
 _LEAST_TOKENS, _MOST_TOKENS = 8, 32
 
 _TICK_MS, _LATE_MS, _RISE, _FALL, _MOST_SHARE = 50.0, 60.0, 0.05, 0.01, 0.9
-"""As in `lsp_server.service.loop_lag`."""
+"""As in `lsp_server.service.overload`."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -21,7 +21,7 @@ from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.outcomes import OverloadStep
 from lsp_server.service.gate import full_error
 from lsp_server.service.joined_starts import JoinedStarts
-from lsp_server.service.loop_lag import LoopLag
+from lsp_server.service.overload import LoopLag
 from lsp_server.service.turns import Turns
 from lsp_server.values import FinishReason, GenerationRequest, Priority, TokenDelta
 
