@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from lsp_server.language.grammar import Ending, Kind, Language, Literal
-from lsp_server.language.literals import (
+from lsp_server.language.grammar import (
     BACKSLASH,
     CHARACTER,
     DOUBLE,
@@ -13,6 +12,10 @@ from lsp_server.language.literals import (
     SLASH_STAR,
     SLASHES,
     TRIPLE_DOUBLE,
+    Ending,
+    Kind,
+    Language,
+    Literal,
     with_code,
 )
 

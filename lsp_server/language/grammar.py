@@ -1,15 +1,32 @@
-"""The vocabulary in which `languages` describes the lexical rules of a language.
+"""How the lexical rules of a language are described, and the literals that many share.
 
-A rule is data: the scanner in `scan` knows no language.
+A rule is data: `languages` has them, and the scanner in `scan` knows no language.
 """
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsp_server.language.lines import takes_operand
 
-__all__ = ["Ending", "Kind", "Language", "Literal", "Words"]
+__all__ = [
+    "BACKSLASH",
+    "CHARACTER",
+    "DOUBLE",
+    "HASH",
+    "REGEX",
+    "SINGLE",
+    "SLASHES",
+    "SLASH_STAR",
+    "TRIPLE_DOUBLE",
+    "TRIPLE_SINGLE",
+    "Ending",
+    "Kind",
+    "Language",
+    "Literal",
+    "Words",
+    "with_code",
+]
 
 
 class Kind(enum.Enum):
@@ -143,3 +160,32 @@ class Language:
         if self.is_prose or not self.head:
             return False
         return re.search(rf"(?:{self.head})[ \t]*\Z", code) is not None
+
+
+BACKSLASH = (r"\\[\s\S]",)
+
+SLASHES = Literal(kind=Kind.COMMENT, opens="//", ending=Ending.LINE)
+SLASH_STAR = Literal(kind=Kind.COMMENT, opens=r"/\*", closes="*/", spans_lines=True)
+HASH = Literal(kind=Kind.COMMENT, opens="#", ending=Ending.LINE)
+DOUBLE = Literal(kind=Kind.STRING, opens='"', closes='"', escapes=BACKSLASH)
+SINGLE = Literal(kind=Kind.STRING, opens="'", closes="'", escapes=BACKSLASH)
+CHARACTER = replace(SINGLE, kind=Kind.CHARACTER)
+TRIPLE_DOUBLE = replace(DOUBLE, opens='"""', closes='"""', spans_lines=True)
+TRIPLE_SINGLE = replace(SINGLE, opens="'''", closes="'''", spans_lines=True)
+REGEX = Literal(
+    kind=Kind.REGEX,
+    opens="/",
+    closes="/",
+    escapes=(*BACKSLASH, r"\[(?:\\.|[^\]\\\n])*\]"),
+    needs_operand=True,
+)
+
+
+def with_code(literal: Literal, opens: str) -> Literal:
+    """Return a string with code between braces in it; a doubled brace is none."""
+    return replace(
+        literal,
+        opens=opens,
+        escapes=(r"\{\{|\}\}", *literal.escapes),
+        inside=(("{", "}"),),
+    )

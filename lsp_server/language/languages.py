@@ -24,8 +24,7 @@ from lsp_server.language.braces import (
     SCSS,
     SWIFT,
 )
-from lsp_server.language.grammar import Ending, Kind, Language, Literal
-from lsp_server.language.literals import (
+from lsp_server.language.grammar import (
     DOUBLE,
     HASH,
     SINGLE,
@@ -33,6 +32,10 @@ from lsp_server.language.literals import (
     SLASHES,
     TRIPLE_DOUBLE,
     TRIPLE_SINGLE,
+    Ending,
+    Kind,
+    Language,
+    Literal,
     with_code,
 )
 from lsp_server.language.scripts import LUA, PERL, RUBY, SHELL

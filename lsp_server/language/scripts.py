@@ -2,8 +2,17 @@
 
 from dataclasses import replace
 
-from lsp_server.language.grammar import Ending, Kind, Language, Literal, Words
-from lsp_server.language.literals import DOUBLE, HASH, REGEX, SINGLE
+from lsp_server.language.grammar import (
+    DOUBLE,
+    HASH,
+    REGEX,
+    SINGLE,
+    Ending,
+    Kind,
+    Language,
+    Literal,
+    Words,
+)
 
 __all__ = ["LUA", "PERL", "RUBY", "SHELL"]
 
