@@ -5,8 +5,7 @@ from lsp_server.context.window import LineWindows
 from lsp_server.engine.base import Engine
 from lsp_server.metrics import Metrics
 from lsp_server.project.project import Project
-from lsp_server.prompt.budget import SNIPPET_SHARE
-from lsp_server.prompt.builder import PromptBuilder
+from lsp_server.prompt.builder import SNIPPET_SHARE, PromptBuilder
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.gate import Gate
 from lsp_server.service.loaded_model import LoadedModel

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from lsp_server.config import PromptConfig
 from lsp_server.context.window import Encode, LineWindows
 from lsp_server.errors import PromptError, PromptTooLongError
-from lsp_server.prompt.budget import SNIPPET_SHARE
-from lsp_server.prompt.builder import PromptBuilder
+from lsp_server.prompt.builder import SNIPPET_SHARE, PromptBuilder
 from lsp_server.prompt.healing import held_at
 from lsp_server.prompt.raw_text import RawEncoder
 from lsp_server.prompt.selfcheck import resolve_family

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lsp_server.config import PromptConfig
 from lsp_server.errors import ConfigError
-from lsp_server.prompt.budget import plan_budget
+from lsp_server.prompt.builder import plan_budget
 
 
 @settings(deadline=None)
