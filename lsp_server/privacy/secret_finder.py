@@ -1,4 +1,4 @@
-"""Finds secrets in text, by the rules of ``detect-secrets``."""
+"""Finds secrets in text, by the rules of ``detect-secrets``, and replaces them."""
 
 import importlib
 import inspect
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from detect_secrets.plugins.base import RegexBasedDetector
 
-__all__ = ["SecretFinder", "SecretSpan"]
+
+__all__ = ["SecretFinder", "SecretSpan", "redacted"]
 
 _NOT_TAKEN = frozenset({"Public IP (ipv4)", "Private Key"})
 """Kinds that are no secret, or whose rule finds a headline and no secret."""
@@ -30,6 +31,11 @@ _KEY_MARK = re.compile(
 )
 _KEY_KIND = "Private Key"
 _MOST_KEY_CHARS = 20_000
+
+_NO_WORD = re.compile(r"\W+")
+_LEAST_REPLACED_CHARS = 16
+"""A secret of this length is replaced wherever it stands, not where it was found alone:
+a shorter one may be a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,3 +241,31 @@ def _apart(spans: Iterable[SecretSpan]) -> Iterator[SecretSpan]:
             held = span
     if held is not None:
         yield held
+
+
+def redacted(text: str, finder: SecretFinder, *, path: str = "") -> str:
+    """Return a text with a placeholder such as ``<AWS_ACCESS_KEY>`` for each secret.
+
+    Its lines stay where they are. The placeholder names the kind alone, so the same
+    secret always becomes the same one, and nothing of it can be guessed.
+
+    Args:
+        text: The text.
+        finder: Finds the secrets.
+        path: The file's name.
+    """
+    parts: list[str] = []
+    at = 0
+    placeholders: dict[str, str] = {}
+    for span in finder.find(text, path=path):
+        placeholder = f"<{_NO_WORD.sub('_', span.kind).strip('_').upper()}>"
+        parts += text[at : span.start], placeholder
+        at = span.end
+        if span.end - span.start >= _LEAST_REPLACED_CHARS:
+            placeholders[text[span.start : span.end]] = placeholder
+    if not parts:
+        return text
+    result = "".join((*parts, text[at:]))
+    for secret in sorted(placeholders, key=len, reverse=True):
+        result = result.replace(secret, placeholders[secret])
+    return result

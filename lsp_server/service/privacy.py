@@ -14,8 +14,7 @@ from lsp_server.privacy.document_rules import DocumentRules
 from lsp_server.privacy.hidden_characters import without_hidden
 from lsp_server.privacy.output_check import OutputRules, StreamCheck
 from lsp_server.privacy.path_rules import Exclusion, PathRules
-from lsp_server.privacy.redaction import redacted
-from lsp_server.privacy.secret_finder import SecretFinder
+from lsp_server.privacy.secret_finder import SecretFinder, redacted
 from lsp_server.service import reasons
 from lsp_server.values import Snapshot, Snippet
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsp_server.privacy.redaction import redacted
-from lsp_server.privacy.secret_finder import SecretFinder
+from lsp_server.privacy.secret_finder import SecretFinder, redacted
 
 ALNUM = string.ascii_letters + string.digits
 UPPER = string.ascii_uppercase + string.digits
