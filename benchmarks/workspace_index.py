@@ -33,7 +33,7 @@ from typing import TypeAlias
 import psutil
 
 from benchmarks.figures import circumstances, median, percentile, table, write_result
-from lsp_server.context_config import ContextConfig
+from lsp_server.config import ContextConfig
 from lsp_server.file_languages import language_id_of
 from lsp_server.privacy.path_rules import PathRules
 from lsp_server.project.definitions.provider import Definitions

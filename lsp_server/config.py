@@ -10,8 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictStr
 
-from lsp_server.completion_config import CompletionConfig, Eagerness
-from lsp_server.context_config import ContextConfig
+from lsp_server.completion_config import CompletionConfig, ContextConfig, Eagerness
 from lsp_server.process_config import (
     MOST,
     PROCESS_SECTIONS,

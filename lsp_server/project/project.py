@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
-from lsp_server.context_config import ContextConfig
+from lsp_server.config import ContextConfig
 from lsp_server.project.gathering import Gathering
 from lsp_server.project.open_documents import OpenDocuments
 from lsp_server.project.provider import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lsp_server.context_config import ContextConfig
+from lsp_server.config import ContextConfig
 from lsp_server.privacy.path_rules import PathRules
 from lsp_server.project.definitions.provider import Definitions
 from lsp_server.project.definitions.tags import defined_names

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.context_config import ContextConfig
+from lsp_server.config import ContextConfig
 from lsp_server.project.provider import Provider
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))

@@ -13,7 +13,7 @@ from definition_cases import CASES, GO_CART, PYTHON_CART, Case, Files
 from indexed_workspace import LIMITS
 from project_editor import document
 
-from lsp_server.context_config import ContextConfig
+from lsp_server.config import ContextConfig
 from lsp_server.file_languages import language_id_of
 from lsp_server.privacy.path_rules import Exclusion, PathRules
 from lsp_server.project.definitions import imports, provider

@@ -13,7 +13,7 @@ from project_editor import (
     RaisingProvider,
 )
 
-from lsp_server.context_config import ContextConfig
+from lsp_server.config import ContextConfig
 from lsp_server.project.provider import (
     DocumentClosed,
     DocumentEdited,

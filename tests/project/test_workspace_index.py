@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 from project_editor import document
 
-from lsp_server.context_config import ContextConfig
+from lsp_server.config import ContextConfig
 from lsp_server.privacy.path_rules import PathRules
 from lsp_server.project.index.index_file import index_path
 from lsp_server.project.index.provider import WorkspaceIndex

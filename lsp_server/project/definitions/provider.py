@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
-from lsp_server.context_config import ContextConfig
+from lsp_server.config import ContextConfig
 from lsp_server.file_languages import language_id_of
 from lsp_server.privacy.document_rules import place_of
 from lsp_server.privacy.path_rules import PathRules

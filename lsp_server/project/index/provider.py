@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
-from lsp_server.context_config import ContextConfig
+from lsp_server.config import ContextConfig
 from lsp_server.privacy.document_rules import place_of
 from lsp_server.privacy.path_rules import PathRules
 from lsp_server.project.folders import folder_of, path_in
