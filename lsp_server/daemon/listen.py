@@ -18,6 +18,7 @@ from lsp_server.access.key_ring import KeyRing
 from lsp_server.config import Config
 from lsp_server.daemon.listen_lsp import FIRST_LINE_BYTES, LspListener
 from lsp_server.daemon.listener import BACKLOG
+from lsp_server.daemon.open_files import raise_open_files
 from lsp_server.daemon.probe import Probe, published
 from lsp_server.daemon.team import team
 from lsp_server.daemon.tls import Certificate
@@ -65,6 +66,7 @@ def run_listen(layers: list[Layer]) -> NoReturn:
     configure_logging(resolved.config.log.level, sys.stderr)
     for problem in resolved.problems:
         _log.warning("listen.setting", extra={"problem": str(problem)})
+    raise_open_files()
     with observed(resolved.config.metrics, is_served=True) as measured:
         try:
             asyncio.run(_serve(layers, resolved.config, measured))

@@ -8,18 +8,18 @@ import asyncio
 import itertools
 import logging
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 
-from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from lsp_server.access.gate import Caller, Gate
-from lsp_server.access.keys import Key, Route
-from lsp_server.errors import AccessError, NotAuthenticatedError, OverloadedError
+from lsp_server.access.keys import NO_KEY, Key, Route
+from lsp_server.daemon.places import Places, WaitingRoom
+from lsp_server.daemon.websockets_served import AcceptedWebsocket, denial_of
+from lsp_server.errors import AccessError, OverloadedError
 from lsp_server.protocol.channel import Channel
 from lsp_server.protocol.connection import EditorConnection
 from lsp_server.protocol.framing import encode_frame
@@ -37,6 +37,7 @@ FIRST_LINE_BYTES = 8 * 1024
 _log = logging.getLogger(__name__)
 
 _FIRST_LINE_S = 10.0
+_INTRODUCTION_S = 10.0
 _END_S = 2.0
 _RETRY_S = 30.0
 _REQUEST_FAILED = -32803
@@ -73,9 +74,11 @@ class LspListener:
     Args:
         gate: Decides who is let in.
         make_configurator: Makes what configures a connection.
-        max_connections: How many there may be, those included that are not let in yet.
+        max_connections: How many editors there may be, and as many again of clients of
+            TCP that have not sent their key yet.
         limits: What a client of TCP may do.
         feedback: Makes what follows the suggestions of one editor.
+        introduction_s: How long an editor that was let in may wait with ``initialize``.
     """
 
     def __init__(
@@ -86,12 +89,15 @@ class LspListener:
         max_connections: int,
         limits: StreamLimits | None = None,
         feedback: Callable[[], SuggestionFeedback] = SuggestionFeedback,
+        introduction_s: float = _INTRODUCTION_S,
     ) -> None:
         self._gate = gate
         self._make_configurator = make_configurator
-        self._max_connections = max_connections
+        self._places = Places(max_connections)
+        self._waiting = WaitingRoom(max_connections, limit_s=_FIRST_LINE_S)
         self._limits = limits
         self._feedback = feedback
+        self._introduction_s = introduction_s
         self._numbers = itertools.count(1)
         self._ends: dict[object, Callable[[str], None]] = {}
         self._serving: set[asyncio.Task[object]] = set()
@@ -107,13 +113,18 @@ class LspListener:
         )
         try:
             key = self._gate.enter(caller, Route.LSP)
-            with self._place():
-                await websocket.accept()
-                channel = WebsocketChannel(_Accepted(websocket))
-                await self._serve("websocket", channel, key, caller.authorizations)
+            client = _Client(
+                kind="websocket",
+                address=websocket.client.host if websocket.client else "",
+                key=key,
+                authorizations=caller.authorizations,
+            )
+            channel = WebsocketChannel(AcceptedWebsocket(websocket))
+            with self._noted():
+                await self._serve(client, channel, welcome=websocket.accept)
         except (AccessError, OverloadedError) as error:
             _log_refusal("websocket", error)
-            await websocket.send_denial_response(_denial(error))
+            await websocket.send_denial_response(denial_of(error))
         except WebSocketDisconnect:
             # Gone before it was let in.
             return
@@ -124,12 +135,17 @@ class LspListener:
         """Serve the client of a TCP connection, or say why not and close it."""
         _keep_alive(writer.get_extra_info("socket"))
         try:
-            with self._place():
-                async with asyncio.timeout(_FIRST_LINE_S):
+            with self._noted():
+                async with self._waiting.stay():
                     head, authorizations = await _first_line(reader)
-                key = self._gate.admit(authorizations, Route.LSP)
+                client = _Client(
+                    kind="tcp",
+                    address=str(writer.get_extra_info("peername")[0]),
+                    key=self._gate.admit(authorizations, Route.LSP),
+                    authorizations=authorizations,
+                )
                 channel = StreamChannel(reader, writer, head=head, limits=self._limits)
-                await self._serve("tcp", channel, key, authorizations)
+                await self._serve(client, channel)
         except (AccessError, OverloadedError) as error:
             _log_refusal("tcp", error)
             fault = Fault(code=_REQUEST_FAILED, reason=f"{error.what}: {error.remedy}")
@@ -149,15 +165,11 @@ class LspListener:
             await asyncio.wait(set(self._serving), timeout=_END_S)
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        """Take one of the places for connections while the block runs.
-
-        Raises:
-            OverloadedError: All of them are taken, or the server ends.
-        """
-        if self._is_closed or len(self._serving) >= self._max_connections:
+    def _noted(self) -> Iterator[None]:
+        """Have the server's end wait for this task; raises `OverloadedError` in it."""
+        if self._is_closed:
             raise OverloadedError(
-                "the server ends" if self._is_closed else "too many editors are here",
+                "the server ends",
                 subject="the connection",
                 remedy="Try again later",
                 retry_after_s=_RETRY_S,
@@ -172,14 +184,27 @@ class LspListener:
             self._serving.discard(task)
 
     async def _serve(
-        self, kind: str, channel: Channel, key: Key, authorizations: Sequence[str]
+        self,
+        client: "_Client",
+        channel: Channel,
+        *,
+        welcome: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Serve an editor that was let in, until it ends."""
-        name = f"{kind}-{next(self._numbers)}"
+        """Serve a client that was let in, until it ends.
+
+        Args:
+            client: The client.
+            channel: Carries its messages.
+            welcome: Called once it has a place, before it is read.
+
+        Raises:
+            OverloadedError: There is no place for it.
+        """
+        name = f"{client.kind}-{next(self._numbers)}"
         visitor = Visitor(
             name=name,
-            key=key,
-            identify=lambda: self._gate.admit(authorizations, Route.LSP),
+            key=client.key,
+            identify=lambda: self._gate.admit(client.authorizations, Route.LSP),
             end=partial(self._end, name),
         )
         connection = EditorConnection(
@@ -189,11 +214,28 @@ class LspListener:
             is_remote=True,
             feedback=self._feedback(),
         )
+        with self._places.take(client.owner, connection):
+            if welcome is not None:
+                await welcome()
+            await self._serve_connection(connection, name, client.key)
+
+    async def _serve_connection(
+        self, connection: EditorConnection, name: str, key: Key
+    ) -> None:
+        """Serve an editor that has a place, and has to introduce itself soon."""
+
+        def end_if_silent() -> None:
+            if not connection.is_introduced:
+                connection.end("no initialize")
+
+        loop = asyncio.get_running_loop()
+        silence = loop.call_later(self._introduction_s, end_if_silent)
         self._ends[name] = connection.end
         _log.info("lsp.connected", extra={"connection": name, "key_id": key.key_id})
         try:
             await connection.serve(on_end=lambda _exit_code: None)
         finally:
+            silence.cancel()
             del self._ends[name]
 
     def _end(self, name: str, reason: str) -> None:
@@ -202,39 +244,26 @@ class LspListener:
             self._ends[name](reason)
 
 
-class _Accepted:
-    """A websocket of Starlette's that was accepted."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Client:
+    """Somebody whom the gate has let in.
 
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
+    Attributes:
+        kind: What it speaks: "websocket" or "tcp".
+        address: The address that it comes from.
+        key: Its key.
+        authorizations: What it sent to prove that.
+    """
 
-    async def receive(self) -> bytes | None:
-        """Wait for a whole message; None when the client has gone."""
-        message = await self._websocket.receive()
-        if message["type"] != "websocket.receive":
-            return None
-        text: str | None = message.get("text")
-        data: bytes = message.get("bytes") or b""
-        return data if text is None else text.encode()
+    kind: str
+    address: str
+    key: Key
+    authorizations: Sequence[str]
 
-    async def send(self, body: bytes) -> None:
-        """Send a text message."""
-        with _as_connection_error():
-            await self._websocket.send_text(body.decode())
-
-    async def close(self) -> None:
-        """Say that this was all."""
-        with _as_connection_error():
-            await self._websocket.close()
-
-
-@contextmanager
-def _as_connection_error() -> Iterator[None]:
-    """Raise what Starlette raises of a client that has gone as what it is."""
-    try:
-        yield
-    except (WebSocketDisconnect, RuntimeError) as error:
-        raise ConnectionError("the client has gone") from error
+    @property
+    def owner(self) -> str:
+        """Who its place belongs to."""
+        return self.address if self.key is NO_KEY else self.key.key_id
 
 
 async def _first_line(reader: asyncio.StreamReader) -> tuple[bytes, tuple[str, ...]]:
@@ -264,21 +293,6 @@ def _keep_alive(connection: socket.socket) -> None:
         # Not every system has them.
         if hasattr(socket, option):
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def _denial(error: AccessError | OverloadedError) -> JSONResponse:
-    """Return the answer to a handshake that is refused."""
-    headers = {}
-    status = HTTPStatus.FORBIDDEN
-    if isinstance(error, NotAuthenticatedError):
-        status = HTTPStatus.UNAUTHORIZED
-        headers["WWW-Authenticate"] = "Bearer"
-    elif isinstance(error, OverloadedError):
-        status = HTTPStatus.SERVICE_UNAVAILABLE
-        headers["Retry-After"] = str(round(error.retry_after_s))
-    return JSONResponse(
-        {"error": {"message": str(error)}}, status_code=status, headers=headers
-    )
 
 
 def _log_refusal(kind: str, error: AccessError | OverloadedError) -> None:

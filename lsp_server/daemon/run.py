@@ -14,6 +14,7 @@ from lsp_server.config import Config
 from lsp_server.daemon.endpoint import Endpoint, find_endpoint
 from lsp_server.daemon.listen_rest import rest_api
 from lsp_server.daemon.lock import DaemonLock, holder
+from lsp_server.daemon.open_files import raise_open_files
 from lsp_server.daemon.process import Daemon, LogFile
 from lsp_server.errors import ConfigError, DaemonError
 from lsp_server.history.store import EventStore, events_folder
@@ -63,6 +64,7 @@ def run_daemon(
     configure_logging(resolved.config.log.level, sys.stderr)
     for problem in resolved.problems:
         _log.warning("daemon.setting", extra={"problem": str(problem)})
+    raise_open_files()
     config = resolved.config
     with observed(config.metrics, is_served=bool(config.rest.listen)) as measured:
         serving = _serve(

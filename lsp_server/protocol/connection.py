@@ -20,6 +20,7 @@ from lsp_server.protocol.extensions import (
     ACCEPTED_COMMAND,
     TIMINGS_METHOD,
     TRACE_METHOD,
+    timings_params,
     wants,
 )
 from lsp_server.protocol.framing import Frame, SkippedFrame, skipped_if_crowded
@@ -53,6 +54,9 @@ class EditorConnection:
             nothing.
         converter: Reads and writes LSP's values; None for one of its own.
         feedback: Follows what becomes of the suggestions.
+
+    Attributes:
+        heard_s: When a message last came, at first the beginning, on the loop's clock.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class EditorConnection:
         self._options: object = None
         self._client: types.ClientInfo | None = None
         self._watch: asyncio.Task[None] | None = None
+        self.heard_s = asyncio.get_running_loop().time()
         self._register_handlers()
         self._project.register(self._server)
 
@@ -117,8 +122,7 @@ class EditorConnection:
 
     def opened(self, params: types.InitializeParams) -> None:
         """Prepare the session of an editor that has just introduced itself."""
-        self._options = params.initialization_options
-        self._client = params.client_info
+        self._options, self._client = params.initialization_options, params.client_info
         self._feedback.editor = self._client.name if self._client else ""
         self._project.begin(params)
         self._wants_timings = wants(params, "timings")
@@ -159,17 +163,24 @@ class EditorConnection:
         if not self._ended.done():
             self._ended.set_result(reason)
 
+    def dismiss(self, message: str) -> None:
+        """Show the user a message, and end the connection."""
+        if self.is_introduced:
+            self._warn(message)
+        self.end("gave way to another editor")
+
+    @property
+    def is_introduced(self) -> bool:
+        """Whether the editor has sent ``initialize``."""
+        return self._session is not None
+
     @property
     def facts(self) -> ConnectionFacts:
         """The connection as it is now."""
-        counts = self._session.counts if self._session else RequestCounts()
-        return ConnectionFacts(
-            editor=self._client.name if self._client else "",
-            version=(self._client.version or "") if self._client else "",
+        return ConnectionFacts.of(
+            self._client,
             documents=len(self._protocol.documents.uris),
-            requests=counts.requests,
-            prompt_tokens=counts.prompt_tokens,
-            cached_tokens=counts.cached_tokens,
+            counts=self._session.counts if self._session else RequestCounts(),
         )
 
     @property
@@ -181,9 +192,10 @@ class EditorConnection:
 
     async def _read(self) -> None:
         """Handle every message, until the input ends or cannot be read."""
+        loop = asyncio.get_running_loop()
         async with aclosing(self._channel.events()) as events:
             async for came in events:
-                event = came
+                self.heard_s, event = loop.time(), came
                 if isinstance(came, Frame):
                     event = skipped_if_crowded(came, _MOST_PARTS)
                 if isinstance(event, Frame):
@@ -285,15 +297,4 @@ class EditorConnection:
     def _send_timings(self, message_id: int | str, timings: RequestTimings) -> None:
         """Send what a completion cost to a client that asked for it."""
         if self._wants_timings:
-            self._protocol.notify(
-                TIMINGS_METHOD,
-                {
-                    "id": message_id,
-                    "ttftMs": timings.ttft_ms,
-                    "totalMs": timings.total_ms,
-                    "promptTokens": timings.prompt_tokens,
-                    "cachedTokens": timings.cached_tokens,
-                    "outputTokens": timings.output_tokens,
-                    "source": timings.source.value,
-                },
-            )
+            self._protocol.notify(TIMINGS_METHOD, timings_params(message_id, timings))

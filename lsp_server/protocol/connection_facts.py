@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from lsprotocol import types
+
 from lsp_server.outcomes import CompletionResult
 
 __all__ = ["ConnectionFacts", "RequestCounts"]
@@ -43,3 +45,17 @@ class ConnectionFacts:
     requests: int
     prompt_tokens: int
     cached_tokens: int
+
+    @classmethod
+    def of(
+        cls, client: types.ClientInfo | None, *, documents: int, counts: RequestCounts
+    ) -> "ConnectionFacts":
+        """Describe a connection by what its editor said, opened and asked."""
+        return cls(
+            editor=client.name if client else "",
+            version=(client.version or "") if client else "",
+            documents=documents,
+            requests=counts.requests,
+            prompt_tokens=counts.prompt_tokens,
+            cached_tokens=counts.cached_tokens,
+        )

@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 from lsprotocol import types
 
+from lsp_server.outcomes import RequestTimings
+
 __all__ = [
     "ACCEPTED_COMMAND",
     "EXTRAS_OFFERED",
@@ -18,6 +20,7 @@ __all__ = [
     "TRACE_METHOD",
     "Acceptances",
     "offer_of",
+    "timings_params",
     "wants",
 ]
 
@@ -123,3 +126,18 @@ def wants(params: types.InitializeParams, extra: str) -> bool:
     experimental = params.capabilities.experimental
     midfill = experimental.get("midfill") if isinstance(experimental, dict) else None
     return isinstance(midfill, dict) and midfill.get(extra) is True
+
+
+def timings_params(
+    message_id: int | str, timings: RequestTimings
+) -> Mapping[str, object]:
+    """Return what a client that asked for it is told of a completion's cost."""
+    return {
+        "id": message_id,
+        "ttftMs": timings.ttft_ms,
+        "totalMs": timings.total_ms,
+        "promptTokens": timings.prompt_tokens,
+        "cachedTokens": timings.cached_tokens,
+        "outputTokens": timings.output_tokens,
+        "source": timings.source.value,
+    }

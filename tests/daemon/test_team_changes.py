@@ -20,6 +20,7 @@ from team_server import (
     team_server,
     write_certificate,
 )
+from websockets.exceptions import InvalidStatus
 
 KEYS = [sys.executable, "-m", "lsp_server", "keys"]
 UNKEYED = {name: text for name, text in SETTINGS.items() if name != "MIDFILL_KEYS"}
@@ -102,6 +103,45 @@ async def test_an_editor_whose_key_is_revoked_is_disconnected(
         await at.logged('"status": 401')
         assert await other.complete(0, 4)
         other.hang_up()
+
+
+@TRANSPORTS
+async def test_one_key_cannot_take_every_place(tmp_path: Path, transport: str) -> None:
+    """Another gets the place of its quietest editor, whose user hears why."""
+    file = tmp_path / "keys.jsonl"
+    greedy, other = make_key(file, "ada"), make_key(file, "bob")
+    settings = UNKEYED | {
+        "MIDFILL_ACCESS_KEYS_FILE": str(file),
+        "MIDFILL_LISTEN_MAX_EDITORS": "2",
+    }
+    with team_server(tmp_path, settings) as at:
+        quiet, busy = [await dial(at, transport, greedy) for _ in range(2)]
+        for editor in (quiet, busy):
+            await editor.initialize(processId=None)
+            await editor.request("no/such")
+        newcomer = await dial(at, transport, other)
+        await until_ready(newcomer)
+        await asyncio.wait({quiet.reading}, timeout=20)
+        assert quiet.reading.done()
+        [shown] = quiet.reported("window/showMessage")
+        assert "2 of them were yours" in str(shown)
+        await refused(at, transport, greedy)
+        for editor in (busy, newcomer):
+            editor.hang_up()
+
+
+async def refused(server: TeamServer, transport: str, secret: str) -> None:
+    """Check that an editor is told that there is no place for it."""
+    if transport == "websocket":
+        with pytest.raises(InvalidStatus) as denied:
+            await dial(server, transport, secret)
+        assert 503 == denied.value.response.status_code
+        assert b"1 of them by you" in denied.value.response.body
+        return
+    editor = await dial(server, transport, secret)
+    await asyncio.wait({editor.reading}, timeout=20)
+    [answer] = editor.received
+    assert "1 of them by you" in str(answer["error"])
 
 
 async def test_sighup_reads_the_certificate_again(tmp_path: Path) -> None:
