@@ -17,10 +17,9 @@ from lsp_server.service.completion_cache import (
     before_typing,
 )
 from lsp_server.service.generation import Generation
-from lsp_server.service.prewarm import Prewarmer
 from lsp_server.service.ranking import whole_candidates
 from lsp_server.service.request_report import RequestReport
-from lsp_server.service.speculation import Speculator
+from lsp_server.service.speculation import Prewarmer, Speculator
 from lsp_server.service.trigger import UNWELCOME, why_unwelcome
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import CompletionScope, Priority, Prompt, Snapshot, Trigger
