@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeAlias
 
 from lsp_server.config import ContextConfig
-from lsp_server.project.gathering import Gathering
+from lsp_server.project.gathering import Gathering, choose, kept_or_better
 from lsp_server.project.open_documents import OpenDocuments
 from lsp_server.project.provider import (
     DocumentClosed,
@@ -25,7 +25,6 @@ from lsp_server.project.provider import (
     Provider,
     Query,
 )
-from lsp_server.project.ranking import choose, kept_or_better
 from lsp_server.text import count_line_ends
 from lsp_server.values import Snapshot, Snippet
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 
 from lsp_server.errors import ModelIntegrityError, PullError, UnsafeModelError
-from lsp_server.modelstore.registry.download import file_digest
+from lsp_server.modelstore.registry.assemble import file_digest
 from lsp_server.modelstore.registry.listing import (
     Listing,
     RemoteFile,

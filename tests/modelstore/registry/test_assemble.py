@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 
 from lsp_server.errors import PullError
-from lsp_server.modelstore.registry.download import fetch
+from lsp_server.modelstore.registry.assemble import fetch
 from lsp_server.modelstore.registry.listing import RemoteFile
 from lsp_server.modelstore.registry.transport import Web
 
