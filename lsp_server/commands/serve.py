@@ -87,9 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.stdio:
         _refuse_options_of_a_team(arguments)
     else:
-        from lsp_server.commands.serve_team import serve_team  # noqa: PLC0415 - it loads what no editor's own server needs
-
-        serve_team(arguments)
+        _serve_team(arguments)
     config_file: Path | None = arguments.config
     if daemon_mode(config_file) is DaemonMode.NEVER:
         # Most likely the editor wants nothing else: load while it writes.
@@ -230,3 +228,21 @@ def _serve_alone(arguments: argparse.Namespace, own: OwnEngine) -> NoReturn:
     from lsp_server.commands.serve_alone import serve_alone  # noqa: PLC0415 - as above
 
     serve_alone(arguments.config, arguments.model, ahead=own.ahead, why=own.why)
+
+
+def _serve_team(arguments: argparse.Namespace) -> NoReturn:
+    """Serve a team; the command line goes before the settings."""
+    from lsp_server.daemon.listen import run_listen  # noqa: PLC0415 - it loads what no editor's own server needs
+    from lsp_server.setting_layers import Layer, server_layers  # noqa: PLC0415 - as above
+
+    listen = {
+        "address": arguments.listen or None,
+        "tcp_address": arguments.listen_tcp,
+        "tls_certificate": arguments.tls_certificate,
+        "tls_key": arguments.tls_key,
+    }
+    values: dict[str, object] = {"listen": listen}
+    if arguments.insecure_without_tls_or_keys:
+        values["access"] = {"insecure_listen": True}
+    layers = server_layers(arguments.config, arguments.model)
+    run_listen([*layers, Layer(place="command line", values=values)])

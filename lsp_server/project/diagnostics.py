@@ -7,7 +7,7 @@ the prompt whenever a line is typed above.
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from lsp_server.project.folders import path_in
+from lsp_server.project.open_documents import path_in
 from lsp_server.project.provider import (
     Diagnostic,
     DiagnosticsChanged,

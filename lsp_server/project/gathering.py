@@ -30,7 +30,7 @@ _LEAST_CHARS = 4
 """Shorter lines, such as a closing bracket, say nothing."""
 
 _BETTER = 1.3
-"""A new choice is worth another prompt if its score is this many times the old one's."""
+"""A new choice is taken if its score is more than this many times the old one's."""
 
 
 class Gathering:

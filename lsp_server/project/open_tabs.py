@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from lsp_server.project.folders import path_in
+from lsp_server.project.open_documents import path_in
 from lsp_server.project.provider import Event, Query
 from lsp_server.project.similarity import (
     Chunk,

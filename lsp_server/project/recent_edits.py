@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from lsp_server.project.folders import path_in
+from lsp_server.project.open_documents import path_in
 from lsp_server.project.provider import (
     DocumentClosed,
     DocumentEdited,

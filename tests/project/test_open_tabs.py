@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from project_editor import ROOT, ProjectEditor, document
 
-from lsp_server.project.folders import folder_of, path_in
 from lsp_server.project.gathering import choose
+from lsp_server.project.open_documents import folder_of, path_in
 from lsp_server.project.open_tabs import OpenTabs
 from lsp_server.project.similarity import chunks_of, words_near
 from lsp_server.values import Snippet

@@ -12,11 +12,11 @@ from lsp_server.privacy.document_rules import place_of
 from lsp_server.privacy.path_rules import PathRules
 from lsp_server.project.definitions.lookup import FileOutline, Lookup, Outlines
 from lsp_server.project.definitions.tags import Definition
-from lsp_server.project.folders import path_in
 from lsp_server.project.index.index_file import index_path
 from lsp_server.project.index.search import files_defining
 from lsp_server.project.index.source_files import kind_of
 from lsp_server.project.index.terms import terms_of
+from lsp_server.project.open_documents import path_in
 from lsp_server.project.provider import Event, Query
 from lsp_server.project.similarity import words_near
 from lsp_server.values import Snippet

@@ -8,12 +8,12 @@ from urllib.parse import quote
 from lsp_server.config import ContextConfig
 from lsp_server.privacy.document_rules import place_of
 from lsp_server.privacy.path_rules import PathRules
-from lsp_server.project.folders import folder_of, path_in
 from lsp_server.project.index.index_file import index_path
 from lsp_server.project.index.indexer import Indexer
 from lsp_server.project.index.search import IndexHit, search
 from lsp_server.project.index.source_files import kind_of, read_source_file
 from lsp_server.project.index.update import DefinedNames, IndexLimits
+from lsp_server.project.open_documents import folder_of, path_in
 from lsp_server.project.provider import (
     DocumentEdited,
     DocumentSaved,
