@@ -16,7 +16,7 @@ from lsp_server.protocol.inline_completion import Place, typed_between
 from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot
 
-__all__ = ["AcceptanceWatch", "Accepted", "kept_chars", "solid_chars"]
+__all__ = ["AcceptanceWatch", "Accepted", "kept_chars"]
 
 _DOCUMENTS = 8
 """Documents whose last answer is remembered; each holds its text."""
@@ -145,7 +145,7 @@ def _is_taken(added: str, rest: str) -> bool:
     )
 
 
-def solid_chars(text: str) -> int:
+def _solid_chars(text: str) -> int:
     """Return how many characters of a text are no blanks."""
     return sum(len(word) for word in text.split())
 
@@ -167,9 +167,9 @@ def kept_chars(accepted: str, document: str) -> int:
     for line in filter(None, map(str.strip, with_line_feeds(accepted).split("\n"))):
         if whole[line]:
             whole[line] -= 1
-            kept += solid_chars(line)
+            kept += _solid_chars(line)
         elif line in text:  # within a line: the first or the last one of a suggestion
-            kept += solid_chars(line)
+            kept += _solid_chars(line)
         else:
             kept += _most_in_common(line, lines)
     return kept

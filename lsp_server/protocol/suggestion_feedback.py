@@ -18,12 +18,7 @@ from lsp_server.history.events import RequestEvent, SuggestionEvent
 from lsp_server.history.store import EventStore
 from lsp_server.metrics import Feedback, FeedbackEvent, Metrics, NoMetrics
 from lsp_server.outcomes import CompletionResult, Source
-from lsp_server.protocol.acceptance import (
-    AcceptanceWatch,
-    Accepted,
-    kept_chars,
-    solid_chars,
-)
+from lsp_server.protocol.acceptance import AcceptanceWatch, Accepted, kept_chars
 from lsp_server.protocol.document import Documents
 from lsp_server.protocol.extensions import offer_of
 from lsp_server.protocol.inline_completion import CompletionRequest
@@ -256,7 +251,7 @@ class SuggestionFeedback:
         """Report how much of an accepted text stands in its document."""
         text = with_line_feeds(suggestion.text)[: suggestion.accepted_chars]
         kept = await asyncio.to_thread(kept_chars, text, document)
-        of_chars = solid_chars(text)
+        of_chars = len("".join(text.split()))  # without blanks, as in `kept`
         is_kept = kept > _KEPT_SHARE * of_chars
         self._report(events[0 if is_kept else 1], suggestion, kept, of_chars)
 
