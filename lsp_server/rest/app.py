@@ -68,7 +68,11 @@ def make_app(services: RestServices) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> Response:
-        return _answer(request, _problem_of_http(error))
+        answer = _answer(request, _problem_of_http(error))
+        allowed = (error.headers or {}).get("Allow", "")
+        if allowed:
+            answer.headers["allow"] = allowed.replace("GET", "GET, HEAD")
+        return answer
 
     def _answer(request: Request, problem: Problem) -> Response:
         note_problem(exchange_of(request), problem, None, services.metrics)
@@ -86,7 +90,9 @@ def make_app(services: RestServices) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(services.web_origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
+            # OpenAI's client for web pages sends a dozen of its own.
+            allow_headers=["*"],
+            expose_headers=["midfill-prompt", "retry-after", "x-request-id"],
         )
     return app
 

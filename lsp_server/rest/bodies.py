@@ -111,6 +111,9 @@ Name: TypeAlias = Annotated[str, Field(max_length=256)] | None
 _Text: TypeAlias = Annotated[
     str, BeforeValidator(_whole_characters), Field(max_length=_MOST_CHARS)
 ]
+_LlamaText: TypeAlias = Annotated[  # null is no text, as in llama.cpp
+    _Text, BeforeValidator(lambda value: "" if value is None else value)
+]
 _Tokens: TypeAlias = Annotated[
     list[Annotated[int, Field(strict=True, ge=0)]],
     Field(min_length=1, max_length=_MOST_PROMPT_TOKENS, fail_fast=True),
@@ -268,12 +271,12 @@ class InfillBody:
     What selects among samplers, slots and caches of llama.cpp is ignored.
     """
 
-    input_prefix: _Text = ""
-    input_suffix: _Text = ""
+    input_prefix: _LlamaText = ""
+    input_suffix: _LlamaText = ""
     input_extra: (
         Annotated[list[ExtraFile], Field(max_length=_MOST_FILES, fail_fast=True)] | None
     ) = None
-    prompt: _Text = ""
+    prompt: _LlamaText = ""
     n_predict: Annotated[int, Field(ge=-2, le=_MOST_TOKENS)] | None = None
     t_max_predict_ms: Annotated[int, Field(le=3_600_000)] | None = None
     n_indent: Annotated[int, Field(ge=0, le=10_000)] | None = None

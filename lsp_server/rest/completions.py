@@ -140,14 +140,18 @@ def _is_raw(request: Request, body: CompletionBody, *, by_key: bool) -> bool:
     """Return whether the prompt is rendered: the request says it, or else its key.
 
     Raises:
-        ApiError: It is said to be raw, and has a suffix.
+        ApiError: It is said to be raw and has a suffix, or it is not clear.
     """
     stated = body.raw
     for value in (
         request.headers.get(_RAW_HEADER, ""),
         request.query_params.get("raw", ""),
     ):
-        if stated is None and value.lower() in _YES | _NO:
+        if value and value.lower() not in _YES | _NO:
+            raise ApiError(
+                "it is neither true nor false", subject="raw", remedy="say `true`"
+            )
+        if stated is None and value:
             stated = value.lower() in _YES
     if stated and body.suffix:
         raise ApiError(

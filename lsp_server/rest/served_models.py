@@ -73,6 +73,12 @@ class ServedModels:
         names = dict.fromkeys(host.model_name for host in self._hosts())
         return tuple(name for name in names if not key.models or name in key.models)
 
+    def ready(self, name: str) -> ServedModel | None:
+        """Return the model of a name; None while its engine is not ready."""
+        named = [host for host in self._hosts() if host.model_name == name]
+        host = next((each for each in named if each.ready), None)
+        return self._served_by(host, host.model) if host and host.model else None
+
     def default(self) -> ServedModel:
         """Return the model of requests that name none.
 
@@ -125,10 +131,13 @@ class ServedModels:
                 subject="the request",
                 remedy="try again in a few seconds; /ready says when",
             )
+        return self._served_by(host, host.model)
+
+    def _served_by(self, host: EngineHost, loaded: LoadedModel) -> ServedModel:
         served = self._served.get(host)
         if served is None:
             self._forget_ended()
-            served = self._served[host] = self._make(host, host.model)
+            served = self._served[host] = self._make(host, loaded)
         return served
 
     def _make(self, host: EngineHost, loaded: LoadedModel) -> ServedModel:

@@ -51,10 +51,11 @@ def server_router(services: RestServices, models: ServedModels) -> APIRouter:
         return Response(content, media_type=media_type)
 
     @router.get("/v1/models", response_model=None)
+    @router.get("/v1/models/", response_model=None, include_in_schema=False)
     async def list_models(request: Request) -> JSONResponse:
         """List the models that the client may use."""
         names = models.names(exchange_of(request).key)
-        listed = [_model(name) for name in names]
+        listed = [_model(name, models.ready(name)) for name in names]
         return JSONResponse({"object": "list", "data": listed})
 
     @router.get("/v1/models/{name:path}", response_model=None)
@@ -140,7 +141,7 @@ class _Readiness:
             raise
 
 
-def _model(name: str, model: ServedModel | None = None) -> dict[str, object]:
+def _model(name: str, model: ServedModel | None) -> dict[str, object]:
     described: dict[str, object] = {
         "id": name,
         "object": "model",

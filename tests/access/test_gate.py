@@ -77,7 +77,11 @@ def test_a_key_may_be_for_some_routes_and_models(make_key: MakeKey) -> None:
 @pytest.mark.parametrize("route", list(Route))
 @pytest.mark.parametrize(
     ("hosts", "origins"),
-    [(["evil.example"], []), (["localhost"], ["http://evil.example"]), ([], [])],
+    [
+        (["evil.example"], []),
+        (["localhost"], ["http://evil.example"]),
+        ([], ["http://evil.example"]),
+    ],
 )
 def test_a_foreign_page_is_kept_out_even_with_a_key(
     route: Route, hosts: list[str], origins: list[str], make_key: MakeKey
@@ -88,3 +92,18 @@ def test_a_foreign_page_is_kept_out_even_with_a_key(
     caller = Caller(hosts=hosts, origins=origins, authorizations=[f"Bearer {secret}"])
     with pytest.raises(NotAllowedError, match=r"access\.(hosts|origins)"):
         gate.enter(caller, route)
+
+
+@pytest.mark.parametrize("route", list(Route))
+def test_without_a_host_health_alone_is_answered(
+    route: Route, make_key: MakeKey
+) -> None:
+    """Load balancers probe it by HTTP/1.0; no browser leaves its host out."""
+    secret, stored = make_key()
+    gate = Gate(ring_of(stored), is_local=True)
+    caller = Caller(hosts=[], authorizations=[f"Bearer {secret}"])
+    if route is Route.HEALTH:
+        assert NO_KEY == gate.enter(caller, route)
+    else:
+        with pytest.raises(NotAllowedError, match=r"access\.hosts"):
+            gate.enter(caller, route)

@@ -19,6 +19,12 @@ TEXT = "a = 1\n    b = 2\nc = 3\n"
     ("options", "content", "stop_type", "word"),
     [
         ({}, TEXT, "eos", ""),
+        (
+            {"input_prefix": None, "input_suffix": None, "prompt": None},
+            TEXT,
+            "eos",
+            "",
+        ),
         ({"n_predict": -1}, TEXT, "eos", ""),
         ({"n_predict": 3}, "a = ", "limit", ""),
         ({"n_indent": 4}, "a = 1\n    b = 2\n", "limit", ""),

@@ -63,6 +63,7 @@ CASES: list[tuple[str, dict[str, object], str, str]] = [
         "unsupported_parameter",
     ),
     (COMPLETIONS, code(raw=True, suffix=SECRET), "suffix", "invalid_value"),
+    (f"{COMPLETIONS}?raw=yes", code(), "raw", "invalid_value"),
     (COMPLETIONS, {"prompt": [9], "suffix": SECRET}, "suffix", "invalid_value"),
     (COMPLETIONS, {"prompt": [HUGE]}, "prompt", "invalid_prompt"),
     (COMPLETIONS, {"prompt": SECRET * 9000}, "prompt", "context_length_exceeded"),

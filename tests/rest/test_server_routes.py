@@ -28,7 +28,8 @@ async def test_nothing_is_ready_before_the_engine(serve: Serve) -> None:
     """A server that loads is alive, lists its model, and refuses work with a reason."""
     async with serve(starts=False) as served:
         assert 200 == (await served.http.get("/health")).status_code
-        assert MODEL == (await served.http.get("/v1/models")).json()["data"][0]["id"]
+        [listed] = (await served.http.get("/v1/models")).json()["data"]
+        assert MODEL == listed["id"]
         for answer in (
             await served.http.get("/ready"),
             await served.http.get("/props"),
@@ -91,6 +92,72 @@ async def test_a_drain_completes_what_has_begun(serve: Serve) -> None:
         assert 503 == refused.status_code
         assert "x = 1\n" * 10 == (await begun).json()["choices"][0]["text"]
         assert 0 == await draining
+
+
+async def test_the_list_describes_each_model_as_its_own_route_does(
+    serve: Serve,
+) -> None:
+    """Clients read the context's length there; a slash at the end changes nothing."""
+    async with serve() as served:
+        listed = (await served.http.get("/v1/models")).json()
+        one = (await served.http.get(f"/v1/models/{MODEL}")).json()
+        assert [one] == listed["data"]
+        assert one["max_model_len"] == 2048
+        assert one["created"] > 0
+        assert listed == (await served.http.get("/v1/models/")).json()
+
+
+async def test_head_is_get_without_its_body_and_405_says_what_is_allowed(
+    serve: Serve,
+) -> None:
+    """Source: RFC 9110, 9.3.2 and 15.5.6; monitors ask by HEAD."""
+    async with serve() as served:
+        for path in ("/health", "/v1/models", "/docs"):
+            head, get = await served.http.head(path), await served.http.get(path)
+            assert (200, b"") == (head.status_code, head.content)
+            assert get.headers["content-length"] == head.headers["content-length"]
+        for method, path, allowed in (
+            ("HEAD", "/infill", "POST"),
+            ("GET", "/v1/completions", "POST"),
+            ("POST", "/v1/models", "GET, HEAD"),
+        ):
+            answer = await served.http.request(method, path)
+            assert (405, allowed) == (answer.status_code, answer.headers["allow"])
+
+
+async def test_a_compressed_body_is_refused_as_such(serve: Serve) -> None:
+    """What it unpacks to has no limit; the client learns that it need not pack it."""
+    async with serve() as served:
+        for coding, status in (("gzip", 415), ("br", 415), ("Identity", 200)):
+            answer = await served.http.post(
+                "/infill", json={}, headers={"content-encoding": coding}
+            )
+            assert status == answer.status_code
+            if status != 200:
+                assert "content-encoding" in answer.json()["error"]["message"]
+
+
+async def test_an_allowed_page_may_send_what_its_client_sends(serve: Serve) -> None:
+    """OpenAI's client for web pages adds headers; a page reads those of the answer."""
+    page = "https://ide.example"
+    asked = "authorization, content-type, x-session-id, x-stainless-os"
+    async with serve(web_origins=(page,)) as served:
+        preflight = await served.http.options(
+            "/v1/completions",
+            headers={
+                "origin": page,
+                "access-control-request-method": "POST",
+                "access-control-request-headers": asked,
+            },
+        )
+        assert 200 == preflight.status_code, preflight.text
+        assert asked == preflight.headers["access-control-allow-headers"]
+        answer = await served.http.post(
+            "/v1/completions", json={"prompt": "a"}, headers={"origin": page}
+        )
+        assert page == answer.headers["access-control-allow-origin"]
+        exposed = answer.headers["access-control-expose-headers"].split(", ")
+        assert {"midfill-prompt", "retry-after", "x-request-id"} == set(exposed)
 
 
 @pytest.mark.parametrize(

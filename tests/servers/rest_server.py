@@ -99,6 +99,7 @@ async def serving(
     rest: RestConfig | None = None,
     script: ScriptConfig | None = None,
     starts: bool = True,
+    web_origins: tuple[str, ...] = (),
 ) -> AsyncGenerator[Served]:
     """Serve the REST API within the block.
 
@@ -111,6 +112,7 @@ async def serving(
         rest: The settings of the API.
         script: What else the engine does.
         starts: Whether the engine is started.
+        web_origins: Origins of web pages that may use the server.
     """
     base = config or Config()
     settings = replace(
@@ -140,12 +142,13 @@ async def serving(
     ring = KeyRing.load(key_file, {})
     services = RestServices(
         hosts=lambda: (host,),
-        gate=Gate(ring, is_local=is_local),
+        gate=Gate(ring, is_local=is_local, origins=web_origins),
         limiter=Limiter(),
         access_log=access_log,
         metrics=metrics,
         config=settings.rest,
         render_metrics=lambda: (b"midfill_requests_total 1\n", "text/plain"),
+        web_origins=web_origins,
     )
     if starts:
         host.begin()
