@@ -25,7 +25,7 @@ async def client(tmp_path: Path) -> AsyncGenerator[HeadlessClient]:
     async with headless_client(
         NOISY, stderr_path=tmp_path / "log", encoding=PositionEncoding.UTF8
     ) as made:
-        await made.wait_until_ready(20)
+        await made.wait_until_ready(60)
         yield made
 
 
@@ -62,7 +62,7 @@ async def test_a_server_that_goes_away_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(ClientError):
         await waiting.answer
     with pytest.raises(ClientError):
-        await client.wait_until_loading(20)
+        await client.wait_until_loading(60)
     with pytest.raises(ClientError):
         await client.complete("file:///a.py", 0)
 
@@ -96,9 +96,9 @@ async def test_a_server_that_cannot_end_ends_all_the_same(tmp_path: Path) -> Non
     await client.start(STUCK, stderr_path=tmp_path / "log", environment=None)
     try:
         await client.initialize(None)
-        await client.wait_until_ready(20)
+        await client.wait_until_ready(60)
         client._connected.notify("exit", None)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert 1 == await client._connected.wait_exit()
     finally:
         await client.kill()

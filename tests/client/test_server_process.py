@@ -53,7 +53,7 @@ async def test_stray_bytes_lose_the_server(connected: Open, answer: bytes) -> No
     """Bytes that are no message end the connection, as they do for an editor."""
     connection = await connected(answer)
     sent = connection.send_request("m", None)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         error = await connection.wait_lost()
         with pytest.raises(ClientError):
             await connection.result(sent)

@@ -98,7 +98,7 @@ async def test_the_server_gets_the_language_of_the_name(
     target = read_target(Place(path=tmp_path / name, line=1, column=1))
     command = [sys.executable, str(SERVERS / "language_server.py")]
     async with headless_client(command, stderr_path=tmp_path / "log") as client:
-        await client.wait_until_ready(20)
+        await client.wait_until_ready(60)
         answer = await ask_at(client, target)
     assert [language] == [suggestion.text for suggestion in answer.suggestions]
 

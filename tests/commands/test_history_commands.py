@@ -100,7 +100,7 @@ def record(folder: Path, *events: RequestEvent | SuggestionEvent) -> None:
     store = EventStore(folder)
     for event in events:
         store.add(event)
-    store.close(timeout_s=20)
+    store.close(timeout_s=60)
 
 
 def test_events_are_summed_up() -> None:

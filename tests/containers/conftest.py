@@ -64,7 +64,7 @@ def store(secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         yield address
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")

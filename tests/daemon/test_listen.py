@@ -54,14 +54,14 @@ async def editor(
     made = await dial(server)
     yield made
     made.hang_up()
-    await asyncio.wait({made.reading}, timeout=20)
+    await asyncio.wait({made.reading}, timeout=60)
 
 
 async def introduced(editor: Editor) -> None:
     """Introduce an editor and wait for its first completion."""
     await editor.initialize(processId=2**22 + 1)
     editor.open("x = ")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await editor.complete(0, 4):
             pass
 
@@ -128,7 +128,7 @@ async def test_a_client_that_goes_frees_the_engine(
     async with asyncio.timeout(60):
         while slow_server.log.count('"status": 499') == before:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)
-    await asyncio.wait({editor.reading}, timeout=20)
+    await asyncio.wait({editor.reading}, timeout=60)
 
 
 async def test_a_client_that_never_reads_is_disconnected(
@@ -141,7 +141,7 @@ async def test_a_client_that_never_reads_is_disconnected(
     for _ in range(300):
         editor.send({"id": "x" * 100_000, "method": "no/such"})
         await asyncio.sleep(0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while server.log.count("client does not read") == before:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
     other = await over_websocket(server)
@@ -156,7 +156,7 @@ async def test_metrics_count_editors_and_api_alike(
     url = f"https://127.0.0.1:{server.port('listen.ready')}"
     await introduced(editor)
     async with httpx.AsyncClient(
-        base_url=url, headers=BEARER, verify=server.tls, timeout=20
+        base_url=url, headers=BEARER, verify=server.tls, timeout=60
     ) as http:
         before = counted((await http.get("/metrics")).text)
         # The same text at the same place would be counted as shown before.
@@ -253,7 +253,7 @@ async def test_tcp_needs_a_key_in_the_first_line(
     """Without one, ``initialize`` is not read, and the connection is closed."""
     editor = await over_tcp(server, first)
     editor.ask("initialize", {"capabilities": {}})
-    await asyncio.wait({editor.reading}, timeout=20)
+    await asyncio.wait({editor.reading}, timeout=60)
     assert editor.reading.done()
     assert [-32803] == [error_code(message) for message in editor.received]
 

@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(folder: Path) -> Iterator[TeamServer]:
     """Start a team server with TLS and one key, and wait for its engine."""
     with team_server(folder, SETTINGS | {"TMPDIR": str(folder)}) as made:
-        ends_s = time.monotonic() + 20
+        ends_s = time.monotonic() + 60
         while (done := health(folder)).returncode:
             assert "not ready" in done.stderr, done.stderr
             assert time.monotonic() < ends_s
@@ -52,7 +52,7 @@ def health(folder: Path) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
 
 

@@ -208,7 +208,7 @@ def test_an_interruption_leaves_nothing(
 def _wait_for_imports(pid: int) -> None:
     """Wait until asyncio is loaded, which a command imports first."""
     maps = Path(f"/proc/{pid}/maps")
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 60
     while "_ssl" not in maps.read_text() and time.monotonic() < deadline_s:
         os.sched_yield()
 

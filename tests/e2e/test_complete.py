@@ -81,7 +81,7 @@ def test_an_engine_that_keeps_dying_is_an_error(home: DaemonHome) -> None:
 
 def test_a_daemon_that_is_stopped_is_an_error(home: DaemonHome) -> None:
     """It does not come back by itself: one sentence says so, and how it would."""
-    completing = Completing(home, count=6)
+    completing = Completing(home, count=100)
     completing.read(2)
     home.midfill("daemon", "stop")
     suggestions, exit_code, stderr = completing.end()
@@ -93,7 +93,7 @@ def test_a_daemon_that_is_stopped_is_an_error(home: DaemonHome) -> None:
 
 def test_a_daemon_that_cannot_start_again_is_an_error(home: DaemonHome) -> None:
     """Why it cannot is said."""
-    completing = Completing(home, count=6)
+    completing = Completing(home, count=100)
     completing.read(2)
     [daemon] = home.processes()
     home.spoil()

@@ -121,8 +121,9 @@ async def test_a_daemon_that_is_killed_costs_a_pause_and_one_message(
     await opened(server, "x = \n")
     for round_ in range(2):
         before = len(editor.received)
+        daemon = home.wait_for_one()
         asked = editor.ask_completion(round_, 4)
-        home.wait_for_one().send_signal(signal.SIGKILL)
+        daemon.send_signal(signal.SIGKILL)
         assert [] == (await editor.reply(asked))["result"]
         editor.change(2 + round_, {"range": START, "text": "y = 1\n"})
         await ready(server, before)
@@ -238,7 +239,7 @@ async def test_an_idle_daemon_ends() -> None:
         async with launched(MIDFILL, log, **idle.environment) as server:
             await server.editor.initialize()
             daemon = idle.wait_for_one()
-        gone, _ = await asyncio.to_thread(psutil.wait_procs, [daemon], 20)
+        gone, _ = await asyncio.to_thread(psutil.wait_procs, [daemon], 60)
         assert [daemon] == gone
         assert "reason='idle'" in idle.log
 

@@ -26,6 +26,6 @@ async def test_it_is_answered_while_the_engine_loads(start: Start) -> None:
     (bar,) = editor.bars
     assert "begin" == bar[0]
     assert "end" not in bar
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await editor.shutdown_session()
     assert 0 == await editor.exit_code()

@@ -19,7 +19,7 @@ async def test_a_completion_comes_back(editor: LspEditor) -> None:
 
 async def test_the_newest_request_of_a_document_wins(start: Start) -> None:
     """The others come back empty at once; another document is left in peace."""
-    editor = await start(SCRIPTED_TEXT="21 + 21", SCRIPTED_TOKEN_DELAY_MS="40")
+    editor = await start(SCRIPTED_TEXT="21 + 21", SCRIPTED_TOKEN_DELAY_MS="150")
     await editor.introduce()
     await editor.wait_until_ready()
     other = "file:///nowhere/other.py"

@@ -13,7 +13,7 @@ from piped_editor import Json
 pytestmark = pytest.mark.engine
 
 READY_S = 300.0
-GONE_S = 30.0
+GONE_S = 60.0
 
 
 async def ready(server: LaunchedServer, after: int = 0) -> None:

@@ -238,5 +238,5 @@ async def test_nothing_is_left_when_the_server_is_killed(
     processes = psutil.Process(editor.server_process_id).children(recursive=True)
     assert processes
     psutil.Process(editor.server_process_id).kill()
-    _, alive = await asyncio.to_thread(psutil.wait_procs, processes, timeout=30)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, processes, timeout=60)
     assert [] == alive

@@ -65,7 +65,7 @@ def test_it_ends_what_the_server_left(end: str, guards_of: GuardsOf) -> None:
             assert watching[0] not in tree
             server.send_signal(signal.SIGKILL)
     left = [*watching, *([child] if child else [])]
-    _, alive = psutil.wait_procs(left, timeout=10)
+    _, alive = psutil.wait_procs(left, timeout=60)
     assert [] == alive
     assert not folder.exists()
 
@@ -84,7 +84,7 @@ def test_what_belongs_to_others_is_left_alone(guards_of: GuardsOf) -> None:
         ) as server:
             assert server.stdout is not None
             _, path = server.stdout.readline().split()
-        psutil.wait_procs(guards_of(Path(path)), timeout=10)
+        psutil.wait_procs(guards_of(Path(path)), timeout=60)
         assert not Path(path).exists()
         assert other.poll() is None
     finally:
@@ -111,7 +111,7 @@ def test_a_server_that_ends_as_the_guard_starts(
     command = [sys.executable, "-I", "-S", guard.__file__, "NAME=mark", str(folder)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
     assert 0 == done.returncode
-    psutil.wait_procs(guards_of(folder), timeout=10)
+    psutil.wait_procs(guards_of(folder), timeout=60)
     assert not folder.exists()
 
 

@@ -37,7 +37,7 @@ async def test_an_error_comes_back() -> None:
 async def test_the_loop_goes_on() -> None:
     """While a builder blocks, other tasks run."""
     go = threading.Event()
-    launch = asyncio.create_task(run_in_thread(lambda _: go.wait(10), forbidden))
+    launch = asyncio.create_task(run_in_thread(lambda _: go.wait(60), forbidden))
     await asyncio.sleep(0)
     assert not launch.done()
     go.set()
@@ -48,7 +48,7 @@ async def test_a_cancelled_launch_is_discarded() -> None:
     """What is built all the same is ended, before the cancellation goes on."""
     discarded: list[bool] = []
     launch = asyncio.create_task(
-        run_in_thread(lambda cancelled: cancelled.wait(10), discarded.append)
+        run_in_thread(lambda cancelled: cancelled.wait(60), discarded.append)
     )
     await asyncio.sleep(0)
     launch.cancel()
@@ -90,7 +90,7 @@ def test_processes_are_ended() -> None:
     children[0].join()
     end_processes(processes)
     for child in children:
-        child.join(10)
+        child.join(60)
     assert [0, -9] == [child.exitcode for child in children]
 
 

@@ -38,7 +38,7 @@ def write(folder: Path, *events: SuggestionEvent, limits: Limits | None = None) 
     store = EventStore(folder, limits)
     for each in events:
         store.add(each)
-    store.close(timeout_s=20)
+    store.close(timeout_s=60)
 
 
 def test_events_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_folder_that_cannot_be_written_costs_the_record_alone(
     store = EventStore(folder)
     store.add(event("a"))
     store.add(event("b"))
-    store.close(timeout_s=20)
+    store.close(timeout_s=60)
     assert ["events.not_written"] == [each.message for each in caplog.records]
 
 

@@ -50,7 +50,7 @@ def get(
     """Ask the listener, and return the status and the body."""
     assert observability.port is not None
     headers = {} if host is None else {"Host": host}
-    connection = http.client.HTTPConnection("127.0.0.1", observability.port, timeout=9)
+    connection = http.client.HTTPConnection("127.0.0.1", observability.port, timeout=60)
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()

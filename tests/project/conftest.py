@@ -16,6 +16,14 @@ from project_editor import ProjectEditor
 Open = Callable[..., ProjectEditor]
 
 
+@pytest.fixture(autouse=True)
+def patient_parsing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nothing left out because the machine is busy."""
+    monkeypatch.setattr("lsp_server.project.definitions.tags._MOST_S", 60.0)
+    monkeypatch.setattr("lsp_server.project.definitions.provider._READING_S", 60.0)
+    monkeypatch.setattr("lsp_server.project.index.search._BUSY_S", 60.0)
+
+
 @pytest.fixture
 async def open_project() -> AsyncIterator[Open]:
     """Make projects with these providers; each is closed in the end."""

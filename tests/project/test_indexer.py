@@ -6,7 +6,9 @@ import queue
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -24,7 +26,7 @@ from lsp_server.project.index.indexer import Indexer
 from lsp_server.project.index.search import search
 from lsp_server.project.index.update import IndexLimits
 
-WAIT_S = 30
+WAIT_S = 60
 Start = Callable[..., Indexer]
 
 
@@ -42,9 +44,12 @@ class Events(logging.Handler):
         self.waiting.put(record.getMessage())
 
     def until(self, is_so: Callable[[], object]) -> None:
-        """Wait until something is so, looking at every event."""
+        """Wait until something is so, looking at every event, and each second."""
+        ends_s = time.monotonic() + WAIT_S
         while not is_so():
-            self.waiting.get(timeout=WAIT_S)
+            assert time.monotonic() < ends_s, self.reported
+            with suppress(queue.Empty):
+                self.waiting.get(timeout=1)
 
 
 @pytest.fixture

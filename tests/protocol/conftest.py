@@ -24,7 +24,7 @@ def end_of_readers(older: set[threading.Thread]) -> None:
     """Wait until the threads that read from this test's editors have ended."""
     for thread in set(threading.enumerate()) - older:
         if thread.name == "editor-reader":
-            thread.join(timeout=20)
+            thread.join(timeout=60)
             assert not thread.is_alive()
 
 

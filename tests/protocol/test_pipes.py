@@ -60,7 +60,7 @@ async def test_what_is_written_is_read(pipe: Pipe) -> None:
         os.close(pipe[1])
 
     closing = asyncio.create_task(close_when_written())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         got = b"".join([chunk async for chunk in reader.chunks()])
     assert data + b"the end" == got
     await closing
@@ -77,7 +77,7 @@ async def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "input"
     path.write_bytes(DATA)
     with path.open("rb") as file:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             chunks = PipeReader(file.fileno()).chunks()
             assert DATA == b"".join([chunk async for chunk in chunks])
 
@@ -89,7 +89,7 @@ async def test_every_kind_of_connection_is_read(kind: str) -> None:
         reader_fd, writer_fd = _connected(kind, opened)
         writing = asyncio.create_task(asyncio.to_thread(_write_all, writer_fd, DATA))
         got = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async with aclosing(PipeReader(reader_fd).chunks()) as chunks:
                 async for chunk in chunks:
                     got += chunk
@@ -125,11 +125,11 @@ async def test_a_reader_that_has_gone_is_noticed(pipe: Pipe) -> None:
     writer = PipeWriter(pipe[1], lost=lost)
     os.close(pipe[0])
     writer.write(b"x")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await lost.happened.wait()
     writer.write(b"y")
     writer.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await writer.drained()
     assert 1 == lost.count
 
@@ -160,7 +160,7 @@ async def test_reading_does_not_run_far_ahead(pipe: Pipe) -> None:
         os.close(pipe[1])
 
     writing = asyncio.create_task(asyncio.to_thread(write))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         first = await anext(chunks)
         # 16 chunks ahead, the one in hand, and what the pipe itself holds.
         assert written <= 20 * 65_536

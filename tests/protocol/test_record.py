@@ -75,7 +75,7 @@ async def session(
     assert [] == await editor.complete(0, 3, uri=URI, triggerKind=2)
     params = {"command": "midfill.accepted", "arguments": item["command"]["arguments"]}  # type: ignore[index]  # JSON
     await editor.request("workspace/executeCommand", params)
-    store.close(timeout_s=20)
+    store.close(timeout_s=60)
     events = list(newest_first(folder))
     logged = [str(vars(record)) for record in caplog.records]
     return Recorded(
@@ -159,7 +159,7 @@ async def test_snippets_and_cuts_are_traced(connect: Connect, tmp_path: Path) ->
     editor.open("x")
     await editor.complete()
     traced = (await editor.request("midfill/trace", {}))["result"]
-    store.close(timeout_s=20)
+    store.close(timeout_s=60)
     assert isinstance(traced, dict)
     snippet = {"path": "lib/b.py", "source": "open_tabs", "chars": 6, "text": "canary"}
     assert [snippet] == traced["snippets"]

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 from fault_backends import EchoBackend, FixedConfigurator, SlowBackend
@@ -17,8 +18,9 @@ from lsp_server.protocol.stream_channel import StreamChannel, StreamLimits
 LIMITS = StreamLimits(
     max_body_bytes=1_000_000,
     max_unread_bytes=100_000,
-    arrival=ArrivalLimits(stall_s=0.5, bytes_per_s=1_000_000),
+    arrival=ArrivalLimits(stall_s=60.0, bytes_per_s=1_000_000),
 )
+IMPATIENT = replace(LIMITS, arrival=ArrivalLimits(stall_s=0.5, bytes_per_s=1_000_000))
 ASK = frame({"jsonrpc": "2.0", "id": 7, "method": "no/such"})
 BODY = ASK.partition(b"\r\n\r\n")[2]
 
@@ -125,7 +127,7 @@ async def test_a_message_that_stalls_ends_at_its_deadline(
     drips: bool,  # noqa: FBT001 - a case
 ) -> None:
     """In the header or the body, whether it stops or goes on byte by byte."""
-    editor = await connect(EchoBackend())
+    editor = await connect(EchoBackend(), limits=IMPATIENT)
     began = time.perf_counter()
     assert isinstance(editor, SocketEditor)
     editor.send_bytes(ASK[:sent_bytes])
@@ -140,7 +142,7 @@ async def test_a_message_that_stalls_ends_at_its_deadline(
 
 async def test_a_silent_client_is_not_ended(connect: Connect) -> None:
     """The deadline is a message's, not the connection's."""
-    editor = await connect(EchoBackend())
+    editor = await connect(EchoBackend(), limits=IMPATIENT)
     await editor.initialize()
     assert editor.server is not None
     await asyncio.wait({editor.server}, timeout=0.7)

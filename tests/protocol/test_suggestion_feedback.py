@@ -122,7 +122,7 @@ class Editor:
 
     async def events(self, count: int) -> list[tuple[str, int]]:
         """Wait for so many events, and check that there are no more."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             found = [await self.metrics.feedbacks.get() for _ in range(count)]
         assert self.metrics.feedbacks.empty()
         assert {("model", "python", Source.JOIN)} >= {

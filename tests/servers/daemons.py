@@ -108,7 +108,7 @@ class DaemonHome:
         for process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGTERM)
-        _, left = psutil.wait_procs(self.processes(), timeout=20)
+        _, left = psutil.wait_procs(self.processes(), timeout=60)
         for process in left:
             process.kill()
 

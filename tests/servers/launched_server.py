@@ -67,7 +67,7 @@ async def launched(
             below = server.process.children(recursive=True)
         editor.hang_up()
         await editor.exit_code()
-        await asyncio.wait({editor.reading}, timeout=20)
+        await asyncio.wait({editor.reading}, timeout=60)
         assert b"" == editor.stray, f"stray bytes: {editor.stray!r}"
         assert editor.reading.done(), "something holds the server's stdout open"
         orphans = [child for child in below if child.is_running()]

@@ -63,7 +63,7 @@ class Prometheus:
         """
         query = urllib.parse.urlencode(parameters)
         address = f"{self.url}{path}?{query}"
-        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - http
+        with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - http
             return json.load(answer)["data"]
 
     def query(self, expression: str) -> list[dict[str, object]]:
@@ -73,7 +73,7 @@ class Prometheus:
         result: list[dict[str, object]] = data["result"]
         return result
 
-    def wait_for(self, expression: str, limit_s: float = 30) -> None:
+    def wait_for(self, expression: str, limit_s: float = 60) -> None:
         """Wait until an expression has data."""
         until_s = time.monotonic() + limit_s
         while not self.query(expression):
@@ -107,7 +107,7 @@ def prometheus_reading(port: int, folder: Path) -> Iterator[Prometheus]:
         )
         try:
             prometheus = Prometheus(f"http://127.0.0.1:{own_port}")
-            until_s = time.monotonic() + 30
+            until_s = time.monotonic() + 60
             while True:
                 try:
                     prometheus.query("vector(1)")
@@ -119,4 +119,4 @@ def prometheus_reading(port: int, folder: Path) -> Iterator[Prometheus]:
             yield prometheus
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)

@@ -76,7 +76,7 @@ class LspEditor(LanguageClient):
 
     async def wait(self, found: Callable[[], bool]) -> None:
         """Wait until something holds, looked at after each notification."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not found():
                 self.news.clear()
                 await self.news.wait()
@@ -141,14 +141,14 @@ class LspEditor(LanguageClient):
     async def exit_code(self) -> int:
         """Wait for the server's end."""
         assert self._server is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await self._server.wait()
 
     async def put_down(self) -> None:
         """End the server, in order where that is still possible."""
         assert self._server is not None
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 if self._server.returncode is None:
                     await self.shutdown_session()
         finally:

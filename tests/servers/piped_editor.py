@@ -108,7 +108,7 @@ class Editor:
 
     async def wait(self, found: Callable[[Json], bool]) -> Json:
         """Wait for the first message of which ``found`` is true."""
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: any(map(found, self.received)))
         return next(message for message in self.received if found(message))
 
@@ -119,7 +119,7 @@ class Editor:
 
     async def reply_count(self, message_id: int | str, count: int) -> None:
         """Wait until so many replies have this id."""
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(
                 lambda: count <= [m.get("id") for m in self.received].count(message_id)
             )
@@ -187,7 +187,7 @@ class Editor:
 
     async def exit_code(self) -> int:
         assert self.server is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.server
 
 

@@ -74,7 +74,7 @@ class Served:
     def openai(self, key: str = "none") -> openai.AsyncOpenAI:
         """Return the official client; closed with the server."""
         client = openai.AsyncOpenAI(
-            base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=20
+            base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=60
         )
         self.clients.append(client)
         return client
@@ -156,7 +156,7 @@ async def serving(
     try:
         async with serve_rest(services, "127.0.0.1:0") as port:
             url = f"http://127.0.0.1:{port}"
-            async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+            async with httpx.AsyncClient(base_url=url, timeout=60) as client:
                 served = Served(
                     url=url,
                     http=client,
@@ -188,6 +188,6 @@ async def _until_ready(host: EngineHost) -> None:
             """Not of interest here."""
 
     detach = host.attach(Listener())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await ready.wait()
     detach()

@@ -116,7 +116,7 @@ class Puller:
         job = PullJob(name="tiny", entry=None, root=self.root, hub="", base=base)
         return pull(
             job,
-            S3(AllowList(places=self.places), timeout_s=10),
+            S3(AllowList(places=self.places), timeout_s=60),
             say=self.said.append,
             progress=lambda *shown_text: self.progress.append(shown_text),
         )

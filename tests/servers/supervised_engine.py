@@ -40,7 +40,7 @@ class News:
 
     async def until(self, state: EngineState, times: int = 1) -> None:
         """Wait until a state was reported so many times."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while self.states.count(state) < times:
                 self._changed.clear()
                 await self._changed.wait()

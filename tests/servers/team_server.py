@@ -63,7 +63,7 @@ class TeamServer:
 
     async def logged(self, words: str) -> None:
         """Wait until the log says something."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while words not in self.log:  # noqa: ASYNC110 - a file tells of no change
                 await asyncio.sleep(0.05)
 
@@ -108,7 +108,7 @@ def team_server(
         made.port("listen.ready")
         yield made
         process.terminate()
-        assert 0 == process.wait(20)
+        assert 0 == process.wait(60)
         assert "Traceback" not in made.log
     finally:
         process.kill()

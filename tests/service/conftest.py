@@ -28,6 +28,7 @@ from lsp_server.values import Snapshot
 MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
 
 MakeService = Callable[..., tuple[CompletionService, ScriptedEngine]]
+PassTime = Callable[[float], None]
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +90,27 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
         return service, engine
 
     return make
+
+
+@pytest.fixture
+async def pass_time() -> AsyncGenerator[PassTime]:
+    """Set the loop's clock forward by some seconds: what was to happen then is due."""
+    loop = asyncio.get_running_loop()
+    clock, ahead_s = loop.time, 0.0
+
+    def skip(seconds: float) -> None:
+        nonlocal ahead_s
+        ahead_s += seconds
+
+    loop.time = lambda: clock() + ahead_s  # type: ignore[method-assign]  # a test's clock
+    yield skip
+    loop.time = clock  # type: ignore[method-assign]  # as it was
+
+
+@pytest.fixture(autouse=True)
+def patient_ranking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every candidate parsed, however busy the machine is."""
+    monkeypatch.setattr("lsp_server.service.ranking._PARSE_LIMIT_S", 60.0)
 
 
 @pytest.fixture

@@ -196,8 +196,8 @@ async def test_a_thousand_refusals_of_a_full_queue_take_no_time() -> None:
 
 async def test_speculation_ends_when_requests_wait() -> None:
     """Nobody waits for it, so it is refused first."""
-    case = Case(wait_ms=3000)
-    case.admission._turns._meter.note_taken(0.1)
+    case = Case(wait_ms=300_000)
+    case.admission._turns._meter.note_taken(10.0)
     case.send("a")
     await settle()
     free = case.ask("a", Priority.SPECULATIVE)
@@ -213,8 +213,8 @@ async def test_speculation_ends_when_requests_wait() -> None:
 
 async def test_one_users_queue_degrades_that_user_alone() -> None:
     """The step of a user counts what that user has waiting."""
-    case = Case(wait_ms=3000)
-    case.admission._turns._meter.note_taken(0.03)
+    case = Case(wait_ms=300_000)
+    case.admission._turns._meter.note_taken(3.0)
     case.send("a", count=25)
     await settle()
     steps = (case.admission.step_for("a"), case.admission.step_for("b"))
@@ -224,15 +224,15 @@ async def test_one_users_queue_degrades_that_user_alone() -> None:
 
 async def test_a_step_is_reported_when_it_changes_and_when_the_load_has_gone() -> None:
     """Watchers learn of a fall, too, though nothing happens any more."""
-    case = Case(wait_ms=3000)
+    case = Case(wait_ms=300_000)
     seen: asyncio.Queue[OverloadStep] = asyncio.Queue()
     case.admission.watch(seen.put_nowait)
     end = case.admission.watch(lambda _: pytest.fail("it was to stop"))
     end()
-    case.admission._turns._meter.note_taken(0.1)
+    case.admission._turns._meter.note_taken(10.0)
     case.send("a")
     case.send("b")
     assert OverloadStep.NO_SPECULATION is await seen.get()
     await case.end(2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert OverloadStep.NORMAL is await seen.get()

@@ -18,7 +18,9 @@ from lsp_server.values import Snapshot, Trigger
 
 AtCursor = Callable[[str], Snapshot]
 MakeService = Callable[..., tuple[CompletionService, ScriptedEngine]]
+PassTime = Callable[[float], None]
 AUTOMATIC, INVOKED = Trigger.AUTOMATIC, Trigger.INVOKED
+DEADLINE_MS = 60_000
 
 
 async def ask(
@@ -134,7 +136,7 @@ async def test_an_explicit_request_gets_its_candidates(
 
 
 async def test_a_place_without_a_suggestion_is_remembered(
-    make_service: MakeService, at_cursor: AtCursor
+    make_service: MakeService, at_cursor: AtCursor, pass_time: PassTime
 ) -> None:
     """Unless another try may have more luck, or there was no time for it."""
     blank, line = "   \n", at_cursor("x = |\n")
@@ -143,12 +145,17 @@ async def test_a_place_without_a_suggestion_is_remembered(
     first, second = await ask(service, line), await ask(service, line)
     assert first.reason is second.reason is not None
     assert 1 == len(engine.requests)
+
+    async def sleep(_seconds: float) -> None:
+        if engine.requests and config.deadline_ms == DEADLINE_MS:
+            pass_time(DEADLINE_MS / 1e3)
+            await asyncio.Event().wait()
+
     for config in (
         CompletionConfig(temperature=0.5),
-        CompletionConfig(deadline_ms=10),
+        CompletionConfig(deadline_ms=DEADLINE_MS),
     ):
-        slow = 60_000 if config.deadline_ms == 10 else 0
-        inner, engine = make_service(blank, config=config, token_delay_ms=slow)
+        inner, engine = make_service(blank, config=config, sleep=sleep)
         service = CachedCompletionService(inner, config)
         await ask(service, line)
         await ask(service, line)
@@ -172,13 +179,14 @@ async def test_the_rules_of_a_place_hold_for_what_is_cached(
 
 
 async def test_what_was_cut_at_the_deadline_is_not_kept(
-    make_service: MakeService, at_cursor: AtCursor
+    make_service: MakeService, at_cursor: AtCursor, pass_time: PassTime
 ) -> None:
     """The next request may have more time for it."""
-    config = CompletionConfig(deadline_ms=20)
+    config = CompletionConfig(deadline_ms=DEADLINE_MS)
 
     async def sleep(_seconds: float) -> None:
         if engine.requests and not next(quick, False):
+            pass_time(DEADLINE_MS / 1e3)
             await asyncio.Event().wait()
 
     quick = iter([True] * 4)

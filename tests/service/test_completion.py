@@ -16,6 +16,7 @@ from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import Snapshot, Trigger
 
 AtCursor = Callable[[str], Snapshot]
+PassTime = Callable[[float], None]
 MakeService = Callable[..., tuple[CompletionService, ScriptedEngine]]
 
 
@@ -147,11 +148,16 @@ async def test_cancelling_aborts_in_the_engine(
 
 
 async def test_the_deadline_keeps_nothing_unfinished(
-    make_service: MakeService, at_cursor: AtCursor
+    make_service: MakeService, at_cursor: AtCursor, pass_time: PassTime
 ) -> None:
     """At the deadline the request ends in the engine; no token, no suggestion."""
+
+    async def sleep(_seconds: float) -> None:
+        pass_time(60)
+        await asyncio.Event().wait()
+
     service, engine = make_service(
-        "a b c", token_delay_ms=60_000, config=CompletionConfig(deadline_ms=20)
+        "a b c", sleep=sleep, config=CompletionConfig(deadline_ms=60_000)
     )
     assert await complete(service, at_cursor("x = |\n"), Trigger.AUTOMATIC) is None
     assert ("r1",) == engine.aborted

@@ -38,7 +38,7 @@ async def test_those_that_wait_begin_when_the_time_is_over() -> None:
     """Nobody else has to come, and nothing in the engine has to end."""
     case = await crowd(1)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(case.scheduled) < 11:  # noqa: ASYNC110 - it sends no event
             await asyncio.sleep(0.001)
 

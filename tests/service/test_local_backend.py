@@ -210,6 +210,6 @@ async def test_an_edit_ends_what_is_generated_ahead() -> None:
 
 async def until_in_flight(engine: ScriptedEngine, count: int) -> None:
     """Wait until so many requests are in an engine."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (await engine.health()).requests_in_flight != count:  # noqa: ASYNC110 - only loop turns, no time, is waited for
             await asyncio.sleep(0)

@@ -132,7 +132,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 @pytest.fixture
 def web(site: Site) -> Web:
     """Return a web of that server alone."""
-    return Web(AllowList(places=[site.address]), timeout_s=10)
+    return Web(AllowList(places=[site.address]), timeout_s=60)
 
 
 def tokenizer_with(sentinels: Iterable[str]) -> bytes:

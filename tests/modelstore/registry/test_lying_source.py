@@ -19,7 +19,7 @@ from lsp_server.modelstore.registry.transport import Transport, Web, read
 
 BUCKET = "models"
 WEIGHTS = "model.safetensors"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SHORT_S = 1.0
 DRIPS = 1_000_000
 
