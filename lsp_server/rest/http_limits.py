@@ -3,23 +3,44 @@
 - A request, head and body, and a websocket's message have to arrive in time.
 - A client that reads nothing of what is sent is broken off, and so is one that does
   not take the rest when everything was said.
+- Connections are bounded (``http_places``), and fragments of a message.
 """
 
 import asyncio
-from typing import Protocol
+import json
+from typing import Any, Protocol
 
 import h11
+import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import (
     WebSocketsSansIOProtocol,
 )
+from uvicorn.server import ServerState
+from websockets.frames import CloseCode, Frame
 
+from lsp_server.metrics import Refusal
 from lsp_server.protocol.arrival import ArrivalDeadline, ArrivalLimits
+from lsp_server.rest.api_errors import Problem
+from lsp_server.rest.http_places import HttpPlaces
 
 __all__ = ["LimitedHttp", "LimitedWebsocket"]
 
 _UNREAD_S = 20.0
 _CLOSE_S = 1.0
+_MOST_FRAGMENTS = 16_384
+"""Of one message: those of 1 KiB are as much as a message may hold."""
+_MOST_UNREAD_PONGS_BYTES = 1024 * 1024
+
+_UNREADABLE = Problem(
+    status=400,
+    kind="invalid_request_error",
+    code="invalid_request",
+    message="the request: it is not HTTP/1.1, or its head is larger than 64 KiB. Send "
+    "HTTP/1.1; the page /docs lists the routes.",
+    refusal=Refusal.INVALID,
+)
 
 
 class _Protocol(Protocol):
@@ -124,15 +145,53 @@ class _Limited(asyncio.Protocol):
 
 
 class LimitedHttp(_Limited, H11Protocol):
-    """uvicorn's HTTP/1.1 with deadlines."""
+    """uvicorn's HTTP/1.1 with deadlines.
+
+    Args:
+        config: As uvicorn has it, and so are the next two.
+        server_state: What the connections of a server share.
+        app_state: The application's own.
+        places: The connections that there may be.
+        refuse: Answers a client for which there is no room.
+    """
 
     _come_bytes = 0
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        *,
+        places: HttpPlaces,
+        refuse: ASGIApp,
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self._places = places
+        self._refuse = refuse
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.conn.our_state is h11.IDLE
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it
         """Expect a request, which is due from now on."""
         super().connection_made(transport)
+        if not self._places.enter(self):
+            self.app = self._refuse
         self._limits = self.make_limits(self)
         self._limits.arrived(begun_bytes=1, is_next=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Make room for another."""
+        self._places.leave(self)
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Expect the next request."""
+        self._places.rest(self)
+        super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         """Take a part of a request."""
@@ -144,8 +203,28 @@ class LimitedHttp(_Limited, H11Protocol):
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Leave the connection to the websocket's protocol."""
+        self._places.leave(self)
         self._limits.ended()
         super().handle_websocket_upgrade(event)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's own words
+        """Answer what is no HTTP in the shape of every other error."""
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.abort()
+            return
+        body = json.dumps(dict(_UNREADABLE.body)).encode()
+        headers = {
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            "connection": "close",
+        }
+        for event in (
+            h11.Response(status_code=400, headers=[*headers.items()]),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
 
     def _is_arriving(self) -> bool:
         """Return whether a request has begun and is not complete."""
@@ -168,13 +247,32 @@ class LimitedWebsocket(_Limited, WebSocketsSansIOProtocol):
         """Take a part of a message."""
         self._is_next = False
         super().data_received(data)
-        begun_bytes = len(self.conn.reader.buffer) + sum(map(len, self.frames))
+        # An empty fragment begins a message as well.
+        begun_bytes = len(self.conn.reader.buffer) + len(self.frames)
+        begun_bytes += sum(map(len, self.frames))
         self._limits.arrived(begun_bytes=begun_bytes, is_next=self._is_next)
 
     def send_receive_event_to_app(self) -> None:
         """Pass a whole message on."""
         self._is_next = True
         super().send_receive_event_to_app()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment of a message, if there are not too many."""
+        if len(self.frames) < _MOST_FRAGMENTS:
+            super().handle_cont(event)
+        elif not self.close_sent:
+            self.close_sent = True
+            self.conn.fail(CloseCode.POLICY_VIOLATION, "too many fragments")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+            self._limits.said_all()
+
+    def handle_ping(self) -> None:
+        """Answer, and break off a client that does not read the answers."""
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > _MOST_UNREAD_PONGS_BYTES:
+            self.transport.abort()
 
     def keepalive_timeout(self) -> None:
         """Break off a client that does not answer pings."""

@@ -7,8 +7,8 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,7 +16,8 @@ from starlette.websockets import WebSocket
 
 from lsp_server.errors import ConfigError
 from lsp_server.rest.app import make_app
-from lsp_server.rest.http_limits import LimitedHttp, LimitedWebsocket
+from lsp_server.rest.http_limits import LimitedWebsocket
+from lsp_server.rest.http_server import HttpServer
 from lsp_server.rest.services import RestServices
 
 __all__ = [
@@ -36,22 +37,12 @@ OnWebsocket = Callable[[WebSocket], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
-_MOST_CONNECTIONS = 2048
 _MOST_HEAD_BYTES = 65_536
 _MOST_WEBSOCKET_BYTES = 16 * 1024 * 1024
 _PING_S = 20.0
 _BACKLOG = 512
 _END_LIMIT_S = 2
 _MOST_PORT = 65_535
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves signals to the process that it runs in."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Capture none."""
-        yield
 
 
 @asynccontextmanager
@@ -83,7 +74,6 @@ async def serve_rest(
     bound = bind(listen) if isinstance(listen, str) else listen
     config = uvicorn.Config(
         app,
-        http=LimitedHttp,
         ws="none" if on_websocket is None else LimitedWebsocket,
         ws_max_size=_MOST_WEBSOCKET_BYTES,
         ws_ping_interval=_PING_S,
@@ -95,14 +85,13 @@ async def serve_rest(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=_MOST_CONNECTIONS,
         h11_max_incomplete_event_size=_MOST_HEAD_BYTES,
         timeout_graceful_shutdown=_END_LIMIT_S,
         ssl_context_factory=None if tls is None else lambda _config, _make: tls,
     )
     # Whoever sends what is no HTTP would fill the log.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    server = _Server(config)
+    server = HttpServer(config)
     serving = asyncio.create_task(server.serve(sockets=[bound]), name="rest")
     port = int(bound.getsockname()[1])
     try:

@@ -1,6 +1,7 @@
 """A real HTTP server with the scripted engine and the shipped model's tokenizer."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.metrics import NoMetrics, Refusal, RequestRecord, Route
 from lsp_server.outcomes import OverloadStep
 from lsp_server.prompt.tokenizer import FastTokenizer
-from lsp_server.rest.serve import serve_rest
+from lsp_server.rest.serve import OnWebsocket, serve_rest
 from lsp_server.rest.services import RestServices
 from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_start import starter_of
@@ -100,6 +101,8 @@ async def serving(
     script: ScriptConfig | None = None,
     starts: bool = True,
     web_origins: tuple[str, ...] = (),
+    tls: ssl.SSLContext | None = None,
+    on_websocket: OnWebsocket | None = None,
 ) -> AsyncGenerator[Served]:
     """Serve the REST API within the block.
 
@@ -113,6 +116,8 @@ async def serving(
         script: What else the engine does.
         starts: Whether the engine is started.
         web_origins: Origins of web pages that may use the server.
+        tls: The certificate.
+        on_websocket: Serves websockets.
     """
     base = config or Config()
     settings = replace(
@@ -154,7 +159,10 @@ async def serving(
         host.begin()
         await _until_ready(host)
     try:
-        async with serve_rest(services, "127.0.0.1:0") as port:
+        serving = serve_rest(
+            services, "127.0.0.1:0", tls=tls, on_websocket=on_websocket
+        )
+        async with serving as port:
             url = f"http://127.0.0.1:{port}"
             async with httpx.AsyncClient(base_url=url, timeout=60) as client:
                 served = Served(
