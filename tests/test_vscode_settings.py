@@ -47,6 +47,18 @@ def test_the_extension_lists_the_settings_of_today(generator: ModuleType) -> Non
     assert text == generator.updated(text)
 
 
+def test_the_page_of_all_settings_is_that_of_today(generator: ModuleType) -> None:
+    """Type, range, default and meaning of each are what the program has."""
+    page = generator.PAGE.read_text(encoding="utf-8")
+
+    assert page == generator.page()
+    for section, cls in get_type_hints(Config).items():
+        _, _, rows = page.partition(f"## `[{section}]`")
+        rows, _, _ = rows.partition("## ")
+        for field in dataclasses.fields(cls):
+            assert f"\n| `{field.name}` | " in rows
+
+
 def test_every_setting_of_the_server_is_there_and_described(
     generator: ModuleType,
     properties: dict[str, dict[str, Any]],

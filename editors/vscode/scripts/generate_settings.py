@@ -1,9 +1,10 @@
-"""Write the server's settings into the extension's ``package.json``.
+"""Write the settings into the extension's ``package.json`` and the page of them all.
 
 ``python editors/vscode/scripts/generate_settings.py`` takes every setting, its type,
 range, default and docstring from ``lsp_server.config``; with ``--check`` it changes
-nothing and fails if the file is out of date. The first entry of ``configuration`` is
-written by hand: the settings of the extension itself.
+nothing and fails if a file is out of date. The first entry of ``configuration`` is
+written by hand: the settings of the extension itself. ``docs/all-settings.md`` has the
+settings of processes too, which no editor offers.
 """
 
 import argparse
@@ -21,6 +22,13 @@ from pydantic import TypeAdapter
 from lsp_server.config import PROCESS_SECTIONS, Config
 
 PACKAGE = Path(__file__).resolve().parents[1] / "package.json"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "all-settings.md"
+
+PAGE_HEAD = """# Every setting
+
+Made of the program's own texts by `editors/vscode/scripts/generate_settings.py`. Where
+settings come from, and who decides which, stands in [settings.md](settings.md).
+"""
 
 TITLES = {
     "model": "Model",
@@ -115,11 +123,13 @@ def value_schema(hint: object) -> Json:
     return {key: schema[key] for key in keys if key in schema}
 
 
-def enum_text(hint: object) -> str:
-    """Return what an enumeration's docstring adds to a description."""
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return " " + " ".join((inspect.getdoc(hint) or "").split())
-    return ""
+def description(text: str, hint: object) -> str:
+    """Return a setting's description, with what its enumeration's docstring adds."""
+    if not (isinstance(hint, type) and issubclass(hint, enum.Enum)):
+        return markdown(text)
+    more = " ".join((inspect.getdoc(hint) or "").split())
+    is_said = more.startswith(text.removesuffix("."))
+    return markdown(more if is_said else f"{text} {more}")
 
 
 def section_properties(name: str, section: type) -> dict[str, Json]:
@@ -135,7 +145,7 @@ def section_properties(name: str, section: type) -> dict[str, Json]:
         properties[f"midfill.{name}.{camel(field.name)}"] = {
             **value_schema(hint),
             "default": default.value if isinstance(default, enum.Enum) else default,
-            "markdownDescription": markdown(texts[field.name] + enum_text(hint)),
+            "markdownDescription": description(texts[field.name], hint),
             "scope": SCOPES.get(name, "window"),
             "order": order,
         }
@@ -171,23 +181,65 @@ def updated(package: str) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
+def page() -> str:
+    """Return ``docs/all-settings.md`` as it has to be today."""
+    parts = [PAGE_HEAD]
+    for name, section in get_type_hints(Config).items():
+        about, _, _ = (inspect.getdoc(section) or "").partition("\n\n")
+        texts = attribute_texts(section)
+        hints = get_type_hints(section, include_extras=True)
+        rows = []
+        for field in dataclasses.fields(section):
+            hint, default = hints[field.name], field.default
+            shown = default.value if isinstance(default, enum.Enum) else default
+            cells = (
+                f"`{field.name}`",
+                value_text(hint),
+                f"`{json.dumps(shown)}`",
+                description(texts[field.name], hint),
+            )
+            rows.append(f"| {' | '.join(cells)} |")
+        head = (f"## `[{name}]`", "", markdown(" ".join(about.split())), "")
+        table = ("| Key | Value | Default | Meaning |", "| --- | --- | --- | --- |")
+        parts.append("\n".join([*head, *table, *rows, ""]))
+    return "\n".join(parts)
+
+
+def value_text(hint: object) -> str:
+    """Return which values a type accepts, in words."""
+    schema = value_schema(hint)
+    names = {"boolean": "true or false", "integer": "whole number", "string": "text"}
+    choices = schema.get("enum")
+    if isinstance(choices, list):
+        return ", ".join(f"`{json.dumps(choice)}`" for choice in choices)
+    least, most = schema.get("minimum"), schema.get("maximum")
+    limits = "" if least is None else f", {least:,} to {most:,}"
+    kind = str(schema["type"])
+    return names.get(kind, kind) + limits
+
+
 def main() -> int:
-    """Write or check ``package.json``, and return the exit status."""
+    """Write or check both files, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing")
     arguments = parser.parse_args()
-    before = PACKAGE.read_text(encoding="utf-8")
-    after = updated(before)
-    if arguments.check and before != after:
+    written = {PACKAGE: updated(PACKAGE.read_text(encoding="utf-8")), PAGE: page()}
+    if not arguments.check:
+        for path, text in written.items():
+            path.write_text(text, encoding="utf-8")
+        return 0
+    old = [
+        path.name
+        for path, text in written.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    if old:
         print(
-            "editors/vscode/package.json is out of date: "
+            f"{' and '.join(old)} are out of date: "
             "run editors/vscode/scripts/generate_settings.py",
             file=sys.stderr,
         )
-        return 1
-    if not arguments.check:
-        PACKAGE.write_text(after, encoding="utf-8")
-    return 0
+    return 1 if old else 0
 
 
 if __name__ == "__main__":

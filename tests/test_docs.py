@@ -1,0 +1,127 @@
+"""What the pages for readers name is there: files, headings, settings and commands."""
+
+import dataclasses
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from lsp_server.commands.entry import main
+from lsp_server.config import Config
+from lsp_server.setting_layers import Layer
+from lsp_server.settings import resolve
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(
+    page
+    for place in ("*.md", "docs/**/*.md", "editors/*/*.md", "benchmarks/results/*.md")
+    for page in ROOT.glob(place)
+)
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+SECTIONS = get_type_hints(Config)
+SETTINGS = {
+    f"{section}.{field.name}"
+    for section, cls in SECTIONS.items()
+    for field in dataclasses.fields(cls)
+}
+FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+OF_FILES = (".json", ".jsonl", ".md", ".py", ".toml")
+
+pages = pytest.mark.parametrize("page", PAGES, ids=NAMES)
+
+
+def prose(page: Path) -> str:
+    """Return a page without its blocks of code."""
+    return FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what links may name in a page, as GitHub makes it of headings."""
+    found = set()
+    for heading in re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        found.add(re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-"))
+    return found
+
+
+@pages
+def test_links_lead_somewhere(page: Path) -> None:
+    """To a file or folder of the repository, and to a heading that is there."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = Path(os.path.normpath(page.parent / path)) if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@pages
+def test_settings_that_are_named_exist(page: Path) -> None:
+    """A name in two parts is a setting, an event of the log, or a file."""
+    source = "\n".join(
+        path.read_text(encoding="utf-8") for path in ROOT.glob("lsp_server/**/*.py")
+    )
+    is_of_results = page.parent.name == "results"  # with the names of their own JSON
+    for name in re.findall(r"`([a-z]+\.[a-z_]+)(?: = [^`]*)?`", prose(page)):
+        if name.split(".")[0] not in SECTIONS or name.endswith(OF_FILES):
+            continue
+        assert name in SETTINGS or f'"{name}"' in source or is_of_results, name
+
+
+@pages
+def test_settings_in_examples_are_understood(page: Path) -> None:
+    """A block of TOML with Midfill's sections has no setting that is refused."""
+    for kind, block in FENCED.findall(page.read_text(encoding="utf-8")):
+        values = tomllib.loads(block) if kind == "toml" else {}
+        if values and values.keys() <= SECTIONS.keys():
+            layer = Layer(place="page", values=values)
+            assert not resolve([layer]).problems
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Return the words of each command in a page, of those that always are there."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    names = "serve|daemon|complete|trace|stats|demo|doctor|health|models|keys"
+    for line in re.findall(rf"\bmidfill ((?:{names})(?![\w:])[^\n`|)\"']*)", text):
+        yield line.partition(" #")[0].split()
+
+
+def help_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what ``--help`` prints of a command, or of its action."""
+    for named in (words[:2], words[:1]):
+        with pytest.raises(SystemExit) as ended:
+            main([*named, "--help"])
+        text = capsys.readouterr().out
+        if not ended.value.code:
+            return text
+    pytest.fail(f"there is no {words[0]}")
+
+
+@pages
+def test_options_that_are_named_exist(
+    page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In examples and in prose, of the command or the action that they follow."""
+    for words in commands(page):
+        options = re.findall(r"(?<=\s)--?[a-z][\w-]*", " ".join(words))
+        known = help_of(words, capsys) if options else ""
+        for option in options:
+            assert re.search(rf"{option}(?![\w-])", known), words
+
+
+@pages
+def test_targets_and_modules_that_are_named_exist(page: Path) -> None:
+    """What `make` and `python -m` are told to run."""
+    text = page.read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`make ([a-z][\w-]*)", text):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    own = r"python -m ((?:benchmarks|training|lsp_server)[\w.]*)"
+    for module in re.findall(own, text):
+        path = ROOT / module.rstrip(".").replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
