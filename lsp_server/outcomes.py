@@ -63,8 +63,8 @@ class StopCause(enum.Enum):
     ``LINE``: the line is complete. ``BLOCK``: its block is. ``BLANK_LINES``: blank
     lines follow. ``SUFFIX``: the code behind the cursor begins. ``CLOSER``: what comes
     next closes what is closed behind the cursor. ``REPETITION``: the text repeats
-    itself. ``DEFINITION``: another definition begins. ``UNSURE``: the model is not sure
-    enough of what follows.
+    itself. ``DEFINITION``: another definition begins. ``FENCE``: a Markdown fence ends
+    the code. ``UNSURE``: the model is not sure enough of what follows.
     """
 
     LINE = "line"
@@ -74,6 +74,7 @@ class StopCause(enum.Enum):
     CLOSER = "closer"
     REPETITION = "repetition"
     DEFINITION = "definition"
+    FENCE = "fence"
     UNSURE = "unsure"
 
 

@@ -143,7 +143,9 @@ _MARKUP = Language(
         Literal(kind=Kind.STRING, opens="(?<==)'", closes="'", spans_lines=True),
     ),
     brackets=(),
-    head=r"<[A-Za-z][^<>]*(?<!/)>",
+    # An element without an end tag holds nothing.
+    head=r"<(?!(?i:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)"
+    r"[A-Za-z][^<>]*(?<!/)>",
 )
 _MAKEFILE = Language(
     name="makefile",

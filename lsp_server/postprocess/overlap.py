@@ -79,9 +79,19 @@ def _is_significant(shared: str) -> bool:
 
 
 def _is_next_line(text: str, cursor: CursorContext) -> bool:
-    """Return whether the completed line would be the same as the one below."""
+    """Return whether the completed line would be the same as the one below.
+
+    A closer of what nothing behind the cursor closes is no repeat of the next closer.
+    """
     line = (cursor.line_before + text).rstrip()
-    return bool(line) and line == cursor.code_below.rstrip()
+    if not line or line != cursor.code_below.rstrip():
+        return False
+    return not any(
+        closing.offset + len(closing.frame.closer) > 0
+        and closing.frame.start < 0
+        and closing.frame not in cursor.closed_behind
+        for closing in cursor.scan(text).closings
+    )
 
 
 def _without_lines_below(text: str, cursor: CursorContext) -> str:

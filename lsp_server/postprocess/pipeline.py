@@ -19,9 +19,11 @@ from lsp_server.postprocess.scope import decided_scope, end_with_scope, scope_en
 from lsp_server.postprocess.trim import (
     cut_comment_before_code,
     cut_doubled_blank,
+    cut_fence,
     cut_prefix_echo,
     cut_unfinished_line,
     drop_blank,
+    drop_lone_operator,
     strip_trailing_blanks,
 )
 from lsp_server.text import with_line_feeds
@@ -47,11 +49,13 @@ _LAST: tuple[tuple[str, Filter], ...] = (
     # What the stop rule goes by, first: so it does not matter where that has ended it.
     ("scope", end_with_scope),
     ("closers", cut_at_next_closer),
+    ("fence", cut_fence),
     ("comment", cut_comment_before_code),
     ("suffix-overlap", cut_suffix_overlap),
     ("closers", cut_surplus_closers),
     ("indentation", fit_indentation),
     ("repetition", drop_repetition),
+    ("operator", drop_lone_operator),
     ("trailing-blanks", strip_trailing_blanks),
     ("blank", drop_blank),
 )

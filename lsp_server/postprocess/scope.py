@@ -23,7 +23,7 @@ from lsp_server.postprocess.block_end import (
 )
 from lsp_server.postprocess.brackets import next_closer
 from lsp_server.postprocess.repetition import repeated_from
-from lsp_server.postprocess.trim import cut_prefix_echo, may_echo
+from lsp_server.postprocess.trim import cut_prefix_echo, fence_start, may_echo
 from lsp_server.values import CompletionScope
 
 __all__ = ["StopRule", "decided_scope", "end_with_scope", "scope_end"]
@@ -73,6 +73,8 @@ class StopRule:
         closer = next_closer(found, self._cursor)
         if closer is not None and (end is None or closer < end.offset):
             self.cause = StopCause.CLOSER
+        if self.cause is None and fence_start(text, self._cursor, found) is not None:
+            self.cause = StopCause.FENCE
         return self.cause is not None
 
 
@@ -200,10 +202,14 @@ def _line_end(
 
 
 def _is_suffix_next(text: str, line_end: int, cursor: CursorContext) -> bool:
-    """Return whether the line behind this line end is the next one below the cursor."""
+    """Return whether the line behind this line end is the next one below the cursor.
+
+    However it is indented: it is text, not code.
+    """
     line, is_whole, _ = text[line_end:].lstrip("\n").partition("\n")
-    is_long = len(line.strip()) >= _LEAST_SUFFIX_LINE_CHARS
-    return bool(is_whole) and is_long and line.rstrip() == cursor.code_below.rstrip()
+    line = line.strip()
+    is_long = len(line) >= _LEAST_SUFFIX_LINE_CHARS
+    return bool(is_whole) and is_long and line == cursor.code_below.strip()
 
 
 def _goes_on(

@@ -6,7 +6,8 @@ what is left of the text.
 
 import re
 
-from lsp_server.context.cursor import CursorContext
+from lsp_server.context.cursor import CursorContext, indentation_of
+from lsp_server.language.frames import Scan
 from lsp_server.language.grammar import Kind
 from lsp_server.text import is_word_char
 from lsp_server.values import CompletionScope
@@ -14,9 +15,12 @@ from lsp_server.values import CompletionScope
 __all__ = [
     "cut_comment_before_code",
     "cut_doubled_blank",
+    "cut_fence",
     "cut_prefix_echo",
     "cut_unfinished_line",
     "drop_blank",
+    "drop_lone_operator",
+    "fence_start",
     "may_echo",
     "strip_trailing_blanks",
 ]
@@ -26,6 +30,10 @@ _MIN_ECHO_CHARS = 6
 
 _CALLEE = re.compile(r"[\w.:>-]+[(\[{]")
 """The beginning of a call, which may well have the same call as argument."""
+
+_FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
+_OPERATOR = re.compile(r"[-+*/%&|^~<>=!:.?]*=|[-=]>|&&|\|\||\?\?|<<|[+%]")
+"""What has an operand behind it in every language that has it at all."""
 
 
 def drop_blank(
@@ -128,3 +136,44 @@ def strip_trailing_blanks(
     *lines, last = text.split("\n")
     text = "\n".join([*(line.rstrip() for line in lines), last])
     return text if cursor.line_after[:1].strip() else text.rstrip()
+
+
+def fence_start(text: str, cursor: CursorContext, found: Scan) -> int | None:
+    """Return where a line of ``text`` begins a Markdown fence; None where none does.
+
+    Models that were trained to chat end code with one, and explain it. In strings and
+    comments fences stay, and in prose.
+
+    Args:
+        text: The generated text.
+        cursor: Where it stands.
+        found: The scan of ``text`` at the cursor.
+    """
+    if cursor.language.is_prose or "```" not in text:
+        return None
+    for fence in _FENCE.finditer(text):
+        begins_line = fence.start() > 0 or not cursor.line_before.strip()
+        if begins_line and found.literal_at(fence.start()) is None:
+            return fence.start()
+    return None
+
+
+def cut_fence(text: str, cursor: CursorContext, _scope: CompletionScope) -> str | None:
+    """Cut ``text`` before a line that begins a Markdown fence."""
+    return text[: fence_start(text, cursor, cursor.scan(text))]
+
+
+def drop_lone_operator(
+    text: str, cursor: CursorContext, _scope: CompletionScope
+) -> str | None:
+    """Drop an operator at the end of a line that nothing goes on from.
+
+    It is kept where code follows it: on its line, in its bracket, or indented below.
+    """
+    if cursor.language.is_prose or cursor.literal or cursor.line_after.strip():
+        return text
+    if not _OPERATOR.fullmatch(text.strip()):
+        return text
+    is_bracketed = any(frame.opener in {"(", "["} for frame in cursor.frames)
+    is_deeper = indentation_of(cursor.code_below) > cursor.indentation
+    return text if cursor.code_below.strip() and (is_bracketed or is_deeper) else None

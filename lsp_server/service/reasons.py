@@ -156,6 +156,8 @@ _BY_FILTER: Mapping[str, str] = MappingProxyType(
         "doubled-blank": "The model wrote nothing but blanks.",
         "indentation": "The model indented its lines in a way that does not parse.",
         "unfinished": "The model was broken off before it had finished a line.",
+        "fence": "The model wrote Markdown around code, as models made for chat do.",
+        "operator": "The model wrote an operator, and not what stands behind it.",
         "repetition": "The model went round in circles, or said the line above again.",
         "scope": "The model wrote nothing that belongs to the cursor's line or block.",
         "comment": "The model began a comment, which would hide the code that follows.",

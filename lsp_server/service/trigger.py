@@ -7,6 +7,7 @@ their line and the block that it opens.
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from lsp_server.config import CompletionConfig
 from lsp_server.context.cursor import CursorContext, indentation_of
@@ -25,6 +26,14 @@ _DOCSTRING_QUOTES = ('"""', "'''")
 _HEAD_WORD = re.compile(
     r"(async|case|class|def|elif|else|except|finally|for|if|match|try|while|with)\b"
 )
+
+_JUDGED_LINES = 40
+"""How many lines above tell whether bodies are indented."""
+
+_NO_BODY = re.compile(
+    r"\s*(?:[)\]}#]|</|- |-$|//|/\*|--|end\b|else\b|esac\b|fi\b|done\b)"
+)
+"""The beginning of a line that closes a block, is a comment, or a list of YAML."""
 
 
 def why_unsuitable(snapshot: Snapshot, config: CompletionConfig) -> Reason | None:
@@ -105,7 +114,27 @@ def _is_empty_body(cursor: CursorContext) -> bool:
         head = _head_above(cursor)
     if not opens_block(head, cursor):
         return False
-    return indentation_of(cursor.code_below) <= indentation_of(head)
+    columns = indentation_of(head)
+    is_level = not cursor.line_before.strip() and cursor.indentation <= columns
+    if is_level and _has_level_bodies(cursor):
+        return False
+    return indentation_of(cursor.code_below) <= columns
+
+
+def _has_level_bodies(cursor: CursorContext) -> bool:
+    """Return whether bodies above stand no deeper than their heads.
+
+    As in a namespace of C++, in much HTML, and behind a key of YAML without a value.
+    """
+    if cursor.language.indents_blocks and cursor.language.name != "yaml":
+        return False
+    lines = [each for each in cursor.lines_above[:_JUDGED_LINES] if each.strip()]
+    return any(
+        indentation_of(body) <= indentation_of(head)
+        and not _NO_BODY.match(body)
+        and opens_block(head, cursor)
+        for body, head in pairwise(lines)
+    )
 
 
 def _head_above(cursor: CursorContext) -> str:

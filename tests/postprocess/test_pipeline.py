@@ -28,6 +28,8 @@ FRAGMENTS = st.sampled_from(
         "é",
         " ",
         "= 1",
+        "```",
+        " =",
     ]
 )
 TEXTS = st.lists(FRAGMENTS, max_size=20).map("".join)
