@@ -44,35 +44,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start.add_argument(
         "--foreground",
         action="store_true",
-        help="be the daemon, and log to stderr: for containers and systemd",
+        help="run in the foreground and log to stderr, for containers and systemd",
     )
     start.add_argument(
         "--log-file",
         type=Path,
         metavar="FILE",
-        help="with --foreground: log to a file, which is rotated",
+        help="with --foreground: log to this file and rotate it",
     )
     # What `serve` starts has the lock already, and loads what its editor wants.
     start.add_argument("--lock-fd", type=int, help=argparse.SUPPRESS)
     start.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
-    actions.add_parser("stop", help="end the daemon and its engines")
-    restart = actions.add_parser("restart", help="stop it, and start it again")
+    actions.add_parser("stop", help="stop the daemon and its engines")
+    restart = actions.add_parser(
+        "restart", help="stop the daemon if it runs, and start it"
+    )
     for action in (start, restart):
         action.add_argument(
             "--config", type=Path, metavar="FILE", help="a TOML file with settings"
         )
-    status = actions.add_parser("status", help="show engines, memory and editors")
+    status = actions.add_parser(
+        "status", help="show the engines, their memory and the connected editors"
+    )
     status.add_argument("--json", action="store_true", help="print one JSON object")
-    logs = actions.add_parser("logs", help="show the log of a daemon in the background")
+    logs = actions.add_parser("logs", help="show the log of the background daemon")
     logs.add_argument(
-        *("-f", "--follow"), action="store_true", help="go on with what is added"
+        *("-f", "--follow"), action="store_true", help="keep printing new lines"
     )
     logs.add_argument(
         *("-n", "--lines"),
         type=positive,
         default=50,
         metavar="N",
-        help="show the last N lines (50)",
+        help="how many of the last lines to show (default: 50)",
     )
 
 

@@ -19,7 +19,8 @@ def status_lines(status: DaemonStatus) -> list[str]:
     ]
     for engine in status.engines:
         where = f" on {engine.device}" if engine.device else ""
-        what = f": {engine.what}" if engine.what else ""
+        is_news = engine.what and engine.state != "ready"
+        what = f": {engine.what}" if is_news else ""
         lines.append(
             f"  engine {engine.model}{where}: {engine.state}{what}, "
             f"{_counted(engine.restarts, 'restart')}, "

@@ -20,18 +20,18 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "serve": "serve an editor: the language server",
-    "daemon": "start, stop and watch the process that editors share an engine in",
-    "complete": "complete at a place in a file, and print it",
-    "trace": "show what a request was, and why it showed what it did",
-    "stats": "sum up what became of suggestions: accepted, kept, and how fast",
-    "demo": "complete at the marked cursors of the example files",
+    "daemon": "start, stop and watch the daemon, one engine for all editors",
+    "complete": "print completions at places in files",
+    "trace": "explain a recorded request: what was suggested, or why nothing was",
+    "stats": "summarise the recorded suggestions: accepted, kept, and how fast",
+    "demo": "print completions at the marked cursors of example files",
     "doctor": "check whether completion can work on this machine",
-    "health": "check that the team server beside this process completes code now",
+    "health": "check that the team server on this machine can complete code",
     "models": "list, compare, check and fetch models",
-    "keys": "make, list and revoke API keys of a server for many",
-    "quantize": "make a 4-bit model folder of a 16-bit checkpoint",
-    "eval": "measure how good a model is, beside others",
-    "ray": "serve with several engines on a Ray cluster, and look at it",
+    "keys": "make, list and revoke API keys for a team server",
+    "quantize": "make a 4-bit model folder from a 16-bit checkpoint",
+    "eval": "measure models on the same completion tasks",
+    "ray": "serve with several engines on a Ray cluster",
 }
 
 _ROOT = Path(__file__).resolve().parents[2]

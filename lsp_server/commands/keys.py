@@ -43,26 +43,32 @@ _CHOOSABLE = [each.value for each in Route if each not in {Route.HEALTH, Route.O
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    create = actions.add_parser("create", help="make a key, and show it this once")
-    create.add_argument("name", metavar="NAME", help="whose key it is, or what for")
+    create = actions.add_parser(
+        "create", help="make a key, and print it, which is possible only once"
+    )
+    create.add_argument("name", metavar="NAME", help="who or what the key is for")
     _add_limits(create)
     create.add_argument(
         "--days",
         type=_days,
         default=0,
         metavar="N",
-        help="for how long it holds (default: until it is revoked)",
+        help="how many days the key is valid (default: until it is revoked)",
     )
     create.add_argument(
         "--line",
         action="store_true",
-        help=f"store nothing: print the line for the variable {KEYS_VARIABLE} or for "
-        "another machine's file on stderr",
+        help=f"store nothing: print to stderr the line to put into the variable "
+        f"{KEYS_VARIABLE}, or into the key file of another machine",
     )
-    listing = actions.add_parser("list", help="list the keys, without the keys")
+    listing = actions.add_parser(
+        "list", help="list the keys by id and name, with what each may use"
+    )
     listing.add_argument("--json", action="store_true", help="print JSON lines")
-    revoke = actions.add_parser("revoke", help="have a key hold no longer")
-    revoke.add_argument("key", metavar="ID|NAME")
+    revoke = actions.add_parser("revoke", help="make a key invalid")
+    revoke.add_argument(
+        "key", metavar="ID|NAME", help="as `midfill keys list` shows it"
+    )
     for action in (create, listing, revoke):
         action.add_argument(
             "--file",
@@ -92,21 +98,21 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=positive_number,
         default=0.0,
         metavar="N",
-        help="requests per second, over a longer time (default: no limit)",
+        help="requests per second on average (default: no limit)",
     )
     parser.add_argument(
         "--burst",
         type=positive,
         default=0,
         metavar="N",
-        help="requests that may come at once (default: those of two seconds)",
+        help="requests that may come at once (default: two seconds' worth)",
     )
     parser.add_argument(
         "--concurrency",
         type=positive,
         default=0,
         metavar="N",
-        help="requests that are worked on side by side (default: no limit)",
+        help="requests in progress at the same time (default: no limit)",
     )
     parser.add_argument(
         "--tokens-per-day",
@@ -129,7 +135,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         choices=_CHOOSABLE,
-        help="what the key may use; may be repeated (default: all)",
+        help="a part of the API that the key may use; may be repeated (default: all)",
     )
     parser.add_argument(
         "--raw",

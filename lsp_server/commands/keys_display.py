@@ -14,7 +14,7 @@ def key_lines(keys: Sequence[StoredKey], *, now_s: float) -> Iterator[str]:
         keys: The keys, in their order.
         now_s: The time of day in seconds, which tells what has expired.
     """
-    yield f"{'id':12} {'name':24} {'made':20} {'state':28} may"
+    yield f"{'id':12} {'name':24} {'made':20} {'state':28} may use"
     for stored in keys:
         yield (
             f"{stored.id:12} {stored.name:24} {stored.created:20} "
@@ -23,16 +23,16 @@ def key_lines(keys: Sequence[StoredKey], *, now_s: float) -> Iterator[str]:
 
 
 def _state(stored: StoredKey, now_s: float) -> str:
-    """Say whether a key holds."""
+    """Return whether a key is valid, and until when."""
     if stored.revoked:
         return f"revoked {stored.revoked}"
     if not stored.expires:
-        return "holds"
+        return "valid"
     return f"{'until' if now_s < stored.ends_s else 'expired'} {stored.expires}"
 
 
 def _permissions(stored: StoredKey) -> str:
-    """Say in a few words what a key may do."""
+    """Return in a few words what a key may use."""
     numbers = (
         (stored.requests_per_s, "{:g}/s"),
         (stored.burst, "{:,} at once"),

@@ -50,7 +50,7 @@ def add_transfers(actions: "Actions") -> list[argparse.ArgumentParser]:
         dest="as_name",
         default="",
         metavar="NAME",
-        help="what the model of a URL is called here (default: the URL's last part)",
+        help="the name for the model of a URL (default: the URL's last part)",
     )
     fetch.add_argument(
         "--from",
@@ -68,7 +68,7 @@ def add_transfers(actions: "Actions") -> list[argparse.ArgumentParser]:
     fetch.add_argument(
         "--keep-on-failure",
         action="store_true",
-        help="if that fails, warn, and succeed with the model that is there",
+        help="if an update fails, warn, keep the model that is there, and succeed",
     )
     fetch.add_argument(
         "--offline",
@@ -76,7 +76,11 @@ def add_transfers(actions: "Actions") -> list[argparse.ArgumentParser]:
         help="use no network: succeed only if the model is there",
     )
     send = actions.add_parser("push", help="write a model to a store")
-    send.add_argument("name", metavar="NAME|FOLDER")
+    send.add_argument(
+        "name",
+        metavar="NAME|FOLDER",
+        help="a shipped or pulled model, or a model folder",
+    )
     send.add_argument(
         "base",
         metavar="s3://BUCKET/FOLDER",
@@ -87,8 +91,12 @@ def add_transfers(actions: "Actions") -> list[argparse.ArgumentParser]:
         action="store_true",
         help="replace another model that is in that folder",
     )
-    sign = actions.add_parser("sign", help="vouch for a model folder's manifest")
-    sign.add_argument("name", metavar="NAME|FOLDER")
+    sign = actions.add_parser("sign", help="sign the manifest of a model folder")
+    sign.add_argument(
+        "name",
+        metavar="NAME|FOLDER",
+        help="a shipped or pulled model, or a model folder",
+    )
     for action, is_required in ((send, False), (sign, True)):
         action.add_argument(
             "--key",

@@ -41,10 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="list the models of the registry")
     listing.add_argument("--json", action="store_true", help="print JSON")
     show = actions.add_parser("show", help="show what is known of a model")
-    show.add_argument("name", metavar="NAME")
+    show.add_argument("name", metavar="NAME", help="as `midfill models list` shows it")
     show.add_argument("--json", action="store_true", help="print JSON")
-    check = actions.add_parser("verify", help="check a model's files by their hashes")
-    check.add_argument("name", metavar="NAME|FOLDER")
+    check = actions.add_parser(
+        "verify", help="check the files of a model against its manifest"
+    )
+    check.add_argument(
+        "name",
+        metavar="NAME|FOLDER",
+        help="a shipped or pulled model, or a model folder",
+    )
     advice = actions.add_parser("recommend", help="say which model fits this machine")
     advice.add_argument(
         "--context",

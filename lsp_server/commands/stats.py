@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=7,
         metavar="N",
-        help="of the last N days, 7 by default",
+        help="sum up the last N days (default: 7)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object, times in ms"

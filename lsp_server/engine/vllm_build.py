@@ -159,11 +159,13 @@ def unsupported_quantisation(scheme: QuantisationScheme, device: Device) -> str 
     if scheme.method != "gptq":
         return f"the quantisation method {scheme.method!r} is not gptq"
     if scheme.bits not in _BITS[device]:
-        return f"{scheme.bits} bits cannot run on {device.value}"
+        return f"there is no {scheme.bits}-bit kernel for {device.value}"
     if scheme.sym is False:
-        return "asymmetric quantisation cannot run"
+        return "its quantisation is asymmetric, for which there is no kernel"
     if scheme.desc_act:
-        return "groups in activation order (desc_act) cannot run"
+        return (
+            "its groups follow the activations (desc_act), for which there is no kernel"
+        )
     if scheme.group_size not in {None, *_GROUP_SIZES}:
-        return f"the group size {scheme.group_size} cannot run"
+        return f"there is no kernel for the group size {scheme.group_size}"
     return None

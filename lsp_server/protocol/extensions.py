@@ -131,7 +131,7 @@ def wants(params: types.InitializeParams, extra: str) -> bool:
 def timings_params(
     message_id: int | str, timings: RequestTimings
 ) -> Mapping[str, object]:
-    """Return what a client that asked for it is told of a completion's cost."""
+    """Return the timings of a completion, for a client that asked for them."""
     return {
         "id": message_id,
         "ttftMs": timings.ttft_ms,

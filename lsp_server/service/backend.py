@@ -16,7 +16,7 @@ __all__ = ["Backend", "Configurator", "EngineListener"]
 
 
 class EngineListener(Protocol):
-    """Hears how the engine fares."""
+    """Takes the news of an engine: its state, and how its start goes."""
 
     def engine_changed(self, news: EngineNews) -> None:
         """The engine went into another state, or its start got further."""

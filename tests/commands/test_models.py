@@ -59,7 +59,7 @@ def test_recommend_wants_a_positive_number(
     """Zero requests need no model."""
     with pytest.raises(SystemExit):
         main(["models", "recommend", "--concurrency", "0"])
-    assert "'0' is not a whole number from 1 on" in capsys.readouterr().err
+    assert "'0' is not a whole number of 1 or more" in capsys.readouterr().err
 
 
 def test_verify_a_shipped_model(capsys: pytest.CaptureFixture[str]) -> None:

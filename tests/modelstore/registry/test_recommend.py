@@ -126,7 +126,7 @@ def test_says_why_not(machine: Machine, name: str, rating: Rating, why: str) -> 
 @pytest.mark.parametrize(
     ("changes", "machine", "why"),
     [
-        ({"bits": 8}, cpu(80, 8), "8 bits cannot run on cpu"),
+        ({"bits": 8}, cpu(80, 8), "there is no 8-bit kernel for cpu"),
         ({"group_size": 48}, gpu(80), "group size 48"),
     ],
 )

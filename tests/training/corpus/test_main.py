@@ -60,7 +60,7 @@ def test_refuses_numbers_without_sense(
     """Counts are positive."""
     with pytest.raises(SystemExit):
         main([*arguments, *extra])
-    assert "is not a whole number from 1 on" in capsys.readouterr().err
+    assert "is not a whole number of 1 or more" in capsys.readouterr().err
 
 
 def test_insists_on_evaluation_data(
