@@ -12,9 +12,8 @@ from starlette.responses import Response
 from lsp_server import __version__
 from lsp_server.metrics import Refusal
 from lsp_server.rest.api_errors import Problem
-from lsp_server.rest.chat import chat_router
 from lsp_server.rest.chat_template import ChatTemplate
-from lsp_server.rest.completions import completions_router
+from lsp_server.rest.completions import chat_router, completions_router
 from lsp_server.rest.docs_page import add_docs_page
 from lsp_server.rest.exchange import exchange_of
 from lsp_server.rest.guard import Guard, answer_problem, note_problem

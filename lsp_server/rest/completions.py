@@ -1,4 +1,8 @@
-"""``/v1/completions``: fills a gap with ``suffix``, and continues a text without."""
+"""``/v1/completions`` and ``/v1/chat/completions``, as OpenAI has them.
+
+A completion fills a gap with ``suffix``, and continues a text without. A chat is for
+instruct models whose owner names a chat template.
+"""
 
 from collections.abc import Sequence
 
@@ -7,15 +11,17 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from lsp_server.rest.api_errors import ApiError
-from lsp_server.rest.bodies import CompletionBody, StreamOptions
+from lsp_server.rest.bodies import ChatBody, CompletionBody, StreamOptions
+from lsp_server.rest.chat_template import ChatTemplate, Turn
 from lsp_server.rest.generation import Generations, Sampling
-from lsp_server.rest.openai_answers import Answer, completion_answer
+from lsp_server.rest.openai_answers import Answer, chat_answer, completion_answer
 from lsp_server.rest.requests import BegunRequest, Requests
 from lsp_server.rest.served_models import ServedModel
 from lsp_server.rest.streaming import EventStream, first_of, while_connected
 from lsp_server.service.text_prompts import TextPrompt
+from lsp_server.values import Priority
 
-__all__ = ["answer_with", "completions_router", "wants_usage"]
+__all__ = ["chat_router", "completions_router"]
 
 _DEFAULT_TOKENS = 16
 """Source: OpenAI's reference of the legacy completions route."""
@@ -25,6 +31,9 @@ _RAW_HEADER = "midfill-raw"
 _YES, _NO = frozenset({"1", "true"}), frozenset({"0", "false"})
 
 Tokens = Sequence[int]
+
+_ROLES = {"developer": "system"}
+"""Names of roles that templates know by another name."""
 
 
 def completions_router(requests: Requests) -> APIRouter:
@@ -63,14 +72,14 @@ def completions_router(requests: Requests) -> APIRouter:
             for _ in range(count)
         )
         answer = completion_answer(
-            generations, echoes=echoes, include_usage=wants_usage(body.stream_options)
+            generations, echoes=echoes, include_usage=_wants_usage(body.stream_options)
         )
-        return await answer_with(request, answer, generations, streams=body.stream)
+        return await _answer_with(request, answer, generations, streams=body.stream)
 
     return router
 
 
-async def answer_with(
+async def _answer_with(
     request: Request, answer: Answer, generations: Generations, *, streams: bool | None
 ) -> Response:
     """Answer a request, whole or as a stream, for as long as its client waits.
@@ -89,7 +98,7 @@ async def answer_with(
     return JSONResponse(dict(whole), headers=headers)
 
 
-def wants_usage(options: StreamOptions | None) -> bool:
+def _wants_usage(options: StreamOptions | None) -> bool:
     """Return whether a stream shall end with what it took."""
     return bool(options and options.include_usage)
 
@@ -198,3 +207,65 @@ def _echo(model: ServedModel, prompt: str | Tokens) -> str:
     if isinstance(prompt, str):
         return prompt
     return model.loaded.tokenizer.decode(prompt)
+
+
+def chat_router(requests: Requests) -> APIRouter:
+    """Return the route."""
+    router = APIRouter()
+
+    @router.post("/v1/chat/completions", response_model=None)
+    async def chat(request: Request, body: ChatBody) -> Response:
+        """Answer a chat, if the model is for chats."""
+        begun = requests.begin(request, model=body.model, priority=Priority.EXPLICIT)
+        template = _template_of(begun.model)
+        turns = [
+            Turn(role=_ROLES.get(each.role, each.role), content=each.text)
+            for each in body.messages
+        ]
+        encoder = begun.model.prompts.raw_encoder
+        asked = body.max_completion_tokens or body.max_tokens
+        prompt = begun.model.prompts.raw(
+            template.render(turns, encoder),
+            max_tokens=begun.limit_tokens(
+                asked if (asked or 0) > 0 else None,
+                default=begun.services.config.max_tokens,
+            ),
+        )
+        count = body.n or 1
+        generations = begun.generations(
+            [prompt],
+            Sampling(
+                temperature=begun.temperature(body.temperature),
+                top_p=body.top_p or 1.0,
+                seed=body.seed,
+                count=count,
+                stops=tuple(body.stop or ()),
+                priority=begun.priority,
+            ),
+        )
+        answer = chat_answer(
+            generations,
+            count=count,
+            include_usage=_wants_usage(body.stream_options),
+        )
+        return await _answer_with(request, answer, generations, streams=body.stream)
+
+    return router
+
+
+def _template_of(model: ServedModel) -> ChatTemplate:
+    """Return the model's chat template.
+
+    Raises:
+        ApiError: It has none.
+    """
+    if model.chat is None:
+        raise ApiError(
+            f"{model.name} has no chat template, as a base model, which continues "
+            "code and does not chat",
+            subject="model",
+            remedy="Use /v1/completions. If it is an instruct model, its owner sets "
+            "rest.chat_template to `chatml` or to the model's template file",
+            code="model_not_supported",
+        )
+    return model.chat

@@ -16,9 +16,8 @@ from lsp_server.project.provider import (
     Event,
     ReadDocument,
 )
-from lsp_server.project.providers import providers
 from lsp_server.service import reasons
-from lsp_server.service.assembly import service_of, snippet_chars
+from lsp_server.service.assembly import providers, service_of, snippet_chars
 from lsp_server.service.backend import EngineListener
 from lsp_server.service.cached_completion import CachedCompletionService
 from lsp_server.service.engine_host import Detach, EngineHost, on_engine

@@ -21,7 +21,7 @@ from lsp_server.project.provider import (
     FoldersChanged,
     Query,
 )
-from lsp_server.project.providers import providers
+from lsp_server.service.assembly import providers
 from lsp_server.values import Snapshot, Snippet
 
 CART = "def total_of(cart):\n    return sum(item.price for item in cart.items)\n"
