@@ -51,8 +51,8 @@ from benchmarks.typing_traces import Trace
 from benchmarks.typing_workspace import traces_of, write_workspace
 from lsp_server.client.headless import HeadlessClient
 from lsp_server.config import Device
+from lsp_server.operating_system import user_folder
 from lsp_server.service.loaded_model import load_model
-from lsp_server.user_folders import user_folder
 
 __all__ = ["main"]
 

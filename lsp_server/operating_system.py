@@ -1,15 +1,27 @@
-"""What the operating system says and holds: why a call failed, and regular files.
+"""What the operating system holds and says: regular files, user folders, failures.
 
 Only the standard library is loaded, and little of it.
+
+Source: XDG Base Directory Specification 0.8.
 """
 
 import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from types import MappingProxyType
+from typing import BinaryIO, Literal
 
-__all__ = ["open_regular", "reason_of"]
+__all__ = ["open_regular", "reason_of", "user_folder"]
+
+_PLACES = MappingProxyType(
+    {
+        "cache": ("XDG_CACHE_HOME", ".cache"),
+        "config": ("XDG_CONFIG_HOME", ".config"),
+        "data": ("XDG_DATA_HOME", ".local/share"),
+        "state": ("XDG_STATE_HOME", ".local/state"),
+    }
+)
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -52,3 +64,20 @@ def _without_codes(text: str) -> str:
     if text.startswith("["):
         text = text.partition("] ")[2] or text
     return text.partition(" (_ssl.c:")[0]
+
+
+def user_folder(kind: Literal["cache", "config", "data", "state"]) -> Path | None:
+    """Return Midfill's folder of a kind, which need not exist.
+
+    An XDG variable with a relative path is ignored.
+
+    Returns:
+        The folder; None for a user without a home.
+    """
+    variable, usual = _PLACES[kind]
+    named = Path(os.environ.get(variable, ""))
+    if named.is_absolute():
+        return named / "midfill"
+    # An empty variable would be the root.
+    home = Path(os.path.expanduser("~") if os.environ.get("HOME") != "" else "")  # noqa: PTH111 - pathlib's raises where there is none
+    return home / usual / "midfill" if home.is_absolute() else None

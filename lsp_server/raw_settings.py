@@ -12,8 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lsp_server.errors import ConfigError
-from lsp_server.operating_system import open_regular, reason_of
-from lsp_server.user_folders import user_folder
+from lsp_server.operating_system import open_regular, reason_of, user_folder
 
 __all__ = [
     "VARIABLE_PREFIX",

@@ -2,7 +2,6 @@
 
 import errno
 import gzip
-import pwd
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from lsp_server.files import (
     read_json_lines,
     read_lines,
 )
-from lsp_server.user_folders import user_folder
 
 
 @pytest.fixture
@@ -255,38 +253,3 @@ def test_damaged_json_lines_are_reported(
         list(read_json_lines(path, error=CorpusError, remedy="r", texts=["a"]))
     assert str(path) == caught.value.subject
     assert "r" == caught.value.remedy
-
-
-@pytest.fixture
-def no_variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Take the variables away that place the user's folders."""
-    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    return monkeypatch
-
-
-@pytest.mark.parametrize("relative", ["", "x", "~/x"])
-def test_user_folders_are_where_xdg_says(
-    no_variables: pytest.MonkeyPatch, relative: str
-) -> None:
-    """An absolute XDG folder, else the default in the user's home."""
-    no_variables.setenv("HOME", "/home/me")
-    no_variables.setenv("XDG_DATA_HOME", "/d")
-    no_variables.setenv("XDG_CACHE_HOME", relative)
-    assert Path("/d/midfill") == user_folder("data")
-    assert Path("/home/me/.cache/midfill") == user_folder("cache")
-    assert Path("/home/me/.config/midfill") == user_folder("config")
-
-
-def test_a_user_without_a_home_has_no_folder(no_variables: pytest.MonkeyPatch) -> None:
-    """As in many containers: neither ``HOME`` nor an entry in the list of users."""
-
-    def unknown(_number: int) -> None:
-        raise KeyError("getpwuid(): uid not found")
-
-    no_variables.setattr(pwd, "getpwuid", unknown)
-    no_variables.setenv("XDG_CACHE_HOME", "relative")
-    assert user_folder("cache") is None
-    assert user_folder("data") is None
-    no_variables.setenv("HOME", "")
-    assert user_folder("config") is None

@@ -11,7 +11,7 @@ from pathlib import Path
 from lsp_server.access.keys import StoredKey, parse_line
 from lsp_server.errors import KeyFileError
 from lsp_server.files import atomic_write
-from lsp_server.user_folders import user_folder
+from lsp_server.operating_system import user_folder
 
 __all__ = ["KeyLines", "Stamp", "change", "default_key_file", "parse_lines", "read"]
 

@@ -13,8 +13,7 @@ from lsp_server.daemon.endpoint import Endpoint, check_peer
 from lsp_server.daemon.hello import MAX_HELLO_BYTES, Answer, Hello
 from lsp_server.daemon.lock import DaemonLock, is_held
 from lsp_server.errors import DaemonError
-from lsp_server.operating_system import reason_of
-from lsp_server.user_folders import user_folder
+from lsp_server.operating_system import reason_of, user_folder
 
 if TYPE_CHECKING:
     import subprocess

@@ -26,7 +26,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from lsp_server.user_folders import user_folder
+from lsp_server.operating_system import user_folder
 
 __all__ = ["ensure_bytecode", "load_libraries", "unblocked"]
 

@@ -30,7 +30,7 @@ from lsp_server.engine.vllm_options import (
     require_memory,
 )
 from lsp_server.engine_values import EngineInfo, StartStage
-from lsp_server.user_folders import user_folder
+from lsp_server.operating_system import user_folder
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM

@@ -11,7 +11,7 @@ from pathlib import Path
 from lsp_server.config import Device, Dtype, EngineConfig
 from lsp_server.errors import ConfigError, EngineStartError
 from lsp_server.hardware import free_memory_bytes, read_cpu
-from lsp_server.user_folders import user_folder
+from lsp_server.operating_system import user_folder
 
 __all__ = [
     "VllmOptions",

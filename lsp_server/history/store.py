@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from lsp_server.history.events import RequestEvent, SuggestionEvent
-from lsp_server.user_folders import user_folder
+from lsp_server.operating_system import user_folder
 
 __all__ = ["Event", "EventStore", "Limits", "events_folder", "newest_first"]
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from lsp_server.errors import ModelNotFoundError
-from lsp_server.user_folders import user_folder
+from lsp_server.operating_system import user_folder
 
 __all__ = [
     "DATA_FOLDER",

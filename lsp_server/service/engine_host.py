@@ -21,12 +21,12 @@ from lsp_server.engine_values import EngineNews, EngineState, StartStage
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.modelstore.signature import Trust
+from lsp_server.operating_system import user_folder
 from lsp_server.outcomes import OverloadStep
 from lsp_server.service.admission import Admission
 from lsp_server.service.backend import EngineListener
 from lsp_server.service.engine_start import EngineStarter, admission_of
 from lsp_server.service.loaded_model import LoadedModel, load_model, where_it_is_now
-from lsp_server.user_folders import user_folder
 
 __all__ = ["ENGINE_SECTIONS", "Detach", "EngineHost", "LoadModel", "on_engine"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lsp_server.user_folders import user_folder
+from lsp_server.operating_system import user_folder
 
 __all__ = ["IndexFile", "index_path"]
 
