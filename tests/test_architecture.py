@@ -1,5 +1,6 @@
-"""The import direction holds, and its contracts notice when it does not."""
+"""The import direction holds, its contracts notice when not, and modules stay short."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,25 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=120,
     )
+
+
+def test_no_module_is_too_long_and_their_number_is_said() -> None:
+    """CONTRIBUTING's limit holds, and its counts are right within a twentieth."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    limit = re.search(r"none over (\d+)", text)
+    said = re.search(r"about ([\d,]+) lines in about (\d+) files, and (\d+)", text)
+    assert limit is not None
+    assert said is not None
+    sizes = {
+        path: len(path.read_bytes().splitlines())
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+    }
+    lines, files, fewest = (int(each.replace(",", "")) for each in said.groups())
+    assert [] == [path for path, size in sizes.items() if size > int(limit[1])]
+    assert sum(sizes.values()) == pytest.approx(lines, rel=0.05)
+    assert len(sizes) == pytest.approx(files, rel=0.05)
+    assert fewest * int(limit[1]) == pytest.approx(lines, rel=0.05)
 
 
 def test_contracts_hold() -> None:

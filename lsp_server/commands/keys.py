@@ -43,9 +43,7 @@ _CHOOSABLE = [each.value for each in Route if each not in {Route.HEALTH, Route.O
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    create = actions.add_parser(
-        "create", help="make a key, and print it, which is possible only once"
-    )
+    create = actions.add_parser("create", help="make a key, and print it this once")
     create.add_argument("name", metavar="NAME", help="who or what the key is for")
     _add_limits(create)
     create.add_argument(
@@ -61,14 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"store nothing: print to stderr the line to put into the variable "
         f"{KEYS_VARIABLE}, or into the key file of another machine",
     )
-    listing = actions.add_parser(
-        "list", help="list the keys by id and name, with what each may use"
-    )
+    listing = actions.add_parser("list", help="list the keys, and what each may use")
     listing.add_argument("--json", action="store_true", help="print JSON lines")
     revoke = actions.add_parser("revoke", help="make a key invalid")
-    revoke.add_argument(
-        "key", metavar="ID|NAME", help="as `midfill keys list` shows it"
-    )
+    revoke.add_argument("key", metavar="ID|NAME", help="as `keys list` shows it")
     for action in (create, listing, revoke):
         action.add_argument(
             "--file",

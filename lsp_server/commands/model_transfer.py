@@ -34,6 +34,7 @@ _CREDENTIALS = (
     "endpoint, region and credentials come from the AWS environment variables or "
     "configuration files"
 )
+_MODEL = "a shipped or pulled model, or a model folder"
 
 
 def add_transfers(actions: "Actions") -> list[argparse.ArgumentParser]:
@@ -76,11 +77,7 @@ def add_transfers(actions: "Actions") -> list[argparse.ArgumentParser]:
         help="use no network: succeed only if the model is there",
     )
     send = actions.add_parser("push", help="write a model to a store")
-    send.add_argument(
-        "name",
-        metavar="NAME|FOLDER",
-        help="a shipped or pulled model, or a model folder",
-    )
+    send.add_argument("name", metavar="NAME|FOLDER", help=_MODEL)
     send.add_argument(
         "base",
         metavar="s3://BUCKET/FOLDER",
@@ -92,11 +89,7 @@ def add_transfers(actions: "Actions") -> list[argparse.ArgumentParser]:
         help="replace another model that is in that folder",
     )
     sign = actions.add_parser("sign", help="sign the manifest of a model folder")
-    sign.add_argument(
-        "name",
-        metavar="NAME|FOLDER",
-        help="a shipped or pulled model, or a model folder",
-    )
+    sign.add_argument("name", metavar="NAME|FOLDER", help=_MODEL)
     for action, is_required in ((send, False), (sign, True)):
         action.add_argument(
             "--key",
