@@ -16,6 +16,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 from lsp_server.outcomes import RequestTimings
 from lsp_server.protocol.channel import Channel
 from lsp_server.protocol.connection_facts import ConnectionFacts, RequestCounts
+from lsp_server.protocol.document_room import DocumentRoom
 from lsp_server.protocol.extensions import (
     ACCEPTED_COMMAND,
     TIMINGS_METHOD,
@@ -78,6 +79,8 @@ class EditorConnection:
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._server = MidfillServer(self, converter)
         self._protocol = self._server.protocol
+        if is_remote:
+            self._protocol.documents.bound(DocumentRoom(self._warn))
         self._project = ProjectEvents(lambda: self._protocol.documents)
         self._request_numbers = itertools.count(1)
         self._session: Session | None = None
@@ -133,7 +136,7 @@ class EditorConnection:
             self._server,
             EditorProgress(self._server) if has_bar else NoProgress(),
             self._status,
-            restart=self._restart_engine,
+            restart=lambda: self._opened.restart_engine(),  # noqa: PLW0108  it comes later
             client_acts=wants(params, "actions"),
         )
         self._session = Session(
@@ -274,10 +277,6 @@ class EditorConnection:
         """Return an id that no other request of the process has."""
         number = next(self._request_numbers)
         return f"{self._name}-{number}" if self._name else f"completion-{number}"
-
-    def _restart_engine(self) -> None:
-        """Start the engine again, because the user wants it."""
-        self._opened.restart_engine()
 
     def _send_status(self, payload: dict[str, object]) -> None:
         """Send the state to an editor that asked for it."""

@@ -1,22 +1,17 @@
-"""The editor's open documents, kept up to date by its edits.
+"""An open document, kept up to date by the editor's edits.
 
-- A text is a list of lines: an edit costs what it touches, not what the document holds.
-- A document whose edits do not fit is out of step: it gets no completions until it is
-  opened again or its full text is sent.
-- What the editor never opened does not exist: nothing is read from disk.
+A text is a list of lines: an edit costs what it touches, not what the document holds.
 """
 
-import logging
 from collections.abc import Sequence
 
 from lsprotocol import types
 
 from lsp_server.errors import (
-    DocumentError,
     PositionError,
     StaleChangeError,
-    UnknownDocumentError,
 )
+from lsp_server.protocol.document_room import size_of
 from lsp_server.protocol.lines import (
     LineColumn,
     PositionEncoding,
@@ -25,10 +20,7 @@ from lsp_server.protocol.lines import (
 )
 from lsp_server.values import Snapshot
 
-__all__ = ["Document", "Documents", "is_reversed"]
-
-_log = logging.getLogger(__name__)
-
+__all__ = ["Document", "is_reversed"]
 
 _REOPEN = "Close and open the document again"
 
@@ -71,9 +63,19 @@ class Document:
         """The number of lines."""
         return len(self._lines.lines)
 
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory it takes."""
+        return size_of(chars=self._lines.chars, lines=self.line_count)
+
     def desynchronise(self) -> None:
         """Note that a change was lost; only a full text makes the document whole."""
         self._whole = False
+
+    def drop_text(self) -> None:
+        """Forget the text, for which there is no room; it is out of step then."""
+        self._whole = False
+        self._lines.replace_all("")
 
     def change(
         self,
@@ -166,105 +168,3 @@ def _from_last_full_text(
         if not isinstance(changes[index], types.TextDocumentContentChangePartial):
             return changes[index:]
     return changes
-
-
-class Documents:
-    """Follows the editor's documents; nothing here raises for what an editor sends.
-
-    A document that got out of step is logged once.
-
-    Args:
-        encoding: What the editor's columns count.
-    """
-
-    def __init__(self, encoding: PositionEncoding) -> None:
-        """Start without documents."""
-        self.encoding = encoding
-        self._open: dict[str, Document] = {}
-        self._logged: set[str] = set()
-
-    @property
-    def uris(self) -> tuple[str, ...]:
-        """The open documents."""
-        return tuple(self._open)
-
-    def open(self, item: types.TextDocumentItem) -> None:
-        """Open a document; it replaces an open one of the same URI."""
-        self._open[item.uri] = Document(item, self.encoding)
-        self._logged.discard(item.uri)
-
-    def close(self, uri: str) -> None:
-        """Forget a document."""
-        self._open.pop(uri, None)
-        self._logged.discard(uri)
-
-    def change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Apply a change; one that does not fit desynchronises the document."""
-        uri = params.text_document.uri
-        try:
-            document = self._known(uri)
-            document.change(params.text_document.version, params.content_changes)
-        except DocumentError as error:
-            self._log_once(uri, error)
-        else:
-            if document.whole:
-                self._logged.discard(uri)
-
-    def desynchronise(self, uri: str) -> None:
-        """Note that a message about a document could not be read."""
-        if uri in self._open:
-            self._open[uri].desynchronise()
-
-    def snapshot(self, uri: str, position: types.Position) -> Snapshot | None:
-        """Freeze a document; None if it is unknown or desynchronised."""
-        document = self._whole(uri)
-        return document.snapshot(position) if document else None
-
-    def snapshot_after(
-        self, uri: str, replaced: types.Range, text: str
-    ) -> Snapshot | None:
-        """Freeze a document as it would be with ``text`` in place of a range.
-
-        None if the document is unknown or desynchronised, or the range reversed.
-        """
-        document = self._whole(uri)
-        if document is None or is_reversed(replaced):
-            return None
-        return document.snapshot_after(replaced, text)
-
-    def current(self, uri: str) -> Document | None:
-        """Return an open document that can be completed in; None where there is none.
-
-        A document that was closed and opened again is another one.
-        """
-        document = self._open.get(uri)
-        return document if document is not None and document.whole else None
-
-    def _whole(self, uri: str) -> Document | None:
-        """Return the document if it can be completed in."""
-        try:
-            document = self._known(uri)
-        except DocumentError as error:
-            self._log_once(uri, error)
-            return None
-        return document if document.whole else None
-
-    def _known(self, uri: str) -> Document:
-        """Return an open document."""
-        try:
-            return self._open[uri]
-        except KeyError as exc:
-            raise UnknownDocumentError(
-                "the editor never opened it",
-                subject=uri,
-                remedy="Send textDocument/didOpen first",
-            ) from exc
-
-    def _log_once(self, uri: str, error: DocumentError) -> None:
-        """Log a document's first error, and the next one only after it was whole."""
-        if uri not in self._logged:
-            self._logged.add(uri)
-            _log.warning(
-                "document.unusable",
-                extra={"uri": uri, "error": type(error).__name__, "what": error.what},
-            )

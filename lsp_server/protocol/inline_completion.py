@@ -16,7 +16,8 @@ from lsprotocol import types
 
 from lsp_server.outcomes import Completion
 from lsp_server.protocol.convert import range_at
-from lsp_server.protocol.document import Document, Documents
+from lsp_server.protocol.document import Document
+from lsp_server.protocol.documents import Documents
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot, Trigger

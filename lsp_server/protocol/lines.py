@@ -108,8 +108,8 @@ class TextLines:
     def __init__(self, text: str, encoding: PositionEncoding) -> None:
         """Hold the text."""
         self._encoding = encoding
-        self._lines = split_lines(without_surrogates(text))
         self._joined: str | None = None
+        self.replace_all(text)
 
     @property
     def lines(self) -> Sequence[str]:
@@ -123,10 +123,16 @@ class TextLines:
             self._joined = "".join(self._lines)
         return self._joined
 
+    @property
+    def chars(self) -> int:
+        """The length of the text, in code points."""
+        return self._chars
+
     def replace_all(self, text: str) -> None:
         """Take another text."""
         self._joined = None
         self._lines = split_lines(without_surrogates(text))
+        self._chars = len(text)
 
     def replace(self, start: LineColumn, end: LineColumn, text: str) -> None:
         """Replace a range, which must not be reversed, by ``text``."""
@@ -142,6 +148,8 @@ class TextLines:
         # A line end of the last line's own leaves an empty line, which is the next.
         if last + 1 < len(self._lines):
             merged.pop()
+        self._chars += sum(map(len, merged))
+        self._chars -= sum(map(len, self._lines[first : last + 1]))
         self._lines[first : last + 1] = merged
         self._joined = None
 

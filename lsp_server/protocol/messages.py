@@ -26,6 +26,9 @@ __all__ = [
 _MOST = 2**31 - 1
 """LSP's greatest number."""
 
+_MOST_URI_CHARS = 32_768
+"""Names of documents are remembered and logged; no path is as long."""
+
 
 class MessageKind(enum.Enum):
     """The three kinds of JSON-RPC messages."""
@@ -89,6 +92,8 @@ def read_message(body: bytes) -> Incoming | Fault:
     if isinstance(message_id, bool) or not isinstance(message_id, int | str | None):
         return _invalid("the id is neither a number nor a string")
     method = data.get("method", "")
+    if len(document_uri(data) or "") > _MOST_URI_CHARS:
+        return _invalid("the document's URI is too long", message_id)
     kind = _kind(data, method)
     if data.get("jsonrpc") != "2.0" or kind is None:
         return _invalid("the message is not JSON-RPC 2.0", message_id)

@@ -17,7 +17,8 @@ from lsp_server.project.provider import (
     Event,
     FoldersChanged,
 )
-from lsp_server.protocol.document import Document, Documents
+from lsp_server.protocol.document import Document
+from lsp_server.protocol.documents import Documents
 from lsp_server.values import Snapshot
 
 __all__ = [

@@ -20,7 +20,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from lsp_server import __version__
-from lsp_server.protocol.document import Documents
+from lsp_server.protocol.documents import Documents
 from lsp_server.protocol.extensions import EXTRAS_OFFERED, TRACE_METHOD
 from lsp_server.protocol.framing import SkippedFrame, uris_in
 from lsp_server.protocol.inline_completion import ARRIVAL_PLACE, place_of
@@ -216,7 +216,7 @@ class MidfillProtocol(LanguageServerProtocol):
         result = yield from super().lsp_initialize(params)
         capabilities = result.capabilities
         kind = types.PositionEncodingKind(capabilities.position_encoding)
-        self.documents = Documents(PositionEncoding(kind.value))
+        self.documents.encoding = PositionEncoding(kind.value)
         capabilities.experimental = {"midfill": dict(EXTRAS_OFFERED)}
         capabilities.workspace = FOLDERS_FOLLOWED
         self.connection.opened(params)

@@ -10,6 +10,7 @@ from pygls.exceptions import JsonRpcInternalError
 from lsp_server.outcomes import CompletionResult, Reason, RequestTimings
 from lsp_server.project.provider import Event
 from lsp_server.protocol.connection_facts import RequestCounts
+from lsp_server.protocol.documents_off import DocumentSink, DocumentsOff
 from lsp_server.protocol.extensions import Acceptances, offer_of
 from lsp_server.protocol.guarded_completion import (
     complete_or_reason,
@@ -35,15 +36,12 @@ from lsp_server.service.inflight import Inflight
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.text import with_line_feeds
 
-__all__ = ["DocumentSink", "Session", "TimingsSink"]
+__all__ = ["Session", "TimingsSink"]
 
 _log = logging.getLogger(__name__)
 
 
 TimingsSink = Callable[[int | str, RequestTimings], None]
-
-DocumentSink = Callable[[str, str | None], None]
-"""Receives a document's URI, and why it gets no completions; None once it does."""
 
 
 class Session:
@@ -73,7 +71,7 @@ class Session:
         self._reporter = reporter
         self._warn = warn
         self._send_timings = send_timings
-        self._document_off = document_off
+        self._off = DocumentsOff(document_off)
         self.counts = RequestCounts()
         self._backend: Backend | None = None
         self._inflight: Inflight[CompletionResult] = Inflight()
@@ -83,7 +81,6 @@ class Session:
         self._acceptances = Acceptances(self._note_accepted)
         self._offered: dict[tuple[str, int], CompletionRequest] = {}
         self._accepted_versions: dict[str, int] = {}
-        self._refused: dict[str, Reason] = {}
         self._last: TracedRequest | None = None
         self._warned: set[str] = set()
         self._closing: asyncio.Task[None] | None = None
@@ -165,7 +162,7 @@ class Session:
         if made:
             for completion in result.completions[:1]:
                 self._send_timings(request.message_id, completion.timings)
-        self._note_refusal(request.uri, reason)
+        self._off.note(request.uri, reason)
         return made
 
     def document_changed(self, uri: str, *, is_closed: bool) -> None:
@@ -174,7 +171,7 @@ class Session:
         Call it after every change, and when the document was closed.
         """
         if is_closed:
-            self._refused.pop(uri, None)
+            self._off.forget(uri)
             self._accepted_versions.pop(uri, None)
         else:
             self._pace.key(uri)
@@ -272,15 +269,6 @@ class Session:
                     traced, self._backend, editor=feedback.editor, at=feedback.now
                 )
             )
-
-    def _note_refusal(self, uri: str, reason: Reason | None) -> None:
-        """Report a document that gets no completions, and when it does again."""
-        if reason is not None and reason.of_document:
-            if self._refused.get(uri) is not reason:
-                self._refused[uri] = reason
-                self._document_off(uri, reason.sentence)
-        elif self._refused.pop(uri, None) is not None:
-            self._document_off(uri, None)
 
     async def _close(self) -> None:
         """End the backend once."""

@@ -19,7 +19,7 @@ from lsp_server.history.store import EventStore
 from lsp_server.metrics import Feedback, FeedbackEvent, Metrics, NoMetrics
 from lsp_server.outcomes import CompletionResult, Source
 from lsp_server.protocol.acceptance import AcceptanceWatch, Accepted, kept_chars
-from lsp_server.protocol.document import Documents
+from lsp_server.protocol.documents import Documents
 from lsp_server.protocol.extensions import offer_of
 from lsp_server.protocol.inline_completion import CompletionRequest
 from lsp_server.text import with_line_feeds

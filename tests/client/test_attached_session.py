@@ -10,7 +10,7 @@ from lsprotocol import types
 from lsp_server.client.attached_documents import AttachedDocuments
 from lsp_server.client.attached_messages import ENDING_METHOD
 from lsp_server.client.attached_session import AttachedSession
-from lsp_server.protocol.document import Documents
+from lsp_server.protocol.documents import Documents
 from lsp_server.protocol.framing import SkippedFrame
 from lsp_server.protocol.lines import PositionEncoding
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from lsp_server.protocol.document import Documents
+from lsp_server.protocol.document_room import DocumentRoom
+from lsp_server.protocol.documents import Documents
 from lsp_server.protocol.lines import PositionEncoding
 
 URI = "file:///a.py"
@@ -23,11 +24,11 @@ def documents(text: str | None = "abc") -> Documents:
     return store
 
 
-def open_in(store: Documents, text: str, *, version: int = 1) -> None:
+def open_in(store: Documents, text: str, *, version: int = 1, uri: str = URI) -> None:
     """Open the document."""
     store.open(
         types.TextDocumentItem(
-            uri=URI, language_id=types.LanguageKind.Python, version=version, text=text
+            uri=uri, language_id=types.LanguageKind.Python, version=version, text=text
         )
     )
 
@@ -35,6 +36,14 @@ def open_in(store: Documents, text: str, *, version: int = 1) -> None:
 def full(text: str) -> types.TextDocumentContentChangeWholeDocument:
     """A change to a whole text."""
     return types.TextDocumentContentChangeWholeDocument(text=text)
+
+
+def partial(
+    text: str, *, end: tuple[int, int] = (0, 0)
+) -> types.TextDocumentContentChangePartial:
+    """A change of what is before a place, from the beginning on."""
+    range_ = types.Range(start=START, end=types.Position(*end))
+    return types.TextDocumentContentChangePartial(range=range_, text=text)
 
 
 def changed(
@@ -130,3 +139,84 @@ def test_a_selection_in_an_unknown_document_gives_nothing() -> None:
     """There is nothing to put a selected item into."""
     store = documents(None)
     assert store.snapshot_after(URI, types.Range(START, START), "x") is None
+
+
+def crowded(**limits: int) -> tuple[Documents, list[str]]:
+    """Make a store with little room, and what its user is told."""
+    store, told = documents(None), list[str]()
+    store.bound(DocumentRoom(told.append, **limits))
+    return store, told
+
+
+def test_too_many_documents_cost_themselves_alone() -> None:
+    """Those that are open stay whole; after a close there is room again."""
+    store, told = crowded(most_documents=2)
+    for number in range(4):
+        open_in(store, "abc", uri=f"file:///{number}.py")
+    assert ("file:///0.py", "file:///1.py") == store.uris
+    assert 1 == len(told)
+    store.close("file:///0.py")
+    open_in(store, "abc", uri="file:///3.py")
+    assert ("file:///1.py", "file:///3.py") == store.uris
+    open_in(store, "abc", uri="file:///4.py")
+    assert 2 == len(told)
+
+
+def test_an_open_document_can_be_opened_again_where_there_is_no_room() -> None:
+    """It takes its own place."""
+    store, told = crowded(most_documents=1)
+    for text in ("abc", "defg"):
+        open_in(store, text)
+    assert ("defg", []) == (text_in(store), told)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [full("x" * 2000)],
+        [full("\n" * 50)],
+        [partial("x" * 2000)],
+        [partial("\n" * 50)],
+        [partial("x" * 300), partial("y" * 700)],
+    ],
+    ids=["text", "lines", "a longer one", "more lines", "by and by"],
+)
+def test_a_document_that_outgrows_the_room_loses_its_text_alone(
+    changes: list[types.TextDocumentContentChangeEvent],
+) -> None:
+    """It comes back with a full text for which there is room."""
+    store, told = crowded(most_bytes=1000)
+    open_in(store, "other", uri="file:///b.py")
+    open_in(store, "abc")
+    for version, change in enumerate(changes, 2):
+        store.change(changed(version, change))
+    assert text_in(store) is None
+    assert 1 == len(told)
+    other = store.snapshot("file:///b.py", START)
+    assert other is not None
+    assert "other" == other.text
+    store.change(changed(9, full("small")))
+    assert "small" == text_in(store)
+
+
+def test_many_edits_use_up_no_room() -> None:
+    """What an edit takes out is free for the next."""
+    store, told = crowded(most_bytes=1000)
+    open_in(store, "a\nb\r\nc")
+    for version in range(2, 500):
+        store.change(changed(version, partial("x\ny\r" * (version % 3), end=(1, 1))))
+        store.change(changed(version, full("a\nb\r\nc")))
+        store.close("file:///none.py")
+        open_in(store, "a\nb\r\nc", version=version)
+    assert [] == told
+    assert text_in(store) is not None
+
+
+def test_documents_that_are_not_open_are_logged_so_often_and_no_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An editor may name as many as it likes."""
+    store = documents(None)
+    for number in range(3000):
+        store.snapshot(f"file:///{number}", START)
+    assert 1000 == len(caplog.records)

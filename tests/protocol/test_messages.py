@@ -60,6 +60,13 @@ def test_the_kinds_of_messages(
         (b'{"jsonrpc":"2.0","id":7,"method":3}', -32600, 7),
         (b'{"jsonrpc":"2.0","id":7}', -32600, 7),
         (b'[{"jsonrpc":"2.0","id":7,"method":"m"}]', -32600, None),
+        (
+            b'{"jsonrpc":"2.0","id":7,"method":"m","params":{"textDocument":{"uri":"'
+            + b"x" * 40_000
+            + b'"}}}',
+            -32600,
+            7,
+        ),
     ],
 )
 def test_what_is_no_message(body: bytes, code: int, message_id: object) -> None:

@@ -5,14 +5,17 @@ import socket
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from fault_backends import EchoBackend, FixedConfigurator, SlowBackend
 from piped_editor import Connect, Editor, error_code, frame
 from remote_editor import SocketEditor
 
+from lsp_server.protocol import connection
 from lsp_server.protocol.arrival import ArrivalLimits
 from lsp_server.protocol.connection import EditorConnection
+from lsp_server.protocol.document_room import DocumentRoom
 from lsp_server.protocol.stream_channel import StreamChannel, StreamLimits
 
 LIMITS = StreamLimits(
@@ -35,14 +38,14 @@ async def connect() -> AsyncGenerator[Connect]:
     ) -> Editor:
         ours, theirs = socket.socketpair()
         streams = await asyncio.open_unix_connection(sock=theirs)
-        connection = EditorConnection(
+        served = EditorConnection(
             FixedConfigurator(lambda: backend),
             StreamChannel(*streams, limits=limits),
             name="editor",
             is_remote=is_remote,
         )
         editor = SocketEditor(*await asyncio.open_unix_connection(sock=ours))
-        editor.server = asyncio.create_task(connection.serve(editor.ends.append))
+        editor.server = asyncio.create_task(served.serve(editor.ends.append))
         editors.append(editor)
         return editor
 
@@ -193,3 +196,24 @@ async def test_the_process_of_a_remote_editor_is_not_watched(
         await asyncio.wait({editor.server}, timeout=0.2)
         ends.append(editor.server.done())
     assert [False, True] == ends
+
+
+async def test_an_editor_far_away_cannot_open_without_end(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told, and what is open goes on; one on this machine has no limit."""
+    monkeypatch.setattr(
+        connection, "DocumentRoom", partial(DocumentRoom, most_documents=2)
+    )
+    far, near = [
+        await connect(EchoBackend(), is_remote=is_remote) for is_remote in (True, False)
+    ]
+    for editor, items in ((far, 0), (near, 1)):
+        await editor.initialize()
+        for number in range(3):
+            editor.open("x", uri=f"file:///{number}.py")
+        assert 1 == len(await editor.complete(uri="file:///0.py"))
+        assert items == len(await editor.complete(uri="file:///2.py"))
+    [shown] = far.reported("window/showMessage")
+    assert "2 documents" in str(shown["message"])
+    assert [] == near.reported("window/showMessage")

@@ -10,7 +10,7 @@ from lsprotocol import types
 from lsp_server.metrics import Feedback, NoMetrics
 from lsp_server.outcomes import Completion, CompletionResult, RequestTimings, Source
 from lsp_server.protocol.acceptance import kept_chars
-from lsp_server.protocol.document import Documents
+from lsp_server.protocol.documents import Documents
 from lsp_server.protocol.extensions import Acceptances
 from lsp_server.protocol.inline_completion import items, place_of, request_of
 from lsp_server.protocol.lines import PositionEncoding
