@@ -45,15 +45,28 @@ demo: $(RUNTIME) ## Complete at marked cursors of the example files
 	@$(BIN)/midfill demo
 
 .PHONY: test
-test: $(RUNTIME) $(TOOLS) ## Run the whole test suite, with coverage
-	$(BIN)/python -m pytest $(SUITE) -m 'not engine$(CPU_ONLY)' -n $(WORKERS) \
-		--cov --cov-report= --cov-fail-under=0
-	$(BIN)/python -m pytest $(SUITE) -m 'engine$(CPU_ONLY)' \
-		--cov --cov-append --cov-report=term
+test: test-fast test-engine ## Run the test suite, but for what `make nightly` runs
 
 .PHONY: test-fast
-test-fast: $(RUNTIME) $(TOOLS) ## Run the tests that start no engine, without coverage
-	$(BIN)/python -m pytest $(SUITE) -m 'not engine and not gpu and not slow' -n $(WORKERS)
+test-fast: $(RUNTIME) $(TOOLS) ## Run the tests that start no engine
+	$(BIN)/python -m pytest $(SUITE) -m 'not engine and not slow$(CPU_ONLY)' -n $(WORKERS)
+
+.PHONY: test-engine
+test-engine: $(RUNTIME) $(TOOLS) ## Run the tests that start vLLM, one at a time
+	$(BIN)/python -m pytest $(SUITE) -m 'engine and not slow$(CPU_ONLY)'
+
+.PHONY: test-slow
+test-slow: $(RUNTIME) $(TOOLS) ## Run the slow tests, which `make test` leaves out
+	$(BIN)/python -m pytest $(SUITE) -m 'slow$(CPU_ONLY)' --durations=15
+
+# Hypothesis has new examples each time here, and the same ones in `make test`.
+.PHONY: coverage
+coverage: $(RUNTIME) $(TOOLS) ## Measure which lines the tests without an engine run
+	$(BIN)/python -m pytest $(SUITE) -m 'not engine and not slow$(CPU_ONLY)' -n $(WORKERS) \
+		--hypothesis-profile=explore --cov --cov-report=term
+
+.PHONY: nightly
+nightly: coverage test-slow test-deploy-slow test-containers ## Run what takes too long for each change
 
 # The extension's own tests need Node.js, which is obtained like the editors.
 VSCODE := $(dir $(wildcard editors/vscode/package.json))
