@@ -10,7 +10,7 @@ from daemons import DaemonHome, daemon_home
 from launched_server import MIDFILL, LaunchedServer, launched
 from piped_editor import Json
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 READY_S = 300.0
 GONE_S = 60.0

@@ -149,7 +149,13 @@ async def test_a_killed_server_leaves_no_engine(tmp_path: Path, after_s: float) 
         await each.editor.exit_code()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(signal.SIGKILL, signal.SIGTERM),
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 async def test_a_server_ended_when_ready_leaves_no_engine(
     tmp_path: Path, number: signal.Signals
 ) -> None:

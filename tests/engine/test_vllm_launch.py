@@ -168,5 +168,5 @@ async def test_a_cancelled_start_leaves_no_folder(
     assert [] == content_of(runtime.name)
     assert guard.is_running()
     imported.set()
-    await asyncio.to_thread(guard.wait, 10)
+    await asyncio.to_thread(guard.wait, 60)
     runtime.cleanup()
