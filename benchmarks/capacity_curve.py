@@ -9,6 +9,7 @@ from benchmarks.capacity_load import TypingLoad, asks_of
 from benchmarks.capacity_measured import latency_of
 from benchmarks.capacity_replica import Answer, Outcome, Stage
 from benchmarks.capacity_simulation import by_typist, power_of_two, simulate
+from lsp_server.config import AdmissionConfig
 from lsp_server.engine.engine_speed import H200_7B
 
 __all__ = [
@@ -28,7 +29,11 @@ SERVER_MS = 4.0
 """Midfill's own work for one request, all keys of a typist included: the processor's
 time of a server with 40 editors on LSP (``results/load_paced.json``)."""
 
-GPU = Stage(speed=H200_7B, server_ms=SERVER_MS)
+GPU = Stage(
+    speed=H200_7B,
+    server_ms=SERVER_MS,
+    joined_ms=AdmissionConfig().joined_start_ms,
+)
 
 LOAD = TypingLoad(typists=1, seconds=70.0)
 
@@ -146,6 +151,7 @@ def variants() -> Sequence[Variant]:
         other("no work of Midfill's", stage=replace(GPU, server_ms=0.0)),
         other("twice Midfill's work", stage=replace(GPU, server_ms=2 * SERVER_MS)),
         other("engine.max_num_seqs = 16", stage=replace(GPU, most_running=16)),
+        other("each request begins at once", stage=replace(GPU, joined_ms=0.0)),
     )
 
 

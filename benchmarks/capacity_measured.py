@@ -113,6 +113,8 @@ def compare_load(
 ) -> Iterator[Compared]:
     """Simulate at a speed what `benchmarks.load` has measured on a GPU.
 
+    Without joined starts, which were not there yet.
+
     Args:
         result: The benchmark's result.
         speed: Of the engine.

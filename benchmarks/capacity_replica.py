@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.capacity_load import Ask
 from lsp_server.engine.engine_speed import EngineSpeed
+from lsp_server.service.joined_starts import LEAST_RUNNING
 
 __all__ = ["Answer", "Job", "Outcome", "Replica", "Stage"]
 
@@ -60,12 +61,15 @@ class Stage:
         server_ms: Midfill's own work for one request, during which it does no other.
         most_running: Requests in the engine side by side.
         most_waiting: Requests that wait for that; beyond them they are refused.
+        joined_ms: Starts behind another wait so long to begin together, as
+            `lsp_server.service.joined_starts` has them; 0 for not.
     """
 
     speed: EngineSpeed
     server_ms: float
     most_running: int = 256
     most_waiting: int = 256
+    joined_ms: float = 0.0
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -78,6 +82,7 @@ class Job:
     read: int = 0
     to_write: int = 0
     first_ms: float | None = None
+    is_begun: bool = False
     answer: Answer | None = None
 
     def end(self, outcome: Outcome, now_ms: float) -> None:
@@ -85,6 +90,7 @@ class Job:
         if self.answer:
             return
         self.replica.in_flight -= outcome is not Outcome.REFUSED
+        self.replica.begun -= self.is_begun
         self.answer = Answer(
             ask=self.ask,
             replica=self.replica.number,
@@ -111,11 +117,15 @@ class Replica:
         number: Which one it is, from 0.
         stage: What it is made of.
         in_flight: Requests in it.
+        begun: Those of them that are in the engine, or are held back before it.
     """
 
     number: int
     stage: Stage
     in_flight: int = 0
+    begun: int = 0
+    _held: list[Job] = field(default_factory=list)
+    _opens_ms: float = -math.inf
     _arrived: deque[Job] = field(default_factory=deque)
     _is_serving: bool = False
     _waiting: list[Job] = field(default_factory=list)
@@ -141,6 +151,25 @@ class Replica:
                 return self.stage.server_ms + self.stage.speed.submit_ms, job
         self._is_serving = False
         return None
+
+    def hold(self, job: Job, now_ms: float) -> float | None:
+        """Hold a request back; return when it begins, None if with an earlier one."""
+        is_open = self.begun < LEAST_RUNNING or now_ms >= self._opens_ms
+        job.is_begun = True
+        self.begun += 1
+        self._held.append(job)
+        if is_open or not self.stage.joined_ms:
+            self._opens_ms = now_ms
+            return now_ms
+        return self._opens_ms if len(self._held) == 1 else None
+
+    def begin(self, now_ms: float) -> bool:
+        """Let what is held begin, if it is time; return as `schedule` does."""
+        if now_ms < self._opens_ms or not self._held:
+            return False
+        held, self._held = self._held, []
+        self._opens_ms = now_ms + self.stage.joined_ms
+        return sum(self.schedule(job) for job in held if not job.answer) > 0
 
     def schedule(self, job: Job) -> bool:
         """Put a request before the engine; return whether that has to be started."""

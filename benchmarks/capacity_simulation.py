@@ -72,9 +72,19 @@ class _Simulation:
             self.at(arrived_ms, partial(self._schedule, job))
 
     def _schedule(self, job: Job, now_ms: float) -> None:
-        """Put a request before the engine."""
-        if not job.answer and job.replica.schedule(job):
-            self._step(job.replica, now_ms)
+        """Put a request before the engine, at once or together with others."""
+        if job.answer:
+            return
+        begins_ms = job.replica.hold(job, now_ms)
+        if begins_ms == now_ms:
+            self._begin(job.replica, now_ms)
+        elif begins_ms is not None:
+            self.at(begins_ms, partial(self._begin, job.replica))
+
+    def _begin(self, replica: Replica, now_ms: float) -> None:
+        """Let requests begin that were held back."""
+        if replica.begin(now_ms):
+            self._step(replica, now_ms)
 
     def _step(self, replica: Replica, now_ms: float) -> None:
         """Let an engine take a step, if there is anything to do."""

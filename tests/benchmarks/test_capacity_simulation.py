@@ -35,6 +35,7 @@ STAGES = st.builds(
     server_ms=st.sampled_from([0.0, 5.0]),
     most_running=st.sampled_from([1, 16, 256]),
     most_waiting=st.sampled_from([0, 8, 256]),
+    joined_ms=st.sampled_from([0.0, 40.0]),
 )
 ROUTES = st.sampled_from([by_typist, power_of_two(0)])
 
@@ -181,6 +182,22 @@ def test_documents_that_stay_on_a_replica_are_answered_sooner() -> None:
     sticky = latency_of(simulate(asks, [GPU] * 4, by_typist))
     spread = latency_of(simulate(asks, [GPU] * 4, power_of_two(0)))
     assert sticky["p95"] * 1.2 < spread["p95"]
+
+
+def test_requests_behind_a_start_begin_together() -> None:
+    """Once eight are in the engine; their first tokens come together, too."""
+    asks = [ask(typist, float(typist), 1000) for typist in range(12)]
+
+    def starts(joined_ms: float) -> list[int]:
+        """Return how many have their first token at each moment, in order."""
+        stage = replace(GPU, server_ms=0.0, joined_ms=joined_ms)
+        answers = simulate(asks, [stage], by_typist)
+        return [
+            count for _, count in sorted(Counter(a.first_ms for a in answers).items())
+        ]
+
+    assert 4 == starts(40.0)[-1]
+    assert starts(40.0) != starts(0.0)
 
 
 def test_a_full_replica_refuses_until_one_has_ended() -> None:
