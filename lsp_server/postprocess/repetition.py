@@ -1,5 +1,6 @@
 """Filters that drop repetitive text, and where such text begins to repeat itself."""
 
+import re
 from collections.abc import Sequence
 
 from lsp_server.context.cursor import CursorContext
@@ -20,6 +21,19 @@ _LONG_LOOP_REPEATS = 4
 Source: the thresholds of TabbyML/tabby's repetition filter.
 """
 
+_MIN_PHRASE_CHARS = 6
+_PHRASE_REPEATS = 3
+_BROKEN_PHRASE_REPEATS = 2.25
+"""The same for a phrase: a unit with a word in it that is no item of a list or table.
+In a generation that was broken off, a long one comes less often.
+"""
+
+_WORD = re.compile(r"(?<!\w)[^\W\d]")
+_SEPARATOR = re.compile(r"[,|\n]|</")
+_ENTITIES = re.compile(r"(?:\w*;?\s*&\w*;?)+")
+_END_CHARS = " \t\n,;.:)]}\"'`"
+"""What may stand behind the last round of a phrase, and between two rounds."""
+
 _MIN_LINE_CHARS = 8
 """A shorter line may well stand twice in a row."""
 
@@ -37,6 +51,8 @@ def drop_repetition(
     """Drop a text that ends in a loop, or a line that repeats the one above."""
     if _ends_in_loop(text) or _ends_in_loop(text.rstrip()):
         return None
+    if _repeats_phrase(text, _MIN_PHRASE_CHARS, _PHRASE_REPEATS):
+        return None
     if scope is CompletionScope.LINE and _is_line_above(text, cursor):
         return None
     return text
@@ -45,9 +61,11 @@ def drop_repetition(
 def drop_endless_run(
     text: str, _cursor: CursorContext, _scope: CompletionScope
 ) -> str | None:
-    """Drop a text that was broken off in a long run of one character."""
-    is_run = text.endswith(text[-1:] * _MIN_RUN_CHARS) and not text[-1:].isspace()
-    return None if is_run else text
+    """Drop a text that was broken off in a long run of one character or phrase."""
+    if text.endswith(text[-1:] * _MIN_RUN_CHARS) and not text[-1:].isspace():
+        return None
+    is_loop = _repeats_phrase(text, _LONG_LOOP_CHARS, _BROKEN_PHRASE_REPEATS)
+    return None if is_loop else text
 
 
 def repeated_from(text: str) -> int | None:
@@ -107,6 +125,29 @@ def _ends_in_loop(text: str) -> bool:
         if text.endswith(unit * repeats):
             return True
     return False
+
+
+def _repeats_phrase(text: str, least_chars: int, repeats: float) -> bool:
+    """Return whether ``text`` ends in so many rounds of one phrase of this length."""
+    text = text.rstrip(_END_CHARS)
+    for length in range(least_chars, len(text) // 2 + 1):
+        unit = text[-length:]
+        # What stands between two rounds is missing before the first one.
+        between = length - len(unit.strip(_END_CHARS))
+        needed = int(length * repeats) - between
+        rounds = text[-needed:]
+        if len(rounds) < needed:
+            continue
+        if rounds[:-length] == rounds[length:] and _is_phrase(unit):
+            return True
+    return False
+
+
+def _is_phrase(unit: str) -> bool:
+    """Return whether a unit, which may begin in the middle of a word, is a phrase."""
+    if _SEPARATOR.search(unit + unit[:1]) or _ENTITIES.fullmatch(unit):
+        return False
+    return _WORD.search(unit + unit, 1) is not None
 
 
 def _is_line_above(text: str, cursor: CursorContext) -> bool:
