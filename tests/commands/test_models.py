@@ -68,9 +68,7 @@ def test_verify_a_shipped_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert "every hash is that of the manifest" in capsys.readouterr().out
 
 
-def test_verify_tells_damage(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_damage_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a folder, with the file's name."""
     folder = tmp_path / "damaged"
     folder.mkdir()
@@ -81,12 +79,14 @@ def test_verify_tells_damage(
     assert "model.safetensors: the file is missing" in capsys.readouterr().err
 
 
-def test_verify_tells_that_there_is_none(
+def test_a_model_that_is_not_there_is_reported(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Neither shipped nor fetched."""
+    """Neither shipped nor fetched; no setting is advised that `verify` does not use."""
     assert 1 == main(["models", "verify", "qwen2.5-coder-7b"])
-    assert "neither a shipped or pulled model nor a folder" in capsys.readouterr().err
+    reported = capsys.readouterr().err
+    assert "neither a shipped or pulled model nor a folder" in reported
+    assert "model.path" not in reported
 
 
 def test_a_wrong_setting_is_reported(

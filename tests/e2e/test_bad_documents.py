@@ -27,6 +27,9 @@ async def test_documents_of_every_kind(editor: LspEditor, tmp_path: Path) -> Non
         items = await editor.complete(line + 1, character, uri=uri)
         assert expected == len(items), name
     assert [] == list(await editor.complete(0, 4, uri=unopened.as_uri()))
+    for uri in ("oil-ssh://[fe80::1/x.py", "untitled:Untitled-1", "git:/x.py?ref=HEAD"):
+        editor.open("x = ", uri=uri)
+        assert 1 == len(await editor.complete(0, 4, uri=uri)), uri
     editor.open("x = ")
     for line, character in ((0, FAR), (FAR, 0), (FAR, FAR)):
         (item,) = await editor.complete(line, character)

@@ -89,6 +89,20 @@ def test_a_bad_place_does_not_cost_the_others(source: Path, tmp_path: Path) -> N
     assert "no line 9" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "why"), [("x = " * 30_000, "line is longer"), ("a\0b\n", "zero byte")]
+)
+def test_nothing_has_its_reason(tmp_path: Path, text: str, why: str) -> None:
+    """A line of 120,000 characters, or a binary file: as text, and in the JSON."""
+    (tmp_path / "a.py").write_text(text)
+    done = midfill("complete", f"{tmp_path / 'a.py'}:1:2")
+    assert why in done.stdout
+    as_json = midfill("complete", "--json", f"{tmp_path / 'a.py'}:1:2")
+    (row,) = [json.loads(line) for line in as_json.stdout.splitlines()]
+    assert [] == row["suggestions"]
+    assert why in row["reason"]
+
+
 @pytest.mark.parametrize("count", ["0", "-2", "x", "1.5"])
 def test_a_count_that_asks_for_nothing_is_refused(source: Path, count: str) -> None:
     """A usage error that names the number, not a run that prints nothing."""
