@@ -19,6 +19,7 @@ from lsp_server.modelstore.verify import (
 )
 
 DescribeAgain: TypeAlias = Callable[[Path], Manifest]
+EditJson: TypeAlias = Callable[[Path, Callable[[dict[str, object]], None]], None]
 
 
 def test_accepts_the_folder_as_it_was_written(model_folder: Path) -> None:
@@ -63,6 +64,25 @@ def test_refuses_a_changed_folder(
     damage(model_folder)
     with pytest.raises(ModelIntegrityError, match=message):
         verify(model_folder, manifest)
+
+
+def test_refuses_weights_of_another_configuration(
+    model_folder: Path, edit_json: EditJson, describe_again: DescribeAgain
+) -> None:
+    """Whole files with a manifest of their own, but without the tensors to compute."""
+    llama = {
+        "model_type": "llama",
+        "hidden_size": 8,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "vocab_size": 32,
+        "tie_word_embeddings": False,
+    }
+    edit_json(model_folder / "config.json", lambda config: config.update(llama))
+    with pytest.raises(ModelIntegrityError, match=r"not those of config\.json"):
+        verify(model_folder, describe_again(model_folder))
 
 
 def test_refuses_weights_that_were_cut_before_they_were_described(
