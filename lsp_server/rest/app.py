@@ -3,6 +3,10 @@
 Every route is Midfill's own: nothing of vLLM's server is mounted.
 """
 
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -25,6 +29,14 @@ from lsp_server.rest.server_routes import server_router
 from lsp_server.rest.services import RestServices
 
 __all__ = ["make_app"]
+
+_HTTP_WORDS: Mapping[int, str] = MappingProxyType(
+    {
+        HTTPStatus.NOT_FOUND: "there is no such route",
+        HTTPStatus.METHOD_NOT_ALLOWED: "this route takes no method but {allowed}",
+        HTTPStatus.BAD_REQUEST: "its body is not JSON in UTF-8",
+    }
+)
 
 _DESCRIPTION = """Code completion, as OpenAI's clients and llama.cpp's ask for it.
 
@@ -98,13 +110,15 @@ def make_app(services: RestServices) -> FastAPI:
 
 def _problem_of_http(error: HTTPException) -> Problem:
     """Return the problem of a request that no route takes, or not as JSON."""
-    is_unknown = error.status_code == 404  # noqa: PLR2004
-    what = "there is no such route" if is_unknown else str(error.detail)
+    allowed = (error.headers or {}).get("Allow", "")
+    what = _HTTP_WORDS.get(error.status_code, "it cannot be read")
+    is_unknown = error.status_code == HTTPStatus.NOT_FOUND
     return Problem(
         status=error.status_code,
         kind="invalid_request_error",
         code="unknown_url" if is_unknown else "invalid_request",
-        message=f"the request: {what}. The page /docs lists the routes; bodies are "
-        "JSON, with the header `content-type: application/json`.",
+        message=f"the request: {what.format(allowed=allowed)}. The page /docs lists "
+        "the routes; bodies are JSON, with the header `content-type: "
+        "application/json`.",
         refusal=Refusal.NOT_FOUND if is_unknown else Refusal.INVALID,
     )
