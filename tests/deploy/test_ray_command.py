@@ -1,12 +1,15 @@
 """``midfill ray``: a Ray of its own on this machine, from its start to its end."""
 
 import json
+import os
 import signal
+import subprocess
 
 import httpx
 import psutil
 import pytest
-from ray_command import serving, status
+from ray_cluster import free_port
+from ray_command import MIDFILL, serving, status
 
 from lsp_server.commands import entry
 
@@ -57,6 +60,32 @@ def test_a_wrong_word_is_said_before_ray_starts(
     """An address that others reach is one of them, and a cluster that is not there."""
     assert 1 == entry.main(["ray", "serve", *words])
     assert says in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_there_is_named_before_it_ends() -> None:
+    """What a replica died of, in words, and not Ray Serve's word for it alone."""
+    done = subprocess.run(
+        [*MIDFILL, "serve", "--port", str(free_port()), "--model", "no-such-model"],
+        env=os.environ | {"MIDFILL_ENGINE_KIND": "scripted"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 1 == done.returncode, done.stdout
+    said = done.stderr[done.stderr.rindex("midfill ray: ") :]
+    assert "no-such-model" in said
+    assert "midfill models" in said
+    assert "Traceback" not in said
+
+
+def test_a_gpu_that_is_not_there_is_said_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No replica could be placed, so that waiting would have no end."""
+    assert 1 == entry.main(["ray", "serve", "--option", "num_gpus=99"])
+    said = capsys.readouterr().err
+    assert "ask for 99, and Ray finds" in said
+    assert "midfill doctor" in said
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http"])

@@ -114,7 +114,9 @@ def test_an_applications_settings_go_first(monkeypatch: pytest.MonkeyPatch) -> N
     """A node's environment sets what they leave open."""
     monkeypatch.setenv("MIDFILL_ENGINE_KIND", "vllm")
     monkeypatch.setenv("MIDFILL_ENGINE_MAX_NUM_SEQS", "5")
-    config = parse_options({"settings": {"engine": {"kind": "scripted"}}}).config()
+    config = (
+        parse_options({"settings": {"engine": {"kind": "scripted"}}}).resolved().config
+    )
     assert ("scripted", 5) == (config.engine.kind.value, config.engine.max_num_seqs)
 
 

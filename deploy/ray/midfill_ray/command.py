@@ -24,6 +24,7 @@ from lsp_server.errors import ConfigError, EngineStartError
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
 from midfill_ray.application import build
+from midfill_ray.causes import cause_of
 from midfill_ray.connection import attached, connected
 from midfill_ray.head_watch import wait_for_loss
 from midfill_ray.options import RayOptions, parse_options
@@ -111,10 +112,10 @@ def _deploy(application: Application, name: str) -> None:
     try:
         serve.run(application, name=name)
     except RuntimeError as error:
+        found = survey(name).troubles
+        cause = found[0].cause if found else cause_of(str(error))
         raise EngineStartError(
-            _why_not(name) or str(error),
-            subject=f"application {name}",
-            remedy="The log of its replicas says more",
+            cause, subject=f"application {name}", remedy=""
         ) from error
 
 
@@ -211,15 +212,6 @@ def _port(text: str) -> int:
     if number > _LAST_PORT:
         raise argparse.ArgumentTypeError(f"ports end at {_LAST_PORT}")
     return number
-
-
-def _why_not(name: str) -> str:
-    """Return the last line of why an application does not run; empty if unknown."""
-    application = serve.status().applications.get(name)
-    if application is None:
-        return ""
-    text = "\n".join(each.message for each in application.deployments.values())
-    return next((line.strip() for line in reversed(text.splitlines()) if line), "")
 
 
 def _print_survey(found: Survey) -> None:

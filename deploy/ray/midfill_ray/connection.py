@@ -56,11 +56,30 @@ def connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[No
             remedy="Try again when the machine has less to do",
         ) from error
     try:
+        _require_gpus(options)
         _start_serve(arguments.host, arguments.port)
         yield
         serve.shutdown()
     finally:
         ray.shutdown()
+
+
+def _require_gpus(options: RayOptions) -> None:
+    """Check that Ray has found the GPUs that the replicas ask for: none will come.
+
+    Raises:
+        ConfigError: It has not.
+    """
+    asked = options.num_gpus * options.min_replicas
+    found = int(ray.cluster_resources().get("GPU", 0))
+    if asked > found:
+        raise ConfigError(
+            f"{options.min_replicas} replicas of {options.num_gpus} GPUs ask for "
+            f"{asked}, and Ray finds {found} on this machine",
+            subject="--option num_gpus",
+            remedy="Leave it out to compute on the CPU, ask for fewer, or have "
+            "`midfill doctor` say why a GPU is not found",
+        )
 
 
 def _start_serve(host: str, port: int) -> None:

@@ -36,7 +36,7 @@ from lsp_server.telemetry import configure_logging
 from midfill_ray.exposition import merged_metrics
 from midfill_ray.options import RayOptions
 from midfill_ray.remote_engine import RemoteEngine
-from midfill_ray.replica import until_ready
+from midfill_ray.replica import said, until_ready
 from midfill_ray.reports import Report, Reporter, Status
 from midfill_ray.wire import Description, fingerprint_of
 
@@ -66,7 +66,8 @@ class Ingress:
         """
         self._stack = AsyncExitStack()
         self._roster = roster
-        config = options.config()
+        resolved = options.resolved()
+        config, self._problems = resolved.config, tuple(map(str, resolved.problems))
         configure_logging(config.log.level, sys.stderr)
         self._description: Description = await replicas.describe.remote()
         secret: bytes = await roster.secret.remote()
@@ -158,6 +159,8 @@ class Ingress:
             is_ready=host.ready,
             running=host.engine.running,
             waiting=host.engine.waiting,
+            news="" if host.ready else said(host.news),
+            problems=self._problems,
         )
 
 

@@ -8,11 +8,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lsp_server.config import Config
 from lsp_server.errors import ConfigError
 from lsp_server.raw_settings import config_path
 from lsp_server.setting_layers import Layer, environment_layer, file_layer
-from lsp_server.settings import resolve
+from lsp_server.settings import Resolved, resolve
 
 __all__ = ["RayOptions", "parse_options"]
 
@@ -101,12 +100,12 @@ class RayOptions(BaseModel):
         named = Layer(place="the application's settings", values=self.settings)
         return [*files, environment_layer(os.environ), named]
 
-    def config(self) -> Config:
+    def resolved(self) -> Resolved:
         """Return Midfill's settings on this node; a wrong one costs itself alone."""
         resolved = resolve(self.layers)
         for problem in resolved.problems:
             _log.warning("ray.setting", extra={"problem": str(problem)})
-        return resolved.config
+        return resolved
 
 
 def parse_options(arguments: Mapping[str, object]) -> RayOptions:

@@ -30,7 +30,7 @@ from midfill_ray.options import RayOptions
 from midfill_ray.reports import Reporter, Status
 from midfill_ray.wire import Batch, Call, Description, Failure, fingerprint_of
 
-__all__ = ["Replica", "until_ready"]
+__all__ = ["Replica", "said", "until_ready"]
 
 _BATCH_S = 0.02
 """How often a stream sends, behind its first token: each message takes time."""
@@ -57,7 +57,8 @@ class Replica:
             os.environ.pop("OMP_NUM_THREADS", None)
         self._stack = AsyncExitStack()
         self._canaries = self._taken = 0
-        config = options.config()
+        resolved = options.resolved()
+        config, self._problems = resolved.config, tuple(map(str, resolved.problems))
         configure_logging(config.log.level, sys.stderr)
         measured = self._stack.enter_context(observed(config.metrics, is_served=True))
         self._host = EngineHost(
@@ -175,7 +176,14 @@ class Replica:
             running=engine.running,
             waiting=engine.waiting,
             taken=self._taken,
+            news="" if self._host.ready else said(self._host.news),
+            problems=self._problems,
         )
+
+
+def said(news: EngineNews) -> str:
+    """Return what happens to an engine, and what to do, as a clause."""
+    return f"{news.what}; {news.remedy}" if news.remedy else news.what
 
 
 async def until_ready(host: EngineHost) -> None:

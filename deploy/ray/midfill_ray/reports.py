@@ -49,6 +49,8 @@ class Status:
         running: How many generations it works on.
         waiting: How many wait for their turn.
         taken: How many it was sent since its start; 0 of an ingress.
+        news: What happens to its engine, and what to do; empty while it is ready.
+        problems: Settings that it left out, and why.
     """
 
     replica: str
@@ -61,6 +63,8 @@ class Status:
     running: int
     waiting: int
     taken: int = 0
+    news: str = ""
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

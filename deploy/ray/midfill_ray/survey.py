@@ -8,6 +8,7 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
 from midfill_ray.application import ENGINES, INGRESS, ROSTER
+from midfill_ray.causes import Trouble, troubles_of
 from midfill_ray.reports import Report, Status
 
 __all__ = ["Survey", "survey"]
@@ -23,7 +24,7 @@ class Survey:
     Attributes:
         application: Its name.
         status: Ray Serve's word for how it fares.
-        message: What Ray Serve says besides; empty if nothing.
+        troubles: Why it does not work, each with what to do; empty if it does.
         replicas: How many replicas each deployment has in each state.
         engines: What the replicas with an engine last said of themselves.
         ingress: The same of those that hold the clients' connections.
@@ -31,25 +32,36 @@ class Survey:
 
     application: str
     status: str
-    message: str
+    troubles: tuple[Trouble, ...]
     replicas: dict[str, dict[str, int]]
     engines: tuple[Status, ...]
     ingress: tuple[Status, ...]
 
     def lines(self) -> Iterator[str]:
         """Yield the lines that show it."""
-        message = f": {self.message}" if self.message else ""
-        yield f"Midfill on Ray, application {self.application}: {self.status}{message}"
+        yield f"Midfill on Ray, application {self.application}: {self.status}"
+        for trouble in self.troubles:
+            of = (
+                f"{trouble.deployment} {trouble.status}: " if trouble.deployment else ""
+            )
+            yield f"  {of}{trouble.cause}"
+        # The replicas of an application mostly have the same settings.
+        for problem in sorted({p for each in self._statuses for p in each.problems}):
+            yield f"  setting left out: {problem}"
         for name, states in self.replicas.items():
             counted = ", ".join(f"{count} {state}" for state, count in states.items())
             yield f"  {name}: {counted or 'no replicas'}"
         for each in self.engines:
-            ready = "ready" if each.is_ready else "not ready"
+            ready = "ready" if each.is_ready else f"not ready ({each.news})"
             yield (
                 f"  engine {each.replica}: {each.model} ({each.engine}, "
                 f"{each.device}), {ready}, {each.running} running, "
                 f"{each.waiting} waiting, {each.taken} taken"
             )
+
+    @property
+    def _statuses(self) -> tuple[Status, ...]:
+        return (*self.engines, *self.ingress)
 
 
 def survey(name: str) -> Survey:
@@ -63,7 +75,7 @@ def survey(name: str) -> Survey:
         return Survey(
             application=name,
             status=_NOT_THERE,
-            message="",
+            troubles=(),
             replicas={},
             engines=(),
             ingress=(),
@@ -72,7 +84,7 @@ def survey(name: str) -> Survey:
     return Survey(
         application=name,
         status=application.status.value,
-        message=application.message,
+        troubles=troubles_of(application),
         replicas={
             deployment: dict(each.replica_states)
             for deployment, each in application.deployments.items()
