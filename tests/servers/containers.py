@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("buildah", "podman", "runc", "mmdebstrap")
 BASE = "localhost/midfill-test-base"
 IMAGE = "localhost/midfill-test:cpu"
+RAY_IMAGE = "localhost/midfill-test:ray"
 # A Debian with what the Dockerfile asks apt for, so that a build can do without it.
 PACKAGES = "python3,python3-venv,ca-certificates,libgomp1,libnuma1,tini"
 CERTIFICATES = "/etc/ssl/certs"
@@ -61,12 +62,22 @@ def build(folder: Path) -> None:
         (folder / "Dockerfile").write_text(text, encoding="utf-8")
         bud(folder, folder / "Dockerfile", BASE)
         tree.unlink()
+    _build_ours(folder, "cpu", f"BASE={BASE}", IMAGE)
+
+
+def build_ray(folder: Path) -> None:
+    """Build the image with Ray on top of the CPU image, which is there."""
+    _build_ours(folder, "ray", f"MIDFILL={IMAGE}", RAY_IMAGE)
+
+
+def _build_ours(folder: Path, kind: str, argument: str, tag: str) -> None:
+    """Build one of deploy/docker/ with this machine's certificates and pip."""
     configuration, mounted = pip_configuration(folder)
     places = [CERTIFICATES, *mounted]
     volumes = [f"--volume={place}:{place}:ro" for place in places]
     volumes.append(f"--volume={configuration}:/etc/pip.conf:ro")
-    file = ROOT / "deploy" / "docker" / "Dockerfile.cpu"
-    bud(ROOT, file, IMAGE, "--layers", f"--build-arg=BASE={BASE}", *volumes)
+    file = ROOT / "deploy" / "docker" / f"Dockerfile.{kind}"
+    bud(ROOT, file, tag, "--layers", f"--build-arg={argument}", *volumes)
 
 
 def bud(context: Path, file: Path, tag: str, *options: str) -> None:
@@ -113,13 +124,15 @@ Done = subprocess.CompletedProcess[str]
 class Container:
     """A container that runs; `remove` ends it whatever it does."""
 
-    def __init__(self, name: str, *words: str, options: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, *words: str, options: Sequence[str], image: str = IMAGE
+    ) -> None:
         """Start it."""
         self.name = name
         self.remove()
         command = [*PODMAN, "run", "--detach", f"--name={name}", *RESTRICTED]
         started = subprocess.run(
-            [*command, *options, IMAGE, *words],
+            [*command, *options, image, *words],
             capture_output=True,
             text=True,
             check=False,
