@@ -52,6 +52,7 @@ def test_says_what_is_missing_without_ray(
         (["--option", "num_gpus"], "NAME=VALUE"),
         (["--host", "192.0.2.1"], "no TLS"),
         (["--address", "127.0.0.1:9"], "no Ray answers there"),
+        (["--replace"], "Say with --address where the Ray is"),
     ],
 )
 def test_a_wrong_word_is_said_before_ray_starts(

@@ -1,6 +1,7 @@
 """The Ray Serve application: ingress, replicas, roster, and how they scale.
 
-``import_path: midfill_ray.application:build`` in ``serveConfigV2``.
+``import_path: midfill_ray.application:build`` in ``serveConfigV2``; where another model
+is to take over in one cluster, ``build_engines`` in an application of its own besides.
 """
 
 import warnings
@@ -16,16 +17,11 @@ from ray.serve.config import (
 from ray.serve.schema import LoggingConfig
 
 from midfill_ray.ingress import Ingress
-from midfill_ray.options import RayOptions, parse_options
+from midfill_ray.options import ENGINES, INGRESS, ROSTER, RayOptions, parse_options
 from midfill_ray.replica import Replica
 from midfill_ray.reports import Roster
 
-__all__ = ["ENGINES", "INGRESS", "ROSTER", "build"]
-
-INGRESS = "ingress"
-ENGINES = "engines"
-ROSTER = "roster"
-"""The names of the deployments."""
+__all__ = ["ENGINES", "INGRESS", "ROSTER", "build", "build_engines"]
 
 # Midfill's access log has a line for each request; Ray Serve's would be a second one,
 # and one for every message between deployments.
@@ -42,7 +38,7 @@ _WAIT_LOOP_S = 0.5
 
 
 def build(arguments: Mapping[str, object]) -> Application:
-    """Return the application.
+    """Return the application that clients reach, with engines unless others have them.
 
     Args:
         arguments: The fields of `RayOptions`.
@@ -51,13 +47,6 @@ def build(arguments: Mapping[str, object]) -> Application:
         ConfigError: One of them is wrong.
     """
     options = parse_options(arguments)
-    roster = serve.deployment(Roster).options(
-        name=ROSTER,
-        num_replicas=1,
-        ray_actor_options={"num_cpus": 0},
-        logging_config=_QUIET,
-    )
-    engines = serve.deployment(Replica).options(**_engines(options))
     ingress = serve.deployment(serve.ingress()(Ingress)).options(
         name=INGRESS,
         max_surge_percent=_INGRESS_SURGE_PERCENT,
@@ -72,8 +61,38 @@ def build(arguments: Mapping[str, object]) -> Application:
         ray_actor_options={"num_cpus": options.ingress_cpus},
         logging_config=_QUIET,
     )
-    known = roster.bind()
-    return ingress.bind(options, engines.bind(options, known), known)
+    if options.engines_of:
+        return ingress.bind(options, None, None)
+    roster = _roster()
+    engines = serve.deployment(Replica).options(**_engines(options))
+    return ingress.bind(options, engines.bind(options, roster), roster)
+
+
+def build_engines(arguments: Mapping[str, object]) -> Application:
+    """Return an application that has engines alone, for the ingress of another one.
+
+    Args:
+        arguments: The fields of `RayOptions`.
+
+    Raises:
+        ConfigError: One of them is wrong.
+    """
+    options = parse_options(arguments)
+    engines = serve.deployment(Replica).options(**_engines(options))
+    return engines.bind(options, _roster())
+
+
+def _roster() -> Application:
+    return (
+        serve.deployment(Roster)
+        .options(
+            name=ROSTER,
+            num_replicas=1,
+            ray_actor_options={"num_cpus": 0},
+            logging_config=_QUIET,
+        )
+        .bind()
+    )
 
 
 def _engines(options: RayOptions) -> dict[str, object]:

@@ -12,23 +12,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import ray
-from ray import serve
-from ray.serve import Application
 from ray.serve.schema import ApplicationStatus
 
 from lsp_server.access.hosts import check_listener, is_loopback
 from lsp_server.access.key_ring import KeyRing
 from lsp_server.commands.terminal import positive, printable
 from lsp_server.config import Config
-from lsp_server.errors import ConfigError, EngineStartError
+from lsp_server.errors import ConfigError
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
-from midfill_ray.application import build
-from midfill_ray.causes import cause_of
 from midfill_ray.connection import attached, connected
 from midfill_ray.head_watch import wait_for_loss
 from midfill_ray.options import RayOptions, parse_options
 from midfill_ray.survey import Survey, survey
+from midfill_ray.takeover import deploy, end
 
 __all__ = ["add_arguments", "run"]
 
@@ -55,6 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="another option of docs/ray.md, such as num_gpus=1; may be repeated",
     )
+    add(
+        "--replace",
+        action="store_true",
+        help="with --address: change what serves there, another model too, and end",
+    )
     look = actions.add_parser("status", help="show the replicas, and how they fare")
     look.add_argument("--json", action="store_true", help="print one JSON object")
     for action in (here, look):
@@ -79,44 +81,38 @@ def run(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     """Serve until a signal ends it; running requests are completed."""
     options = _options(arguments)
-    application = build(options.model_dump())
+    if arguments.replace and arguments.address is None:
+        raise ConfigError(
+            "there is nothing to change on a Ray that only starts",
+            subject="--replace",
+            remedy="Say with --address where the Ray is: `Ready` of the first command",
+        )
     with connected(arguments, options):
         # Ray has taken the signal, and would abort the process three seconds after it.
         # The command is one that others start, so it must end in order for them, too.
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            _deploy(application, arguments.name)
+            deploy(options, arguments.name, _say)
+        except KeyboardInterrupt:
+            # What served under the name before goes on.
+            print("Ended before it was ready.", flush=True)
+            return 0
+        if arguments.replace:
+            _print_survey(survey(arguments.name))
+            return 0
+        try:
             _print_survey(survey(arguments.name))
             print(f"Ready{_places(arguments)}; Ctrl-C ends it.", flush=True)
             wait_for_loss(ray.get_runtime_context().gcs_address, _say)
         except KeyboardInterrupt:
             print("Ending: running requests are completed.", flush=True)
-            serve.delete(arguments.name)
-        except EngineStartError:
-            serve.delete(arguments.name)
-            raise
+            end(arguments.name)
     return 0
 
 
 def _say(text: str) -> None:
     """Write a sentence for whoever reads the log."""
     sys.stderr.write(printable(f"midfill ray: {text}\n"))
-
-
-def _deploy(application: Application, name: str) -> None:
-    """Deploy an application, and wait until it serves.
-
-    Raises:
-        EngineStartError: It does not.
-    """
-    try:
-        serve.run(application, name=name)
-    except RuntimeError as error:
-        found = survey(name).troubles
-        cause = found[0].cause if found else cause_of(str(error))
-        raise EngineStartError(
-            cause, subject=f"application {name}", remedy=""
-        ) from error
 
 
 def _places(arguments: argparse.Namespace) -> str:

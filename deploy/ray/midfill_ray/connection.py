@@ -38,7 +38,8 @@ def connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[No
         return
     _require_token()
     replicas = options.max_replicas * options.num_cpus
-    cpus = replicas + options.ingress_replicas * options.ingress_cpus
+    # Twice, so that another model can take over.
+    cpus = 2 * (replicas + options.ingress_replicas * options.ingress_cpus)
     try:
         ray.init(
             address=_LOCAL,

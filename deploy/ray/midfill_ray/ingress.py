@@ -5,6 +5,7 @@ as it alone knows a request's key and document; what it sends on are tokens. An 
 connection stays with one ingress replica, each generation goes to its document's.
 """
 
+import asyncio
 import os
 import sys
 from contextlib import AsyncExitStack
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ray import serve
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,7 +36,7 @@ from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.telemetry import configure_logging
 from midfill_ray.exposition import merged_metrics
-from midfill_ray.options import RayOptions
+from midfill_ray.options import ENGINES, ROSTER, RayOptions
 from midfill_ray.remote_engine import RemoteEngine
 from midfill_ray.replica import said, until_ready
 from midfill_ray.reports import Report, Reporter, Status
@@ -43,6 +45,7 @@ from midfill_ray.wire import Description, fingerprint_of
 __all__ = ["Ingress"]
 
 _SCRAPE_LIMIT_S = 5.0
+_LOOK_AGAIN_S = 1.0
 _ID_HEADER = "x-request-id"
 
 
@@ -51,12 +54,16 @@ class Ingress:
 
     Args:
         options: The application's.
-        replicas: The deployment of `Replica`.
-        roster: The deployment of `Roster`.
+        replicas: The deployment of `Replica`; None where `RayOptions.engines_of` says
+            which application has it.
+        roster: The deployment of `Roster`, likewise.
     """
 
     async def __init__(  # type: ignore[misc]  # Ray awaits it
-        self, options: RayOptions, replicas: DeploymentHandle, roster: DeploymentHandle
+        self,
+        options: RayOptions,
+        replicas: DeploymentHandle | None,
+        roster: DeploymentHandle | None,
     ) -> None:
         """Wait for the first replica, and load its model's tokenizer.
 
@@ -65,6 +72,9 @@ class Ingress:
             KeyFileError: The keys cannot be read.
         """
         self._stack = AsyncExitStack()
+        if replicas is None or roster is None:
+            replicas = await _handle_of(ENGINES, options.engines_of)
+            roster = await _handle_of(ROSTER, options.engines_of)
         self._roster = roster
         resolved = options.resolved()
         config, self._problems = resolved.config, tuple(map(str, resolved.problems))
@@ -180,6 +190,17 @@ def _without_request_id(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, sent)
 
     return served
+
+
+async def _handle_of(deployment: str, application: str) -> DeploymentHandle:
+    """Return another application's deployment, once that is there."""
+    while True:
+        try:
+            return await asyncio.to_thread(
+                serve.get_deployment_handle, deployment, application
+            )
+        except RayServeException:
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 def _starter_of(engine: RemoteEngine) -> EngineStarter:

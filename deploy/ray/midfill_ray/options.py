@@ -13,7 +13,12 @@ from lsp_server.raw_settings import config_path
 from lsp_server.setting_layers import Layer, environment_layer, file_layer
 from lsp_server.settings import Resolved, resolve
 
-__all__ = ["RayOptions", "parse_options"]
+__all__ = ["ENGINES", "INGRESS", "ROSTER", "RayOptions", "parse_options"]
+
+INGRESS = "ingress"
+ENGINES = "engines"
+ROSTER = "roster"
+"""The names of the deployments."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +65,7 @@ class RayOptions(BaseModel):
             has set the variable to ``num_cpus``.
         ingress_replicas: Processes that hold the editors' connections and documents.
         ingress_cpus: CPUs that Ray reserves for each of them.
+        engines_of: The application whose engines the ingress uses; empty for its own.
         is_loopback: Whether Serve's proxies listen on loopback addresses alone, so that
             no key is needed where there is none.
     """
@@ -85,6 +91,7 @@ class RayOptions(BaseModel):
     omp_threads: _Count = 0
     ingress_replicas: _Positive = 1
     ingress_cpus: Annotated[float, Field(ge=0, le=1024)] = 0.5
+    engines_of: str = ""
     is_loopback: bool = False
 
     @property

@@ -7,11 +7,11 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
-from midfill_ray.application import ENGINES, INGRESS, ROSTER
 from midfill_ray.causes import Trouble, troubles_of
+from midfill_ray.options import ENGINES, INGRESS, ROSTER
 from midfill_ray.reports import Report, Status
 
-__all__ = ["Survey", "survey"]
+__all__ = ["Survey", "engines_of", "survey"]
 
 _NOT_THERE = "NOT_DEPLOYED"
 _LIMIT_S = 5.0
@@ -65,32 +65,44 @@ class Survey:
 
 
 def survey(name: str) -> Survey:
-    """Return how an application fares.
+    """Return how an application fares, its engines' included.
 
     Args:
         name: Its name.
     """
-    application = serve.status().applications.get(name)
-    if application is None:
-        return Survey(
-            application=name,
-            status=_NOT_THERE,
-            troubles=(),
-            replicas={},
-            engines=(),
-            ingress=(),
-        )
-    statuses = [report.status for report in _reports(name)]
+    found = serve.status().applications
+    # While another model takes over there are two with engines.
+    names = [each for each in (name, *engines_of(name)) if each in found]
+    statuses = [
+        report.status
+        for each in names
+        if ROSTER in found[each].deployments
+        for report in _reports(each)
+    ]
+    replicas: dict[str, dict[str, int]] = {}
+    for each in names:
+        for deployment, overview in found[each].deployments.items():
+            key = deployment if deployment not in replicas else f"{each} {deployment}"
+            replicas[key] = dict(overview.replica_states)
     return Survey(
         application=name,
-        status=application.status.value,
-        troubles=troubles_of(application),
-        replicas={
-            deployment: dict(each.replica_states)
-            for deployment, each in application.deployments.items()
-        },
+        status=found[names[0]].status.value if names else _NOT_THERE,
+        # What the ingress waits for comes first.
+        troubles=tuple(
+            trouble for each in reversed(names) for trouble in troubles_of(found[each])
+        ),
+        replicas=replicas,
         engines=tuple(each for each in statuses if each.deployment == ENGINES),
         ingress=tuple(each for each in statuses if each.deployment == INGRESS),
+    )
+
+
+def engines_of(name: str) -> list[str]:
+    """Return the applications that have engines for an application alone."""
+    return sorted(
+        each
+        for each in serve.status().applications
+        if each.startswith(f"{name}-engines-")
     )
 
 

@@ -1,0 +1,98 @@
+"""Another model takes over under the name of an application, while typists ask."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from ray import serve
+from ray_cluster import NAME, RayCluster, ray_cluster
+from ray_load import ask, typing
+
+from lsp_server.errors import EngineStartError
+from lsp_server.modelstore.manifest import load_manifest, write_manifest
+from lsp_server.modelstore.verify import describe_files
+from midfill_ray.options import RayOptions, parse_options
+from midfill_ray.survey import engines_of, survey
+from midfill_ray.takeover import deploy, end, engines_name
+
+# Ray warns of itself.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+WORDS = {"old": "21 + ", "new": "42 - "}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    """Run a Ray."""
+    with ray_cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def old(cluster: RayCluster) -> Iterator[RayOptions]:
+    """Serve one model, and return the options."""
+    options = options_of(cluster, "old", {})
+    deploy(options, NAME)
+    yield options
+    end(NAME)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make another model: its files are not the same."""
+    folder = tmp_path_factory.mktemp("models") / "other"
+    shutil.copytree(MODEL, folder)
+    (folder / "ATTRIBUTION.md").write_text("Another one.", encoding="utf-8")
+    manifest = load_manifest(folder)
+    write_manifest(folder, replace(manifest, files=describe_files(folder)))
+    return folder
+
+
+def options_of(cluster: RayCluster, which: str, model: dict[str, object]) -> RayOptions:
+    """Return options with two engines that write one of `WORDS` for ever."""
+    script = {"text": WORDS[which] * 60, "token_delay_ms": 20}
+    arguments = cluster.arguments(
+        {"scripted": script, "model": model}, min_replicas=2, num_cpus=0.5
+    )
+    return parse_options(arguments)
+
+
+async def test_another_model_takes_over_and_nothing_is_dropped(
+    cluster: RayCluster, old: RayOptions, other: Path
+) -> None:
+    """No request fails, no answer is of two models, and the old engines end."""
+    new = options_of(cluster, "new", {"path": str(other)})
+    async with typing(cluster.url, typists=6, tokens=20) as load:
+        await asyncio.to_thread(deploy, new, NAME)
+    async with httpx.AsyncClient(base_url=cluster.url) as client:
+        after = await ask(client, "later", tokens=20)
+
+    assert load.failed == {}
+    texts = [each.text for each in load.answers]
+    assert [text for text in texts if "21" in text and "42" in text] == []
+    assert [text for text in texts if "21" not in text and "42" not in text] == []
+    assert "21" in texts[0]
+    assert "42" in after.text
+    assert engines_name(NAME, old) != engines_name(NAME, new)
+    assert engines_of(NAME) == [engines_name(NAME, new)]
+    assert len(survey(NAME).engines) == 2
+
+
+async def test_model_that_does_not_start_changes_nothing(
+    cluster: RayCluster, old: RayOptions
+) -> None:
+    """Its own error is said, its engines are taken away, and the old model answers."""
+    missing = options_of(cluster, "new", {"path": "/no/such/model"})
+    async with typing(cluster.url, typists=2, tokens=20) as load:
+        with pytest.raises(EngineStartError, match="/no/such/model"):
+            await asyncio.to_thread(deploy, missing, NAME)
+
+    assert load.failed == {}
+    assert [each.text for each in load.answers if "21" not in each.text] == []
+    assert engines_of(NAME) == [engines_name(NAME, old)]
+    assert serve.status().applications[NAME].status.value == "RUNNING"
