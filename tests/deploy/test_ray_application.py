@@ -143,6 +143,22 @@ async def test_an_editor_is_served_over_the_websocket(editor: Editor) -> None:
         assert "21" in json.dumps(await editor.complete(0, 4))
 
 
+def test_log_lines_have_midfills_own_fields(
+    cluster: RayCluster, http: httpx.Client
+) -> None:
+    """Ray has every record of its processes made with a field of its own."""
+    http.post("/v1/completions", json=BODY | {"max_tokens": -1})
+
+    def refused() -> list[str]:
+        logs = Path(cluster.folder, "session_latest", "logs").rglob("*.err")
+        lines = [line for log in logs for line in log.read_text().splitlines()]
+        return [line for line in lines if " rest.refused " in line]
+
+    eventually(lambda: bool(refused()), "it was logged")
+    assert "request_id=" in refused()[0]
+    assert [] == [line for line in refused() if "ray" in line]
+
+
 def test_metrics_are_those_of_all_replicas(
     cluster: RayCluster, http: httpx.Client
 ) -> None:

@@ -1,5 +1,7 @@
 """What `midfill ray status` says of an application that does not work."""
 
+from dataclasses import replace
+
 import pytest
 from ray.serve.schema import (
     ApplicationStatus,
@@ -11,6 +13,7 @@ from ray.serve.schema import (
 )
 
 from midfill_ray.causes import cause_of, troubles_of
+from midfill_ray.reports import Status
 from midfill_ray.survey import Survey
 
 NO_MODEL = "replica: there is no model no-such. Pull it with `midfill models pull`."
@@ -108,6 +111,36 @@ def test_the_cause_comes_before_what_waits_for_it() -> None:
         ingress=(),
     )
     assert f"  engines DEPLOY_FAILED: {NO_MODEL}" == list(shown.lines())[1]
+
+
+def test_a_replica_says_what_happens_to_it() -> None:
+    """Why it is not ready, and once for all replicas which settings are left out."""
+    problem = "engine.kind: it is not one of vllm, scripted."
+    status = Status(
+        replica="one",
+        deployment="engines",
+        model="m",
+        fingerprint="f" * 64,
+        engine="vLLM 1",
+        device="cpu",
+        is_ready=False,
+        running=0,
+        waiting=0,
+        news="the engine is restarted; nothing is to be done",
+        problems=(problem,),
+    )
+    shown = Survey(
+        application="midfill",
+        status="RUNNING",
+        troubles=(),
+        replicas={"engines": {"RUNNING": 2}},
+        engines=(status, replace(status, replica="two", news="", is_ready=True)),
+        ingress=(replace(status, deployment="ingress"),),
+    )
+    text = "\n".join(shown.lines())
+    assert 1 == text.count(problem)
+    assert "engine one: m (vLLM 1, cpu), not ready (the engine is restarted;" in text
+    assert "engine two: m (vLLM 1, cpu), ready, 0 running" in text
 
 
 def test_an_application_that_was_not_built_says_why() -> None:
