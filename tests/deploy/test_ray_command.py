@@ -63,10 +63,21 @@ def test_a_wrong_word_is_said_before_ray_starts(
     assert says in capsys.readouterr().err
 
 
-def test_a_model_that_is_not_there_is_named_before_it_ends() -> None:
-    """What a replica died of, in words, and not Ray Serve's word for it alone."""
+@pytest.mark.parametrize(
+    ("words", "names", "remedy"),
+    [
+        pytest.param(
+            ["--model", "no-such-model"], "no-such-model", "midfill models", id="model"
+        ),
+        pytest.param(
+            ["--option", "num_gpus=99"], "ask for 99, and Ray finds", "doctor", id="gpu"
+        ),
+    ],
+)
+def test_what_cannot_start_says_why(words: list[str], names: str, remedy: str) -> None:
+    """What a replica died of, or that no node could ever take it, and what to do."""
     done = subprocess.run(
-        [*MIDFILL, "serve", "--port", str(free_port()), "--model", "no-such-model"],
+        [*MIDFILL, "serve", "--port", str(free_port()), *words],
         env=os.environ | {"MIDFILL_ENGINE_KIND": "scripted"},
         capture_output=True,
         text=True,
@@ -74,19 +85,9 @@ def test_a_model_that_is_not_there_is_named_before_it_ends() -> None:
     )
     assert 1 == done.returncode, done.stdout
     said = done.stderr[done.stderr.rindex("midfill ray: ") :]
-    assert "no-such-model" in said
-    assert "midfill models" in said
+    assert names in said
+    assert remedy in said
     assert "Traceback" not in said
-
-
-def test_a_gpu_that_is_not_there_is_said_at_once(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """No replica could be placed, so that waiting would have no end."""
-    assert 1 == entry.main(["ray", "serve", "--option", "num_gpus=99"])
-    said = capsys.readouterr().err
-    assert "ask for 99, and Ray finds" in said
-    assert "midfill doctor" in said
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http"])
