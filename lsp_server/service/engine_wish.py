@@ -10,6 +10,7 @@ from lsp_server.engine.vllm_build import build_device, installed_vllm
 from lsp_server.errors import ModelError, ModelNotFoundError
 from lsp_server.modelstore.locate import locate, pulled_models_folder
 from lsp_server.modelstore.manifest import load_manifest
+from lsp_server.modelstore.model_files import as_json
 from lsp_server.service.engine_host import ENGINE_SECTIONS
 
 __all__ = ["Setting", "differences", "missing_model", "no_model_refusal", "refusal"]
@@ -92,10 +93,10 @@ def refusal(wanted: Config, running: Config, settings: Collection[Setting]) -> s
 
     def value(config: Config, setting: Setting) -> str:
         held: object = getattr(getattr(config, setting[0]), setting[1])
-        return str(getattr(held, "value", held))
+        return as_json(getattr(held, "value", held))
 
     listed = [
-        f"{'.'.join(each)} is {value(running, each)!r}, not {value(wanted, each)!r}"
+        f"{'.'.join(each)} is {value(running, each)}, not {value(wanted, each)}"
         for each in list(settings)[:_MOST_SHOWN]
     ]
     more = len(settings) - len(listed)

@@ -143,7 +143,7 @@ async def test_connections_of_a_pool_share_unless_the_user_says_otherwise(
     )
     assert first.host is other.host
     (message,) = messages
-    assert "engine.seed is '5', not '6'" in message
+    assert "engine.seed is 5, not 6" in message
 
 
 async def test_a_refused_connection_lives_with_the_limits_of_the_engine(
@@ -157,7 +157,7 @@ async def test_a_refused_connection_lives_with_the_limits_of_the_engine(
     _, messages = backend_of(configurator, wish)
     text = "\n".join(messages)
     assert "600 tokens leave less than 64 of 512" in text
-    assert "engine.max_model_len is '512', not '2048'" in text
+    assert "engine.max_model_len is 512, not 2048" in text
     assert [] == configurator.change({"midfill": wish})
 
 

@@ -39,7 +39,7 @@ async def test_other_settings_are_refused_while_somebody_uses_the_engine(
     used, _ = await connected(pool.acquire(CONFIG), CONFIG)
     lease = pool.acquire(OTHER)
     assert used.host is lease.host
-    for part in ("scripted.text is '1\\n', not '2\\n'", "daemon.max_engines"):
+    for part in ('scripted.text is "1\\n", not "2\\n"', "daemon.max_engines"):
         assert part in lease.refused
     guest, _ = await connected(lease, OTHER)
     assert "1" == await answer(guest)
