@@ -52,7 +52,6 @@ class Comparison:
     """
 
     def __init__(self, arguments: argparse.Namespace, folder: Path) -> None:
-        """Begin without a result."""
         self._arguments = arguments
         self._folder = folder
         self.facts: Mapping[str, object] = {}

@@ -115,7 +115,6 @@ class Autoscaler:
     """
 
     def __init__(self, scaling: Autoscaling, ready: int) -> None:
-        """Begin with nothing to start."""
         self._scaling = scaling
         self._starting: deque[int] = deque()
         self._history: deque[float] = deque(maxlen=scaling.look_back_s)

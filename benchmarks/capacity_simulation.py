@@ -36,7 +36,6 @@ class _Simulation:
     """Events in the order of their times, and what each of them brings about."""
 
     def __init__(self, stages: Sequence[Stage], route: Route) -> None:
-        """Begin with idle replicas."""
         self._replicas = [Replica(number=n, stage=s) for n, s in enumerate(stages)]
         self._route = route
         self._events: list[tuple[float, int, Callable[[float], None]]] = []

@@ -99,7 +99,6 @@ class Simulation:
     """
 
     def __init__(self, setting: Setting, wait: Wait, seed: int) -> None:
-        """Begin before the first key."""
         self._setting = setting
         self._wait = wait
         self._now_s = 0.0

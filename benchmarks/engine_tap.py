@@ -95,7 +95,6 @@ class EngineTap:
     """
 
     def __init__(self, engine: VllmEngine, tokenizer: FastTokenizer) -> None:
-        """Begin with no notes."""
         self._engine = engine
         self._tokenizer = tokenizer
         self._raw_requests = 0

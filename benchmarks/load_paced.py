@@ -27,7 +27,6 @@ class PacedEngine:
     """
 
     def __init__(self, speech: Speech, max_model_len: int) -> None:
-        """Begin without a request."""
         self._speech = speech
         self._max_model_len = max_model_len
         self._running = 0

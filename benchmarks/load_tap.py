@@ -57,7 +57,6 @@ class LoadTap(EngineTap):
     def __init__(
         self, engine: VllmEngine, tokenizer: FastTokenizer, *, speech: Speech | None
     ) -> None:
-        """Begin with no notes."""
         super().__init__(engine, tokenizer)
         self._speech = speech
         self.cancelled_s: dict[str, float] = {}
@@ -160,7 +159,6 @@ class KvMeter:
     """Follows how much of the KV cache running requests hold, step by step."""
 
     def __init__(self) -> None:
-        """Begin without a step."""
         self._block_count = self._block_tokens = 0
         self._most = self._sum = 0.0
         self._steps = 0

@@ -76,7 +76,6 @@ class Load:
     """
 
     def __init__(self, vocabulary: int, seed: int) -> None:
-        """Begin before the first round."""
         self._chance = random.Random(seed)  # noqa: S311 - an experiment's seed
         self._ids = range(min(vocabulary, 200), vocabulary)
         self._known: dict[int, tuple[int, ...]] = {}

@@ -79,7 +79,6 @@ class Bench:
     """
 
     def __init__(self, client: HeadlessClient, side: SideChannel, seed: int) -> None:
-        """Begin before the first request."""
         self._client = client
         self._side = side
         self._places = places(seed)

@@ -94,7 +94,6 @@ class LlamaSource:
     """
 
     def __init__(self, http: httpx.AsyncClient, model: LoadedModel) -> None:
-        """Begin without documents."""
         self._http = http
         self._tokenizer = model.tokenizer
         self._family = model.family

@@ -38,7 +38,6 @@ class LspSource:
     def __init__(
         self, client: HeadlessClient, side: EngineLog, *, cancels: bool
     ) -> None:
-        """Begin without documents."""
         self._client = client
         self._side = side
         self._cancels = cancels
@@ -135,7 +134,6 @@ class NaiveSource:
         before_chars: int,
         after_chars: int,
     ) -> None:
-        """Begin without documents."""
         self._side = side
         self._door = door
         self._tokenizer = tokenizer

@@ -101,7 +101,6 @@ class Server:
     """
 
     def __init__(self, typists: int, seconds: float, rules: Rules, seed: int) -> None:
-        """Begin before the first key."""
         self._rules = rules
         self._now_ms = self._free_ms = 0.0
         self._opens_ms, self._held = 0.0, list[tuple[Seen, Callable[[], None]]]()

@@ -71,7 +71,6 @@ class AttachedDocuments:
     """
 
     def __init__(self) -> None:
-        """Start without documents."""
         self.encoding = PositionEncoding.UTF16
         self._open: dict[str, _Document] = {}
 

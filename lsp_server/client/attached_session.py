@@ -62,7 +62,6 @@ class AttachedSession:
     """
 
     def __init__(self, words: LossWords = DAEMON_WORDS) -> None:
-        """Start without an editor and without a daemon."""
         self._words = words
         self.shut_down = False
         self.exited = False

@@ -35,7 +35,6 @@ class ServerNews:
     """
 
     def __init__(self) -> None:
-        """Begin before the first notification."""
         self.loading = asyncio.Event()
         self.ready = asyncio.Event()
         self.lost = asyncio.Event()

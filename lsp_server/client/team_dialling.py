@@ -63,7 +63,6 @@ class _Attempt:
     def __init__(
         self, route: Route, gives_up_s: float, arrived: Callable[[], None]
     ) -> None:
-        """Begin."""
         self._route = route
         self._gives_up_s = time.monotonic() + gives_up_s
         self._arrived = arrived

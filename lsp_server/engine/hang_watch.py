@@ -109,7 +109,6 @@ class StallClock:
     """
 
     def __init__(self, *, now_s: Callable[[], float] = time.monotonic) -> None:
-        """Start with no token overdue."""
         self._now_s = now_s
         self._waiting_since_s: float | None = None
         self._cpu_s: float | None = None
@@ -188,7 +187,6 @@ class HangWatch:
         device: str,
         clock: StallClock | None = None,
     ) -> None:
-        """Start with an engine that owes nothing."""
         self._policy = policy
         self._send_canary = send_canary
         self._stall_timeout_s = (

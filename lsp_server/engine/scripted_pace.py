@@ -81,7 +81,6 @@ class EngineSteps:
     """
 
     def __init__(self, speed: EngineSpeed, sleep: Sleep) -> None:
-        """Begin with the first request."""
         self._speed = speed
         self._sleep = sleep
         self._submitting = asyncio.Lock()

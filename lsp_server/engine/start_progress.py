@@ -103,7 +103,6 @@ class StartProgress:
         *,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start before the first stage."""
         self._expected_s = expected_s
         self._now_s = now_s
         self._lock = threading.Lock()

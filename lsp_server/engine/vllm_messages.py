@@ -99,7 +99,6 @@ class VllmMetrics:
     """
 
     def __init__(self) -> None:
-        """Start without an engine."""
         self._registries: dict[str, CollectorRegistry] = {}
 
     def logger_for(self, model: str) -> "type[PrometheusStatLogger]":

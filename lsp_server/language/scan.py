@@ -53,7 +53,6 @@ class _Scanner:
     def __init__(
         self, text: str, language: Language, state: ScanState, origin: int
     ) -> None:
-        """Begin at the start of ``text``."""
         self.trusts_indentation = False
         self._text = text
         self._language = language

@@ -59,7 +59,6 @@ class DocumentRules:
     def __init__(
         self, paths: PathRules, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begin without a document."""
         self._paths = paths
         self._clock = clock
         self._known: dict[str, tuple[Exclusion | None, float]] = {}

@@ -83,7 +83,6 @@ class IgnoreFiles:
     """Reads ignore files, each again only when it has changed."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._read: dict[str, IgnoreFile] = {}
 
     def get(self, path: str, base: str) -> IgnoreFile | None:

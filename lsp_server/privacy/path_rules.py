@@ -71,7 +71,6 @@ class PathRules:
     def __init__(
         self, *, reads_disk: bool = True, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begin without a folder."""
         self._reads_disk = reads_disk
         self._clock = clock
         self._defaults = default_patterns()

@@ -35,7 +35,6 @@ class Diagnostics:
     deadline_ms = 100
 
     def __init__(self) -> None:
-        """Start without diagnostics."""
         self._known: dict[str, tuple[Diagnostic, ...]] = {}
 
     def take(self, event: Event) -> None:

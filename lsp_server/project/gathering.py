@@ -37,7 +37,6 @@ class Gathering:
     """Asks providers side by side; each that fails is named in the log once."""
 
     def __init__(self) -> None:
-        """Start with nothing asked."""
         self._named: set[tuple[str, str]] = set()
         self._busy: dict[str, asyncio.Task[Sequence[Snippet]]] = {}
 

@@ -21,7 +21,6 @@ class OpenDocuments:
     """Follows which documents are open, and in which order they were used."""
 
     def __init__(self) -> None:
-        """Start without documents and folders."""
         self._folders: tuple[str, ...] = ()
         self._read: dict[str, ReadDocument] = {}  # the most recently used last
 

@@ -35,7 +35,6 @@ class OpenTabs:
     deadline_ms = 1_000
 
     def __init__(self) -> None:
-        """Start without documents."""
         self._chunks: dict[str, tuple[int, tuple[Chunk, ...]]] = {}
 
     def take(self, event: Event) -> None:

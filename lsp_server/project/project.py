@@ -75,7 +75,6 @@ class Project:
     def __init__(
         self, providers: Sequence[Provider], *, pause_s: float = _PAUSE_S
     ) -> None:
-        """Start without documents, switched off."""
         self._providers = tuple(providers)
         self._pause_s = pause_s
         self._config = _OFF

@@ -82,7 +82,6 @@ class RecentEdits:
     deadline_ms = 1_000
 
     def __init__(self) -> None:
-        """Start without documents."""
         self._read: dict[str, ReadDocument] = {}
         self._lines: dict[str, list[str]] = {}
         self._edited: dict[str, None] = {}  # in the order of the edits

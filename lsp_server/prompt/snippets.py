@@ -49,7 +49,6 @@ class SnippetRenderer:
         *,
         as_comments: bool,
     ) -> None:
-        """Keep the parts."""
         self._family = family
         self._encode = encode
         self._render = render

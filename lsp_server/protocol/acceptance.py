@@ -71,7 +71,6 @@ class AcceptanceWatch:
     """Follows the last answer of each document of one editor."""
 
     def __init__(self) -> None:
-        """Start without answers."""
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
 
     def shown(

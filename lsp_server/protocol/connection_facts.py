@@ -13,7 +13,6 @@ class RequestCounts:
     """Counts a connection's requests, and the tokens of their prompts."""
 
     def __init__(self) -> None:
-        """Start at zero."""
         self.requests = 0
         self.prompt_tokens = 0
         self.cached_tokens = 0

@@ -34,7 +34,6 @@ class Documents:
     """
 
     def __init__(self, encoding: PositionEncoding) -> None:
-        """Start without documents."""
         self.encoding = encoding
         self._room: DocumentRoom | None = None
         self._open: dict[str, Document] = {}

@@ -51,7 +51,6 @@ class Acceptances:
     """
 
     def __init__(self, accepted: Callable[[str, int], None] = _ignore) -> None:
-        """Start without items."""
         self._accepted = accepted
         self._offered: OrderedDict[str, int] = OrderedDict()
 

@@ -132,7 +132,6 @@ class Lifecycle:
     """The phase of one connection."""
 
     def __init__(self) -> None:
-        """Start before ``initialize``."""
         self.phase = Phase.NEW
 
     @property

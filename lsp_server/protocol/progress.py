@@ -71,7 +71,6 @@ class EditorProgress:
     """
 
     def __init__(self, server: LanguageServer) -> None:
-        """Begin without a bar."""
         self._server = server
         self._bars = 0
         self._bar: _Bar | None = None
@@ -163,7 +162,6 @@ class EngineReporter:
         restart: Callable[[], None],
         client_acts: bool,
     ) -> None:
-        """Begin before the first news of the engine."""
         self._server = server
         self._bar = bar
         self._status = status

@@ -66,7 +66,6 @@ class Session:
         document_off: DocumentSink,
         feedback: SuggestionFeedback | None = None,
     ) -> None:
-        """Begin without a backend."""
         self._configurator = configurator
         self._reporter = reporter
         self._warn = warn

@@ -35,7 +35,6 @@ class Status:
     """
 
     def __init__(self, send: Callable[[Payload], None] | None) -> None:
-        """Begin before the first news of the engine."""
         self._send = send
         self._news: EngineNews | None = None
         self._enabled = True

@@ -83,7 +83,6 @@ class SuggestionFeedback:
         later: Callable[[float, Callable[[], None]], Timer] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Start without suggestions."""
         self.editor = ""
         self._metrics = metrics or NoMetrics()
         self._store = store

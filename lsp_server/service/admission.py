@@ -54,7 +54,6 @@ class Admission:
         model: Callable[[], str] = str,
         metrics: Metrics | None = None,
     ) -> None:
-        """Begin with nothing running and nothing waiting."""
         self._engine = engine
         self._lag = LoopLag()
         self._starts = JoinedStarts(config.joined_start_ms)

@@ -39,7 +39,6 @@ class AdmissionRules:
     def __init__(
         self, config: AdmissionConfig, queue: FairQueue, meter: LoadMeter
     ) -> None:
-        """Keep the parts."""
         self._config = config
         self._queue = queue
         self._meter = meter

@@ -53,7 +53,6 @@ class CachedCompletionService:
         may_speculate: Callable[[], bool] = bool,
         is_idle: Callable[[], bool] = bool,
     ) -> None:
-        """Begin with an empty cache."""
         self._service = service
         self._config = config
         self._cache = CompletionCache()

@@ -83,7 +83,6 @@ class CompletionService:
         privacy: Privacy | None = None,
         snippets_for: Callable[[Snapshot], tuple[Snippet, ...]] | None = None,
     ) -> None:
-        """Keep the parts."""
         self._snippets_for = snippets_for or (lambda _: ())
         self._model = model
         self._metrics = metrics or NoMetrics()

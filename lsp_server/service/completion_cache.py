@@ -99,7 +99,6 @@ class CompletionCache:
         most_bytes: int = _MOST_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin empty."""
         self._most_answers = most_answers
         self._most_bytes = most_bytes
         self._clock = clock

@@ -74,7 +74,6 @@ class Confidence:
     """
 
     def __init__(self, *, held_chars: int, floor: float) -> None:
-        """Start without a token."""
         self._held_chars = held_chars
         self._least_logprob = math.log(floor) if floor > 0 else -math.inf
         self._written_chars = 0

@@ -62,7 +62,6 @@ class LayeredConfigurator:
         notices: Sequence[str] = (),
         set_log_level: Callable[[LogLevel], None] = _keep_log_level,
     ) -> None:
-        """Start without an editor."""
         self._layers = layers
         self._pool = pool
         self._user = user

@@ -79,7 +79,6 @@ class TypingPace:
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        """Begin without a key."""
         self._clock = clock
         self._gaps_ms: deque[float] = deque(maxlen=_REMEMBERED_GAPS)
         self._last_s: OrderedDict[str, float] = OrderedDict()
@@ -112,7 +111,6 @@ class AnswerTimes:
     """How long the latest answers took, from the end of the wait on."""
 
     def __init__(self) -> None:
-        """Begin without an answer."""
         self._latest_ms: deque[float] = deque(maxlen=_REMEMBERED_ANSWERS)
 
     @property
@@ -142,7 +140,6 @@ class Debounce:
     """
 
     def __init__(self, max_ms: int) -> None:
-        """Begin without an answer."""
         self._max_ms = max_ms
         self._times = AnswerTimes()
 

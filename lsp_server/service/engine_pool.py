@@ -78,7 +78,6 @@ class EnginePool:
         admission: AdmissionConfig | None = None,
         load: LoadModel | None = None,
     ) -> None:
-        """Begin without an engine."""
         self._admission = admission or AdmissionConfig()
         self._metrics = metrics
         self._load = load

@@ -107,7 +107,6 @@ class FairQueue:
     """
 
     def __init__(self) -> None:
-        """Begin empty."""
         self._lines = {priority: _Line() for priority in Priority}
         self._of_user: Counter[str] = Counter()
         self._length = 0

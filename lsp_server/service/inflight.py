@@ -24,7 +24,6 @@ class Inflight(Generic[T]):
     """
 
     def __init__(self) -> None:
-        """Start with nothing in flight."""
         self._latest: dict[str, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[T]] = set()
 

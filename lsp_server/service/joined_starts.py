@@ -23,7 +23,6 @@ class JoinedStarts:
     """
 
     def __init__(self, wait_ms: float) -> None:
-        """Begin with nothing held back."""
         self._wait_s = wait_ms / 1e3
         self._next_start_s = 0.0
         self._waiting: dict[str, asyncio.Future[bool]] = {}

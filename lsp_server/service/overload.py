@@ -68,7 +68,6 @@ class OverloadLadder:
     """
 
     def __init__(self, *, calm_s: float = 1.0) -> None:
-        """Begin without overload."""
         self._calm_s = calm_s
         self._calm_since_s: float | None = None
         self._step = OverloadStep.NORMAL
@@ -115,7 +114,6 @@ class LoadMeter:
     def __init__(
         self, *, running_limit: int, queue_length: int, max_wait_s: float
     ) -> None:
-        """Begin without knowing how long a request takes."""
         self._running_limit = running_limit
         self._queue_length = queue_length
         self._max_wait_s = max_wait_s or _WITHOUT_LIMIT_S
@@ -171,7 +169,6 @@ class LoadReporter:
     def __init__(
         self, model: Callable[[], str], metrics: Metrics, look: Callable[[], None]
     ) -> None:
-        """Begin without load."""
         self._model = model
         self._metrics = metrics
         self._look = look

@@ -78,7 +78,6 @@ class RequestReport:
         trace: RequestTrace,
         priority: Priority | None = None,
     ) -> None:
-        """Begin without a result."""
         self.request_id = request_id
         self.route = route
         self.trigger = trigger

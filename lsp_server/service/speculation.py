@@ -112,7 +112,6 @@ class Speculator:
         generate: Callable[[Snapshot, str], Generation],
         may_begin: Callable[[], bool],
     ) -> None:
-        """Begin with none."""
         self._generate = generate
         self._may_begin = may_begin
         self._current: Speculation | None = None
@@ -188,7 +187,6 @@ class Prewarmer:
         read: Callable[[Snapshot, str], Coroutine[None, None, None]],
         is_idle: Callable[[], bool],
     ) -> None:
-        """Begin with nothing read."""
         self._read = read
         self._is_idle = is_idle
         self._place = ("", 0)

@@ -60,7 +60,6 @@ class IndentRule:
     """
 
     def __init__(self, min_indent: int) -> None:
-        """Start at the cursor's line."""
         self.cut = False
         self._min_indent = min_indent
         self._indent: int | None = None  # None within a line's text

@@ -261,7 +261,6 @@ class _WholeWindows:
     """
 
     def __init__(self, lines: LineWindows, encode: Encode) -> None:
-        """Keep the parts."""
         self.cut = False
         self._lines = lines
         self._encode = encode

@@ -46,7 +46,6 @@ class Turns:
         model: Callable[[], str],
         metrics: Metrics,
     ) -> None:
-        """Begin with nothing running and nothing waiting."""
         self.running_limit = self._limit = running_limit
         self._queue = FairQueue()
         self._running: set[Ticket] = set()

@@ -34,7 +34,6 @@ class TypedAhead:
         pace: TypingPace | None = None,
         follows_accept: bool = False,
     ) -> None:
-        """Start with nothing typed."""
         self.arrived_s = time.perf_counter() if arrived_s is None else arrived_s
         self.pace = pace
         self.follows_accept = follows_accept

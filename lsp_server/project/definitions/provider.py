@@ -49,7 +49,6 @@ class Definitions:
     deadline_ms = 1_000
 
     def __init__(self, config: Callable[[], ContextConfig], rules: PathRules) -> None:
-        """Start with nothing read."""
         self._config = config
         self._rules = rules
         self._outlines: Outlines | None = None
