@@ -125,3 +125,20 @@ def test_targets_and_modules_that_are_named_exist(page: Path) -> None:
     for module in re.findall(own, text):
         path = ROOT / module.rstrip(".").replace(".", "/")
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
+
+
+def test_the_page_of_metrics_has_each_of_them() -> None:
+    """And no other; endings that say the kind are the exposition's own."""
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`midfill_.*?) \|", page, re.MULTILINE)
+    described = {
+        re.sub(r"_(total|info)$", "", name)
+        for row in rows
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    made = {
+        re.sub(r"_total$", "", name)
+        for path in ROOT.glob("lsp_server/observability/*.py")
+        for name in re.findall(r'"(midfill_[a-z_]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert described == made

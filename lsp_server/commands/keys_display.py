@@ -40,5 +40,6 @@ def _permissions(stored: StoredKey) -> str:
         (stored.tokens_per_day, "{:,} tokens/day"),
     )
     words = [text.format(number) for number, text in numbers if number]
-    words += [route.value for route in stored.routes] + list(stored.models)
+    words += [route.value for route in stored.routes]
+    words += [f"model {name}" for name in stored.models]
     return ", ".join(words + ["raw"] * stored.raw) or "everything"
