@@ -125,12 +125,14 @@ class Generations:
             QuotaError: The key has used up its share.
             EngineError: The engine failed, is busy, or refuses the request.
         """
-        most = self.prompt_tokens + sum(each.max_tokens for each in self._choices)
-        async with self.services.limiter.admit(self.exchange.key, most) as grant:
+        tokens = self.prompt_tokens + sum(each.max_tokens for each in self._choices)
+        async with self.services.limiter.admit(self.exchange.key, tokens) as grant:
             outcome = Outcome.FAILED
             try:
                 streams = [self._stream(request) for request in self._requests()]
-                async with aclosing(merged(streams)) as deltas:
+                # More would wait for each other, and be refused for waiting.
+                most = self.model.host.engine.running_limit
+                async with aclosing(merged(streams, most=most)) as deltas:
                     async for number, delta in deltas:
                         choice = self._choices[number]
                         choice.new_tokens += delta.new_tokens

@@ -203,22 +203,27 @@ def _checked(made: TextDelta, check: StreamCheck) -> TextDelta:
 
 
 async def merged(
-    streams: Sequence[AsyncGenerator[TextDelta]],
+    streams: Sequence[AsyncGenerator[TextDelta]], *, most: int
 ) -> AsyncGenerator[tuple[int, TextDelta]]:
     """Yield the deltas of several streams as they come, each with its stream's number.
 
     The streams run side by side. Closing the generator closes all of them, and so does
     the failure of one.
 
+    Args:
+        streams: What is merged.
+        most: How many run at a time; the next begins when one of them has ended.
+
     Raises:
         MidfillError: What one of the streams raised.
     """
     came: asyncio.Queue[tuple[int, TextDelta] | Exception | None]
     came = asyncio.Queue(_QUEUED_DELTAS)
+    places = asyncio.Semaphore(most)
 
     async def pump(number: int, stream: AsyncGenerator[TextDelta]) -> None:
         try:
-            async with aclosing(stream):
+            async with aclosing(stream), places:
                 async for delta in stream:
                     await came.put((number, delta))
         except Exception as error:  # noqa: BLE001  raised again by the reader, below

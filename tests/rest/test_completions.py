@@ -6,7 +6,7 @@ import openai
 import pytest
 from rest_server import Serve
 
-from lsp_server.config import ScriptConfig
+from lsp_server.config import AdmissionConfig, Config, ScriptConfig
 from lsp_server.values import Priority
 
 FIM = "<|fim_prefix|><|fim_suffix|>\nrest<|fim_middle|>head"
@@ -213,3 +213,15 @@ async def test_secrets_are_not_sent(serve: Serve, body: dict[str, object]) -> No
     assert "content_filter" == whole["choices"][0]["finish_reason"]
     assert '"finish_reason": "content_filter"' in stream.text
     assert key in known["choices"][0]["text"]
+
+
+async def test_as_many_texts_as_are_allowed_come_from_an_idle_engine(
+    serve: Serve,
+) -> None:
+    """However few it computes side by side: they do not wait for each other."""
+    config = Config(admission=AdmissionConfig(running_limit=2, queue_length=1))
+    async with serve(TEXT, config=config) as served:
+        answer = await served.openai().completions.create(
+            model=MODEL, prompt=["a", "b"], n=16, max_tokens=64
+        )
+    assert [TEXT] * 32 == [choice.text for choice in answer.choices]

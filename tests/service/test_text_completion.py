@@ -155,22 +155,44 @@ async def test_streams_are_merged_and_aborted_together(
     """Leaving the merged stream aborts every generation in the engine."""
     texts = Texts(tokenizer, "a b c d e f", token_delay_ms=1)
     whole = ["", ""]
-    async with aclosing(merged([texts.stream(), texts.stream()])) as deltas:
+    async with aclosing(merged([texts.stream(), texts.stream()], most=2)) as deltas:
         async for number, delta in deltas:
             whole[number] += delta.text
     assert ["a b c d e f"] * 2 == whole
-    async with aclosing(merged([texts.stream(), texts.stream()])) as deltas:
+    async with aclosing(merged([texts.stream(), texts.stream()], most=2)) as deltas:
         async for _ in deltas:
             if len(texts.engine.requests) == 4:
                 break
     assert 2 == len(texts.engine.aborted)
 
 
+async def test_no_more_streams_run_than_may(tokenizer: FastTokenizer) -> None:
+    """The next one begins when another has ended, and all of them come."""
+    texts = Texts(tokenizer, "a b c d e f")
+    running, counts = 0, []
+
+    async def counted(stream: AsyncGenerator[TextDelta]) -> AsyncGenerator[TextDelta]:
+        nonlocal running
+        running += 1
+        counts.append(running)
+        async with aclosing(stream):
+            async for delta in stream:
+                yield delta
+        running -= 1
+
+    streams = [counted(texts.stream()) for _ in range(5)]
+    async with aclosing(merged(streams, most=2)) as deltas:
+        causes = [delta.cause async for _, delta in deltas]
+    assert (5, 2) == (len(counts), max(counts))
+    assert 5 == len([cause for cause in causes if cause is not None])
+
+
 async def test_failures_reach_the_reader(tokenizer: FastTokenizer) -> None:
     """A dead engine and an aborted generation are errors, not ends of the text."""
     dying = Texts(tokenizer, "a b c d e f", die_after_requests=1)
+    both = [dying.stream(), dying.stream()]
     with pytest.raises(EngineDeadError):
-        _ = [each async for each in merged([dying.stream(), dying.stream()])]
+        _ = [each async for each in merged(both, most=2)]
     texts = Texts(tokenizer, "a b c d e f", token_delay_ms=1)
     async with aclosing(texts.stream()) as stream:
         await anext(stream)
