@@ -1,4 +1,4 @@
-"""What an engine says of itself: who it is, how it fares and how its start goes.
+"""The values in which an engine reports its device, its health and its start.
 
 Plain data like `values`, for the layers between the engine and the user.
 """

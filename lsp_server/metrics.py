@@ -1,4 +1,4 @@
-"""What the parts of Midfill report for metrics and traces, and to whom.
+"""The measurements that parts of Midfill report, and the interface that takes them.
 
 A process makes one `Metrics` and gives it to its parts; `NoMetrics` is for those that
 run without. Nothing here holds source text, prompts, keys or file names, and every

@@ -1,4 +1,4 @@
-"""The attached server's connection to who completes, made again whenever it breaks.
+"""The attached server's connection to a daemon or team server, renewed if it breaks.
 
 That is the daemon of this machine, or a team server.
 """

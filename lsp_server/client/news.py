@@ -1,4 +1,4 @@
-"""What the headless client says of itself, and what a server sends it unasked."""
+"""The headless client's capabilities, and a server's notifications to it."""
 
 import asyncio
 import os

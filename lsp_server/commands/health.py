@@ -1,4 +1,4 @@
-"""``midfill health``: does the team server beside this process complete code now?"""
+"""``midfill health``: checks that this machine's team server completes code."""
 
 import argparse
 import sys

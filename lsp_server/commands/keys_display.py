@@ -1,4 +1,4 @@
-"""How ``midfill keys list`` shows keys: a table without secrets."""
+"""The table of ``midfill keys list``, without secrets."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""``midfill trace``: what a request was, and why it showed what it did."""
+"""``midfill trace``: explains a recorded request."""
 
 import argparse
 import dataclasses

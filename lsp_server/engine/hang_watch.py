@@ -73,7 +73,7 @@ class RestartPolicy:
         return cls(
             start_timeout_s=config.start_timeout_s,
             max_restarts=config.max_restarts,
-            # A scripted engine counts its requests, and plays its part to each.
+            # A scripted engine counts its requests: a canary would change its answers.
             canary_interval_s=config.canary_interval_s if is_vllm else 0.0,
         )
 
@@ -228,7 +228,7 @@ class HangWatch:
         return ""
 
     def close(self) -> None:
-        """Stop to ask the engine."""
+        """Cancel the canary that is under way."""
         if self._canary is not None:
             self._canary.cancel()
 

@@ -1,4 +1,4 @@
-"""What vLLM is asked for a request, and what its outputs and its statistics mean."""
+"""Converts requests, outputs and statistics between Midfill and vLLM."""
 
 from functools import partial
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What the record of requests and suggestions says in all, and by what it was about."""
+"""Sums up the record of requests and suggestions, in all and by group."""
 
 import math
 from collections import Counter

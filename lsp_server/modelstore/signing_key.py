@@ -1,4 +1,4 @@
-"""The key pair of somebody who vouches for models."""
+"""The key pair that signs models."""
 
 import base64
 import os

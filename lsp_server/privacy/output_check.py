@@ -1,4 +1,4 @@
-"""Says whether generated text holds what no client is sent, also while it streams."""
+"""Checks generated text for secrets and hidden characters, also while it streams."""
 
 import enum
 import re

@@ -1,4 +1,4 @@
-"""What finds snippets: the interface of a provider, and what it receives.
+"""The interface of a provider, which finds snippets, and the events that it receives.
 
 A provider works ahead. It is sent an `Event` for whatever happens in the editor, and is
 asked with a `Query` in the pauses between keys; no request for a completion waits for

@@ -1,4 +1,4 @@
-"""What is known of an editor's connection, for whoever looks after the process."""
+"""The counts and facts of an editor's connection, for the process's status."""
 
 from dataclasses import dataclass
 

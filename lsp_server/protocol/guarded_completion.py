@@ -1,4 +1,4 @@
-"""The guard of a request: whatever the backend does, one request alone suffers.
+"""Completes under a guard: an error of the backend costs one request alone.
 
 And where the request comes to nothing, there is a reason.
 """

@@ -1,4 +1,4 @@
-"""What the protocol layer asks of everything below it.
+"""The interfaces by which the protocol layer asks for completions and settings.
 
 The protocol layer turns LSP into these calls and knows nothing else.
 """

@@ -11,15 +11,15 @@ from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine_values import EngineState
 from lsp_server.errors import ConfigError, EngineDeadError
 from lsp_server.metrics import Metrics
-from lsp_server.service.engine_host import EngineHost, LoadModel
-from lsp_server.service.engine_start import EngineStarter
-from lsp_server.service.engine_wish import (
+from lsp_server.service.engine_differences import (
     Setting,
     differences,
     missing_model,
     no_model_refusal,
     refusal,
 )
+from lsp_server.service.engine_host import EngineHost, LoadModel
+from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.loaded_model import LoadedModel
 
 __all__ = ["EnginePool", "Lease"]

@@ -1,4 +1,4 @@
-"""What an engine's load says of a request, before any work is done for it.
+"""Refuses a request by the engine's load, before any work is done for it.
 
 An engine with an `Admission` round it refuses a request when it comes. Whoever builds a
 prompt first asks the gate: tokenising for a request that is refused would be the work

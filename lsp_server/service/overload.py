@@ -163,7 +163,7 @@ class LoadReporter:
     Args:
         model: Returns the model's name in metrics.
         metrics: Receives load and step.
-        look: Looks at the load again: calls ``note`` with what it is.
+        look: Measures the load again, and calls ``note`` with it.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class LoadReporter:
             self._timer = loop.call_later(_STEP_EVERY_S, self._look_again)
 
     def close(self) -> None:
-        """Stop to look."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
 

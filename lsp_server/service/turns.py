@@ -1,4 +1,4 @@
-"""Gives requests their turns at an engine that works on so many at a time.
+"""Schedules the requests of an engine that works on a limited number at a time.
 
 Those that cannot run yet wait: ordered by priority and fairly between users
 (`fair_queue`), free to leave, and refused when their time is over, or at once where it

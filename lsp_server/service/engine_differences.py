@@ -1,4 +1,4 @@
-"""What a connection asks of an engine, and how what runs differs from that."""
+"""Compares the engine that a connection asks for with the one that runs."""
 
 import dataclasses
 import functools
