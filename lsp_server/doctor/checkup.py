@@ -18,6 +18,7 @@ from lsp_server.doctor.machine import (
     plugin_is_loaded,
 )
 from lsp_server.doctor.model import check_generation, check_model, try_model
+from lsp_server.doctor.team import check_team_server
 from lsp_server.doctor.torch import (
     ask_torch,
     check_torch,
@@ -29,6 +30,7 @@ from lsp_server.errors import ConfigError, ModelError
 from lsp_server.hardware import driver_cuda, read_cpu
 from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.modelstore.signature import Trust
+from lsp_server.raw_settings import DaemonMode
 from lsp_server.service.engine_start import starter_of
 from lsp_server.service.loaded_model import LoadedModel
 
@@ -38,6 +40,8 @@ __all__ = ["check_offered", "check_settings", "examine"]
 def examine(config: Config, problems: Sequence[ConfigError]) -> Iterator[Finding]:
     """Run every check, yielding each finding as soon as it is there.
 
+    Where a team server completes, it is asked in place of this machine.
+
     Args:
         config: The settings, as a server would have them.
         problems: What was wrong with the settings.
@@ -46,6 +50,9 @@ def examine(config: Config, problems: Sequence[ConfigError]) -> Iterator[Finding
     yield check_python(sys.version_info[:3])
     yield from check_settings(problems)
     yield check_offered(config.completion)
+    if config.daemon.url and config.daemon.mode is not DaemonMode.NEVER:
+        yield check_team_server(config.daemon)
+        return
     failed = False
     machine = _scripted() if _is_scripted(config) else _machine(config, device)
     for finding in machine:

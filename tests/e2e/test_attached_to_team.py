@@ -14,6 +14,9 @@ from piped_editor import URI, Json
 from team_server import SECRET, SETTINGS, TeamServer, team_server
 
 from lsp_server.access.keys import new_secret
+from lsp_server.config import Config, DaemonConfig
+from lsp_server.doctor.checkup import examine
+from lsp_server.doctor.findings import Level
 
 CAPABILITIES: Json = {"experimental": {"midfill": {"status": True}}}
 Launch = Callable[..., AbstractAsyncContextManager[LaunchedServer]]
@@ -168,6 +171,26 @@ async def test_a_server_that_cannot_be_used_is_one_error(
         assert isinstance(error, dict)
         assert sentence in str(error["message"])
         assert 1 == await attached.editor.exit_code()
+
+
+def test_the_doctor_asks_the_team_server_and_not_this_machine(
+    server: TeamServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tries the key and the certificate as an editor does, and says what to do."""
+    monkeypatch.delenv("MIDFILL_API_KEY", raising=False)
+    url = f"wss://127.0.0.1:{server.port('listen.ready')}/lsp"
+    key, trusted = str(folder / "key"), str(folder / "tls.pem")
+    for daemon, level, what in (
+        (DaemonConfig(url=url, key_file=key, ca_file=trusted), Level.OK, url),
+        (DaemonConfig(url=url, ca_file=trusted), Level.FAILURE, "401"),
+        (DaemonConfig(url=url, key_file=key), Level.FAILURE, "not trusted"),
+        (DaemonConfig(url="ws://localhost:1/lsp"), Level.FAILURE, "cannot be reached"),
+        (DaemonConfig(url="https://a.example"), Level.FAILURE, "daemon.url"),
+    ):
+        *_, found = examine(Config(daemon=daemon), [])
+        assert ("team server", level) == (found.name, found.level)
+        assert what in found.what
+        assert bool(found.remedy) is (level is Level.FAILURE)
 
 
 async def test_an_editor_cannot_say_where_code_is_sent(launch: Launch) -> None:
