@@ -16,7 +16,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 from lsp_server.outcomes import RequestTimings
 from lsp_server.protocol.channel import Channel
 from lsp_server.protocol.connection_facts import ConnectionFacts, RequestCounts
-from lsp_server.protocol.document_room import DocumentRoom
+from lsp_server.protocol.document_limits import DocumentRoom
 from lsp_server.protocol.extensions import (
     ACCEPTED_COMMAND,
     TIMINGS_METHOD,

@@ -11,7 +11,7 @@ from lsp_server.errors import (
     PositionError,
     StaleChangeError,
 )
-from lsp_server.protocol.document_room import size_of
+from lsp_server.protocol.document_limits import size_of
 from lsp_server.protocol.lines import (
     LineColumn,
     PositionEncoding,

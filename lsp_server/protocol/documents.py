@@ -12,7 +12,7 @@ from lsprotocol import types
 
 from lsp_server.errors import DocumentError, UnknownDocumentError
 from lsp_server.protocol.document import Document, is_reversed
-from lsp_server.protocol.document_room import DocumentRoom
+from lsp_server.protocol.document_limits import DocumentRoom
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.values import Snapshot
 

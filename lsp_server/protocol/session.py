@@ -10,7 +10,7 @@ from pygls.exceptions import JsonRpcInternalError
 from lsp_server.outcomes import CompletionResult, Reason, RequestTimings
 from lsp_server.project.provider import Event
 from lsp_server.protocol.connection_facts import RequestCounts
-from lsp_server.protocol.documents_off import DocumentSink, DocumentsOff
+from lsp_server.protocol.document_limits import DocumentSink, DocumentsOff
 from lsp_server.protocol.extensions import Acceptances, offer_of
 from lsp_server.protocol.guarded_completion import (
     complete_or_reason,

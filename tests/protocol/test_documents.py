@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from lsp_server.protocol.document_room import DocumentRoom
+from lsp_server.protocol.document_limits import DocumentRoom
 from lsp_server.protocol.documents import Documents
 from lsp_server.protocol.lines import PositionEncoding
 
@@ -142,32 +142,32 @@ def test_a_selection_in_an_unknown_document_gives_nothing() -> None:
 
 
 def crowded(**limits: int) -> tuple[Documents, list[str]]:
-    """Make a store with little room, and what its user is told."""
-    store, told = documents(None), list[str]()
-    store.bound(DocumentRoom(told.append, **limits))
-    return store, told
+    """Make a store with little room, and what its user is warned."""
+    store, warned = documents(None), list[str]()
+    store.bound(DocumentRoom(warned.append, **limits))
+    return store, warned
 
 
 def test_too_many_documents_cost_themselves_alone() -> None:
     """Those that are open stay whole; after a close there is room again."""
-    store, told = crowded(most_documents=2)
+    store, warned = crowded(most_documents=2)
     for number in range(4):
         open_in(store, "abc", uri=f"file:///{number}.py")
     assert ("file:///0.py", "file:///1.py") == store.uris
-    assert 1 == len(told)
+    assert 1 == len(warned)
     store.close("file:///0.py")
     open_in(store, "abc", uri="file:///3.py")
     assert ("file:///1.py", "file:///3.py") == store.uris
     open_in(store, "abc", uri="file:///4.py")
-    assert 2 == len(told)
+    assert 2 == len(warned)
 
 
 def test_an_open_document_can_be_opened_again_where_there_is_no_room() -> None:
     """It takes its own place."""
-    store, told = crowded(most_documents=1)
+    store, warned = crowded(most_documents=1)
     for text in ("abc", "defg"):
         open_in(store, text)
-    assert ("defg", []) == (text_in(store), told)
+    assert ("defg", []) == (text_in(store), warned)
 
 
 @pytest.mark.parametrize(
@@ -185,13 +185,13 @@ def test_a_document_that_outgrows_the_room_loses_its_text_alone(
     changes: list[types.TextDocumentContentChangeEvent],
 ) -> None:
     """It comes back with a full text for which there is room."""
-    store, told = crowded(most_bytes=1000)
+    store, warned = crowded(most_bytes=1000)
     open_in(store, "other", uri="file:///b.py")
     open_in(store, "abc")
     for version, change in enumerate(changes, 2):
         store.change(changed(version, change))
     assert text_in(store) is None
-    assert 1 == len(told)
+    assert 1 == len(warned)
     other = store.snapshot("file:///b.py", START)
     assert other is not None
     assert "other" == other.text
@@ -201,14 +201,14 @@ def test_a_document_that_outgrows_the_room_loses_its_text_alone(
 
 def test_many_edits_use_up_no_room() -> None:
     """What an edit takes out is free for the next."""
-    store, told = crowded(most_bytes=1000)
+    store, warned = crowded(most_bytes=1000)
     open_in(store, "a\nb\r\nc")
     for version in range(2, 500):
         store.change(changed(version, partial("x\ny\r" * (version % 3), end=(1, 1))))
         store.change(changed(version, full("a\nb\r\nc")))
         store.close("file:///none.py")
         open_in(store, "a\nb\r\nc", version=version)
-    assert [] == told
+    assert [] == warned
     assert text_in(store) is not None
 
 

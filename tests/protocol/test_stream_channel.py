@@ -15,7 +15,7 @@ from remote_editor import SocketEditor
 from lsp_server.protocol import connection
 from lsp_server.protocol.arrival import ArrivalLimits
 from lsp_server.protocol.connection import EditorConnection
-from lsp_server.protocol.document_room import DocumentRoom
+from lsp_server.protocol.document_limits import DocumentRoom
 from lsp_server.protocol.stream_channel import StreamChannel, StreamLimits
 
 LIMITS = StreamLimits(
