@@ -142,7 +142,7 @@ def test_a_selection_in_an_unknown_document_gives_nothing() -> None:
 
 
 def crowded(**limits: int) -> tuple[Documents, list[str]]:
-    """Make a store with little room, and what its user is warned."""
+    """Make a store with little room, and the warnings of its user."""
     store, warned = documents(None), list[str]()
     store.bound(DocumentRoom(warned.append, **limits))
     return store, warned
