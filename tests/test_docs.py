@@ -142,3 +142,21 @@ def test_the_page_of_metrics_has_each_of_them() -> None:
         for name in re.findall(r'"(midfill_[a-z_]+)"', path.read_text(encoding="utf-8"))
     }
     assert described == made
+
+
+FAULTS = {1, 2, 3, 4, 9, *range(12, 27), 28, 29, 30, 31, 33, 34, 35, 36, 39}
+
+
+def test_every_fault_has_tests_that_exist() -> None:
+    """Each number that must be there has some, and a name that is gone is found."""
+    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = [row.split("|")[1:-1] for row in page.splitlines() if row.startswith("|")]
+    faults = [row for row in rows if row[-1].strip(" -") not in {"", "tests"}]
+    numbers = {int(row[0]) for row in faults if row[0].strip().isdecimal()}
+    assert numbers == FAULTS
+    for row in faults:
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", row[-1])
+        assert named, row
+        for file, test in named:
+            source = (ROOT / "tests" / file).read_text(encoding="utf-8")
+            assert re.search(rf"^(async )?def {test}\(", source, re.MULTILINE), test

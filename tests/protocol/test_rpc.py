@@ -113,11 +113,12 @@ async def test_messages_that_nobody_needs_do_no_harm(
 
 
 async def test_a_body_that_is_no_json_is_answered(editor: Editor) -> None:
-    """With -32700 and a null id; the message behind it is handled."""
+    """With -32700, a null id and no pop-up; the message behind it is handled."""
     editor.send_bytes(b'Content-Length: 5\r\n\r\n{"a"]')
     editor.open("x")
     assert 1 == len(await editor.complete())
     assert -32700 == error_code(await editor.reply(None))
+    assert [] == editor.reported("window/showMessage")
 
 
 @pytest.mark.parametrize("length", ["none", "-5", "99999999999"])

@@ -7,26 +7,23 @@ import sys
 import textwrap
 
 import pytest
+from process_ids import begun, replaced
 
 from lsp_server.protocol import watchdog
 from lsp_server.protocol.watchdog import wait_for_end
 
-SLEEPER = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
-
 
 async def test_the_end_of_a_process_is_noticed() -> None:
     """Even one whose parent has not collected it: a zombie is no editor."""
-    process = await asyncio.to_thread(subprocess.Popen, SLEEPER, stdout=subprocess.PIPE)
+    process = await asyncio.to_thread(begun)
     watching = asyncio.create_task(wait_for_end(process.pid))
-    assert process.stdout is not None
-    await asyncio.to_thread(process.stdout.readline)
+    await asyncio.sleep(0)
     assert not watching.done()
     process.kill()
     async with asyncio.timeout(60):
         await watching
     # Collected only here.
     assert process.wait() < 0
-    process.stdout.close()
 
 
 @pytest.mark.parametrize("process_id", [2**22 + 1, -5])
@@ -34,6 +31,21 @@ async def test_a_process_that_does_not_exist_has_ended(process_id: int) -> None:
     """There is nothing to wait for."""
     async with asyncio.timeout(60):
         await wait_for_end(process_id)
+
+
+async def test_another_process_of_the_same_id_is_another_one() -> None:
+    """The one that was waited for has ended, although its id lives."""
+    process = await asyncio.to_thread(begun)
+    watching = asyncio.create_task(wait_for_end(process.pid))
+    await asyncio.sleep(0)
+    # Nobody looks while the loop stands still.
+    other = replaced(process)
+    try:
+        async with asyncio.timeout(60):
+            await watching
+    finally:
+        other.kill()
+        other.wait()
 
 
 async def test_a_living_process_is_waited_for() -> None:

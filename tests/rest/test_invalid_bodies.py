@@ -118,6 +118,11 @@ async def test_a_parameter_that_is_not_taken(serve: Serve) -> None:
         ("GET /v1/completions", b"", 405, "this route takes no method but POST"),
         ("POST /v1/models", b"", 405, "this route takes no method but GET"),
         ("POST /v1/embeddings", b"{}", 404, "there is no such route"),
+        # vLLM's own server has these, some of them without a key.
+        ("POST /tokenize", b"{}", 404, "there is no such route"),
+        ("POST /invocations", b"{}", 404, "there is no such route"),
+        ("POST /pause", b"{}", 404, "there is no such route"),
+        ("POST /update_weights", b"{}", 404, "there is no such route"),
     ],
 )
 async def test_a_request_that_is_not_taken(
