@@ -57,7 +57,10 @@ def options_of(cluster: RayCluster, which: str, model: dict[str, object]) -> Ray
     """Return options with two engines that write one of `WORDS` for ever."""
     script = {"text": WORDS[which] * 60, "token_delay_ms": 20}
     arguments = cluster.arguments(
-        {"scripted": script, "model": model}, min_replicas=2, num_cpus=0.5
+        # No request is to be refused because the machine has much to do.
+        {"scripted": script, "model": model, "admission": {"max_wait_ms": 0}},
+        min_replicas=2,
+        num_cpus=0.5,
     )
     return parse_options(arguments)
 
