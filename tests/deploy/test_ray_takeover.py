@@ -1,7 +1,10 @@
 """Another model takes over under the name of an application, while typists ask."""
 
 import asyncio
+import json
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +13,7 @@ import httpx
 import pytest
 from ray import serve
 from ray_cluster import NAME, RayCluster, ray_cluster
+from ray_command import MIDFILL, serving, status
 from ray_load import ask, typing
 
 from lsp_server.errors import EngineStartError
@@ -99,3 +103,26 @@ async def test_model_that_does_not_start_changes_nothing(
     assert [each.text for each in load.answers if "21" not in each.text] == []
     assert engines_of(NAME) == [engines_name(NAME, old)]
     assert serve.status().applications[NAME].status.value == "RUNNING"
+
+
+def test_the_command_has_another_model_take_over(other: Path) -> None:
+    """While the command that serves goes on, and needs to know nothing of it."""
+    body = {"prompt": "x = ", "max_tokens": 2}
+    with serving() as running:
+        before = json.loads(status(running.head).stdout)["engines"]
+        words = ["--address", running.head, "--option", "is_loopback=true"]
+        done = subprocess.run(
+            [*MIDFILL, "serve", *words, "--replace", "--model", str(other)],
+            env=os.environ | {"MIDFILL_ENGINE_KIND": "scripted"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert 0 == done.returncode, done.stderr
+        assert "Another model takes over" in done.stderr
+        [old], [new] = before, json.loads(status(running.head).stdout)["engines"]
+        answer = httpx.post(f"{running.url}/v1/completions", json=body, timeout=60)
+        assert running.process.poll() is None
+
+    assert old["fingerprint"] != new["fingerprint"]
+    assert 200 == answer.status_code, answer.text
