@@ -21,6 +21,7 @@ def patient_parsing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nothing left out because the machine is busy."""
     monkeypatch.setattr("lsp_server.project.definitions.tags._MOST_S", 60.0)
     monkeypatch.setattr("lsp_server.project.definitions.provider._READING_S", 60.0)
+    monkeypatch.setattr("lsp_server.project.definitions.provider._LOOKING_S", 60.0)
     monkeypatch.setattr("lsp_server.project.index.search._BUSY_S", 60.0)
 
 

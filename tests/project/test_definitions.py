@@ -130,6 +130,8 @@ async def test_what_takes_too_long_to_read_waits(
     monkeypatch.setattr(provider, "_READING_S", -1.0)
     text = "from a import far\nfrom b import near\nfar, near "
     assert ["a.py"] == [*await workspace.found("main.py", text)]
+    monkeypatch.setattr(provider, "_LOOKING_S", -1.0)
+    assert [] == [*await workspace.found("main.py", text)]
 
 
 async def test_nothing_private_or_outside(workspace: Workspace) -> None:

@@ -33,6 +33,10 @@ _MOST_SAME = 3
 """A name that more files define says nothing about which one is meant."""
 
 _READING_S = 0.5
+_LOOKING_S = 0.8
+"""How long after a query files are read, and names are looked up. So an answer comes in
+time though the machine is busy, and the rest is ready for the next one.
+"""
 
 
 class Definitions:
@@ -110,16 +114,19 @@ class Definitions:
             for each in query.open_documents
         }
         # What is not read by then waits for the next query, which has the rest ready.
+        began_s = time.monotonic()
         lookup = Lookup(
             outlines,
             opened,
             max_bytes=self._config().index_max_file_bytes,
-            until_s=time.monotonic() + _READING_S,
+            until_s=began_s + _READING_S,
         )
         here = FileOutline.of(own, snapshot.text, language_id, outlines.workspace)
         found: list[tuple[PurePath, Definition, float]] = []
         words = words_near(snapshot)[:_MOST_WORDS]
         for rank, word in enumerate(words):
+            if time.monotonic() > began_s + _LOOKING_S:
+                break
             if word in here.definitions:
                 continue
             score = 1 - rank / (2 * _MOST_WORDS)

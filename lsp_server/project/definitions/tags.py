@@ -89,7 +89,7 @@ def definitions_in(text: str, language_id: str) -> tuple[Definition, ...]:
     data = text.encode(errors="replace")
     if language_id not in GRAMMARS or len(data) > _MOST_BYTES:
         return ()
-    language, query = _grammar(GRAMMARS[language_id])
+    language, queries = _grammar(GRAMMARS[language_id])
     until_s = time.monotonic() + _MOST_S
 
     def is_late(*_state: object) -> bool:
@@ -105,10 +105,11 @@ def definitions_in(text: str, language_id: str) -> tuple[Definition, ...]:
     if _is_deep(tree.root_node):
         return ()
     # A query holds the interpreter's lock until its end.
-    matches, cursor = [], QueryCursor(query)
+    matches, cursors = [], [QueryCursor(query) for query in queries]
     for start in range(0, len(data), _PIECE_BYTES):
-        cursor.set_byte_range(start, start + _PIECE_BYTES)
-        matches += cursor.matches(tree.root_node)
+        for cursor in cursors:
+            cursor.set_byte_range(start, start + _PIECE_BYTES)
+            matches += cursor.matches(tree.root_node)
         if is_late():
             return ()
     tags = _visible(_tags(matches))
@@ -134,11 +135,11 @@ def defined_names(path: PurePath, text: str) -> frozenset[str]:
 
 
 @cache
-def _grammar(name: str) -> tuple[Language, Query]:
-    """Load a grammar, with its query."""
+def _grammar(name: str) -> tuple[Language, tuple[Query, ...]]:
+    """Load a grammar, with its queries."""
     # The package's own type lists the names; a test holds the table against it.
     language = get_language(name)  # type: ignore[arg-type]
-    return language, Query(language, QUERIES[name])
+    return language, tuple([Query(language, source) for source in QUERIES[name]])
 
 
 def _is_deep(root: Node) -> bool:
