@@ -61,6 +61,17 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pages
+def test_tests_that_are_named_exist(page: Path) -> None:
+    """A test function of a file, and files with the cases of the languages."""
+    text = prose(page)
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text):
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), name
+    if "tests/golden/languages" in text:
+        for name in re.findall(r"`([\w-]+\.toml)`", text):
+            assert (ROOT / "tests/golden/languages" / name).exists(), name
+
+
+@pages
 def test_settings_that_are_named_exist(page: Path) -> None:
     """A name in two parts is a setting, an event of the log, or a file."""
     source = "\n".join(

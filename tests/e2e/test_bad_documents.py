@@ -18,6 +18,7 @@ async def test_documents_of_every_kind(editor: LspEditor, tmp_path: Path) -> Non
         "halves of surrogate pairs": ("'\ud83d' + \udc00 ", (0, 8), 1),
         "one line of 5 MB": ("x = " * 1_250_000, (0, 5_000_000), 0),
         "only line ends": ("\r\n" * 100, (50, 0), 1),
+        "suffix only": ("\nx = 1\n", (0, 0), 1),
     }
     for name, (text, (line, character), expected) in cases.items():
         uri = f"file:///nowhere/{name.replace(' ', '-')}.py"
@@ -27,7 +28,12 @@ async def test_documents_of_every_kind(editor: LspEditor, tmp_path: Path) -> Non
         items = await editor.complete(line + 1, character, uri=uri)
         assert expected == len(items), name
     assert [] == list(await editor.complete(0, 4, uri=unopened.as_uri()))
-    for uri in ("oil-ssh://[fe80::1/x.py", "untitled:Untitled-1", "git:/x.py?ref=HEAD"):
+    for uri in (
+        "oil-ssh://[fe80::1/x.py",
+        "untitled:Untitled-1",
+        "git:/x.py?ref=HEAD",
+        "vscode-notebook-cell:/n.ipynb#a",
+    ):
         editor.open("x = ", uri=uri)
         assert 1 == len(await editor.complete(0, 4, uri=uri)), uri
     editor.open("x = ")
