@@ -13,6 +13,9 @@ _MIN_OVERLAP_CHARS = 3
 _MIN_PUNCTUATION_CHARS = 2
 """A shorter overlap may be chance."""
 
+_SURE_REST_CHARS = 6
+"""A rest of a line that is so long, with a word or number, is not written by chance."""
+
 _WORD = re.compile(r"\w+")
 
 
@@ -44,13 +47,29 @@ def _without_rest(text: str, rest: str, cursor: CursorContext) -> str:
     """Cut where the rest of the line begins, whole or as far as ``text`` goes.
 
     A closer that ``text`` itself needs, for a bracket that it opened, is not the one
-    in the rest of the line. So the cut that leaves the fewest faults is made.
+    in the rest of the line. So the cut that leaves the fewest faults is made, where it
+    is not sure.
     """
+    is_sure = len(rest) >= _SURE_REST_CHARS and _WORD.search(rest)
+    if is_sure and text.rstrip().endswith(rest):
+        return _without_rounds(text, rest)
     cuts = tuple(dict.fromkeys(_possible_cuts(text, rest, cursor)))
     if not cuts:
         return text
     faults = {cut: cursor.faults_with(text[:cut]) for cut in (*cuts, len(text))}
     return text[: min(faults, key=lambda cut: faults[cut])]
+
+
+def _without_rounds(text: str, rest: str) -> str:
+    """Cut ``rest`` from the end of ``text``, as often as it stands there.
+
+    Numbers alone may well come again, as in a table.
+    """
+    text = text.rstrip().removesuffix(rest)
+    has_letters = any(map(str.isalpha, rest))
+    while has_letters and (written := text.rstrip()).endswith(rest):
+        text = written.removesuffix(rest)
+    return text
 
 
 def _possible_cuts(text: str, rest: str, cursor: CursorContext) -> Iterator[int]:

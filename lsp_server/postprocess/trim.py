@@ -49,11 +49,11 @@ def cut_prefix_echo(
     """Cut the beginning of ``text`` where it repeats the cursor's line.
 
     A longer word that begins like the line is no repeat, nor is a call within the same
-    call. Nor is a line below the cursor's: the stop rule may have ended before it.
+    call, or a line without a word: a separator goes on with more of the same. Nor is a
+    line below the cursor's: the stop rule may have ended before it.
     """
-    typed = cursor.line_before.strip()
-    written = text.lstrip(" \t")
-    if len(typed) < _MIN_ECHO_CHARS or not written.startswith(typed):
+    typed, written = _typed_line(cursor), text.lstrip(" \t")
+    if not typed or not written.startswith(typed):
         return text
     rest = written[len(typed) :]
     goes_on = is_word_char(typed[-1]) and is_word_char(rest[:1])
@@ -64,9 +64,15 @@ def cut_prefix_echo(
 
 def may_echo(text: str, cursor: CursorContext) -> bool:
     """Return whether ``text`` begins with the cursor's line, or yet may."""
-    typed, written = cursor.line_before.strip(), text.lstrip(" \t")
-    is_long = len(typed) >= _MIN_ECHO_CHARS
-    return is_long and (written.startswith(typed) or typed.startswith(written))
+    typed, written = _typed_line(cursor), text.lstrip(" \t")
+    return bool(typed) and (written.startswith(typed) or typed.startswith(written))
+
+
+def _typed_line(cursor: CursorContext) -> str:
+    """Return what is typed of the cursor's line, if a model may write it once more."""
+    typed = cursor.line_before.strip()
+    has_word = any(map(is_word_char, typed))
+    return typed if len(typed) >= _MIN_ECHO_CHARS and has_word else ""
 
 
 def _is_nested_call(text: str, typed: str, cursor: CursorContext) -> bool:
