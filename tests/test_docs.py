@@ -1,6 +1,7 @@
 """What the pages for readers name is there: files, headings, settings and commands."""
 
 import dataclasses
+import enum
 import os
 import re
 import tomllib
@@ -12,6 +13,8 @@ import pytest
 
 from lsp_server.commands.entry import main
 from lsp_server.config import Config
+from lsp_server.metrics import FeedbackEvent, Outcome, Refusal, Route
+from lsp_server.outcomes import Source, Stage, StopCause
 from lsp_server.setting_layers import Layer
 from lsp_server.settings import resolve
 
@@ -171,3 +174,14 @@ def test_every_fault_has_tests_that_exist() -> None:
         for file, test in named:
             source = (ROOT / "tests" / file).read_text(encoding="utf-8")
             assert re.search(rf"^(async )?def {test}\(", source, re.MULTILINE), test
+
+
+@pytest.mark.parametrize(
+    "label", [Outcome, Refusal, Route, FeedbackEvent, Source, Stage, StopCause]
+)
+def test_the_page_of_metrics_says_what_each_label_may_be(
+    label: type[enum.Enum],
+) -> None:
+    """Who writes a query need not read the code."""
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert [] == [each.value for each in label if f"`{each.value}`" not in page]
