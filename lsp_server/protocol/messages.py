@@ -180,7 +180,8 @@ def plain_change(message: Incoming) -> types.DidChangeTextDocumentParams | None:
     """Return the parameters of a change as typing makes it; None for any other message.
 
     Most messages of an editor are such changes, and pygls' way to a handler takes
-    longer than what is done with one. The length that some send along is not used.
+    longer than what is done with one. The length that some send along is not used. A
+    range that is null is none: the text is the whole document's.
     """
     params = message.data.get("params")
     if message.method != types.TEXT_DOCUMENT_DID_CHANGE or not isinstance(params, dict):
@@ -191,18 +192,25 @@ def plain_change(message: Incoming) -> types.DidChangeTextDocumentParams | None:
             [{"text": str() as text, "range": {"start": start, "end": end}}],
         ):
             first, last = _position(start), _position(end)
-            if first is None or last is None or not _is_number(version):
+            if first is None or last is None:
                 return None
+            changed: types.TextDocumentContentChangeEvent
             changed = types.TextDocumentContentChangePartial(
                 range=types.Range(start=first, end=last), text=text
             )
-            return types.DidChangeTextDocumentParams(
-                text_document=types.VersionedTextDocumentIdentifier(
-                    version=version, uri=uri
-                ),
-                content_changes=(changed,),
-            )
-    return None
+        case (
+            {"uri": str() as uri, "version": int() as version},
+            [{"text": str() as text, "range": None}],
+        ):
+            changed = types.TextDocumentContentChangeWholeDocument(text=text)
+        case _:
+            return None
+    if not _is_number(version):
+        return None
+    document = types.VersionedTextDocumentIdentifier(version=version, uri=uri)
+    return types.DidChangeTextDocumentParams(
+        text_document=document, content_changes=(changed,)
+    )
 
 
 def _position(value: object) -> types.Position | None:
