@@ -69,9 +69,9 @@ def draw(statistics: Statistics, days: int, console: Console) -> None:
     """Draw statistics as tables."""
     if not statistics.requests and not statistics.overall.shown:
         console.print(
-            f"Nothing was recorded in the last {_days(days)}. Complete something in an "
-            "editor first; with the setting telemetry.store = false nothing is "
-            "recorded.",
+            f"Nothing of an editor was recorded in the last {_days(days)}. Complete "
+            "something in one first: `midfill complete`, which accepts nothing, does "
+            "not count. With the setting telemetry.store = false nothing is recorded.",
             soft_wrap=True,
         )
         return

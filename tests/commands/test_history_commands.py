@@ -171,7 +171,10 @@ def test_where_nothing_is_recorded_that_is_said(
 ) -> None:
     """With the setting that may be the cause."""
     assert 0 == main(["stats"])
-    assert "Nothing was recorded in the last 7 days." in capsys.readouterr().out
+    assert (
+        "Nothing of an editor was recorded in the last 7 days."
+        in capsys.readouterr().out
+    )
     assert 1 == main(["trace"])
     record(folder, REQUEST)
     assert 1 == main(["trace", "other"])
