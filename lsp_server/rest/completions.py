@@ -223,12 +223,14 @@ def chat_router(requests: Requests) -> APIRouter:
             for each in body.messages
         ]
         encoder = begun.model.prompts.raw_encoder
-        asked = body.max_completion_tokens or body.max_tokens
+        newer = body.max_completion_tokens
+        asked = newer or body.max_tokens
         prompt = begun.model.prompts.raw(
             template.render(turns, encoder),
             max_tokens=begun.limit_tokens(
                 asked if (asked or 0) > 0 else None,
                 default=begun.services.config.max_tokens,
+                parameter="max_completion_tokens" if newer else "max_tokens",
             ),
         )
         count = body.n or 1

@@ -59,7 +59,9 @@ def infill_router(requests: Requests) -> APIRouter:
         prompt = begun.model.prompts.fill(
             body.input_prefix + body.prompt,
             body.input_suffix,
-            max_tokens=begun.limit_tokens(asked, default=_DEFAULT_TOKENS),
+            max_tokens=begun.limit_tokens(
+                asked, default=_DEFAULT_TOKENS, parameter="n_predict"
+            ),
             snippets=snippets,
             is_reduced=begun.is_reduced,
         )

@@ -36,12 +36,15 @@ class BegunRequest:
     trace: RequestTrace
     priority: Priority
 
-    def limit_tokens(self, asked: int | None, *, default: int) -> int:
+    def limit_tokens(
+        self, asked: int | None, *, default: int, parameter: str = "max_tokens"
+    ) -> int:
         """Return how many tokens an answer may have.
 
         Args:
             asked: What the client asks for; None for nothing.
             default: What it gets then.
+            parameter: What the number is called in the request.
 
         Raises:
             ApiError: It asks for more than the server allows.
@@ -50,7 +53,7 @@ class BegunRequest:
         if asked is not None and asked > most:
             raise ApiError(
                 f"more than {most} tokens are asked for",
-                subject="max_tokens",
+                subject=parameter,
                 remedy=f"ask for at most {most}, or have rest.max_tokens raised",
             )
         return min(default, most) if asked is None else asked

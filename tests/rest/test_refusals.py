@@ -81,6 +81,7 @@ CASES: list[tuple[str, dict[str, object], str, str]] = [
     (CHAT, talk(top_logprobs=3), "top_logprobs", "unsupported_parameter"),
     (INFILL, {"prompt": [1, SECRET]}, "prompt", "invalid_value"),
     (INFILL, {"n_predict": HUGE}, "n_predict", "invalid_value"),
+    (INFILL, {"n_predict": 5000}, "n_predict", "invalid_value"),
     (INFILL, {"grammar": 'root ::= "a"'}, "grammar", "unsupported_parameter"),
     (INFILL, {"input_extra": [{"text": SECRET}] * 257}, "input_extra", "invalid_value"),
 ]
