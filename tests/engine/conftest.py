@@ -1,6 +1,7 @@
 """The real engine, started once for the tests of a module; the guards of a folder."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
@@ -18,6 +19,12 @@ from lsp_server.engine import guard
 from lsp_server.engine.hang_watch import RestartPolicy
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_engine import VllmEngine
+
+# PyTorch makes this folder as vLLM is imported, else in that of temporary files.
+os.environ.setdefault(
+    "TORCHINDUCTOR_CACHE_DIR",
+    str(Path(__file__).parents[2] / ".pytest_cache" / "torchinductor"),
+)
 
 SHIPPED = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
 
