@@ -197,6 +197,9 @@ class LimitedHttp(_Limited, H11Protocol):
         """Take a part of a request."""
         self._come_bytes += len(data)
         super().data_received(data)
+        if self.transport.get_protocol() is not self:
+            # A websocket's by now, whose messages have deadlines of their own.
+            return
         if not self._is_arriving():
             self._come_bytes = 0
         self._limits.arrived(begun_bytes=self._come_bytes, is_next=False)

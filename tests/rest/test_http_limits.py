@@ -20,7 +20,11 @@ from websockets.frames import Frame, Opcode
 from lsp_server.config import ScriptConfig
 from lsp_server.protocol.arrival import ArrivalLimits
 from lsp_server.rest import http_server
-from lsp_server.rest.http_limits import ConnectionLimits, LimitedWebsocket
+from lsp_server.rest.http_limits import (
+    ConnectionLimits,
+    LimitedHttp,
+    LimitedWebsocket,
+)
 
 LIMIT_S = 60
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -168,6 +172,22 @@ async def test_a_message_of_nothing_is_stalled_as_well(
         async with asyncio.timeout(LIMIT_S):
             with pytest.raises(ConnectionClosed):
                 await client.recv()
+
+
+async def test_a_websocket_outlives_the_deadline_of_its_handshake(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that came later and asks nothing is broken off, and it is not."""
+    short = partial(ConnectionLimits, arrival=ArrivalLimits(stall_s=0.5))
+    monkeypatch.setattr(LimitedHttp, "make_limits", short)
+    async with (
+        serve(on_websocket=read_all) as served,
+        websocket(served) as client,
+        dialled(served.url) as (reader, _),
+        asyncio.timeout(LIMIT_S),
+    ):
+        assert b"" == await reader.read()
+        await (await client.ping())
 
 
 async def test_a_message_of_countless_fragments_is_refused(serve: Serve) -> None:
