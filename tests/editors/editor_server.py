@@ -212,7 +212,7 @@ def wait_for(
     look: Callable[[], T],
     *,
     what: str = "it",
-    within_s: float = 20.0,
+    within_s: float = 60.0,
     every_s: float = 0.02,
 ) -> T:
     """Look again and again until something true is seen, and return it.

@@ -117,7 +117,7 @@ class EmacsSession(Terminal):
         """Evaluate Lisp in the file's buffer, and return the printed value."""
         asked = f"(with-current-buffer {lisp_string(self._buffer)} {lisp})"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(20)
+            connection.settimeout(60)
             connection.connect(str(self._socket))
             connection.sendall(f"-eval {_quoted(asked)}\n".encode())
             answer = b""
@@ -154,7 +154,7 @@ class EmacsSession(Terminal):
 
     def wait_until_served(self) -> None:
         """Wait until a server completes in the buffer."""
-        wait_for(lambda: self.seen.served, what="the server", within_s=60)
+        wait_for(lambda: self.seen.served, what="the server")
 
     def wait_for_ghost(self, ending: str) -> None:
         """Wait until the ghost text ends so."""

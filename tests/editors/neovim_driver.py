@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 PLUGIN = Path(__file__).parents[2] / "editors" / "neovim"
-WITHIN_MS = 10_000
+WITHIN_MS = 60_000
 
 Json = object
 

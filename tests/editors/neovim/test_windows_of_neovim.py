@@ -68,7 +68,7 @@ def test_models_of_the_registry_can_be_chosen(neovim: Neovim) -> None:
     """``:Midfill model`` offers the names that the program lists, and no more."""
     neovim.lua(_CHOOSE, neovim.channel)
     neovim.command("Midfill model")
-    names = neovim.wait("Choice", within_ms=30_000).data["names"]
+    names = neovim.wait("Choice").data["names"]
     assert isinstance(names, list)
     assert "midfill-starter-88m" == names[0]
     assert "qwen2.5-coder-0.5b" in names

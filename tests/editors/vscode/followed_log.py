@@ -12,7 +12,7 @@ __all__ = ["Event", "EventLog", "FollowedLog"]
 
 Event = Mapping[str, object]
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class FollowedLog:

@@ -103,7 +103,7 @@ def test_the_server_ends_as_it_starts(window: Window, servers: Servers) -> None:
 def test_a_server_that_writes_garbage(silent: Window, servers: Servers) -> None:
     """A message comes after some seconds, and the button leads to the setting."""
     silent.page.bring_to_front()
-    silent.events.wait("message", key="start", timeout_s=40)
+    silent.events.wait("message", key="start", timeout_s=60)
     silent.message(GARBAGE).first.wait_for()
     assert 1 == len(silent.messages)
     silent.shot("garbage")
@@ -208,7 +208,7 @@ def test_a_server_that_does_not_answer(window: Window, good: EditorServer) -> No
     good.kill(signal.SIGSTOP)
     new_line(window)
     window.type("x = ")
-    window.events.wait("message", since=mark, key="hangs", timeout_s=30)
+    window.events.wait("message", since=mark, key="hangs", timeout_s=60)
     window.wait_for_status(ERROR)
     assert 1 == len(window.messages)
     window.shot("hangs")
@@ -223,7 +223,7 @@ def test_a_server_that_never_answers(silent: Window, good: EditorServer) -> None
     """After half a minute there is a message, and two windows have a server each."""
     silent.page.bring_to_front()
     text = f"Midfill's server {NO_ANSWER}."
-    silent.events.wait("message", text=text, timeout_s=40)
+    silent.events.wait("message", text=text, timeout_s=60)
     silent.message(NO_ANSWER).first.wait_for()
     assert 1 == len(silent.messages)
     silent.shot("hang")

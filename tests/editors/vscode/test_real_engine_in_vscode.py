@@ -25,7 +25,7 @@ def test_a_completion_and_the_end_of_the_engine(
     window.wait_until_ready(timeout_s=240)
     window.focus()
     window.type("su")
-    window.page.wait_for_function("midfillDom.ghost() !== ''", timeout=20_000)
+    window.page.wait_for_function("midfillDom.ghost() !== ''", timeout=60_000)
     ghost = window.ghost
     window.shot("real-ghost")
     window.press("Tab")

@@ -13,7 +13,7 @@ from vscode.followed_log import Event, EventLog
 __all__ = ["Window"]
 
 DOM = Path(__file__).with_name("dom.js").read_text(encoding="utf-8")
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 60_000
 EDITOR = ".editor-group-container.active .editor-instance .view-lines"
 
 
@@ -57,7 +57,7 @@ class Window:
         assert isinstance(pid, int)
         self.events.pid = pid
 
-    def wait_until_ready(self, *, since: int = 0, timeout_s: float = 30) -> Event:
+    def wait_until_ready(self, *, since: int = 0, timeout_s: float = 60) -> Event:
         """Wait until the status item says that completions can come."""
         return self.events.wait(
             "status", since=since, kind="ready", timeout_s=timeout_s
@@ -143,23 +143,23 @@ class Window:
         """The status item's icon and text."""
         return str(self.page.evaluate("midfillDom.status()"))
 
-    def wait_for_ghost(self, text: str, timeout_ms: float = 15_000) -> None:
+    def wait_for_ghost(self, text: str, timeout_ms: float = 60_000) -> None:
         """Wait until exactly this ghost text is drawn."""
         self._wait("ghost", text, timeout_ms)
 
     def wait_for_no_ghost(self) -> None:
         """Wait until no ghost text is drawn."""
-        self._wait("ghost", "", 5_000)
+        self._wait("ghost", "", 60_000)
 
     def wait_for_lines(self, *lines: str) -> None:
         """Wait until the document's last lines on the screen are these."""
         script = "(want) => midfillDom.endsWith(want)"
         try:
-            self.page.wait_for_function(script, arg=list(lines), timeout=5_000)
+            self.page.wait_for_function(script, arg=list(lines), timeout=60_000)
         except PlaywrightTimeoutError:
             raise AssertionError(f"the lines are {self.lines}, not {lines}") from None
 
-    def wait_for_status(self, pattern: str, timeout_ms: float = 15_000) -> None:
+    def wait_for_status(self, pattern: str, timeout_ms: float = 60_000) -> None:
         """Wait until the status item's icon and text match."""
         script = "(want) => new RegExp(want).test(midfillDom.status())"
         try:
