@@ -9,7 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
-from containers import build, free_port, once
+from containers import build, once
+from free_ports import free_port
 from image_stack import MODEL, ROOT, SOURCE, Served, keys, push, using, wait_for
 
 WEED = ROOT / ".venv-deploy" / "bin" / "weed"

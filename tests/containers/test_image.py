@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from containers import Container, free_port, once, why_not
+from containers import Container, once, why_not
+from free_ports import free_port
 from image_stack import MODEL, ROOT, SOURCE, Served, keys, push, using
 
 pytestmark = [

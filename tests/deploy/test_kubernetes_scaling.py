@@ -7,7 +7,8 @@ from typing import Any  # manifests, read as they stand
 
 import httpx
 import pytest
-from live_prometheus import Prometheus, free_port, prometheus_reading
+from free_ports import free_port
+from live_prometheus import Prometheus, prometheus_reading
 from manifests import built, find
 from obtain.record import UnobtainableError
 from routed_team import KEYS, team_servers

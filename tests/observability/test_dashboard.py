@@ -13,13 +13,13 @@ from types import ModuleType
 import pytest
 import yaml
 from daemons import daemon_home
+from free_ports import free_port
 from live_prometheus import (
     FAKE_DRIVER,
     ROOT,
     RULES,
     Prometheus,
     find_program,
-    free_port,
     prometheus_reading,
 )
 from lsp_editor import LspEditor

@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 import httpx
-from containers import Container, Done, free_port, once
+from containers import Container, Done, once
+from free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "midfill-starter-88m"

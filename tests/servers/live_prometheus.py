@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import json
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from free_ports import free_port
 from obtain.__main__ import main as obtain
 from obtain.record import FOLDER, UnobtainableError, program
 
@@ -36,13 +36,6 @@ def find_program(name: str) -> Path:
         except UnobtainableError:
             obtain(["prometheus", "promtool"])
             return program(name)
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Prometheus:

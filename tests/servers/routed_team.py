@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any  # manifests, read as they stand
 
 import httpx
-from live_prometheus import free_port
+from free_ports import free_port
 from manifests import OVERLAYS, TOOLS, built, pods_of
 from obtain.debian import install_on_system
 from team_server import write_certificate

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Self
 from urllib.parse import quote
 
 import psutil
+from free_ports import free_port
 from vscode.followed_log import FollowedLog
 
 __all__ = ["CodeServer", "install_extensions"]
@@ -100,7 +100,7 @@ class CodeServer:
         own = {k: v for k, v in merged.items() if k not in machine}
         (user / "settings.json").write_text(json.dumps(own, indent=1))
         (user / "keybindings.json").write_text(json.dumps(KEYS))
-        self.port = _free_port()
+        self.port = free_port()
         command = [
             str(editors / "bin" / "code-server"),
             *("--bind-addr", f"127.0.0.1:{self.port}", "--auth", "none"),
@@ -190,9 +190,3 @@ def _write_config(folder: Path) -> Path:
     config = folder / "code-server.yaml"
     config.write_text("auth: none\n")
     return config
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
