@@ -112,3 +112,9 @@ def test_the_server_takes_every_default_of_the_extension(
 
     assert resolved.problems == ()
     assert resolved.config == Config()
+
+
+def test_no_link_of_the_extensions_page_leads_out_of_it() -> None:
+    """Without an address of a repository, vsce packages no page with such a link."""
+    page = (EXTENSION / "README.md").read_text(encoding="utf-8")
+    assert "](../" not in page
