@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from containers import RAY_IMAGE, Container, build_ray, free_port, why_not
+from containers import RAY_IMAGE, Container, build_ray, why_not
+from free_ports import free_port
 from image_stack import MODEL, PROMPT, ROOT
 
 pytestmark = [
