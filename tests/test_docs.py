@@ -74,6 +74,19 @@ def test_tests_that_are_named_exist(page: Path) -> None:
             assert (ROOT / "tests/golden/languages" / name).exists(), name
 
 
+def test_the_page_of_scope_has_each_filter() -> None:
+    """And no other."""
+    page = ROOT / "docs" / "completion" / "scope.md"
+    table = prose(page).partition("## What the filters take away")[2].partition("##")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    described = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
+    pipeline = ROOT / "lsp_server" / "postprocess" / "pipeline.py"
+    source = pipeline.read_text(encoding="utf-8")
+    assert described == set(
+        re.findall(r'^    \("([\w-]+)", \w+\),', source, re.MULTILINE)
+    )
+
+
 @pages
 def test_settings_that_are_named_exist(page: Path) -> None:
     """A name in two parts is a setting, an event of the log, or a file."""
