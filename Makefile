@@ -52,8 +52,9 @@ test-fast: $(RUNTIME) $(TOOLS) ## Run the tests that start no engine
 	$(BIN)/python -m pytest $(SUITE) -m 'not engine and not slow$(CPU_ONLY)' -n $(WORKERS)
 
 .PHONY: test-engine
-test-engine: $(RUNTIME) $(TOOLS) ## Run the tests that start vLLM, one at a time
-	$(BIN)/python -m pytest $(SUITE) -m 'engine and not slow$(CPU_ONLY)'
+test-engine: $(RUNTIME) $(TOOLS) ## Run the tests that start vLLM
+	$(BIN)/python -m pytest $(SUITE) -m 'engine and not slow$(CPU_ONLY)' -n $(WORKERS) \
+		--dist loadfile
 
 .PHONY: test-slow
 test-slow: $(RUNTIME) $(TOOLS) ## Run the slow tests, which `make test` leaves out
