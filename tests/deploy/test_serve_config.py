@@ -11,6 +11,7 @@ from serve_config import faults
 from lsp_server.errors import ConfigError
 from lsp_server.setting_layers import Layer
 from lsp_server.settings import resolve
+from midfill_ray import application
 from midfill_ray.options import RayOptions, parse_options
 
 SOUND = """
@@ -60,6 +61,18 @@ WRONG = {
 def test_sound_file_has_no_fault() -> None:
     """Nothing is found where nothing is wrong."""
     assert faults(yaml.safe_load(SOUND), check_arguments=parse_options) == []
+
+
+def test_documented_file_for_two_models_has_no_fault() -> None:
+    """What docs/ray.md shows can be deployed, and names a deployment that is there."""
+    page = (ROOT / "docs" / "ray.md").read_text(encoding="utf-8")
+    shown = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    assert faults(shown, check_arguments=parse_options) == []
+    engines, ingress = shown["applications"]
+    assert ingress["args"]["engines_of"] == engines["name"]
+    for each in (engines, ingress):
+        name = each["import_path"].rpartition(":")[2]
+        assert callable(getattr(application, name))
 
 
 @pytest.mark.parametrize(("right", "wrong"), WRONG.values(), ids=WRONG)
