@@ -65,7 +65,7 @@ class AdmissionConfig:
             wait.
         max_wait_ms: Most time that a request which nobody asked for by hand may wait;
             it is refused at once if more than a quarter of that is to be expected. 0 is
-            without a limit.
+            without a limit, also while the server itself is behind.
         joined_start_ms: While a GPU works for eight requests or more, those that come
             within this time behind another begin together, as each start slows the
             others down; 0 begins each at once. A request by hand never waits for it.

@@ -56,6 +56,7 @@ class Admission:
     ) -> None:
         self._engine = engine
         self._lag = LoopLag()
+        self._may_wait_without_end = not config.max_wait_ms
         self._starts = JoinedStarts(config.joined_start_ms)
         self._turns = Turns(
             config,
@@ -127,7 +128,9 @@ class Admission:
         Raises:
             OverloadedError: It is one of that share.
         """
-        if priority > Priority.EXPLICIT and self._lag.refuses():
+        if priority <= Priority.EXPLICIT or self._may_wait_without_end:
+            return
+        if self._lag.refuses():
             raise full_error("a request", 0.0)
 
     def check(self, *, user: str, priority: Priority, deadline_s: float | None) -> None:

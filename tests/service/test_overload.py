@@ -159,3 +159,15 @@ async def test_what_is_asked_for_by_hand_is_never_refused_for_it(elapse: Pass) -
 
     assert 0 < refused < 12
     await admission.close()
+
+
+async def test_what_may_wait_without_end_is_not_refused_for_it(elapse: Pass) -> None:
+    """Its answer comes late, and somebody waits for it."""
+    engine = ScriptedEngine(Script(answer_ids=(1,)))
+    admission = Admission(engine, AdmissionConfig(max_wait_ms=0), running_limit=4)
+
+    for _ in range(12):
+        admission.keep_up(Priority.AUTOMATIC)
+        await elapse(LATE_S)
+
+    await admission.close()
