@@ -1,15 +1,16 @@
 """What Ray Serve adds to a request and to its end, and what a Ray takes of memory.
 
-``PYTHONPATH=tests/servers:deploy/ray python -m benchmarks.ray_hop`` starts one team
-server and a Ray with two replicas, all with the scripted engine, and asks them in turn,
-one streamed request at a time, on kept connections. Then clients leave Ray's in the
-middle of an answer, and it asks the replicas until none works on it any more.
+``python -m benchmarks.ray_hop`` starts one team server and a Ray with two replicas, all
+with the scripted engine, and asks them in turn, one streamed request at a time, on kept
+connections. Then clients leave Ray's in the middle of an answer, and it asks the
+replicas until none works on it any more.
 """
 
 import argparse
 import json
 import socket
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,9 @@ import httpx
 import psutil
 import ray
 from ray.actor import ActorHandle
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "servers"))
+
 from ray_cluster import RayCluster, ray_cluster
 from team_server import BEARER, SETTINGS, team_server
 

@@ -1,17 +1,22 @@
 """What vllm-router and HAProxy add to a request: the same one by each way.
 
-``PYTHONPATH=tests/servers:tests/editors python -m benchmarks.routing`` starts two team
-servers with the scripted engine behind the router and the proxy of the Kubernetes
-overlay, and asks them in turn, one request at a time, on kept connections.
+``python -m benchmarks.routing`` starts two team servers with the scripted engine behind
+the router and the proxy of the Kubernetes overlay, and asks them in turn, one request
+at a time, on kept connections.
 """
 
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "servers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "editors"))
+
 from routed_team import KEYS, Team, routed_team
 
 _BODY = {"prompt": "x = ", "suffix": "\n", "max_tokens": 1}

@@ -1,7 +1,7 @@
 """Three times the load within a minute, against Midfill on Ray Serve on this machine.
 
-Run it with ``PYTHONPATH=deploy/ray python -m benchmarks.surge``; ``--help`` lists the
-options. The engines are scripted, at the measured speed of a slice of an H200
+Run it with ``python -m benchmarks.surge``; ``--help`` lists the options. The engines
+are scripted, at the measured speed of a slice of an H200
 (`lsp_server.engine.engine_speed`): a replica gets slower with its load as vLLM does,
 and has a prefix cache. Everything else is real: Ray, its proxy, controller and
 autoscaler, Midfill's ingress and replicas, HTTP.
@@ -32,7 +32,6 @@ from benchmarks.load_clients import Record, RestClient, type_for
 from benchmarks.surge_cluster import (
     Replicas,
     Setup,
-    cluster,
     deploy,
     processor_s,
     replicas_now,
@@ -40,10 +39,17 @@ from benchmarks.surge_cluster import (
 from benchmarks.surge_figures import Phases, draw, figures_of, surge_table
 from benchmarks.typist import Typist
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "servers"))
+
+from ray_cluster import ray_cluster
+
 __all__ = ["main"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 _FACTOR = 3
+_CPUS = 16
+"""What Ray believes to have."""
+
 _CONNECT_S = 3.0
 """Before the first request, so that all typists begin at moments of their own."""
 
@@ -172,10 +178,11 @@ def setups(arguments: argparse.Namespace) -> list[Setup]:
 
 
 async def _run(arguments: argparse.Namespace) -> dict[str, Any]:
-    with cluster() as url:
+    # Replicas here only sleep.
+    with ray_cluster(cpus=_CPUS) as cluster:
         runs: list[dict[str, object]] = []
         for setup in setups(arguments):
-            runs.append(await _play(url, setup, arguments))
+            runs.append(await _play(cluster.url, setup, arguments))
             sys.stderr.write(surge_table(runs[-1:]).splitlines()[-1] + "\n")
     return {
         "benchmark": "surge",

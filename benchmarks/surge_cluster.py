@@ -1,19 +1,15 @@
-"""A Ray with Midfill's application for the surge: scripted engines, two routes."""
+"""Midfill's application on Ray for the surge: scripted engines, two routes."""
 
 import asyncio
 import contextlib
-import os
-import socket
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import psutil
-import ray
 from ray import serve
-from ray.serve.config import HTTPOptions, RequestRouterConfig
+from ray.serve.config import RequestRouterConfig
 from ray.serve.schema import ServeDeploySchema
 
 from midfill_ray.application import ENGINES
@@ -22,17 +18,12 @@ __all__ = [
     "APPLICATION",
     "Replicas",
     "Setup",
-    "cluster",
     "deploy",
     "processor_s",
     "replicas_now",
 ]
 
 APPLICATION = "midfill"
-_OBJECT_STORE_BYTES = 100_000_000
-_CPUS = 16
-"""What Ray believes to have: replicas here only sleep."""
-
 _ANSWER = " + ".join(f"value_{number}" for number in range(8))
 _START_S = 240.0
 
@@ -103,32 +94,6 @@ class Replicas:
     starting: int
 
 
-@contextlib.contextmanager
-def cluster() -> Iterator[str]:
-    """Run a Ray of one's own within the block; yields where Ray Serve speaks HTTP."""
-    with tempfile.TemporaryDirectory(
-        prefix="ray", ignore_cleanup_errors=True
-    ) as folder:
-        # The user's own settings are not to count.
-        os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "XDG_CONFIG_HOME": folder}
-        try:
-            ray.init(
-                num_cpus=_CPUS,
-                include_dashboard=False,
-                log_to_driver=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                _temp_dir=folder,
-                _node_ip_address="127.0.0.1",
-            )
-            port = _free_port()
-            serve.start(http_options=HTTPOptions(host="127.0.0.1", port=port))
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            if ray.is_initialized():
-                serve.shutdown()
-            ray.shutdown()
-
-
 async def deploy(setup: Setup) -> None:
     """Deploy the application in place of what ran, as `serve deploy` would.
 
@@ -183,9 +148,3 @@ def processor_s() -> defaultdict[str, float]:
 def _is_running() -> bool:
     application = serve.status().applications.get(APPLICATION)
     return bool(application and application.status == "RUNNING")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

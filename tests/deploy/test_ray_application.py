@@ -1,10 +1,10 @@
-"""Midfill on Ray Serve with two replicas: REST and editors through Serve's proxy."""
+"""Midfill on Ray Serve, two engines behind two ingresses: REST and editors."""
 
 import asyncio
 import json
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +13,13 @@ import pytest
 from piped_editor import Editor
 from prometheus_client.parser import text_string_to_metric_families
 from ray import serve
-from ray_cluster import NAME, RayCluster, ray_cluster
+from ray_cluster import NAME, TWO, RayCluster
+from ray_load import LIMIT_S, Stream, ask, until, wait_until
 from remote_editor import WebsocketEditor
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from lsp_server.access.keys import StoredKey, digest_of, new_secret
+from lsp_server.access.keys import StoredKey, digest_of, new_secret, time_text
 from lsp_server.modelstore.manifest import load_manifest, write_manifest
 from lsp_server.modelstore.verify import describe_files
 from midfill_ray.application import ENGINES, build
@@ -33,23 +34,42 @@ LONG = "21 + " + " + ".join(map(str, range(2000)))
 BODY = {"prompt": "x = ", "max_tokens": 8}
 
 
+def stored(number: int, secret: str) -> StoredKey:
+    """Return a key as a key file has it."""
+    digest = digest_of(secret).hex()
+    return StoredKey(id=f"k_0000000{number}", name="test", sha256=digest)
+
+
+def write_keys(file: Path, *keys: StoredKey) -> None:
+    """Write a key file as `midfill keys` does; the tests' own key is always in it."""
+    lines = [each.line for each in (stored(1, SECRET), *keys)]
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    file.chmod(0o600)
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the key file."""
+    file = tmp_path_factory.mktemp("keys") / "keys.jsonl"
+    write_keys(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def cluster(shared_ray: RayCluster, keys: Path) -> RayCluster:
     """Run Midfill with two replicas and a key, for all tests of this module."""
-    keys = tmp_path_factory.mktemp("keys") / "keys.jsonl"
-    stored = StoredKey(id="k_00000001", name="test", sha256=digest_of(SECRET).hex())
-    keys.write_text(stored.line + "\n", encoding="utf-8")
-    keys.chmod(0o600)
-    with ray_cluster() as running:
-        settings = {"scripted": {"text": LONG}, "access": {"keys_file": str(keys)}}
-        running.deploy(settings, min_replicas=2, max_replicas=2)
-        yield running
+    settings: dict[str, dict[str, object]] = {
+        "scripted": {"text": LONG, "token_delay_ms": 20},
+        "access": {"keys_file": str(keys)},
+    }
+    shared_ray.deploy(settings, **TWO)
+    return shared_ray
 
 
 @pytest.fixture
 def http(cluster: RayCluster) -> Iterator[httpx.Client]:
     """Return a client with the key."""
-    with httpx.Client(base_url=cluster.url, headers=BEARER, timeout=20) as client:
+    with httpx.Client(base_url=cluster.url, headers=BEARER, timeout=LIMIT_S) as client:
         yield client
 
 
@@ -61,15 +81,7 @@ async def editor(cluster: RayCluster) -> AsyncIterator[Editor]:
         made = WebsocketEditor(websocket)
         yield made
         made.hang_up()
-        await asyncio.wait({made.reading}, timeout=20)
-
-
-def eventually(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something holds."""
-    ends_s = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < ends_s, what
-        time.sleep(0.1)
+        await asyncio.wait({made.reading}, timeout=LIMIT_S)
 
 
 def test_a_completion_comes_from_a_replica(http: httpx.Client) -> None:
@@ -85,7 +97,7 @@ def test_an_answer_has_one_id(cluster: RayCluster, http: httpx.Client) -> None:
     for headers in ({}, {"x-request-id": "mine"}):
         for answer in (
             http.post("/v1/completions", json=BODY, headers=headers),
-            httpx.get(f"{cluster.url}/v1/models", headers=headers),
+            httpx.get(f"{cluster.url}/v1/models", headers=headers, timeout=LIMIT_S),
         ):
             [shown] = answer.headers.get_list("x-request-id")
             assert shown == headers.get("x-request-id", shown) != ""
@@ -105,42 +117,74 @@ def test_a_stream_comes_in_parts(http: httpx.Client) -> None:
 def test_nobody_comes_in_without_a_key(cluster: RayCluster, http: httpx.Client) -> None:
     """Midfill's own keys hold behind Serve's proxy."""
     for headers in ({}, {"Authorization": "Bearer mf_wrong"}):
-        answer = httpx.post(f"{cluster.url}/v1/completions", json=BODY, headers=headers)
-        assert 401 == answer.status_code
-    assert 200 == httpx.get(f"{cluster.url}/health").status_code
+        with httpx.Client(base_url=cluster.url, timeout=LIMIT_S) as stranger:
+            answer = stranger.post("/v1/completions", json=BODY, headers=headers)
+            assert 401 == answer.status_code
+            assert 200 == stranger.get("/health").status_code
     assert 404 == http.get("/nowhere").status_code
 
 
 async def test_no_editor_comes_in_without_a_key(cluster: RayCluster) -> None:
     """Its handshake is refused."""
     with pytest.raises(InvalidStatus):
-        await connect(cluster.url.replace("http", "ws") + "/lsp")
+        await connect(cluster.url.replace("http", "ws") + "/lsp", open_timeout=LIMIT_S)
 
 
-def test_a_session_stays_and_ends_with_its_client(
-    cluster: RayCluster, http: httpx.Client
-) -> None:
-    """Each goes to one replica, all of them to both; none runs on for nobody."""
-    body = BODY | {"max_tokens": 1900, "stream": True}
-    replicas: dict[str, str] = {}
-    for session in [f"s{number}" for number in range(6)] * 2:
-        headers = {"x-session-id": session}
-        with http.stream("POST", "/v1/completions", json=body, headers=headers) as got:
-            assert 200 == got.status_code
-            lines = got.iter_lines()
-            next(lines)
-            [replica] = [name for name, count in cluster.ongoing().items() if count]
-        eventually(lambda: not any(cluster.ongoing().values()), "the replica stops")
-        assert replica == replicas.setdefault(session, replica)
-    assert 2 == len(set(replicas.values()))
+async def test_client_that_leaves_ends_its_generation(cluster: RayCluster) -> None:
+    """It ends before one that began earlier, and is as long."""
+    streams = [Stream(), Stream()]
+    async with httpx.AsyncClient(base_url=cluster.url) as client:
+        asking = []
+        for stream in streams:
+            request = ask(client, "s", tokens=1900, key=SECRET, stream=stream)
+            asking.append(asyncio.create_task(request))
+            await stream.begun.wait()
+        staying, leaving = asking
+        leaving.cancel()
+        await until(lambda: sum(cluster.ongoing().values()) == 1)
+
+        assert not staying.done()
+        staying.cancel()
+
+
+async def test_key_ends_in_every_ingress(cluster: RayCluster, keys: Path) -> None:
+    """Revoked or expired, no ingress takes it, whichever a request comes to."""
+    lasting, brief = new_secret(), new_secret()
+    first, second = stored(2, lasting), stored(3, brief)
+    async with (
+        httpx.AsyncClient(base_url=cluster.url) as client,
+        asyncio.timeout(LIMIT_S),
+    ):
+
+        async def becomes(secret: str, status: int) -> None:
+            """Ask until every answer is one, so often that each ingress is asked."""
+            statuses: set[int] = set()
+            while statuses != {status}:
+                answers = [
+                    await ask(client, "d", tokens=1, key=secret) for _ in range(12)
+                ]
+                statuses = {each.status for each in answers}
+
+        write_keys(keys, first, second)
+        await becomes(lasting, 200)
+        await becomes(brief, 200)
+        expires = time_text(time.time() + 3)
+        write_keys(keys, first, replace(second, expires=expires))
+        await becomes(brief, 401)
+        await becomes(lasting, 200)
+        revoked = replace(first, revoked=time_text(time.time()))
+        write_keys(keys, revoked, second)
+        await becomes(lasting, 401)
 
 
 async def test_an_editor_is_served_over_the_websocket(editor: Editor) -> None:
     """The whole protocol runs in the ingress; texts come from a replica."""
-    async with asyncio.timeout(20):
-        await editor.initialize()
-        editor.open("x = \n")
-        assert "21" in json.dumps(await editor.complete(0, 4))
+    await editor.initialize()
+    editor.open("x = \n")
+    async with asyncio.timeout(LIMIT_S):
+        while not (items := await editor.complete(0, 4)):
+            pass
+    assert "21" in str(items)
 
 
 def test_log_lines_have_midfills_own_fields(
@@ -154,7 +198,7 @@ def test_log_lines_have_midfills_own_fields(
         lines = [line for log in logs for line in log.read_text().splitlines()]
         return [line for line in lines if " rest.refused " in line]
 
-    eventually(lambda: bool(refused()), "it was logged")
+    wait_until(refused)
     assert "request_id=" in refused()[0]
     assert [] == [line for line in refused() if "ray" in line]
 
@@ -166,7 +210,7 @@ def test_metrics_are_those_of_all_replicas(
     http.post("/v1/completions", json=BODY)
 
     def page() -> dict[str, list[dict[str, str]]]:
-        text = http.get("/metrics").raise_for_status().text
+        text = http.get("/metrics").text
         families = list(text_string_to_metric_families(text))
         assert len(families) == len({family.name for family in families})
         return {
@@ -175,22 +219,26 @@ def test_metrics_are_those_of_all_replicas(
             for sample in family.samples
         }
 
-    eventually(lambda: bool(page().get("midfill_requests_total")), "it was counted")
-    found = page()
-    assert {"ingress"} == {
-        labels["deployment"] for labels in found["midfill_requests_total"]
-    }
-    engines = {each.replica for each in cluster.statuses()}
-    running = found["midfill_running_generations"]
-    assert engines == {labels["replica"] for labels in running}
+    def is_whole() -> bool:
+        """Return whether every replica has reported lately, and the request, too."""
+        found = page()
+        requests = found.get("midfill_requests_total", [])
+        running = found.get("midfill_running_generations", [])
+        engines = {each.replica for each in cluster.statuses()}
+        return (
+            {"ingress"} == {labels["deployment"] for labels in requests}
+            and 2 == len(engines)
+            and engines == {labels["replica"] for labels in running}
+        )
+
+    wait_until(is_whole)
 
 
 def test_two_replicas_report_what_they_are(cluster: RayCluster) -> None:
     """The roster knows every replica."""
-    statuses = cluster.statuses()
-    assert 2 == len({each.replica for each in statuses})
+    wait_until(lambda: 2 == len({each.replica for each in cluster.statuses()}))
     assert {("midfill-starter-88m", "scripted", True)} == {
-        (each.model, each.engine, each.is_ready) for each in statuses
+        (each.model, each.engine, each.is_ready) for each in cluster.statuses()
     }
 
 
@@ -203,8 +251,9 @@ def test_another_model_under_the_name_is_refused(
     (other / "ATTRIBUTION.md").write_text("Another one.", encoding="utf-8")
     manifest = load_manifest(other)
     write_manifest(other, replace(manifest, files=describe_files(other)))
-    before = cluster.statuses()
-    arguments = cluster.arguments({"model": {"path": str(other)}}, min_replicas=2)
+    wait_until(lambda: 2 == len(cluster.statuses()))
+    before = {each.fingerprint for each in cluster.statuses()}
+    arguments = cluster.arguments({"model": {"path": str(other)}}, **TWO)
     target = serve.RunTarget(build(arguments), name=NAME)
     serve.run_many([target], wait_for_applications_running=False)
 
@@ -212,8 +261,7 @@ def test_another_model_under_the_name_is_refused(
         engines = serve.status().applications[NAME].deployments[ENGINES]
         return "the other replicas serve" in engines.message
 
-    eventually(is_refused, "the new replica is refused")
-    assert {each.fingerprint for each in before} == {
-        each.fingerprint for each in cluster.statuses()
-    }
+    wait_until(is_refused)
+    wait_until(lambda: 2 == len(cluster.statuses()))
+    assert before == {each.fingerprint for each in cluster.statuses()}
     assert 200 == http.post("/v1/completions", json=BODY).status_code

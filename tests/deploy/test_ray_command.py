@@ -8,8 +8,9 @@ import subprocess
 import httpx
 import psutil
 import pytest
-from ray_cluster import free_port
+from free_ports import free_port
 from ray_command import MIDFILL, serving, status
+from ray_load import LIMIT_S
 
 from lsp_server.commands import entry
 
@@ -18,7 +19,9 @@ def test_serves_tells_and_ends_in_order() -> None:
     """With a token that others lack, and with no process left."""
     with serving() as running:
         answer = httpx.post(
-            f"{running.url}/v1/completions", json={"prompt": "x = ", "max_tokens": 2}
+            f"{running.url}/v1/completions",
+            json={"prompt": "x = ", "max_tokens": 2},
+            timeout=LIMIT_S,
         )
         assert 200 == answer.status_code, answer.text
         shown = status(running.head)
@@ -31,8 +34,8 @@ def test_serves_tells_and_ends_in_order() -> None:
         assert (1, "") == (refused.returncode, refused.stdout)
         below = psutil.Process(running.process.pid).children(recursive=True)
         running.process.send_signal(signal.SIGTERM)
-        assert 0 == running.process.wait(60)
-    assert not psutil.wait_procs(below, timeout=20)[1]
+        assert 0 == running.process.wait(LIMIT_S)
+    assert not psutil.wait_procs(below, timeout=LIMIT_S)[1]
 
 
 def test_says_what_is_missing_without_ray(
@@ -63,6 +66,7 @@ def test_a_wrong_word_is_said_before_ray_starts(
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "names", "remedy"),
     [

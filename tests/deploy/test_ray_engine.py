@@ -2,25 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 import httpx
 import psutil
 import pytest
-from ray_cluster import RayCluster, ray_cluster
+from ray_cluster import RayCluster
 from ray_load import Stream, ask, has_ended, replicas, until
 
 # Ray warns of itself.
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore")]
 
 REAL = {"engine": {"kind": "vllm", "device": "cpu"}}
-
-
-@pytest.fixture
-def cluster() -> Iterator[RayCluster]:
-    """Run a Ray."""
-    with ray_cluster() as running:
-        yield running
 
 
 def engines() -> list[psutil.Process]:
@@ -33,24 +25,29 @@ def engines() -> list[psutil.Process]:
     ]
 
 
-async def test_replica_with_the_real_engine(cluster: RayCluster) -> None:
+async def test_replica_with_the_real_engine(shared_ray: RayCluster) -> None:
     """It completes, ends what nobody waits for, and takes its engine along."""
-    cluster.deploy(REAL, omp_threads=2)
+    shared_ray.deploy(REAL, omp_threads=2)
+    await until(lambda: len(replicas("engines")) == len(engines()) == 1)
     [engine], [replica] = engines(), replicas("engines")
 
-    def running() -> int:
-        return sum(each.running for each in cluster.statuses())
-
-    async with httpx.AsyncClient(base_url=cluster.url) as client:
+    async with httpx.AsyncClient(base_url=shared_ray.url) as client:
         first = await ask(client, "a.py", tokens=8)
         again = await ask(client, "a.py", tokens=8)
-        stream = Stream()
-        leaving = asyncio.create_task(ask(client, "b.py", tokens=900, stream=stream))
-        await stream.begun.wait()
+        asking = []
+        for _ in range(2):
+            stream = Stream()
+            request = ask(client, "b.py", tokens=1500, stream=stream)
+            asking.append(asyncio.create_task(request))
+            await stream.begun.wait()
+        staying, leaving = asking
         leaving.cancel()
-        await until(lambda: running() == 0, limit_s=10)
+        # It ends before one that began earlier, and is as long.
+        await until(lambda: sum(shared_ray.ongoing().values()) == 1)
+        assert not staying.done()
+        staying.cancel()
     replica.kill()
-    await until(lambda: has_ended(engine), limit_s=20)
+    await until(lambda: has_ended(engine))
 
     assert first.whole
     assert "value" in first.text
@@ -58,8 +55,9 @@ async def test_replica_with_the_real_engine(cluster: RayCluster) -> None:
 
 
 @pytest.mark.slow
-async def test_killed_engine_changes_no_text(cluster: RayCluster) -> None:
+async def test_killed_engine_changes_no_text(shared_ray: RayCluster) -> None:
     """The other replica writes on where the dead one stopped, token for token."""
+    cluster = shared_ray
     cluster.deploy(REAL, omp_threads=1, min_replicas=2, max_replicas=2)
     async with httpx.AsyncClient(base_url=cluster.url) as client:
         undisturbed = await ask(client, "a.py", tokens=400)

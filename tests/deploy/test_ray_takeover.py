@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from ray import serve
-from ray_cluster import NAME, RayCluster, ray_cluster
+from ray_cluster import NAME, RayCluster
 from ray_command import MIDFILL, serving, status
 from ray_load import ask, typing
 
@@ -31,10 +31,11 @@ WORDS = {"old": "21 + ", "new": "42 - "}
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[RayCluster]:
-    """Run a Ray."""
-    with ray_cluster() as running:
-        yield running
+def cluster(shared_ray: RayCluster) -> RayCluster:
+    """Use the shared Ray, with nothing deployed."""
+    if NAME in serve.status().applications:
+        serve.delete(NAME)
+    return shared_ray
 
 
 @pytest.fixture

@@ -1,13 +1,18 @@
-"""A Ray of one's own with Ray Serve on a port of loopback, stopped in any case."""
+"""A Ray of one's own with Ray Serve on a port of loopback, stopped in any case.
+
+Tests and benchmarks start it here alone.
+"""
 
 import contextlib
 import os
-import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from unittest import mock
 
+import psutil
 import ray
+from free_ports import free_port
 from ray import serve
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
@@ -20,10 +25,24 @@ NAME = "midfill"
 SCRIPTED: Mapping[str, dict[str, object]] = {
     "engine": {"kind": "scripted"},
     "scripted": {"text": "21 + 21 + 21 + 21 + 21 + 21", "token_delay_ms": 5},
-    # Each request is to reach an engine.
+    # Each request is to reach an engine, however late that is on a busy machine.
     "completion": {"cache": False},
+    "admission": {"max_wait_ms": 0},
     "access": {"log": ""},
 }
+TWO: Mapping[str, object] = {
+    "min_replicas": 2,
+    "max_replicas": 2,
+    "num_cpus": 0.5,
+    "ingress_replicas": 2,
+    "ingress_cpus": 0.1,
+}
+"""Two engines behind two ingresses."""
+
+TOO_SLOW = "timed out during startup"
+"""What Ray says where a busy machine has not started it in time."""
+
+START_TRIES = 5
 _OBJECT_STORE_BYTES = 100_000_000
 
 
@@ -111,7 +130,24 @@ def ray_cluster(*, cpus: int = 8, gpus: int = 0) -> Iterator[RayCluster]:
     with tempfile.TemporaryDirectory(
         prefix="ray", ignore_cleanup_errors=True
     ) as folder:
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        # What Ray starts inherits them; the user's own settings are not to count.
+        variables = {"RAY_USAGE_STATS_ENABLED": "0", "XDG_CONFIG_HOME": folder}
+        try:
+            with mock.patch.dict(os.environ, variables):
+                _start(cpus, gpus, folder)
+            port = free_port()
+            serve.start(http_options=HTTPOptions(host="127.0.0.1", port=port))
+            yield RayCluster(port=port, folder=folder)
+        finally:
+            if ray.is_initialized():
+                serve.shutdown()
+            ray.shutdown()
+
+
+def _start(cpus: int, gpus: int, folder: str) -> None:
+    """Start Ray, again if its processes are not there within Ray's own 30 seconds."""
+    others = set(psutil.Process().children())
+    for tries_left in reversed(range(START_TRIES)):
         try:
             ray.init(
                 num_cpus=cpus,
@@ -122,17 +158,11 @@ def ray_cluster(*, cpus: int = 8, gpus: int = 0) -> Iterator[RayCluster]:
                 _temp_dir=folder,
                 _node_ip_address="127.0.0.1",
             )
-            port = free_port()
-            serve.start(http_options=HTTPOptions(host="127.0.0.1", port=port))
-            yield RayCluster(port=port, folder=folder)
-        finally:
-            if ray.is_initialized():
-                serve.shutdown()
-            ray.shutdown()
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        except Exception as error:
+            # Ray has no class for it, and leaves the processes that did start.
+            for process in set(psutil.Process().children()) - others:
+                process.kill()
+            if TOO_SLOW not in str(error) or not tries_left:
+                raise
+        else:
+            return

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ray_cluster import free_port
+from free_ports import free_port
+from ray_cluster import START_TRIES, TOO_SLOW
+from ray_load import LIMIT_S
 
 MIDFILL = [sys.executable, "-m", "lsp_server", "ray"]
 
@@ -44,18 +46,15 @@ def serving(**settings: str) -> Iterator[Serving]:
     with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "log"
         usual = {"MIDFILL_ENGINE_KIND": "scripted", "RAY_TMPDIR": folder}
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [*MIDFILL, "serve", "--port", str(free_port()), "--replicas", "1"],
-                env=os.environ | usual | settings,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+        process = _begin(log, usual | settings)
         try:
             ready = re.compile(r"Ready at (\S+) \(Ray at (\S+)\)")
-            ends_s = time.monotonic() + 180
+            tries, ends_s = 1, time.monotonic() + LIMIT_S
             while not (found := ready.search(log.read_text())):
+                if process.poll() and TOO_SLOW in log.read_text():
+                    assert tries < START_TRIES, log.read_text()
+                    tries, ends_s = tries + 1, time.monotonic() + LIMIT_S
+                    process = _begin(log, usual | settings)
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < ends_s, log.read_text()
                 time.sleep(0.1)
@@ -63,6 +62,18 @@ def serving(**settings: str) -> Iterator[Serving]:
         finally:
             process.kill()
             process.wait()
+
+
+def _begin(log: Path, settings: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """Start the command, which writes its log anew."""
+    with log.open("w") as output:
+        return subprocess.Popen(
+            [*MIDFILL, "serve", "--port", str(free_port()), "--replicas", "1"],
+            env=os.environ | settings,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
 
 def status(address: str, **environment: str) -> "subprocess.CompletedProcess[str]":
