@@ -255,4 +255,4 @@ def test_prometheus_accepts_its_configuration(
             shutil.copy(DOCKER / mount.source, folder / Path(mount.target).name)
     shutil.copytree(made_secrets / "metrics-key", folder / "key")
     command = [str(promtool), "check", "config", str(folder / "prometheus.yml")]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=240)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from manifests import ROOT, built, find, pods_of
 from object_store import BUCKET, READER, SECRET, WRITER, ObjectStore, object_store
-from routed_team import KEYS, team_servers
+from routed_team import KEYS, LIMIT_S, team_servers
 
 from lsp_server.modelstore.manifest import load_manifest, write_manifest
 
@@ -102,7 +102,7 @@ def test_a_pod_with_another_model_never_answers(
             f"http://127.0.0.1:{server.port}/v1/completions",
             json={"prompt": "x = ", "model": "starter", "max_tokens": 4},
             headers={"Authorization": f"Bearer {KEYS[0]}"},
-            timeout=30,
+            timeout=LIMIT_S,
         )
         assert answer.is_success, answer.text
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 WEED = ROOT / ".venv-deploy" / "bin" / "weed"
 BUCKET = "models"
 SECRET = "a-secret-that-nobody-may-read"
-READY_S = 60
+READY_S = 240
 READER, WRITER, ADMIN = "reader", "writer", "admin"
 _RIGHTS = {
     ADMIN: ["Admin", "Read", "Write", "List"],
@@ -109,7 +109,7 @@ def object_store(folder: Path) -> Iterator[ObjectStore]:
     ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(), strict=True))
     command = [
         *(str(WEED), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}"),
-        *("-master.volumeSizeLimitMB=64", "-volume.max=100", "-filer", "-s3"),
+        *("-master.volumeSizeLimitMB=1024", "-volume.max=100", "-filer", "-s3"),
         *(f"-{part}.port={port}" for part, port in ports.items()),
         *(f"-{part}.port.grpc={port + 10_000}" for part, port in ports.items()),
         *(f"-s3.config={folder / 'users.json'}", "-master.telemetry=false"),
