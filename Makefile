@@ -84,9 +84,22 @@ test-editors: install-editors ## Test Midfill in the real editors
 	@$(EDITOR_TESTS) --durations=15 || { echo 'Once more, with new editors, what failed:'; \
 	$(EDITOR_TESTS) --last-failed --last-failed-no-failures none; }
 
+# Both beside each other, as each often waits; what one says is shown when it ends, and if
+# one fails the other goes on. Ray, which gives up what starts too slowly, goes first.
 .PHONY: test-deploy
 test-deploy: install-deploy ## Test containers' files, Kubernetes' manifests, Ray and stores
-	$(BIN)/python -m pytest -m 'not gpu and not slow' tests/deploy --durations=15
+	@$(MAKE) -j 2 --keep-going --output-sync=target test-ray test-deploy-files
+
+ON_RAY := $(wildcard tests/deploy/test_ray_*.py)
+
+.PHONY: test-ray
+test-ray: install-deploy ## Test Midfill on Ray alone: half of test-deploy
+	$(BIN)/python -m pytest -m 'not gpu and not slow' $(ON_RAY) --durations=15
+
+.PHONY: test-deploy-files
+test-deploy-files: install-deploy ## Test what deploy/ has without Ray: the other half
+	nice $(BIN)/python -m pytest -m 'not gpu and not slow' tests/deploy --durations=15 \
+		$(addprefix --ignore ,$(ON_RAY)) -n $(WORKERS) --dist loadfile
 
 .PHONY: test-deploy-slow
 test-deploy-slow: install-deploy ## Test what takes minutes: two real engines in Ray, stores

@@ -202,3 +202,23 @@ def test_missing_python_is_explained(checkout: Path) -> None:
     assert refused.returncode
     assert "Midfill needs Python 3.11, 3.12 or 3.13" in refused.stderr
     assert "make PYTHON=" in refused.stderr
+
+
+@pytest.mark.parametrize("failing", ["test_ray_a.py --durations", "--dist loadfile"])
+def test_both_halves_of_test_deploy_are_shown(checkout: Path, failing: str) -> None:
+    """And if one fails, so does the whole."""
+    (checkout / "tests" / "deploy").mkdir(parents=True)
+    (checkout / "tests" / "deploy" / "test_ray_a.py").touch()
+    (checkout / ".venv" / "bin").mkdir()
+    (checkout / ".venv-deploy").mkdir()
+    touch(checkout / "requirements" / "ray.txt", at_s=1_000)
+    touch(checkout / "requirements" / "deploy-tools.txt", at_s=1_000)
+    touch(checkout / ".venv" / ".installed-ray", at_s=3_000)
+    touch(checkout / ".venv-deploy" / ".installed", at_s=3_000)
+    says = f'#!/bin/sh\necho "ran: $*"\ncase "$*" in *"{failing}"*) exit 1;; esac\n'
+    write_program(checkout / ".venv" / "bin" / "python", says)
+
+    done = make(checkout, "test-deploy")
+
+    assert 2 == done.stdout.count("\nran: -m pytest")
+    assert 0 != done.returncode
