@@ -27,7 +27,8 @@ def engines() -> list[psutil.Process]:
 
 async def test_replica_with_the_real_engine(shared_ray: RayCluster) -> None:
     """It completes, ends what nobody waits for, and takes its engine along."""
-    shared_ray.deploy(REAL, omp_threads=2)
+    # Ray would begin with as many replicas as were deployed before.
+    shared_ray.deploy(REAL, omp_threads=2, max_replicas=1)
     await until(lambda: len(replicas("engines")) == len(engines()) == 1)
     [engine], [replica] = engines(), replicas("engines")
 
