@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -25,6 +26,11 @@ os.environ["MIDFILL_TELEMETRY_STORE"] = "false"
 
 # Nor does a server index a folder of a test's into the user's cache.
 os.environ["MIDFILL_CONTEXT_INDEX"] = "false"
+
+# A shell without job control has what it runs in the background ignore Ctrl-C, and what
+# the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow now and then, and that is no failure of what is tested. The
 # examples are the same in each run; `--hypothesis-profile=explore` has new ones.
