@@ -74,6 +74,16 @@ def test_tests_that_are_named_exist(page: Path) -> None:
             assert (ROOT / "tests/golden/languages" / name).exists(), name
 
 
+def test_every_fault_of_a_deployment_has_a_test() -> None:
+    """Each row of the table names one."""
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    section = page.partition("## Faults")[2].partition("\n## ")[0]
+    head, *rows = [line for line in section.splitlines() if line.startswith("| ")]
+    assert head == "| fault | what comes of it | shown by |"
+    assert len(rows) > 15
+    assert [row for row in rows if "`tests/" not in row] == []
+
+
 def test_the_page_of_scope_has_each_filter() -> None:
     """And no other."""
     page = ROOT / "docs" / "completion" / "scope.md"

@@ -18,7 +18,6 @@ from lsp_server.doctor.machine import (
     plugin_is_loaded,
 )
 from lsp_server.doctor.model import check_generation, check_model, try_model
-from lsp_server.doctor.team import check_team_server
 from lsp_server.doctor.torch import (
     ask_torch,
     check_torch,
@@ -51,6 +50,8 @@ def examine(config: Config, problems: Sequence[ConfigError]) -> Iterator[Finding
     yield from check_settings(problems)
     yield check_offered(config.completion)
     if config.daemon.url and config.daemon.mode is not DaemonMode.NEVER:
+        from lsp_server.doctor.team import check_team_server  # noqa: PLC0415 - a tenth of a second that others do without
+
         yield check_team_server(config.daemon)
         return
     failed = False
