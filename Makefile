@@ -106,7 +106,7 @@ test-deploy-slow: install-deploy ## Test what takes minutes: two real engines in
 	$(BIN)/python -m pytest -m 'slow and not gpu' tests/deploy --durations=15
 
 .PHONY: test-containers
-test-containers: install-deploy ## Build two images, run them as another user, complete and stop them
+test-containers: install-deploy ## Build the images, run them as another user, complete and stop them
 	$(BIN)/python -m pytest -o faulthandler_timeout=1860 tests/containers --durations=10
 
 .PHONY: images

@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("buildah", "podman", "runc", "mmdebstrap")
 BASE = "localhost/midfill-test-base"
 IMAGE = "localhost/midfill-test:cpu"
+CUDA_BASE = "localhost/midfill-test-base-cuda"
 RAY_IMAGE = "localhost/midfill-test:ray"
+CUDA_IMAGE = "localhost/midfill-test:cuda"
 # A Debian with what the Dockerfile asks apt for, so that a build can do without it.
 PACKAGES = "python3,python3-venv,ca-certificates,libgomp1,libnuma1,tini"
 CERTIFICATES = "/etc/ssl/certs"
@@ -43,18 +45,29 @@ def build(folder: Path) -> None:
 
     Layers stay for the next run: `podman rmi midfill-test:cpu` frees their space.
     """
+    _make_base(folder, BASE, PACKAGES)
+    _build_ours(folder, "cpu", f"BASE={BASE}", IMAGE)
+
+
+def build_cuda(folder: Path) -> None:
+    """Build the image for CUDA, which has gcc in it, on such a base."""
+    _make_base(folder, CUDA_BASE, f"{PACKAGES},gcc,libc6-dev")
+    _build_ours(folder, "cuda", f"BASE={CUDA_BASE}", CUDA_IMAGE)
+
+
+def _make_base(folder: Path, tag: str, packages: str) -> None:
+    """Make a base image of Debian's packages, unless there is one."""
     found = subprocess.run(
-        ["buildah", "inspect", BASE], capture_output=True, check=False
+        ["buildah", "inspect", tag], capture_output=True, check=False
     )
     if found.returncode:
         tree = folder / "rootfs.tar"
-        make = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}"]
+        make = ["mmdebstrap", "--variant=minbase", f"--include={packages}"]
         subprocess.run([*make, "bookworm", tree], check=True, capture_output=True)
         text = "FROM scratch\nADD rootfs.tar /\n"
         (folder / "Dockerfile").write_text(text, encoding="utf-8")
-        bud(folder, folder / "Dockerfile", BASE)
+        bud(folder, folder / "Dockerfile", tag)
         tree.unlink()
-    _build_ours(folder, "cpu", f"BASE={BASE}", IMAGE)
 
 
 def build_ray(folder: Path) -> None:
@@ -101,10 +114,12 @@ def pip_configuration(folder: Path) -> tuple[Path, list[str]]:
     return path, places
 
 
-def once(*words: str, options: Sequence[str] = (), entry: str = "") -> "Done":
+def once(
+    *words: str, options: Sequence[str] = (), entry: str = "", image: str = IMAGE
+) -> "Done":
     """Run a container to its end; `entry` takes the place of the image's own."""
     entries = [f"--entrypoint={entry}"] if entry else []
-    command = [*PODMAN, "run", "--rm", *RESTRICTED, *options, *entries, IMAGE, *words]
+    command = [*PODMAN, "run", "--rm", *RESTRICTED, *options, *entries, image, *words]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=300
     )
