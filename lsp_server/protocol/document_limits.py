@@ -84,7 +84,12 @@ class DocumentsOff:
         self._reasons: dict[str, Reason] = {}
 
     def note(self, uri: str, reason: Reason | None) -> None:
-        """Take note of what came of a request; None for items."""
+        """Send the reason why a document got no completions, if the editor lacks it.
+
+        Args:
+            uri: The document of the request.
+            reason: Why the request got nothing; None where it got completions.
+        """
         if reason is not None and reason.of_document:
             if self._reasons.get(uri) is not reason:
                 while len(self._reasons) >= _MOST_OFF:

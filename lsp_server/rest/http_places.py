@@ -31,7 +31,10 @@ class HttpPlaces:
         self._here: dict[HttpConnection, None] = {}
 
     def enter(self, newcomer: HttpConnection) -> bool:
-        """Take a connection in; return whether there is room to serve it."""
+        """Count a connection, and return whether there is room to serve it.
+
+        Of too many, the one that was idle for longest is closed.
+        """
         self._here[newcomer] = None
         if len(self._here) <= self._most:
             return True

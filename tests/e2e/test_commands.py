@@ -29,7 +29,7 @@ def midfill(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A file with a cursor at line 2, column 5."""
+    """Write a file with a cursor at line 2, column 5."""
     path = tmp_path / "a.py"
     path.write_text("é = '🚄'\nx = \ny = 1\n", encoding="utf-8")
     return path
@@ -297,5 +297,4 @@ def test_wrong_arguments_are_usage_errors(arguments: list[str]) -> None:
 
 def test_the_version_is_printed() -> None:
     """``--version`` needs no command."""
-    done = midfill("--version")
-    assert done.stdout.startswith("midfill 0.")
+    assert midfill("--version").stdout.startswith("midfill 0.")
