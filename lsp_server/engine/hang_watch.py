@@ -5,7 +5,6 @@ A hang shows by overdue tokens, and by a canary while the engine is idle.
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Self
@@ -108,7 +107,7 @@ class StallClock:
         now_s: A clock, in seconds.
     """
 
-    def __init__(self, *, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
         self._waiting_since_s: float | None = None
         self._cpu_s: float | None = None
@@ -185,14 +184,14 @@ class HangWatch:
         send_canary: Callable[[], Coroutine[None, None, None]],
         *,
         device: str,
-        clock: StallClock | None = None,
+        clock: StallClock,
     ) -> None:
         self._policy = policy
         self._send_canary = send_canary
         self._stall_timeout_s = (
             policy.gpu_stall_timeout_s if device == "cuda" else policy.stall_timeout_s
         )
-        self._clock = clock or StallClock()
+        self._clock = clock
         self._canary: asyncio.Task[None] | None = None
         self._only_canary_waits = False
 

@@ -3,11 +3,17 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import NoReturn
 
 from lsp_server.engine.base import Engine, Listener, Start
-from lsp_server.engine.hang_watch import CANARY, HangWatch, RestartPolicy
+from lsp_server.engine.hang_watch import (
+    CANARY,
+    HangWatch,
+    RestartPolicy,
+    StallClock,
+)
 from lsp_server.engine.vllm_errors import explain
 from lsp_server.engine_values import EngineHealth, EngineInfo, EngineNews, EngineState
 from lsp_server.errors import EngineDeadError, EngineStartError, MidfillError
@@ -31,6 +37,7 @@ class EngineSupervisor:
         listener: Listener,
         policy: RestartPolicy | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; `begin` starts the engine.
 
@@ -39,11 +46,13 @@ class EngineSupervisor:
             listener: Called on every change of state, and as a start progresses.
             policy: Time limits, and how often to restart.
             sleep: Waits for the pause before a restart.
+            now_s: The clock, in seconds, by which a hang is noticed.
         """
         self._start = start
         self._listener = listener
         self._policy = policy or RestartPolicy()
         self._sleep = sleep
+        self._now_s = now_s
         self._news = EngineNews(state=EngineState.STARTING, what="")
         self._engine: Engine | None = None
         self._latest: Engine | None = None
@@ -277,7 +286,8 @@ class EngineSupervisor:
 
     def _watch_for_hangs(self, device: str) -> HangWatch:
         """Return the watch of an engine on a device."""
-        return HangWatch(self._policy, self._send_canary, device=device)
+        clock = StallClock(now_s=self._now_s)
+        return HangWatch(self._policy, self._send_canary, device=device, clock=clock)
 
     async def _send_canary(self) -> None:
         """Have the engine generate a token for nobody.

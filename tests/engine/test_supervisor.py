@@ -98,14 +98,26 @@ async def test_a_slow_start_times_out(supervise: Supervise, news: News) -> None:
     assert "the engine was not ready after 0.01 s" == news.items[1].what
 
 
-async def test_close_during_a_start_cancels_it(
-    supervise: Supervise, news: News
-) -> None:
+async def test_close_during_a_start_cancels_it(news: News) -> None:
     """Close does not wait for the engine to load, and nothing comes after CLOSED."""
-    supervisor = supervise(Starter(Script(answer_ids=(7,), start_delay_ms=3_600_000)))
+    begun: asyncio.Future[asyncio.Task[None]] = asyncio.Future()
+
+    async def start(_report: ReportProgress) -> Engine:
+        task = asyncio.current_task()
+        assert task is not None
+        begun.set_result(task)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    supervisor = EngineSupervisor(start, listener=news)
+    supervisor.begin()
+    starting = await begun
+    closing = asyncio.create_task(supervisor.close())
     await asyncio.sleep(0)
-    async with asyncio.timeout(60):
-        await supervisor.close()
+    times_cancelled = starting.cancelling()
+    starting.cancel()  # So that this ends also where close merely waits.
+    await closing
+    assert 1 == times_cancelled, "close waits for the start instead of cancelling it"
     await supervisor.close()
     assert [EngineState.STARTING, EngineState.CLOSED] == news.states
 
