@@ -31,9 +31,6 @@ _MOST_PROMPTS = 16
 _MOST_FILES = 256
 _MOST_MESSAGES = 256
 _MOST_PARTS = 32
-_MOST_TOKENS = 1_000_000
-"""More is a mistake or an attack, whatever the model."""
-
 _MOST_PROMPT_TOKENS = 262_144
 """More fit into no model for code, and reading them would hold the event loop."""
 
@@ -102,7 +99,10 @@ Stops: TypeAlias = Annotated[
     BeforeValidator(_as_list),
     Field(description="Up to 16 strings; the text ends before."),
 ]
-MaxTokens: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_TOKENS)] | None
+MaxTokens: TypeAlias = Annotated[  # `limit_tokens` says how many there may be
+    Annotated[int, Field(ge=0)] | None,
+    Field(description="16 without; 0 generates nothing."),
+]
 Temperature: TypeAlias = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None
 TopP: TypeAlias = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None
 Seed: TypeAlias = Annotated[int, Field(ge=-_LARGEST_SEED - 1, le=_LARGEST_SEED)] | None
@@ -111,9 +111,8 @@ Name: TypeAlias = Annotated[str, Field(max_length=256)] | None
 _Text: TypeAlias = Annotated[
     str, BeforeValidator(_whole_characters), Field(max_length=_MOST_CHARS)
 ]
-_LlamaText: TypeAlias = Annotated[  # null is no text, as in llama.cpp
-    _Text, BeforeValidator(lambda value: "" if value is None else value)
-]
+_NULL_IS_EMPTY = BeforeValidator(lambda value: "" if value is None else value)
+_LlamaText: TypeAlias = Annotated[_Text, _NULL_IS_EMPTY]  # as in llama.cpp
 _Tokens: TypeAlias = Annotated[
     list[Annotated[int, Field(strict=True, ge=0)]],
     Field(min_length=1, max_length=_MOST_PROMPT_TOKENS, fail_fast=True),
@@ -179,8 +178,10 @@ class CompletionBody(_Refused):
     model: Name = None
     prompt: Annotated[
         _Prompt,
+        _NULL_IS_EMPTY,
         Field(
-            description="The code left of the cursor. With `raw`, a rendered prompt."
+            description="The code left of the cursor; null is the start of a document. "
+            "With `raw`, a rendered prompt."
         ),
     ]
     suffix: Annotated[
@@ -238,10 +239,9 @@ class ChatBody(_Refused):
         list[Message], Field(min_length=1, max_length=_MOST_MESSAGES, fail_fast=True)
     ]
     max_tokens: Annotated[
-        Annotated[int, Field(ge=-1, le=_MOST_TOKENS)] | None,
-        Field(description="-1 is the most."),
+        Annotated[int, Field(ge=-1)] | None, Field(description="-1 is the most.")
     ] = None
-    max_completion_tokens: MaxTokens = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Temperature = None
     top_p: TopP = None
     seed: Seed = None
@@ -277,7 +277,7 @@ class InfillBody:
         Annotated[list[ExtraFile], Field(max_length=_MOST_FILES, fail_fast=True)] | None
     ) = None
     prompt: _LlamaText = ""
-    n_predict: Annotated[int, Field(ge=-2, le=_MOST_TOKENS)] | None = None
+    n_predict: Annotated[int, Field(ge=-2)] | None = None
     t_max_predict_ms: Annotated[int, Field(le=3_600_000)] | None = None
     n_indent: Annotated[int, Field(ge=0, le=10_000)] | None = None
     temperature: Annotated[float, Field(le=2, allow_inf_nan=False)] | None = None

@@ -129,10 +129,7 @@ class Generations:
         async with self.services.limiter.admit(self.exchange.key, tokens) as grant:
             outcome = Outcome.FAILED
             try:
-                streams = [self._stream(request) for request in self._requests()]
-                # More would wait for each other, and be refused for waiting.
-                most = self.model.host.engine.running_limit
-                async with aclosing(merged(streams, most=most)) as deltas:
+                async with aclosing(self._deltas()) as deltas:
                     async for number, delta in deltas:
                         choice = self._choices[number]
                         choice.new_tokens += delta.new_tokens
@@ -147,6 +144,14 @@ class Generations:
                 self.trace.generated()
                 grant.settle(self.prompt_tokens + self.new_tokens)
                 self._report(outcome)
+
+    def _deltas(self) -> AsyncGenerator[tuple[int, TextDelta]]:
+        """Generate all texts side by side; none where no token is asked for."""
+        if not any(each.max_tokens for each in self._choices):
+            return _no_texts(len(self._choices))
+        streams = [self._stream(request) for request in self._requests()]
+        # More would wait for each other, and be refused for waiting.
+        return merged(streams, most=self.model.host.engine.running_limit)
 
     def _stream(self, request: TextRequest) -> AsyncGenerator[TextDelta]:
         return stream_text(
@@ -215,6 +220,12 @@ class Generations:
                 saved_tokens=0 if outcome is Outcome.FAILED else max(0, unspent),
             )
         )
+
+
+async def _no_texts(count: int) -> AsyncGenerator[tuple[int, TextDelta]]:
+    """Yield the end of each of so many texts."""
+    for number in range(count):
+        yield number, TextDelta(text="", cause=StopCause.LENGTH)
 
 
 def finish_reason(cause: StopCause | None) -> str | None:

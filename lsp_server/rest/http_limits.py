@@ -24,9 +24,11 @@ from lsp_server.metrics import Refusal
 from lsp_server.protocol.arrival import ArrivalDeadline, ArrivalLimits
 from lsp_server.rest.api_errors import Problem
 from lsp_server.rest.http_places import HttpPlaces
+from lsp_server.rest.request_target import OriginFormConnection
 
 __all__ = ["LimitedHttp", "LimitedWebsocket"]
 
+_MOST_HEAD_BYTES = 64 * 1024
 _UNREAD_S = 20.0
 _CLOSE_S = 1.0
 _MOST_FRAGMENTS = 16_384
@@ -167,6 +169,7 @@ class LimitedHttp(_Limited, H11Protocol):
         refuse: ASGIApp,
     ) -> None:
         super().__init__(config, server_state, app_state)
+        self.conn = OriginFormConnection(h11.SERVER, _MOST_HEAD_BYTES)
         self._places = places
         self._refuse = refuse
 

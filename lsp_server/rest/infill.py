@@ -49,7 +49,7 @@ def infill_router(requests: Requests) -> APIRouter:
         is_warm_up = body.n_predict == 0
         begun = requests.begin(
             request,
-            model=None,
+            model=body.model,
             priority=Priority.PREWARM if is_warm_up else Priority.AUTOMATIC,
         )
         snippets = await begun.model.privacy.cleaned(

@@ -52,9 +52,10 @@ class BegunRequest:
         most = self.services.config.max_tokens
         if asked is not None and asked > most:
             raise ApiError(
-                f"more than {most} tokens are asked for",
+                f"more than {most:,} tokens are asked for",
                 subject=parameter,
-                remedy=f"ask for at most {most}, or have rest.max_tokens raised",
+                remedy=f"ask for at most {most:,}, the server's rest.max_tokens; the "
+                f"model takes {self.model.max_model_len:,}, prompt and answer together",
             )
         return min(default, most) if asked is None else asked
 

@@ -37,7 +37,6 @@ OnWebsocket = Callable[[WebSocket], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
-_MOST_HEAD_BYTES = 65_536
 _MOST_WEBSOCKET_BYTES = 16 * 1024 * 1024
 _PING_S = 20.0
 _BACKLOG = 512
@@ -85,7 +84,6 @@ async def serve_rest(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        h11_max_incomplete_event_size=_MOST_HEAD_BYTES,
         timeout_graceful_shutdown=_END_LIMIT_S,
         ssl_context_factory=None if tls is None else lambda _config, _make: tls,
     )

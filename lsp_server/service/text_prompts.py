@@ -132,7 +132,7 @@ class TextPrompts:
             ConfigError: The model has no room for code.
         """
         snapshot = _snapshot(prefix, suffix)
-        reserved = min(max_tokens, max(1, self._max_model_len // _OUTPUT_SHARE))
+        reserved = max(1, min(max_tokens, self._max_model_len // _OUTPUT_SHARE))
         prompt = self._builder.build(
             snapshot,
             max_output_tokens=reserved,

@@ -76,6 +76,38 @@ async def test_a_length_limit_is_the_finish_reason(serve: Serve) -> None:
     assert (2, 16) == (short.usage.completion_tokens, default.usage.completion_tokens)
 
 
+@pytest.mark.parametrize("more", [{}, {"suffix": "b"}, {"n": 2}, {"raw": True}])
+async def test_no_tokens_are_an_answer_without_the_engine(
+    serve: Serve, more: dict[str, object]
+) -> None:
+    """``max_tokens`` 0 is the echo alone, whole and streamed, as OpenAI has it."""
+    body = {"prompt": "a\n", "max_tokens": 0, "echo": True, **more}
+    async with serve(TEXT) as served:
+        whole = (await served.http.post("/v1/completions", json=body)).json()
+        stream = await served.openai().completions.create(
+            model=MODEL, stream=True, extra_body=body, prompt="a\n"
+        )
+        parts = [part.choices[0] async for part in stream]
+        assert not served.engine.requests
+    choices = whole["choices"]
+    assert {"a\n"} == {choice["text"] for choice in choices}
+    assert {"length"} == {choice["finish_reason"] for choice in choices}
+    assert "a\n" * len(choices) == "".join(part.text for part in parts)
+    assert len(choices) == sum(part.finish_reason == "length" for part in parts)
+    assert 0 == whole["usage"]["completion_tokens"] < whole["usage"]["prompt_tokens"]
+
+
+async def test_a_prompt_of_null_is_the_start_of_a_document(serve: Serve) -> None:
+    """OpenAI's default prompt; with a suffix, nothing is left of the gap."""
+    async with serve(TEXT) as served:
+        for more in ({}, {"suffix": "rest"}):
+            body = {"prompt": None, "max_tokens": 64, **more}
+            answer = await served.http.post("/v1/completions", json=body)
+            assert TEXT == answer.json()["choices"][0]["text"], answer.text
+        assert "<|endoftext|>" == served.prompt(0)
+        assert "<|fim_suffix|>rest<|fim_middle|>" in served.prompt(1)
+
+
 @pytest.mark.parametrize(
     ("body", "query", "headers", "is_raw"),
     [

@@ -58,6 +58,25 @@ async def test_generations_are_aborted_before_they_end(
     assert 2 == served.log.read_text(encoding="utf-8").count('"status": 499')
 
 
+async def test_a_client_that_ends_its_side_is_gone(serve: Serve) -> None:
+    """Until something is written to it, it looks like one that has closed both."""
+    async with serve(LONG, script=SLOW) as served:
+        url = httpx.URL(served.url)
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        body = b'{"prompt": "a", "max_tokens": 200}'
+        writer.write(
+            b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (len(body), body)
+        )
+        while not served.engine.requests:  # noqa: ASYNC110  as above
+            await asyncio.sleep(0.002)
+        writer.write_eof()
+        await until_aborted(served, 1)
+        assert b"" == await reader.read()
+        writer.close()
+
+
 async def test_every_choice_is_aborted(serve: Serve) -> None:
     """With several texts none goes on."""
     async with serve(LONG, script=SLOW) as served:

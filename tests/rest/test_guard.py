@@ -97,6 +97,29 @@ async def test_foreign_pages_are_refused(
         assert status == answer.status_code
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://localhost/v1/models", "localhost", 200),
+        ("HTTPS://127.0.0.1:1/v1/models?x=1", "evil.example", 200),
+        ("http://evil.example/v1/models", "localhost", 403),
+        ("http://localhost@evil.example/v1/models", "localhost", 403),
+        ("http:///v1/models", "localhost", 403),
+        ("http://localhost?x=1", "localhost", 404),
+        ("ftp://localhost/v1/models", "localhost", 404),
+    ],
+)
+async def test_a_target_may_be_a_whole_url(
+    serve: Serve, target: str, host: str, status: int
+) -> None:
+    """Its host is checked, and counts in place of the header (RFC 9112, 3.2.2)."""
+    async with serve() as served:
+        answer = await served.http.get(
+            "/", headers={"host": host}, extensions={"target": target.encode()}
+        )
+        assert status == answer.status_code, answer.text
+
+
 async def test_a_key_s_limits_models_and_mode(serve: Serve) -> None:
     """A key has its own rate, models, raw mode and cache salt."""
     raw, raw_line = key_of(raw=True, requests_per_s=0.001, burst=2)

@@ -82,6 +82,7 @@ CASES: list[tuple[str, dict[str, object], str, str]] = [
     (INFILL, {"prompt": [1, SECRET]}, "prompt", "invalid_value"),
     (INFILL, {"n_predict": HUGE}, "n_predict", "invalid_value"),
     (INFILL, {"n_predict": 5000}, "n_predict", "invalid_value"),
+    (INFILL, {"model": "gpt-4"}, "model", "model_not_found"),
     (INFILL, {"grammar": 'root ::= "a"'}, "grammar", "unsupported_parameter"),
     (INFILL, {"input_extra": [{"text": SECRET}] * 257}, "input_extra", "invalid_value"),
 ]
@@ -102,6 +103,17 @@ async def test_each_refusal_says_what_and_what_to_do(serve: Serve) -> None:
         assert not served.engine.requests
         assert SECRET not in served.log.read_text(encoding="utf-8")
         assert len(CASES) == len(served.metrics.refused)
+
+
+async def test_one_message_says_how_many_tokens_there_may_be(serve: Serve) -> None:
+    """However many are asked for: the server's limit, and what the model takes."""
+    async with serve(rest=RestConfig(max_tokens=1024)) as served:
+        for route, name in ((COMPLETIONS, "max_tokens"), (INFILL, "n_predict")):
+            for asked in (1025, HUGE, 10**30):
+                answer = await served.http.post(route, json=code(**{name: asked}))
+                message = answer.json()["error"]["message"]
+                assert "Ask for at most 1,024" in message
+                assert "takes 2,048, prompt and answer together" in message
 
 
 @pytest.mark.parametrize(
