@@ -87,7 +87,7 @@ class CompletionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextConfig:
-    """What of the project stands in a prompt beside the document.
+    """Which snippets of the project a prompt holds beside the document.
 
     Attributes:
         enabled: Whether prompts hold snippets of other files at all; off by default

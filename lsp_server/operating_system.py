@@ -1,4 +1,4 @@
-"""What the operating system holds and says: regular files, user folders, failures.
+"""Opens regular files, finds the user's folders, and words the system's errors.
 
 Only the standard library is loaded, and little of it.
 

@@ -139,7 +139,7 @@ def _good_entries(section: str, entries: Mapping[str, object]) -> dict[str, obje
 
 
 def _problems(layer: Layer, config: Config) -> Iterator[ConfigError]:
-    """Report what of a layer is left out, and which value of ``config`` holds instead.
+    """Report which settings of a layer are ignored, and what ``config`` holds instead.
 
     Only the names are spelt as in the layer's place.
     """
@@ -156,7 +156,7 @@ def _problems(layer: Layer, config: Config) -> Iterator[ConfigError]:
 def _problems_in(
     section: str, entries: Mapping[str, object], place: str, config: Config
 ) -> Iterator[ConfigError]:
-    """Report what of one section is left out."""
+    """Report which settings of one section are ignored."""
     for key, raw in entries.items():
         name = spelt(f"{section}.{key}", place)
         if key not in _keys(section):

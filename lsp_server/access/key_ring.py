@@ -159,7 +159,7 @@ class KeyRing:
         self._take(lines)
 
     def _take(self, lines: KeyLines) -> None:
-        """Let these keys hold from now on."""
+        """Replace the valid keys."""
         digests = [stored.digest for stored in lines.keys]
         self._digests = tuple((float(at), each) for at, each in enumerate(digests, 1))
         self._keys = (None, *(stored.key for stored in lines.keys))

@@ -103,7 +103,7 @@ def _start(arguments: argparse.Namespace) -> int:
 
 
 def _start_here(arguments: argparse.Namespace) -> NoReturn:
-    """Be the daemon."""
+    """Run the daemon in this process."""
     is_handed_on = arguments.lock_fd is not None
     # Not below the process that an editor has started, and may kill with all its tree.
     if is_handed_on and os.fork():

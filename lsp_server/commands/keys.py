@@ -251,7 +251,7 @@ def _revoke(arguments: argparse.Namespace) -> int:
 
 
 def _held(arguments: argparse.Namespace) -> KeyLines:
-    """Return the keys of the file; of none if there is no file."""
+    """Return the keys of the file; empty if there is none."""
     path = _path(arguments)
     try:
         text, _ = read(path)

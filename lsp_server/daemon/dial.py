@@ -77,7 +77,7 @@ def connect(endpoint: Endpoint) -> Reached | None:
 
 
 def ask(dialled: Reached, hello: Callable[[str], Hello]) -> Answer:
-    """Say a hello that has an answer and nothing more, and return the answer.
+    """Send a hello that asks one question, and return the answer.
 
     Args:
         dialled: The connection; it is closed.

@@ -189,10 +189,10 @@ def _check_parent(parent: Path) -> None:
 
 
 def _is_ours(path: Path, is_kind: Callable[[int], bool], kind: str) -> bool:
-    """Return whether there is something, which is what it should be and ours alone.
+    """Return whether a path exists, of the expected kind and this user's alone.
 
     Raises:
-        DaemonError: There is something that is not, or it cannot be seen.
+        DaemonError: It exists and is not, or cannot be examined.
     """
     try:
         found = path.lstat()

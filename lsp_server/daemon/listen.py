@@ -48,7 +48,7 @@ _TCP_ADDRESS = "listen.tcp_address"
 
 
 def run_listen(layers: list[Layer]) -> NoReturn:
-    """Be the team server until a signal ends it, and end the process.
+    """Run the team server until a signal ends it, then end the process.
 
     SIGHUP reads the certificate again.
 

@@ -21,7 +21,7 @@ _LOCALHOST = "127.0.0.1"
 
 
 class Listener:
-    """A listening socket, and what tells clients where it is.
+    """A listening socket, and the file by which clients find it.
 
     Only the process that holds the daemon's lock makes one: whatever lies in its place
     is left over from a daemon that has died.
@@ -113,7 +113,7 @@ class Listener:
             )
 
     def close(self) -> None:
-        """Stop listening, and remove what tells where."""
+        """Stop listening, and remove the socket or its address file."""
         path = (
             self._endpoint.address_path
             if self.socket.family == socket.AF_INET

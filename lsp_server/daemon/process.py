@@ -173,7 +173,7 @@ class Daemon:
             self._hurried.set()
 
     def warn(self, text: str) -> None:
-        """Add to the status what of the settings cannot be done."""
+        """Add to the status a sentence about settings that cannot be followed."""
         self._warnings.append(text)
 
     def status(self) -> DaemonStatus:
@@ -266,7 +266,7 @@ def _listener_of(config: DaemonConfig, endpoint: Endpoint) -> Listener:
 
 
 async def _answer(writer: asyncio.StreamWriter, answer: Answer) -> None:
-    """Send an answer that is all."""
+    """Send the only answer that a client gets."""
     writer.write(answer.line())
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(HELLO_TIMEOUT_S):

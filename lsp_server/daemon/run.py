@@ -42,7 +42,7 @@ def run_daemon(
     lock_fd: int | None,
     loads: bool,
 ) -> NoReturn:
-    """Be the daemon until it is stopped, and end the process.
+    """Run the daemon until it is stopped, then end the process.
 
     Args:
         config_file: The TOML file with the daemon's settings; None for the user's.

@@ -114,7 +114,7 @@ class _Sums:
         )
 
     def _share(self, events: set[str]) -> float | None:
-        """Return the share of the characters looked for that still stood."""
+        """Return the share of accepted characters that were still there later."""
         of_chars = sum(self.of_chars[each] for each in events)
         kept = sum(self.chars[each] for each in events)
         return kept / of_chars if of_chars else None

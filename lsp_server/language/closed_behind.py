@@ -1,4 +1,4 @@
-"""Which of what is open at a cursor the text behind it closes.
+"""Finds which brackets and literals, open at a cursor, the text behind it closes.
 
 That text may be cut off at its end, and the one in front of it be unfinished. Where it
 is open whether a quote ends a string or begins one, the answer with the fewer faults

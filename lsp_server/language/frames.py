@@ -94,10 +94,6 @@ class Scan:
         spans = zip(self.changes, self.changes[1:], self.stacks, strict=False)
         return sum(end - at for at, end, stack in spans if literal_of(stack))
 
-    def depth_at(self, offset: int) -> int:
-        """Return how many brackets and blocks are open before ``offset``."""
-        return sum(not each.kind.is_literal for each in self.frames_at(offset))
-
 
 def literal_of(frames: tuple[Frame, ...]) -> Frame | None:
     """Return the innermost of ``frames`` if it is a literal."""

@@ -1,4 +1,4 @@
-"""What the part of a line before a place says of that place."""
+"""Facts about a place in a line, from the part of the line before it."""
 
 import re
 from typing import Final
@@ -39,7 +39,7 @@ def columns_of(line: str) -> int:
 
 
 def key_columns_of(line: str) -> int:
-    """Return where the key begins, or the dash without a key, that a text belongs to.
+    """Return the column of the YAML key, or of the list dash, that a text belongs to.
 
     Args:
         line: A line of YAML up to the mark behind which the text begins.

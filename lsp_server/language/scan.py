@@ -68,7 +68,7 @@ class _Scanner:
         self._faults = 0
 
     def begin_line(self) -> None:
-        """End what the first line of the text ends by how it begins."""
+        """Close what the first line closes by its first word or its indentation."""
         frame = self._stack[-1] if self._stack else None
         if frame is None or frame.literal is None:
             if self._rules.statement.match(self._text):
@@ -101,7 +101,7 @@ class _Scanner:
         )
 
     def _in_code(self, at: int) -> int:
-        """Go on to behind the next thing in code, and return where that is."""
+        """Scan past the next token of interest in code; return the offset behind it."""
         line_end = len(self._text)
         if self._heredocs or self._depth_within_line() is not None:
             line_end = self._text.find("\n", at) % (line_end + 1)  # -1 is the end
@@ -170,7 +170,7 @@ class _Scanner:
         return end
 
     def _in_literal(self, frame: Frame, literal: Literal, at: int) -> int:
-        """Go on to behind the next thing in a literal, and return where that is."""
+        """Scan past the next place of interest in a literal; return where that ends."""
         inside = inside_of(literal, frame.closer, frame.columns)
         found = inside.search(self._text, at)
         if found is None:

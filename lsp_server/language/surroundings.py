@@ -62,7 +62,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _End:
-    """What scanning up to a place came to.
+    """The result of scanning up to a place.
 
     Attributes:
         state: What is open there.

@@ -1,4 +1,4 @@
-"""Where a block ends that a completion writes, by the language's own rules."""
+"""Finds where a block ends that a completion writes, by the language's rules."""
 
 import itertools
 import re

@@ -39,7 +39,7 @@ def cut_at_next_closer(
 def cut_surplus_closers(
     text: str, cursor: CursorContext, _scope: CompletionScope
 ) -> str | None:
-    """Cut ``text`` before the first closer of what needs no closing.
+    """Cut ``text`` before the first closer for which nothing is left to close.
 
     That is what the code behind the cursor closes, a string too, and what never was
     open. A text is kept that opens again what it closes, such as ``} else {``.

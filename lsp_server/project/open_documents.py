@@ -36,7 +36,7 @@ class OpenDocuments:
                 self._folders = folders
 
     def state(self) -> Iterator[Event]:
-        """Yield the events that lead from nothing to what is open now."""
+        """Yield the events that open all that is open now."""
         yield FoldersChanged(folders=self._folders)
         for uri, read in self._read.items():
             yield DocumentOpened(uri=uri, read=read)

@@ -84,7 +84,7 @@ class ConnectionLimits:
             self._arriving = loop.call_at(self._deadline.at_s, self._check)
 
     def paused(self) -> None:
-        """Begin the time that a client has to read, which has left much unread."""
+        """Begin the time in which a client has to read that has left much unread."""
         if self._reading is None:
             loop = self._protocol.loop
             self._reading = loop.call_later(self._unread_s, self._break_off)
@@ -95,8 +95,8 @@ class ConnectionLimits:
             self._reading.cancel()
             self._reading = None
 
-    def said_all(self) -> None:
-        """Leave the client a moment to read the last of what is sent."""
+    def closing(self) -> None:
+        """Begin the short time that a client has to read the last of what was sent."""
         self.resumed()
         self._reading = self._protocol.loop.call_later(_CLOSE_S, self._break_off)
 
@@ -272,7 +272,7 @@ class LimitedWebsocket(_Limited, WebSocketsSansIOProtocol):
             self.conn.fail(CloseCode.POLICY_VIOLATION, "too many fragments")
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
-            self._limits.said_all()
+            self._limits.closing()
 
     def handle_ping(self) -> None:
         """Answer, and break off a client that does not read the answers."""
@@ -283,7 +283,7 @@ class LimitedWebsocket(_Limited, WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         """Break off a client that does not answer pings."""
         super().keepalive_timeout()
-        self._limits.said_all()
+        self._limits.closing()
 
     async def run_asgi(self) -> None:
         """Serve the client until the application has done so."""
@@ -291,4 +291,4 @@ class LimitedWebsocket(_Limited, WebSocketsSansIOProtocol):
             await super().run_asgi()
         finally:
             if not self.disconnected:
-                self._limits.said_all()
+                self._limits.closing()

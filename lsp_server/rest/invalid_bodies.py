@@ -95,7 +95,7 @@ def invalid_body(
     elif len(_place(first)) > 1:
         error = _deepest(errors)
         parameter = str(_steps(error)[0])
-        subject, message = _said(error)
+        subject, message = _place_and_fault(error)
     is_unsupported = first.get("type") == _UNSUPPORTED
     return Problem(
         status=_INVALID_STATUS,
@@ -138,7 +138,7 @@ def _is_prompt_form(error: Mapping[str, object], part: str | int) -> bool:
     return part in _PROMPT_FORMS and _place(error)[1] == "prompt"
 
 
-def _said(error: Mapping[str, object]) -> tuple[str, str]:
+def _place_and_fault(error: Mapping[str, object]) -> tuple[str, str]:
     """Return where an error is, and what is wrong there, with what is allowed.
 
     A place is spelt as programs do, such as ``messages[0].role``.

@@ -61,7 +61,7 @@ class BegunRequest:
 
     @property
     def is_reduced(self) -> bool:
-        """Whether code that is cut anyway has to be less, since the engine is busy."""
+        """Whether prompts have to be shorter than usual, because the engine is busy."""
         step = self.model.host.engine.step_for(self.exchange.user)
         return step >= OverloadStep.LESS_CONTEXT
 

@@ -105,7 +105,7 @@ class Admission:
         return self._turns.is_closed
 
     def step_for(self, user: str) -> OverloadStep:
-        """Return what a request of this user has to do without.
+        """Return how far the load is shed for a request of this user.
 
         What one user has waiting takes nothing away from the others.
         """

@@ -148,7 +148,7 @@ class Candidate:
         return has_ended and self._written.startswith(self._held)
 
     def still_fits(self) -> bool:
-        """Check, and return, whether the text is still of use; once not, never."""
+        """Check whether the text is still of use; once it is not, it never is again."""
         self.is_superseded |= not self._fits(self.text)
         return not self.is_superseded
 

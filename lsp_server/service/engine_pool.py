@@ -51,7 +51,7 @@ class Lease:
         return self._refused
 
     def release(self) -> None:
-        """Give the host back, which goes on running; a second call does nothing."""
+        """End the lease; the host goes on running, and a second call does nothing."""
         if not self._released:
             self._released = True
             self._on_release()

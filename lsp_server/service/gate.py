@@ -34,7 +34,7 @@ class Gate(Protocol):
     """Says what an engine's load allows."""
 
     def step_for(self, user: str) -> OverloadStep:
-        """Return what a request of this user has to do without."""
+        """Return how far the load is shed for a request of this user."""
         ...
 
     def load_beside(self, user: str) -> float:
@@ -69,7 +69,7 @@ class OpenGate:
     """The gate of an engine that takes whatever comes."""
 
     def step_for(self, user: str) -> OverloadStep:  # noqa: ARG002 - all are the same
-        """Return that nothing has to be done without."""
+        """Return that no load is shed."""
         return OverloadStep.NORMAL
 
     def load_beside(self, user: str) -> float:  # noqa: ARG002 - it knows no users

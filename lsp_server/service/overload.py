@@ -1,4 +1,4 @@
-"""How loaded an engine and the event loop are, and what is given up for it.
+"""Measures the load of an engine and of the event loop, and says what to give up.
 
 `LoadMeter` makes one number of an engine's queue, the pressure; `OverloadLadder` makes
 an `OverloadStep` of it; `LoadReporter` reports both. Steps are taken at once and given

@@ -73,9 +73,9 @@ class Turns:
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
-        """Let what the block asks for have its turn also if the server begins to end.
+        """Let requests of the block have their turn even if the server begins to end.
 
-        Nothing is taken any more once it has begun to.
+        Once it has begun to, this changes nothing.
         """
         if self.is_closed:
             yield
@@ -90,7 +90,7 @@ class Turns:
             self._changed()
 
     def step_for(self, user: str) -> OverloadStep:
-        """Return what a request of this user has to do without."""
+        """Return how far the load is shed for a request of this user."""
         step = self.reporter.step
         if not self._queue.waiting_of(user):
             return step

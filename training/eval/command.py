@@ -1,4 +1,4 @@
-"""Measures models as ``midfill eval`` is told to, and prints what came out."""
+"""Measures models with the options of ``midfill eval``, and prints the results."""
 
 import argparse
 import asyncio

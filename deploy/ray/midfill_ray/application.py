@@ -38,7 +38,9 @@ _WAIT_LOOP_S = 0.5
 
 
 def build(arguments: Mapping[str, object]) -> Application:
-    """Return the application that clients reach, with engines unless others have them.
+    """Return the application that clients reach.
+
+    It has engines, unless ``engines_of`` names the application that has them.
 
     Args:
         arguments: The fields of `RayOptions`.
@@ -69,7 +71,7 @@ def build(arguments: Mapping[str, object]) -> Application:
 
 
 def build_engines(arguments: Mapping[str, object]) -> Application:
-    """Return an application that has engines alone, for the ingress of another one.
+    """Return an application of engines only, which the ingress of another one uses.
 
     Args:
         arguments: The fields of `RayOptions`.

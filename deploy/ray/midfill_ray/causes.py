@@ -34,7 +34,7 @@ class Trouble:
 
     Attributes:
         deployment: Its name; empty for the application.
-        status: Ray Serve's word for how it fares.
+        status: Its state, in Ray Serve's word.
         cause: What is wrong and what to do, in sentences.
     """
 
@@ -44,7 +44,7 @@ class Trouble:
 
 
 def troubles_of(application: ApplicationStatusOverview) -> tuple[Trouble, ...]:
-    """Return what is wrong with an application, what others wait for first."""
+    """Return the failing deployments of an application, causes before consequences."""
     wrong = [
         (name, each)
         for name, each in application.deployments.items()

@@ -116,7 +116,7 @@ def _say(text: str) -> None:
 
 
 def _places(arguments: argparse.Namespace) -> str:
-    """Return where a Ray of the command's own is; empty for another one."""
+    """Return where to reach the Ray that the command has started; empty otherwise."""
     if arguments.address is not None:
         return ""
     ray_at = ray.get_runtime_context().gcs_address

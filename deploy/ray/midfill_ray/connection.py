@@ -25,7 +25,7 @@ _STORE_BYTES = 100_000_000
 
 @contextlib.contextmanager
 def connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[None]:
-    """Be connected to a cluster with Ray Serve: that which is named, or one of its own.
+    """Connect to the named Ray, or start one, and run Ray Serve there for the block.
 
     Raises:
         ConfigError: There is none.
@@ -66,7 +66,7 @@ def connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[No
 
 
 def _require_gpus(options: RayOptions) -> None:
-    """Check that Ray has found the GPUs that the replicas ask for: none will come.
+    """Check that Ray has found as many GPUs as the replicas ask for.
 
     Raises:
         ConfigError: It has not.
@@ -84,7 +84,7 @@ def _require_gpus(options: RayOptions) -> None:
 
 
 def _start_serve(host: str, port: int) -> None:
-    """Have Ray Serve listen.
+    """Start Ray Serve's HTTP proxy on an address.
 
     Raises:
         EngineStartError: It does not.
@@ -118,7 +118,7 @@ def _require_token() -> None:
 
 @contextlib.contextmanager
 def attached(address: str) -> Iterator[None]:
-    """Be connected to a cluster that runs.
+    """Connect to a running Ray cluster for as long as the block lasts.
 
     Raises:
         ConfigError: There is none.

@@ -29,7 +29,7 @@ def wait_for_loss(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Return never: raise once the head has been away for too long.
+    """Wait until the head has been lost for too long, and raise; never return.
 
     Args:
         address: ``HOST:PORT`` of the head's GCS.

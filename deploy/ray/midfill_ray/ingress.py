@@ -38,7 +38,7 @@ from lsp_server.telemetry import configure_logging
 from midfill_ray.exposition import merged_metrics
 from midfill_ray.options import ENGINES, ROSTER, RayOptions
 from midfill_ray.remote_engine import RemoteEngine
-from midfill_ray.replica import said, until_ready
+from midfill_ray.replica import clause_of, until_ready
 from midfill_ray.reports import Report, Reporter, Status
 from midfill_ray.wire import Description, fingerprint_of
 
@@ -169,16 +169,16 @@ class Ingress:
             is_ready=host.ready,
             running=host.engine.running,
             waiting=host.engine.waiting,
-            news="" if host.ready else said(host.news),
+            news="" if host.ready else clause_of(host.news),
             problems=self._problems,
         )
 
 
 def _without_request_id(app: ASGIApp) -> ASGIApp:
-    """Return an application whose answers leave their id to Serve's proxy.
+    """Return the application without the request id in its answers.
 
-    The proxy gives each request an id where the client has given none, and puts it into
-    the answer. Midfill's log has it as the client's.
+    Ray Serve's proxy puts it there: the client's, or one of its own. Midfill's log has
+    it as the client's.
     """
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
@@ -193,7 +193,7 @@ def _without_request_id(app: ASGIApp) -> ASGIApp:
 
 
 async def _handle_of(deployment: str, application: str) -> DeploymentHandle:
-    """Return another application's deployment, once that is there."""
+    """Wait until another application has a deployment, and return its handle."""
     while True:
         try:
             return await asyncio.to_thread(
@@ -204,7 +204,7 @@ async def _handle_of(deployment: str, application: str) -> DeploymentHandle:
 
 
 def _starter_of(engine: RemoteEngine) -> EngineStarter:
-    """Return what starts the engine that the replicas are: it runs already."""
+    """Return a starter that returns the engine at once: the replicas run already."""
 
     async def start(
         _config: Config, _model: LoadedModel, _progress: StartProgress
@@ -215,7 +215,7 @@ def _starter_of(engine: RemoteEngine) -> EngineStarter:
 
 
 def _gate(config: Config, *, is_loopback: bool) -> Gate:
-    """Return the gate: from other machines nobody comes in without a key.
+    """Return the gate, which asks clients from other machines for a key.
 
     Raises:
         KeyFileError: The keys cannot be read.

@@ -191,7 +191,7 @@ async def _first(
 
 
 def _behind(request: GenerationRequest, came: list[int]) -> GenerationRequest:
-    """Return the request for what is still missing behind the tokens that came."""
+    """Return a request for the tokens that are missing after those that came."""
     if not came:
         return request
     return dataclasses.replace(
@@ -203,7 +203,7 @@ def _behind(request: GenerationRequest, came: list[int]) -> GenerationRequest:
 
 
 def _can_go_on(request: GenerationRequest, came: list[int]) -> bool:
-    """Return whether another replica can go on: what is held is whole, or not begun."""
+    """Return whether another replica can go on: all or nothing of the hold is spelt."""
     held = len(request.hold.typed_ids) if request.hold else 0
     return not came or held <= len(came) < request.max_tokens
 

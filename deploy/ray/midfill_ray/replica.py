@@ -30,7 +30,7 @@ from midfill_ray.options import RayOptions
 from midfill_ray.reports import Reporter, Status
 from midfill_ray.wire import Batch, Call, Description, Failure, fingerprint_of
 
-__all__ = ["Replica", "said", "until_ready"]
+__all__ = ["Replica", "clause_of", "until_ready"]
 
 _BATCH_S = 0.02
 """How often a stream sends, behind its first token: each message takes time."""
@@ -82,7 +82,7 @@ class Replica:
         return self._description
 
     async def generate(self, call: Call) -> AsyncGenerator[Batch]:
-        """Generate; the ingress cancels what nobody waits for any more."""
+        """Generate; the ingress cancels requests that nobody waits for any more."""
         try:
             async with aclosing(self._batches(call)) as batches:
                 async for batch in batches:
@@ -176,13 +176,13 @@ class Replica:
             running=engine.running,
             waiting=engine.waiting,
             taken=self._taken,
-            news="" if self._host.ready else said(self._host.news),
+            news="" if self._host.ready else clause_of(self._host.news),
             problems=self._problems,
         )
 
 
-def said(news: EngineNews) -> str:
-    """Return what happens to an engine, and what to do, as a clause."""
+def clause_of(news: EngineNews) -> str:
+    """Return news of an engine as a clause: what happened, and what to do."""
     return f"{news.what}; {news.remedy}" if news.remedy else news.what
 
 
@@ -209,7 +209,7 @@ async def until_ready(host: EngineHost) -> None:
                 )
 
         def overload_changed(self, step: OverloadStep) -> None:
-            """Ignore it: nothing is asked for yet."""
+            """Ignore it: no request is sent yet."""
 
     host.begin()
     detach = host.attach(Listener())

@@ -36,7 +36,7 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How a replica, of the engines or of the ingress, fares.
+    """The state of a replica, of the engines or of the ingress.
 
     Attributes:
         replica: Its id.

@@ -10,7 +10,9 @@ __all__ = ["BoundedLoadRouter"]
 
 
 class BoundedLoadRouter(ConsistentHashRouter):  # type: ignore[misc]  # Ray is read untyped
-    """Ray's router by ``session_id``, which does not look at loads, with bounded loads.
+    """Sends each ``session_id`` to one replica, unless that has too much to do.
+
+    It replaces the choice of Ray's router, which does not look at loads.
 
     Its loads are those that it knows without asking: what it has sent itself, and what
     replicas have said with their answers. Several ingress replicas do not know of each

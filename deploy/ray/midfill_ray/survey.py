@@ -65,7 +65,7 @@ class Survey:
 
 
 def survey(name: str) -> Survey:
-    """Return how an application fares, its engines' included.
+    """Return the state of an application and of its engines.
 
     Args:
         name: Its name.
@@ -98,7 +98,7 @@ def survey(name: str) -> Survey:
 
 
 def engines_of(name: str) -> list[str]:
-    """Return the applications that have engines for an application alone."""
+    """Return the names of the applications of engines that an application uses."""
     return sorted(
         each
         for each in serve.status().applications

@@ -29,7 +29,7 @@ _ENDING_S = 30.0
 
 
 def engines_name(name: str, options: RayOptions) -> str:
-    """Return the name of the application that has the engines of a model.
+    """Return the name of the application of engines for a model.
 
     Args:
         name: The name of the application that clients reach.

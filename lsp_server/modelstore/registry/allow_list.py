@@ -51,7 +51,7 @@ def _is_at(address: str, place: str) -> bool:
 
 
 def without_login(address: str) -> str:
-    """Return what may stand in a message of an address or a place."""
+    """Return scheme and host of an address, without its login, for messages."""
     scheme, host_and_port, _ = _split(address)
     return f"{scheme}://{host_and_port}" if "://" in address else address
 

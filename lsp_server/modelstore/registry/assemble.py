@@ -115,7 +115,7 @@ def _remove_others(model: Path, listing: Listing) -> None:
 
 
 def is_made_of(folder: Path, listing: Listing) -> bool:
-    """Return whether a whole model folder is what a source offers."""
+    """Return whether a model folder has exactly the files that a source offers."""
     if listing.manifest is not None:
         return (folder / MANIFEST_NAME).read_bytes() == listing.manifest
     source = load_manifest(folder).provenance.source

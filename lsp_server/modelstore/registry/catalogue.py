@@ -176,7 +176,7 @@ def _parse(path: Path, raw: object) -> Entry:
 
 
 def _rules(entry: Entry) -> Iterator[tuple[str, bool, str]]:
-    """Yield what no type can say: a key, whether it is right, what would be."""
+    """Yield each rule that no type states: a key, whether it is kept, what is right."""
     yield "family", entry.family in FAMILIES, "a family that Midfill knows"
     yield "sources", bool(entry.sources), "a table of addresses"
     for group, address in entry.sources.items():

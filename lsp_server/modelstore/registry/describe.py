@@ -141,7 +141,7 @@ def _dtype(folder: Path, config: Mapping[str, object]) -> str:
     if isinstance(dtype, str) and dtype in _DTYPES:
         return dtype
     raise UnsupportedModelError(
-        f"the weights are of type {dtype!r}, not {' or '.join(sorted(_DTYPES))}",
+        f"the weights are of type {as_json(dtype)}, not {' or '.join(sorted(_DTYPES))}",
         subject=str(folder / "config.json"),
         remedy="Choose another checkpoint of the model",
     )

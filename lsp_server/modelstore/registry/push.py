@@ -123,7 +123,7 @@ def _send_files(
     store: Store,
     progress: Progress,
 ) -> bool:
-    """Send what is not there, smallest first, and return whether that was anything."""
+    """Send what the store lacks, small files first; return whether that was any."""
     sent = False
     for name, entry in sorted(files.items(), key=lambda item: item[1].bytes):
         address = f"{base}/{name}"
@@ -167,7 +167,7 @@ def _require_folder(base: str) -> None:
 
 
 def _named(manifest: bytes) -> str:
-    """Return what another manifest says of itself, for a message."""
+    """Return the name in another manifest as a clause; empty if it has none."""
     match _decoded(manifest):
         case {"name": str(name)}:
             return f", {name!r}"

@@ -1,4 +1,4 @@
-"""Reads what models are made of from allowed places, over the web or otherwise."""
+"""Reads model files from allowed places, over the web or from a store."""
 
 import json
 import ssl

@@ -39,7 +39,7 @@ def doc_line(node: Node, body: Node | None) -> DocLine:
     if first is None:
         return DocLine()
     lines = _text(first).splitlines()
-    said = next((words for line in lines if (words := _said(line))), "")
+    said = next((text for line in lines if (text := _comment_text(line))), "")
     if not said:
         return DocLine()
     indent = " " * node.start_point.column
@@ -70,8 +70,8 @@ def _first_comment(node: Node) -> Node | None:
     return found
 
 
-def _said(line: str) -> str:
-    """Return what a line of a comment says, without marks and tags."""
+def _comment_text(line: str) -> str:
+    """Return the text of a comment's line, without marks and tags."""
     words = _TAG.sub("", _MARKS.sub("", line)).strip()[:_MOST_CHARS]
     return words if any(char.isalnum() for char in words) else ""
 

@@ -71,7 +71,7 @@ class Indexer:
         self._rules = rules
         self._limits = limits
         self._defined_names = defined_names
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._closed = threading.Event()
         self._saved: deque[PurePath] = deque()
         self._slice_end_s = 0.0
@@ -115,7 +115,7 @@ class Indexer:
         except _ClosedError:
             pass
         except (OSError, sqlite3.Error) as error:
-            self._tell(*failure(error))
+            self._log_once(*failure(error))
         except Exception as error:  # noqa: BLE001 - the one guard of the thread
             # Not the error's text, which could hold some of a file.
             _log.error("index.crashed", extra={"error": type(error).__name__})
@@ -130,7 +130,7 @@ class Indexer:
             what = damage(error)
             if what is None:
                 raise
-            self._tell(what, "it is built anew")
+            self._log_once(what, "it is built anew")
             file.remove()
             file.create()
             self._follow(root, file.path)
@@ -145,7 +145,7 @@ class Indexer:
             root,
             closed=self._closed,
             saved=self._saved,
-            unwatched=lambda what: self._tell(what, _UNWATCHED),
+            unwatched=lambda what: self._log_once(what, _UNWATCHED),
         )
         with IndexStore(index, max_bytes=limits.index_bytes) as store:
             update = IndexUpdate(
@@ -169,10 +169,10 @@ class Indexer:
                 update.scan()
                 break
             except OSError as error:
-                self._tell(f"the folder cannot be read ({error.strerror})", "")
+                self._log_once(f"the folder cannot be read ({error.strerror})", "")
                 self._wait(_UNREADABLE_WAIT_S)
         if update.left_out:
-            self._tell(
+            self._log_once(
                 f"it has more than {self._limits.files} source files, and the others "
                 "are not indexed",
                 "open a smaller folder, or add what is not needed to .midfillignore",
@@ -217,9 +217,9 @@ class Indexer:
         if self._closed.wait(seconds):
             raise _ClosedError
 
-    def _tell(self, what: str, remedy: str) -> None:
-        """Log what costs the index something, once each."""
-        if what not in self._told:
-            self._told.add(what)
+    def _log_once(self, what: str, remedy: str) -> None:
+        """Log a limit or an error that makes the index incomplete, each once."""
+        if what not in self._logged:
+            self._logged.add(what)
             extra = {"folder": str(self._folder), "what": what, "remedy": remedy}
             _log.warning("index.limited", extra=extra)
