@@ -13,6 +13,7 @@ from lsp_server.context.cursor import CursorContext
 from lsp_server.outcomes import Cut
 from lsp_server.postprocess.brackets import cut_at_next_closer, cut_surplus_closers
 from lsp_server.postprocess.indentation import fit_first_line, fit_indentation
+from lsp_server.postprocess.notice import cut_notice
 from lsp_server.postprocess.overlap import cut_suffix_overlap
 from lsp_server.postprocess.repetition import drop_endless_run, drop_repetition
 from lsp_server.postprocess.scope import decided_scope, end_with_scope, scope_end
@@ -50,6 +51,7 @@ _LAST: tuple[tuple[str, Filter], ...] = (
     ("scope", end_with_scope),
     ("closers", cut_at_next_closer),
     ("fence", cut_fence),
+    ("notice", cut_notice),
     ("comment", cut_comment_before_code),
     ("suffix-overlap", cut_suffix_overlap),
     ("closers", cut_surplus_closers),

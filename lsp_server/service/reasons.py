@@ -157,6 +157,8 @@ _BY_FILTER: Mapping[str, str] = MappingProxyType(
         "indentation": "The model indented its lines in a way that does not parse.",
         "unfinished": "The model was broken off before it had finished a line.",
         "fence": "The model wrote Markdown around code, as models made for chat do.",
+        "notice": "The model wrote a copyright or licence notice, which is not yours. "
+        "One that you begin goes on.",
         "operator": "The model wrote an operator, and not what stands behind it.",
         "repetition": "The model went round in circles, or said the line above again.",
         "scope": "The model wrote nothing that belongs to the cursor's line or block.",
