@@ -15,6 +15,7 @@ from lsp_server.commands.terminal import positive, printable
 from lsp_server.history.events import OWN_CLIENT
 from lsp_server.history.statistics import (
     DIMENSIONS,
+    Percentiles,
     Statistics,
     Summary,
     statistics_of,
@@ -85,7 +86,15 @@ def draw(statistics: Statistics, days: int, console: Console) -> None:
     stages = tuple(statistics.overall.stages_ms)
     if stages:
         console.print("\nStages of the requests with a suggestion, ms, p50\n")
-        console.print(_table(statistics, stages, lambda each: _times(each, stages)))
+        slow = ("all, p90", *_times(statistics.overall, stages, lambda each: each.p90))
+        console.print(
+            _table(
+                statistics,
+                stages,
+                lambda each: _times(each, stages, lambda times: times.p50),
+                below_all=[slow],
+            )
+        )
     if statistics.reasons:
         console.print("\nWhy nothing was shown, the commonest reasons:")
         for sentence, count in statistics.reasons:
@@ -96,13 +105,17 @@ def _table(
     statistics: Statistics,
     columns: Sequence[str],
     cells: Callable[[Summary], Sequence[str]],
+    *,
+    below_all: Sequence[Sequence[str]] = (),
 ) -> Table:
-    """Return a table with a row for all, and one for each group."""
+    """Return a table with a row for all, rows below it, and one for each group."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("", overflow="fold")
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_row("all", *cells(statistics.overall))
+    for row in below_all:
+        table.add_row(*row)
     for dimension in DIMENSIONS:
         table.add_row(Text(f"by {dimension}", style="dim"))
         for name, summary in statistics.groups[dimension].items():
@@ -110,10 +123,14 @@ def _table(
     return table
 
 
-def _times(summary: Summary, stages: Sequence[str]) -> tuple[str, ...]:
-    """Return the medians of the stages."""
+def _times(
+    summary: Summary, stages: Sequence[str], one_of: Callable[[Percentiles], float]
+) -> tuple[str, ...]:
+    """Return one of the percentiles of each stage."""
     found = summary.stages_ms
-    return tuple(f"{found[each][0]:.1f}" if each in found else "-" for each in stages)
+    return tuple(
+        f"{one_of(found[each]):.1f}" if each in found else "-" for each in stages
+    )
 
 
 def as_json(statistics: Statistics, days: int) -> dict[str, object]:
@@ -149,8 +166,11 @@ def _cells(summary: Summary) -> tuple[str, ...]:
         str(summary.saved_chars),
         _percent(summary.kept_share),
         _percent(summary.kept_long_share),
-        *(f"{ms:.0f}" for ms in times or ()),
-        *([] if times else ["-"] * 3),
+        *(
+            [f"{ms:.0f}" for ms in (times.p50, times.p90, times.p99)]
+            if times
+            else ["-"] * 3
+        ),
     )
 
 

@@ -4,13 +4,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from lsp_server.history.events import RequestEvent, SuggestionEvent
 from lsp_server.metrics import FeedbackEvent
 from lsp_server.outcomes import Ending, Stage
 
-__all__ = ["DIMENSIONS", "Statistics", "Summary", "statistics_of"]
+__all__ = ["DIMENSIONS", "Percentiles", "Statistics", "Summary", "statistics_of"]
 
 DIMENSIONS = ("language", "model", "source")
 
@@ -20,8 +19,14 @@ _LONG = {FeedbackEvent.LONG_KEPT.value, FeedbackEvent.LONG_DISCARDED.value}
 _TAKEN = {FeedbackEvent.ACCEPTED.value, FeedbackEvent.EXTENDED.value}
 _MOST_REASONS = 5
 
-Percentiles: TypeAlias = tuple[float, float, float]
-"""The 50th, the 90th and the 99th."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentiles:
+    """What 50, 90 and 99 of a hundred times did not exceed, in milliseconds."""
+
+    p50: float
+    p90: float
+    p99: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +41,8 @@ class Summary:
         kept_share: Share of what was taken that stood soon after; None where nothing
             was looked for.
         kept_long_share: The same ten minutes after.
-        total_ms: Times from request to answer, of answers with a suggestion: the 50th,
-            90th and 99th percentile; None without such answers.
+        total_ms: Times from request to answer, of answers with a suggestion; None
+            without such answers.
         stages_ms: The same of each stage of those requests that had it.
     """
 
@@ -148,7 +153,7 @@ def statistics_of(events: Iterable[RequestEvent | SuggestionEvent]) -> Statistic
 
 
 def _percentiles(times_ms: list[float]) -> Percentiles | None:
-    """Return the 50th, 90th and 99th percentile, by nearest rank."""
+    """Return the percentiles, by nearest rank; None of no times."""
     if not times_ms:
         return None
     ranked = sorted(times_ms)
@@ -156,4 +161,4 @@ def _percentiles(times_ms: list[float]) -> Percentiles | None:
     def at(share: float) -> float:
         return ranked[math.ceil(share * len(ranked)) - 1]
 
-    return at(0.5), at(0.9), at(0.99)
+    return Percentiles(p50=at(0.5), p90=at(0.9), p99=at(0.99))

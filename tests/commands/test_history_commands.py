@@ -21,6 +21,7 @@ from lsp_server.history.events import (
 )
 from lsp_server.history.statistics import statistics_of
 from lsp_server.history.store import EventStore
+from lsp_server.outcomes import Stage
 
 NOW = datetime.now(UTC)
 REQUEST = RequestEvent(
@@ -74,8 +75,12 @@ def became(event: str, chars: int, of_chars: int = 10, **more: str) -> Suggestio
     return replace(made, **more)  # type: ignore[arg-type]  # the tests name what there is
 
 
+STAGES = dict.fromkeys((stage.value for stage in Stage), 12.0)
 EVENTS: list[RequestEvent | SuggestionEvent] = [
-    *(replace(REQUEST, total_ms=float(ms)) for ms in range(1, 101)),
+    *(
+        replace(REQUEST, total_ms=float(ms), stages_ms=STAGES | {"decode": ms / 10})
+        for ms in range(1, 101)
+    ),
     EMPTY,
     *[became("shown", 10)] * 3,
     became("shown", 10, language="go", source="cache"),
@@ -113,8 +118,11 @@ def test_events_are_summed_up() -> None:
         "saved_chars": 10,
         "kept_share": 0.5,
         "kept_long_share": 0.7,
-        "total_ms": (50.0, 90.0, 99.0),
-        "stages_ms": {"prefill": (12.0,) * 3, "decode": (18.0,) * 3},
+        "total_ms": {"p50": 50.0, "p90": 90.0, "p99": 99.0},
+        "stages_ms": {
+            **{key: {"p50": 12.0, "p90": 12.0, "p99": 12.0} for key in STAGES},
+            "decode": {"p50": 5.0, "p90": 9.0, "p99": 9.9},
+        },
         "acceptance_rate": 0.25,
     }
     assert expected == summed["overall"]
@@ -138,9 +146,11 @@ def test_statistics_are_drawn() -> None:
     python = next(row for row in rows if row.startswith("python"))
     for cell in ("3", "1", "33%", "10", "50%", "70%", "90", "99"):
         assert f" {cell} " in python
-    stages = [row.split() for row in rows].index(["prefill", "decode"])
-    assert ["all", "12.0", "18.0"] == rows[stages + 1].split()
-    assert ["go", "-", "-"] in [row.split() for row in rows[stages:]]
+    stages = [row.split() for row in rows].index(list(STAGES))
+    others = ["12.0"] * 6
+    assert ["all", *others, "5.0", "12.0"] == rows[stages + 1].split()
+    assert ["all,", "p90", *others, "9.0", "12.0"] == rows[stages + 2].split()
+    assert ["go", *"-" * 8] in [row.split() for row in rows[stages:]]
     assert all(len(row) <= 80 for row in rows)
     assert "Too unsure." in stream.getvalue()
 
