@@ -46,7 +46,7 @@ class Incoming:
         kind: Request, notification or response.
         method: Its method; empty in a response.
         message_id: Its id; None in a notification.
-        data: The whole message.
+        data: The whole message; parameters that it leaves out are null.
     """
 
     kind: MessageKind
@@ -97,6 +97,8 @@ def read_message(body: bytes) -> Incoming | Fault:
     kind = _kind(data, method)
     if data.get("jsonrpc") != "2.0" or kind is None:
         return _invalid("the message is not JSON-RPC 2.0", message_id)
+    if kind is not MessageKind.RESPONSE:
+        data.setdefault("params", None)
     return Incoming(kind=kind, method=method, message_id=message_id, data=data)
 
 

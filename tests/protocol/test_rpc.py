@@ -60,6 +60,28 @@ async def test_a_second_initialize_is_refused(editor: Editor) -> None:
     assert len(await editor.complete()) == 1
 
 
+async def test_parameters_may_be_left_out(
+    connect: Connect, backend: EchoBackend
+) -> None:
+    """The trace is of the last request, and ``initialized`` begins the session."""
+    editor = await connect(backend)
+    params = {"capabilities": {}, "processId": None}
+    await editor.request("initialize", params)
+    editor.send({"method": "initialized"})
+    editor.open("x")
+    assert 1 == len(await editor.complete())
+    editor.send({"id": 90, "method": "midfill/trace"})
+    result = (await editor.reply(90))["result"]
+    assert isinstance(result, dict)
+    assert ["done"] == result["shown"]
+    needed = ("textDocument/inlineCompletion", "workspace/executeCommand")
+    for number, method in enumerate(needed):
+        editor.send({"id": 91 + number, "method": method})
+        assert -32602 == error_code(await editor.reply(91 + number))
+    editor.send({"id": 93, "method": "shutdown"})
+    assert (await editor.reply(93))["result"] is None
+
+
 async def test_no_source_text_reaches_the_log(
     connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
