@@ -8,6 +8,7 @@ __all__ = [
     "DAEMON_WORDS",
     "ENDING_METHOD",
     "INFO",
+    "NO_EDITOR",
     "NOT_INITIALIZED",
     "PARSE_ERROR",
     "REQUEST_FAILED",
@@ -40,6 +41,13 @@ PARSE_ERROR = -32700
 NOT_INITIALIZED = -32002
 REQUEST_FAILED = -32803
 WARNING, INFO = 2, 3
+
+NO_EDITOR = (
+    "no process of this machine has the id that processId names, so the server ends, as "
+    "it does with its editor. Send the id of the editor's process, or null where it is "
+    "not one of this machine or container."
+)
+"""Why ``initialize`` is refused for an editor that does not run."""
 
 _NO_ANSWERS: Mapping[str, object] = {
     "textDocument/inlineCompletion": [],

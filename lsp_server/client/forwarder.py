@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from lsp_server.client.attached_messages import DAEMON_WORDS, LossWords
+from lsp_server.client.attached_messages import DAEMON_WORDS, NO_EDITOR, LossWords
 from lsp_server.client.attached_process import EditorProcess, EventLog, Signals
 from lsp_server.client.attached_session import AttachedSession
 from lsp_server.client.daemon_link import DaemonLink, Dialling
@@ -246,6 +246,7 @@ class Forwarder:
         if self._editor is not None and now_s >= self._looked_s + _PROCESS_EVERY_S:
             self._looked_s = now_s
             if self._editor.has_ended():
+                self._send(self._session.refuse(NO_EDITOR))
                 self._end("editor has ended")
         if self._mode is None or self._ending or self._is_alone():
             return

@@ -201,6 +201,15 @@ async def test_an_editor_that_is_killed_leaves_the_daemon(start: StartEditor) ->
     assert 1 == len(await other.editor.complete(0, 4))
 
 
+async def test_an_editor_that_does_not_run_is_told_so(start: StartEditor) -> None:
+    """Such as one in another container: the error says what to send, then it ends."""
+    server = await start()
+    params = {"processId": 2**22 + 1, "capabilities": {}}
+    reply = await server.editor.request("initialize", params)
+    assert "processId" in str(reply["error"])
+    assert 1 == await server.editor.exit_code()
+
+
 async def test_without_a_place_the_editor_has_its_own_engine(
     home: DaemonHome, start: StartEditor
 ) -> None:
