@@ -8,8 +8,8 @@ __all__ = [
     "DAEMON_WORDS",
     "ENDING_METHOD",
     "INFO",
-    "NO_EDITOR",
     "NOT_INITIALIZED",
+    "NO_EDITOR",
     "PARSE_ERROR",
     "REQUEST_FAILED",
     "WARNING",
@@ -43,9 +43,9 @@ REQUEST_FAILED = -32803
 WARNING, INFO = 2, 3
 
 NO_EDITOR = (
-    "no process of this machine has the id that processId names, so the server ends, as "
-    "it does with its editor. Send the id of the editor's process, or null where it is "
-    "not one of this machine or container."
+    "no process of this machine has the id that processId names, so the server ends, "
+    "as it does with its editor. Send the id of the editor's process, or null where it "
+    "is not one of this machine or container."
 )
 """Why ``initialize`` is refused for an editor that does not run."""
 

@@ -135,8 +135,8 @@ class HeadlessClient:
             raise self._connected.error("the answer to 'initialize' is none")
         return result
 
-    async def wait_until_ready(self, timeout_s: float) -> None:
-        """Wait until the server's engine has loaded.
+    async def wait_until_ready(self, timeout_s: float) -> str:
+        """Wait until the server's engine has loaded; return the name of its model.
 
         Raises:
             ClientError: The server is gone, its engine failed, or it takes too long.
@@ -144,6 +144,7 @@ class HeadlessClient:
         await self._wait_for(self._news.ready, timeout_s, "the engine was not ready")
         if self._news.failure:
             raise ClientError(self._news.failure, subject="the server", remedy="")
+        return self._news.model
 
     async def wait_until_loading(self, timeout_s: float) -> None:
         """Wait until the server's engine loads, at first or again after it died.

@@ -29,6 +29,7 @@ class ServerNews:
         ready: Set once the engine has loaded, or has failed for good.
         lost: Set while an engine that was ready is not, and has not become so again.
         messages: Every message to the user, in their order.
+        model: The model of the engine that was ready last, as the server calls it.
         losses: How often an engine that was ready was not ready any more.
         failure: The last message that was an error, else what the status says of an
             engine that failed; empty where there was neither, or the engine is ready.
@@ -39,6 +40,7 @@ class ServerNews:
         self.ready = asyncio.Event()
         self.lost = asyncio.Event()
         self.messages: list[str] = []
+        self.model = ""
         self.losses = 0
         self.failure = ""
         self._has_bar = False
@@ -93,6 +95,7 @@ class ServerNews:
 
     def _status(self, params: Mapping[str, Any]) -> None:
         """Follow the engine's state: its end, and where there is no bar the rest."""
+        self.model = params.get("model", self.model)
         match params["state"]:
             case "ready":
                 self.failure = ""

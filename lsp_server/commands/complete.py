@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from lsp_server.client.documents import Answer
 from lsp_server.commands.display import has_colours, paint
@@ -11,6 +12,7 @@ from lsp_server.commands.editing import (
     Place,
     Target,
     ask_at,
+    name_of_model,
     parse_place,
     read_target,
     ready_editor,
@@ -54,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="ask N times at each place: from the second time on the engine is warm",
     )
-    parser.add_argument("--config", metavar="FILE", help="a TOML file with settings")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="a TOML file with settings"
+    )
     parser.add_argument(
         "--model",
         metavar="NAME|FOLDER",
@@ -70,10 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns:
         0 if every place was completed, else 1.
+
+    Raises:
+        ModelError: The model that is named is not there.
     """
     targets, failures = _existing(arguments.places)
     if targets:
-        run_until_signal(_complete_all(targets, arguments, failures))
+        named, config_file = arguments.model, arguments.config
+        model = name_of_model(named, config_file) if named else ""
+        run_until_signal(_complete_all(targets, arguments, failures, model))
     return 1 if failures else 0
 
 
@@ -91,11 +100,14 @@ def _existing(places: list[Place]) -> tuple[list[Target], list[ClientError]]:
 
 
 async def _complete_all(
-    targets: list[Target], arguments: argparse.Namespace, failures: list[ClientError]
+    targets: list[Target],
+    arguments: argparse.Namespace,
+    failures: list[ClientError],
+    model: str,
 ) -> None:
     """Complete at every target, and collect the failures of single completions."""
     coloured = has_colours(sys.stdout)
-    async with ready_editor(_serve_arguments(arguments)) as client:
+    async with ready_editor(_serve_arguments(arguments), model=model) as client:
         for target in targets:
             for _ in range(arguments.count):
                 try:
@@ -115,7 +127,7 @@ async def _complete_all(
 def _serve_arguments(arguments: argparse.Namespace) -> list[str]:
     """Return the arguments that the server is started with."""
     options = (("--config", arguments.config), ("--model", arguments.model))
-    return [word for option, value in options if value for word in (option, value)]
+    return [w for option, value in options if value for w in (option, str(value))]
 
 
 def paragraph(target: Target, answer: Answer, *, coloured: bool) -> str:

@@ -16,14 +16,19 @@ from lsp_server.client.headless import HeadlessClient, headless_client
 from lsp_server.commands.terminal import printable
 from lsp_server.errors import AnswerError, ClientError
 from lsp_server.file_languages import language_id_of
+from lsp_server.modelstore.locate import locate, pulled_models_folder
+from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.outcomes import Ending
 from lsp_server.protocol.lines import split_lines, without_line_end
 from lsp_server.service.reasons import NOT_READY
+from lsp_server.setting_layers import server_layers
+from lsp_server.settings import resolve
 
 __all__ = [
     "Place",
     "Target",
     "ask_at",
+    "name_of_model",
     "parse_place",
     "read_target",
     "ready_editor",
@@ -108,6 +113,21 @@ def read_target(place: Place) -> Target:
     return Target(place=place, text=text, offset=place.offset_in(text))
 
 
+def name_of_model(model: str, config_file: Path | None) -> str:
+    """Return what servers call a model that the command line names.
+
+    Raises:
+        ModelError: It is not there, and no team server is asked, which has its own.
+    """
+    config = resolve(server_layers(config_file, model)).config
+    if config.daemon.url:
+        return model
+    pulled = pulled_models_folder(config.registry.folder)
+    folder = locate(config.model.path, pulled=pulled)
+    load_manifest(folder)
+    return folder.name
+
+
 def run_until_signal(work: Coroutine[None, None, None]) -> None:
     """Run a coroutine to its end; SIGTERM and SIGHUP interrupt it as Ctrl-C does.
 
@@ -136,15 +156,22 @@ def _new_log() -> Path:
 
 
 @asynccontextmanager
-async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessClient]:
+async def ready_editor(
+    serve_arguments: list[str], *, model: str = ""
+) -> AsyncGenerator[HeadlessClient]:
     """Start a server as an editor would, and wait until its model is loaded.
 
     Each completion is generated, also one that was before. A line on stderr announces
     the wait for an engine that loads. The server's log is kept only when an error
     message refers to it.
 
+    Args:
+        serve_arguments: What the server is started with.
+        model: The name of the model that has to answer; empty for any.
+
     Raises:
-        ClientError: The server cannot be started, or its engine fails.
+        ClientError: The server cannot be started, its engine fails, or it has another
+            model, such as a daemon's that other windows use.
     """
     log = _new_log()
     keep_log = False
@@ -155,9 +182,11 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
         ) as client:
             announcing = asyncio.create_task(_announce_loading(client))
             try:
-                await client.wait_until_ready(_READY_TIMEOUT_S)
+                loaded = await client.wait_until_ready(_READY_TIMEOUT_S)
             finally:
                 announcing.cancel()
+            if model not in {"", loaded}:
+                raise _other_model(client, model, loaded)
             shown = len(client.messages)
             for message in client.messages[:shown]:
                 sys.stderr.write(printable(f"{message}\n"))
@@ -180,6 +209,12 @@ async def ready_editor(serve_arguments: list[str]) -> AsyncGenerator[HeadlessCli
     finally:
         if not keep_log:
             os.remove(log)  # noqa: PTH107 - ASYNC240 knows pathlib only; one unlink blocks nobody
+
+
+def _other_model(client: HeadlessClient, model: str, loaded: str) -> ClientError:
+    """Return the error that another model would answer: what the server says of it."""
+    why = " ".join(client.messages) or f"the server has the model {loaded}"
+    return ClientError(why, subject=f"--model {model}", remedy="")
 
 
 async def _announce_loading(client: HeadlessClient) -> None:

@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 from daemons import MIDFILL, DaemonHome, daemon_home
+
+from lsp_server.modelstore.locate import shipped_models
 
 ANSWER = ["21 + 21"]
 BACK = "Midfill's daemon has stopped. It is being started again."
@@ -77,6 +80,26 @@ def test_an_engine_that_keeps_dying_is_an_error(home: DaemonHome) -> None:
     assert [] == suggestions
     assert 1 == exit_code
     assert 2 == stderr.count("the engine failed twice")
+
+
+def test_no_other_model_answers_for_the_one_that_is_named(home: DaemonHome) -> None:
+    """Neither for one that is not there, nor for one that a window is in the way of."""
+    completing = Completing(home, count=100)
+    completing.read(1)
+    there = home.folder / "another-model"
+    there.mkdir()
+    manifest = shipped_models()["midfill-starter-88m"] / "manifest.json"
+    shutil.copy(manifest, there)
+    place = f"{home.folder / 'a.py'}:1:5"
+    for model, why in (("nope", "models pull"), (str(there), "daemon.max_engines")):
+        refused = home.midfill("complete", "--model", model, place)
+        assert (1, "") == (refused.returncode, refused.stdout)
+        assert why in refused.stderr
+        assert 1 == refused.stderr.count("\n"), refused.stderr
+    same = home.midfill("complete", "--model", "midfill-starter-88m", place)
+    assert (0, "") == (same.returncode, same.stderr)
+    completing.process.terminate()
+    completing.end()
 
 
 def test_a_daemon_that_is_stopped_is_an_error(home: DaemonHome) -> None:

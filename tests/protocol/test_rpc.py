@@ -65,7 +65,7 @@ async def test_parameters_may_be_left_out(
 ) -> None:
     """The trace is of the last request, and ``initialized`` begins the session."""
     editor = await connect(backend)
-    params = {"capabilities": {}, "processId": None}
+    params: Json = {"capabilities": {}, "processId": None}
     await editor.request("initialize", params)
     editor.send({"method": "initialized"})
     editor.open("x")
