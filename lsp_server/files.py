@@ -245,8 +245,8 @@ def read_lines(path: Path) -> Iterator[str]:
         # JSON may hold every other line end; only the line feed ends a row.
         with opened(path, "rt", encoding="utf-8", newline="\n") as lines:
             yield from lines
-    except (EOFError, zlib.error) as exc:
-        raise OSError(errno.EIO, f"damaged gzip data: {exc}", str(path)) from exc
+    except (gzip.BadGzipFile, EOFError, zlib.error) as exc:
+        raise OSError(errno.EIO, "it is no whole gzip file", str(path)) from exc
 
 
 def read_json_lines(

@@ -230,7 +230,7 @@ def _status_of(dial: Callable[[], Reached]) -> DaemonStatus:
         return DaemonStatus.from_values(answer.values)
     except (TypeError, KeyError) as error:
         raise DaemonError(
-            f"its status cannot be understood ({error})",
+            "its status cannot be understood",
             subject="the daemon",
             remedy="Start it again with `midfill daemon restart`",
         ) from error

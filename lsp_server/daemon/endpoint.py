@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lsp_server import __version__
 from lsp_server.errors import DaemonError
+from lsp_server.operating_system import reason_of
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
@@ -133,7 +134,7 @@ def check_peer(connection: "socket.socket | TransportSocket") -> None:
         _, user, _ = _PEER.unpack(found)
     except (OSError, struct.error) as error:
         raise DaemonError(
-            f"the other end's user cannot be seen ({error})",
+            f"the other end's user cannot be seen ({reason_of(error)})",
             subject="the daemon's socket",
             remedy="Set daemon.transport to tcp",
         ) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol, TextIO, TypeAlias
 
 from lsp_server.errors import TrainingError
+from lsp_server.operating_system import reason_of
 
 __all__ = [
     "Display",
@@ -159,7 +160,7 @@ class TrainingLog:
 
     def _unusable(self, doing: str, exc: Exception) -> TrainingError:
         return TrainingError(
-            f"the log cannot be {doing} ({exc})",
+            f"the log cannot be {doing} ({reason_of(exc)})",
             subject=str(self._path),
             remedy="Make room, or move the file away",
         )

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from lsp_server.errors import TrainingError
 from lsp_server.files import atomic_write
+from lsp_server.operating_system import reason_of
 from training.parts import split
 from training.train.config import TrainConfig
 from training.train.data import Position
@@ -216,7 +217,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     # torch reports a full disk as RuntimeError.
     except (OSError, RuntimeError) as exc:
         raise TrainingError(
-            f"the checkpoint cannot be written ({exc})",
+            f"the checkpoint cannot be written ({reason_of(exc)})",
             subject=str(path),
             remedy="Make room, and resume from the last checkpoint",
         ) from exc
@@ -242,7 +243,9 @@ def load_checkpoint(path: Path, *, expected_fingerprint: str) -> Checkpoint:
             optimiser=saved["optimiser"],
         )
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as exc:
-        raise _unusable(path, f"there is no readable checkpoint ({exc})") from exc
+        raise _unusable(
+            path, f"there is no readable checkpoint ({reason_of(exc)})"
+        ) from exc
     except (KeyError, TypeError) as exc:
         raise _unusable(path, "it is no checkpoint of this program") from exc
     if checkpoint.fingerprint != expected_fingerprint:

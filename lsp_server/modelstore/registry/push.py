@@ -159,9 +159,9 @@ def _require_folder(base: str) -> None:
     _, _, path = base.removeprefix("s3://").partition("/")
     if not base.startswith("s3://") or not path:
         raise PullError(
-            "this is no address of a folder in a bucket",
+            "it is not that of a folder in a bucket",
             # Not the address: somebody may have written a key into it.
-            subject="s3://",
+            subject="the address",
             remedy="Write s3://BUCKET/FOLDER, with a folder of the model's own",
         )
 

@@ -220,7 +220,7 @@ def test_an_address_that_is_no_folder_is_refused(
     job: PushJob, shelf: Shelf, base: str
 ) -> None:
     """A bucket's root is no place for a model: what else is there would mix with it."""
-    with pytest.raises(PullError, match="no address of a folder in a bucket"):
+    with pytest.raises(PullError, match="not that of a folder in a bucket"):
         run(replace(job, base=base), shelf)
 
 
