@@ -29,6 +29,12 @@ _NEWEST_PYTHON = (3, 13)
 _INSTRUCTION_SETS = {"AVX2": "avx2", "AVX-512": "avx512f", "AMX": "amx_tile"}
 """Those that inference lives on, and the kernel's flags for them."""
 
+_DRIVER_LIBRARY = "libcuda.so"
+_GET_DRIVER = (
+    "install NVIDIA's driver, in a container start it with the GPUs (--gpus all), or "
+    "use the CPU: make install MIDFILL_DEVICE=cpu"
+)
+
 _CUDA_KERNELS = {"gptq_marlin_repack": "Marlin", "machete_mm": "Machete"}
 
 
@@ -77,11 +83,7 @@ def check_driver(
         absent = "no NVIDIA driver"
         if device is Device.CPU:
             return ok("driver", f"{absent}, none needed")
-        return failure(
-            "driver",
-            absent,
-            "install NVIDIA's driver, or use the CPU: make install MIDFILL_DEVICE=cpu",
-        )
+        return failure("driver", absent, _GET_DRIVER)
     what = f"the driver runs CUDA {driver[0]}.{driver[1]}"
     if device is Device.CPU:
         return warning(
@@ -189,6 +191,14 @@ def check_kernels(facts: TorchFacts, device: Device, *, has_plugin: bool) -> Fin
         kernels = ""
     if kernels:
         return ok("kernels", f"4-bit: {kernels}")
+    if _DRIVER_LIBRARY in facts.library_error:
+        # What the driver brings, no package does: there is nothing to install again.
+        return failure(
+            "kernels",
+            "vLLM's library needs the NVIDIA driver, which is not there "
+            f"({facts.library_error})",
+            _GET_DRIVER,
+        )
     reason = f" ({facts.library_error})" if facts.library_error else ""
     remedy = f"install the lock again: make install MIDFILL_DEVICE={device.value}"
     if device is Device.CPU and not has_plugin:

@@ -245,3 +245,15 @@ def test_kernels(
     finding = check_kernels(facts, device, has_plugin=plugin)
     assert level is finding.level
     assert expected_text in finding.what + finding.remedy
+
+
+def test_a_missing_driver_is_no_broken_installation() -> None:
+    """The library cannot be loaded without it, and no package brings it."""
+    facts = TorchFacts(
+        library_error="libcuda.so.1: cannot open shared object file: No such file or "
+        "directory"
+    )
+    finding = check_kernels(facts, CUDA, has_plugin=True)
+    check(FAILURE, "libcuda.so.1", finding)
+    assert check_driver(None, facts, CUDA).remedy == finding.remedy
+    assert "install the lock" not in finding.remedy

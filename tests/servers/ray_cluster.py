@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from unittest import mock
 
-import psutil
 import ray
 from free_ports import free_port
 from ray import serve
@@ -19,6 +18,7 @@ from ray.exceptions import RayError
 from ray.serve.config import HTTPOptions
 
 from midfill_ray.application import ENGINES, ROSTER, build
+from midfill_ray.local_ray import start_ray
 from midfill_ray.reports import Report, Status
 
 NAME = "midfill"
@@ -39,10 +39,6 @@ TWO: Mapping[str, object] = {
 }
 """Two engines behind two ingresses."""
 
-TOO_SLOW = "timed out during startup"
-"""What Ray says where a busy machine has not started it in time."""
-
-START_TRIES = 5
 _OBJECT_STORE_BYTES = 100_000_000
 
 
@@ -145,24 +141,16 @@ def ray_cluster(*, cpus: int = 8, gpus: int = 0) -> Iterator[RayCluster]:
 
 
 def _start(cpus: int, gpus: int, folder: str) -> None:
-    """Start Ray, again if its processes are not there within Ray's own 30 seconds."""
-    others = set(psutil.Process().children())
-    for tries_left in reversed(range(START_TRIES)):
-        try:
-            ray.init(
-                num_cpus=cpus,
-                num_gpus=gpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                _temp_dir=folder,
-                _node_ip_address="127.0.0.1",
-            )
-        except Exception as error:
-            # Ray has no class for it, and leaves the processes that did start.
-            for process in set(psutil.Process().children()) - others:
-                process.kill()
-            if TOO_SLOW not in str(error) or not tries_left:
-                raise
-        else:
-            return
+    """Start Ray, as `midfill ray serve` does."""
+    start_ray(
+        lambda: ray.init(
+            num_cpus=cpus,
+            num_gpus=gpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            _temp_dir=folder,
+            _node_ip_address="127.0.0.1",
+        ),
+        lambda _text: None,
+    )

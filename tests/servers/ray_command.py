@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from free_ports import free_port
-from ray_cluster import START_TRIES, TOO_SLOW
 from ray_load import LIMIT_S
 
 MIDFILL = [sys.executable, "-m", "lsp_server", "ray"]
@@ -49,12 +48,9 @@ def serving(**settings: str) -> Iterator[Serving]:
         process = _begin(log, usual | settings)
         try:
             ready = re.compile(r"Ready at (\S+) \(Ray at (\S+)\)")
-            tries, ends_s = 1, time.monotonic() + LIMIT_S
+            # A machine may be too slow for Ray, which is then started again.
+            ends_s = time.monotonic() + 2 * LIMIT_S
             while not (found := ready.search(log.read_text())):
-                if process.poll() and TOO_SLOW in log.read_text():
-                    assert tries < START_TRIES, log.read_text()
-                    tries, ends_s = tries + 1, time.monotonic() + LIMIT_S
-                    process = _begin(log, usual | settings)
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < ends_s, log.read_text()
                 time.sleep(0.1)

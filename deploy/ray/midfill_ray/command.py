@@ -87,7 +87,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             subject="--replace",
             remedy="Say with --address where the Ray is: `Ready` of the first command",
         )
-    with connected(arguments, options):
+    with connected(arguments, options, _say):
         # Ray has taken the signal, and would abort the process three seconds after it.
         # The command is one that others start, so it must end in order for them, too.
         signal.signal(signal.SIGTERM, _interrupt)

@@ -6,13 +6,14 @@ import logging
 import math
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import ray
 from ray import serve
 from ray.serve.config import HTTPOptions
 
 from lsp_server.errors import ConfigError, EngineStartError
+from midfill_ray.local_ray import start_ray
 from midfill_ray.options import RayOptions
 
 __all__ = ["attached", "connected"]
@@ -24,8 +25,15 @@ _STORE_BYTES = 100_000_000
 
 
 @contextlib.contextmanager
-def connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[None]:
+def connected(
+    arguments: argparse.Namespace, options: RayOptions, say: Callable[[str], object]
+) -> Iterator[None]:
     """Connect to the named Ray, or start one, and run Ray Serve there for the block.
+
+    Args:
+        arguments: The command's.
+        options: The application's.
+        say: Takes a sentence for people where one of its own takes long to start.
 
     Raises:
         ConfigError: There is none.
@@ -40,22 +48,17 @@ def connected(arguments: argparse.Namespace, options: RayOptions) -> Iterator[No
     replicas = options.max_replicas * options.num_cpus
     # Twice, so that another model can take over.
     cpus = 2 * (replicas + options.ingress_replicas * options.ingress_cpus)
-    try:
-        ray.init(
+    start_ray(
+        lambda: ray.init(
             address=_LOCAL,
             # More than there are where the replicas ask for more: they share them.
             num_cpus=max(math.ceil(cpus), os.cpu_count() or 1),
             include_dashboard=False,
             object_store_memory=_STORE_BYTES,
             logging_level=logging.WARNING,
-        )
-    except Exception as error:
-        # Nothing narrower is raised where the machine is too busy to start it in time.
-        raise EngineStartError(
-            str(error),
-            subject="Ray",
-            remedy="Try again when the machine has less to do",
-        ) from error
+        ),
+        say,
+    )
     try:
         _require_gpus(options)
         _start_serve(arguments.host, arguments.port)
@@ -91,6 +94,12 @@ def _start_serve(host: str, port: int) -> None:
     """
     try:
         serve.start(http_options=HTTPOptions(host=host, port=port))
+    except TimeoutError as error:
+        raise EngineStartError(
+            str(error),
+            subject="Ray Serve",
+            remedy="Try again when the machine has less to do",
+        ) from error
     except Exception as error:
         # Ray raises what its actor died of, in a class made for that.
         raise EngineStartError(
