@@ -114,7 +114,15 @@ def main() -> None:
     before, after = (
         _complete(checkout, screens) for checkout in (options.before.resolve(), _ROOT)
     )
-    print(f"Seed {options.seed}; a suggestion stands in brackets.\n")
+    right = [
+        sum(
+            each.endswith(f"[{screen.rest.strip()}]")
+            for screen, each in zip(screens, map(str.strip, found), strict=True)
+        )
+        for found in (before, after)
+    ]
+    print(f"Seed {options.seed}; a suggestion stands in brackets.")
+    print(f"Right: {right[0]} before, {right[1]} after, of {len(screens)}.\n")
     for screen, old, new in zip(screens, before, after, strict=True):
         print(f"`{screen.path}`, line {screen.line}; written was `{screen.rest}`\n")
         print(f"```text\nbefore  {old.strip()}\nafter   {new.strip()}\n```\n")
