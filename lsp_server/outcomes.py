@@ -184,7 +184,7 @@ class CompletionResult:
         reason: Why there are none; None where there are some.
         scope: How far they might run; None where nothing was generated.
         prompt: What the model read; None where nothing was generated.
-        generated: .
+        generated: What the model wrote, candidate by candidate.
         cuts: What the filters took away, candidate by candidate.
         timings: What it cost; None where nothing was generated.
         model: The name of the model that was asked; empty where none was.

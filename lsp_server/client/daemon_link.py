@@ -1,7 +1,4 @@
-"""The attached server's connection to a daemon or team server, renewed if it breaks.
-
-That is the daemon of this machine, or a team server.
-"""
+"""The attached server's connection to a daemon or team server, renewed if it breaks."""
 
 import time
 from typing import Protocol

@@ -90,7 +90,7 @@ async def _serve(layers: list[Layer], config: Config, measured: Observability) -
         certificate = _certificate(config)
         has_tls, token = certificate is not None, secrets.token_hex(_PROBE_TOKEN_BYTES)
         gate = _gate(config, has_tls=has_tls, probe_token=token)
-        # One that is not there now is not there when the engine is tried again.
+        # A model that is missing now ends the server: no restart would find it.
         locate(config.model.path, pulled=pulled_models_folder(config.registry.folder))
         listener = stack.enter_context(bind(config.listen.address, setting=_ADDRESS))
         pool = EnginePool(

@@ -57,7 +57,7 @@ class HashRing:
             key: What is to stay on one replica.
             load_of: Returns how many requests a replica works on.
             knee: How many a replica can work on before each takes longer.
-            spread: How many times the mean load is hot.
+            spread: From how many times the mean load on a replica is hot.
         """
         ranked = list(self.ranked(key))
         loads = {replica: load_of(replica) for replica in ranked}
@@ -84,7 +84,7 @@ def is_hot(load: int, total: int, replicas: int, *, knee: int, spread: float) ->
         total: How many all of them work on.
         replicas: How many replicas there are.
         knee: How many a replica can work on before each takes longer.
-        spread: How many times the mean load is hot.
+        spread: From how many times the mean load on a replica is hot.
     """
     return load >= max(knee, math.ceil(spread * (total + 1) / replicas))
 

@@ -89,7 +89,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         )
     with connected(arguments, options, _say):
         # Ray has taken the signal, and would abort the process three seconds after it.
-        # The command is one that others start, so it must end in order for them, too.
+        # systemd and others end the command by SIGTERM, which must do as Ctrl-C does.
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             deploy(options, arguments.name, _say)

@@ -51,7 +51,7 @@ def connected(
     start_ray(
         lambda: ray.init(
             address=_LOCAL,
-            # More than there are where the replicas ask for more: they share them.
+            # Where the replicas ask for more CPUs than there are, they share those.
             num_cpus=max(math.ceil(cpus), os.cpu_count() or 1),
             include_dashboard=False,
             object_store_memory=_STORE_BYTES,

@@ -89,8 +89,8 @@ class Ingress:
         pool = EnginePool(
             lambda _kind: _starter_of(engine),
             max_engines=1,
-            # What is too much for one replica waits there; here waits what is too much
-            # for as many as there may be. Starts are joined there, too.
+            # Each replica has a queue of its own, and joins starts. What waits here is
+            # too much even for as many replicas as there may be.
             admission=replace(config.admission, running_limit=most, joined_start_ms=0),
             metrics=measured.metrics,
             load=self._load,

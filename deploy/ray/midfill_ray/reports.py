@@ -72,7 +72,7 @@ class Report:
     """What a replica sends every two seconds.
 
     Attributes:
-        status: How it fares.
+        status: Its state.
         metrics: Its metrics, in Prometheus' text format.
     """
 
@@ -94,14 +94,14 @@ class Roster:
         self._secret = secrets.token_bytes(_SECRET_BYTES)
 
     async def secret(self) -> bytes:
-        """Return what documents' names are hashed with; it lives as long as this."""
+        """Return the key that hashes documents' names; a new roster has another one."""
         return self._secret
 
     async def join(self, report: Report) -> str:
         """Keep a replica's first report, as `take` does.
 
-        A roster that was started again waits until those that serve have reported: what
-        they have is what a new replica must have.
+        A roster that was started again first waits for the reports of the replicas that
+        serve, so that it knows their model.
         """
         age_s = self._clock() - self._began_s
         await asyncio.sleep(max(0.0, _SETTLED_S - age_s))
@@ -145,7 +145,7 @@ class Reporter:
 
     Args:
         roster: The deployment of `Roster`.
-        status: Returns how the replica fares.
+        status: Returns the replica's state.
         render: Returns its metrics; None where there are none.
 
     Attributes:

@@ -23,7 +23,7 @@ class Survey:
 
     Attributes:
         application: Its name.
-        status: Ray Serve's word for how it fares.
+        status: Its state, in Ray Serve's word.
         troubles: Why it does not work, each with what to do; empty if it does.
         replicas: How many replicas each deployment has in each state.
         engines: What the replicas with an engine last said of themselves.

@@ -69,7 +69,7 @@ class SourceText:
 
     Attributes:
         data: The bytes.
-        text: They as UTF-8, without a byte order mark.
+        text: The same as text, without a byte order mark.
         status: The file's status.
         is_whole: Whether nobody changed the file while it was read.
     """
