@@ -7,11 +7,14 @@ in files of Python's own library, with corrections, Enter, jumps of the cursor a
 accepted suggestions (`typist`). Every layout sees the same events.
 
 With ``--edits N`` it is the real edits of the typing benchmark (`typing_traces`), about
-N keys of each language, all of them typed: each file is cold at first, as there.
+N keys of each language: each file is cold at first, as there. All of them are typed, or
+with ``--accepts`` a share of the keys accepts the rest of its line instead; right after
+that nothing is asked.
 """
 
 import argparse
-from collections import defaultdict
+import random
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +39,9 @@ _RESULTS = Path(__file__).resolve().parent / "results"
 _PACKAGES = Path(__file__).resolve().parents[1] / ".packages"
 _ACCEPTED = "value = compute(value, other)"
 _KINDS = ("key", "Enter", "jump", "accept", "first")
+_ROUNDS = 10
+"""How often the edits are made where chance decides what is accepted."""
+
 _LANGUAGES = ("python", "typescript", "go", "c")
 
 
@@ -87,18 +93,26 @@ def _events(seed: int, number: int, bursts: int) -> Iterator[_Event]:
             yield _Event(kind="accept", snapshot=_snapshot(typist))
 
 
-def _typed(trace: Trace) -> Iterator[_Event]:
-    """Yield what is asked while the edits of a trace are typed key by key."""
+def _typed(trace: Trace, chance: random.Random, *, accepts: float) -> Iterator[_Event]:
+    """Yield what is asked while the edits of a trace are typed or accepted."""
     text, kind = trace.text, "first"
     for stretch in trace.stretches:
         at = stretch.start
         text = text[:at] + text[at + stretch.removed_chars :]
         yield _Event(kind=kind, snapshot=_of_trace(trace, text, at))
         kind = "jump"
-        for stroke in stretch.strokes:
-            text, at = text[:at] + stroke.text + text[at:], at + len(stroke.text)
-            pressed = "Enter" if stroke.text.startswith("\n") else "key"
-            yield _Event(kind=pressed, snapshot=_of_trace(trace, text, at))
+        strokes = deque(stroke.text for stroke in stretch.strokes)
+        while strokes:
+            added, pressed = strokes.popleft(), "key"
+            if added.startswith("\n"):
+                pressed = "Enter"
+            elif chance.random() < accepts:
+                pressed = ""
+                while strokes and not strokes[0].startswith("\n"):
+                    added += strokes.popleft()
+            text, at = text[:at] + added + text[at:], at + len(added)
+            if pressed:
+                yield _Event(kind=pressed, snapshot=_of_trace(trace, text, at))
 
 
 def _of_trace(trace: Trace, text: str, offset: int) -> Snapshot:
@@ -121,7 +135,12 @@ def _sessions(options: argparse.Namespace) -> list[list[_Event]]:
     traces = traces_of(
         _LANGUAGES, options.edits, seed=options.seed, cache=options.packages.resolve()
     )
-    return [[*_typed(trace)] for trace in traces]
+    chance = random.Random(options.seed)  # noqa: S311 - accepts, guards nothing
+    return [
+        [*_typed(trace, chance, accepts=options.accepts)]
+        for _ in range(_ROUNDS if options.accepts else 1)
+        for trace in traces
+    ]
 
 
 def _kind(burst: Burst, before: tuple[int, int]) -> str:
@@ -250,6 +269,7 @@ def main() -> None:
     parser.add_argument("--prompt-tokens", type=int, default=1024)
     parser.add_argument("--block-tokens", type=int, default=32, help="16 on a GPU")
     parser.add_argument("--edits", type=int, default=0, metavar="KEYS")
+    parser.add_argument("--accepts", type=float, default=0, metavar="SHARE")
     parser.add_argument("--packages", type=Path, default=_PACKAGES)
     parser.add_argument("--result", type=Path, default=_RESULTS / "prompt_layout.json")
     options = parser.parse_args()
