@@ -85,7 +85,11 @@ def test_no_server_runs_without_assertions(
 
 
 @pytest.mark.parametrize(
-    "command", ["doctor", "models", "keys", "quantize", "eval", "stats", "trace"]
+    "command",
+    [
+        *("daemon", "doctor", "health", "keys", "models", "stats", "trace"),
+        *("quantize", "eval"),
+    ],
 )
 def test_only_commands_with_an_editor_import_the_protocol(command: str) -> None:
     """The others start sooner without pygls; serve, complete and demo need it."""
