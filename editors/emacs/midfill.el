@@ -123,7 +123,7 @@ keeps `lsp-inline-completion-idle-delay'."
    (concat (shell-quote-argument (car midfill-server-command)) " doctor")
    "*midfill doctor*"))
 
-;;; What is told to the server
+;;; What is sent to the server
 
 (defun midfill--report (command accepted)
   "Tell the server that ACCEPTED characters were accepted of an item of COMMAND.

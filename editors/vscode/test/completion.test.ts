@@ -74,14 +74,14 @@ test("only what looks like VS Code's own limit counts as cut off", () => {
 
 test("the user hears of cuts when they are many among the last requests, and once", () => {
   const counter = new CutoffCounter();
-  const told = Array.from({ length: 12 }, () => counter.note(true));
+  const reported = Array.from({ length: 12 }, () => counter.note(true));
   assert.deepEqual(
-    told.map((value, index) => (value ? index : -1)).filter((index) => index >= 0),
+    reported.map((value, index) => (value ? index : -1)).filter((index) => index >= 0),
     [4],
   );
 });
 
-test("rare cuts among many answers are not told", () => {
+test("rare cuts among many answers are not reported", () => {
   const counter = new CutoffCounter();
   for (let round = 0; round < 50; round++) {
     assert.ok(!counter.note(true));
@@ -106,7 +106,7 @@ function watchdogOnFakeTimers(): { watchdog: Watchdog; said: string[] } {
   return { watchdog, said };
 }
 
-test("a server that answers nothing for too long is told once, and its return too", (t) => {
+test("a server that answers nothing for too long is reported once, and its return too", (t) => {
   t.after(() => mock.timers.reset());
   const { watchdog, said } = watchdogOnFakeTimers();
   watchdog.asked();

@@ -32,7 +32,7 @@ test("a change names every setting of the server, with null for what is not set"
   assert.ok(!("server" in sent));
 });
 
-test("a value of the wrong type or out of range is not sent, and told with what is accepted", () => {
+test("a value of the wrong type or out of range is not sent, and reported with what is accepted", () => {
   const { values, problems } = wireOf({
     "completion.maxLineTokens": "many",
     "completion.temperature": 3,

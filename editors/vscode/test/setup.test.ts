@@ -34,7 +34,7 @@ test("the requirements follow the GPU, and the setting comes before it", () => {
   assert.equal(chooseLock({ ...LINUX, device: "cuda" }), "cuda");
 });
 
-test("a machine that the locks are not made for is told so before anything is done", () => {
+test("a machine that the locks are not made for gets a message before anything is done", () => {
   assert.equal(whyUnsupported(LINUX), undefined);
   assert.match(
     whyUnsupported({ ...LINUX, platform: "darwin", architecture: "arm64" }) ?? "",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { parseMinutes, Snooze } from "../src/state/snooze";
 
-/** A snooze on a clock that only moves when it is told to. */
+/** A snooze on a clock that moves only when a test moves it. */
 function snoozeOnFakeTimers(): { snooze: Snooze; changes: () => number } {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
   let changes = 0;
@@ -17,7 +17,7 @@ function snoozeOnFakeTimers(): { snooze: Snooze; changes: () => number } {
   return { snooze, changes: () => changes };
 }
 
-test("a snooze holds for its minutes, and its end is told", (t) => {
+test("a snooze holds for its minutes, and its end is shown", (t) => {
   t.after(() => mock.timers.reset());
   const { snooze, changes } = snoozeOnFakeTimers();
   snooze.start(5);

@@ -123,7 +123,7 @@ test("after the end nothing is started any more", async () => {
   assert.equal(host.sessions[0]?.isStopping, true);
 });
 
-test("no server is told once, and found when it is there", async () => {
+test("no server is reported once, and found when it is there", async () => {
   const host = new ScriptedHost();
   const found = host.search;
   host.search = { kind: "missing" };
@@ -176,7 +176,7 @@ test("a server that fails at the start is not tried again by itself", async () =
   assert.equal(host.failures.length, 1);
 });
 
-test("a hang is told, and taken back when the server answers after all", async () => {
+test("a hang is reported, and taken back when the server answers after all", async () => {
   const host = new ScriptedHost();
   const supervisor = new Supervisor(host);
   supervisor.ensureStarted();
@@ -187,7 +187,7 @@ test("a hang is told, and taken back when the server answers after all", async (
   assert.equal(supervisor.state.kind, "running");
 });
 
-test("a server of another version runs, and that is told", async () => {
+test("a server of another version runs, and a message says so", async () => {
   const host = new ScriptedHost();
   host.answersAtOnce = { ...STARTED, version: "0.2.0" };
   const supervisor = new Supervisor(host);

@@ -3,7 +3,7 @@
 local M = {}
 
 ---@type table<string, boolean>
-local told = {}
+local shown = {}
 
 --- Show a message.
 ---@param text string
@@ -19,8 +19,8 @@ end
 ---@param text string
 ---@param level integer|nil
 function M.tell_once(kind, text, level)
-  if not told[kind] then
-    told[kind] = true
+  if not shown[kind] then
+    shown[kind] = true
     M.tell(text, level)
   end
 end
@@ -28,7 +28,7 @@ end
 --- Let a kind of message be shown again.
 ---@param kind string
 function M.forget(kind)
-  told[kind] = nil
+  shown[kind] = nil
 end
 
 --- Announce an event of the plugin: `autocmd User Midfill…`.

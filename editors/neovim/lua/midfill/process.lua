@@ -28,7 +28,7 @@ local function tell_of_garbage()
   )
 end
 
---- Start the server's process, with its end and its errors told by us alone: Neovim's own
+--- Start the server's process, with its end and its errors reported by us alone: Neovim's own
 --- messages name neither a reason nor a remedy.
 ---@param dispatchers table
 ---@param handlers midfill.ProcessHandlers
@@ -45,7 +45,7 @@ function M.spawn(dispatchers, handlers)
       dispatchers.on_exit(0, 0)
     end,
     on_error = function(_, _)
-      -- Neovim 0.12 ends the process by itself, and its end may be heard before what is
+      -- Neovim 0.12 ends the process by itself, and its end may be noticed before what is
       -- scheduled here.
       wrote_garbage = true
       vim.schedule(function()
@@ -99,7 +99,7 @@ function M.ended_by_itself(was_ready, code, signal, wrote_garbage)
   return false
 end
 
---- Forget how often it ended and what was told of it.
+--- Forget how often it ended and which messages were shown.
 function M.forget_ends()
   for _, kind in ipairs({
     "ended",

@@ -36,7 +36,7 @@ function M.cancel()
   local pending = in_flight
   if pending then
     in_flight = nil
-    watchdog.heard()
+    watchdog.stop()
     if pending.id and not compat.is_stopped(pending.client) then
       compat.cancel(pending.client, pending.id)
     end
@@ -59,7 +59,7 @@ end
 ---@param err table|nil
 ---@param result any
 local function replied(pending, err, result)
-  watchdog.heard()
+  watchdog.stop()
   if in_flight ~= pending then
     return
   end

@@ -69,7 +69,7 @@ function M.knows(buf)
   return state.buffers[buf] == true
 end
 
---- Return the version that the server told, if there is one.
+--- Return the version that the server sent, if there is one.
 ---@return string|nil
 function M.server_version()
   return state.server_version
@@ -78,7 +78,7 @@ end
 ---@param client vim.lsp.Client
 ---@param result table
 local function initialized(client, result)
-  watchdog.heard()
+  watchdog.stop()
   client.offset_encoding = (result.capabilities or {}).positionEncoding or "utf-16"
   local problem = handshake.problem(result)
   if problem then
@@ -109,7 +109,7 @@ end
 ---@param wrote_garbage boolean
 local function ended(code, signal, wrote_garbage)
   local was_ready, on_end = state.ready, state.on_end
-  watchdog.heard()
+  watchdog.stop()
   state.client_id, state.ready, state.on_end = nil, false, nil
   messages.drop_question()
   if state.quitting then

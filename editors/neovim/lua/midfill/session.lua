@@ -106,13 +106,13 @@ local function follow(buf)
   end
 end
 
---- Hear that the text or the cursor may have changed.
+--- Note that the text or the cursor may have changed.
 ---@param buf integer
 function M.changed(buf)
   M.timed("key", follow, buf)
 end
 
---- Hear that Insert mode begins.
+--- Note that Insert mode begins.
 ---@param buf integer
 function M.entered(buf)
   session.seen = nil
@@ -121,7 +121,7 @@ function M.entered(buf)
   end
 end
 
---- Hear that Insert mode ends, or that the buffer is left.
+--- Note that Insert mode ends, or that the buffer is left.
 function M.left()
   cancel()
   shown.clear()

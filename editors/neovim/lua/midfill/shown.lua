@@ -201,7 +201,7 @@ function M.show(suggestion)
   return true
 end
 
---- Hear which lines of a buffer changed; other lines than the suggestion's end it.
+--- Note which lines of a buffer changed; other lines than the suggestion's end it.
 ---@param buf integer
 ---@param first integer
 ---@param last integer

@@ -10,11 +10,11 @@ local M = {}
 ---@type uv_timer_t|nil
 local running
 
---- Tell the user once if nothing is heard in time.
+--- Show a message once if no answer comes in time.
 ---@param timeout_ms integer
 ---@param text string
 function M.watch(timeout_ms, text)
-  M.heard()
+  M.stop()
   local timer = assert(compat.uv.new_timer())
   running = timer
   timer:start(
@@ -22,7 +22,7 @@ function M.watch(timeout_ms, text)
     0,
     vim.schedule_wrap(function()
       if running == timer then
-        M.heard()
+        M.stop()
         status.set({ state = "error", message = "The server does not answer" })
         notice.tell_once("hang", text)
       end
@@ -41,7 +41,7 @@ function M.expects()
 end
 
 --- Note that an answer came, or is awaited no longer.
-function M.heard()
+function M.stop()
   local timer = running
   if timer then
     running = nil

@@ -35,13 +35,13 @@ export function isCutOff(request: CancelledRequest): boolean {
 /** Counts how often VS Code gives up among the last automatic requests. */
 export class CutoffCounter {
   private recent: boolean[] = [];
-  private told = false;
+  private reported = false;
 
-  /** Note how a request ended, and tell whether the user should now hear of it: once. */
+  /** Note how a request ended; return whether to show the user a message now, once. */
   note(cutOff: boolean): boolean {
     this.recent = [...this.recent.slice(-(WINDOW - 1)), cutOff];
-    if (this.told || this.count < OFTEN) return false;
-    this.told = true;
+    if (this.reported || this.count < OFTEN) return false;
+    this.reported = true;
     return true;
   }
 

@@ -126,7 +126,7 @@ export class InlineProvider implements Middleware {
     return next(command, args);
   };
 
-  /** Hear of a change of a document; until the engine answers, what was typed is remembered. */
+  /** Note a change of a document; until the engine answers, what was typed is remembered. */
   documentChanged(event: vscode.TextDocumentChangeEvent): void {
     this.shown.changed(
       event.document.uri.toString(),
@@ -245,10 +245,10 @@ function restOf(
   position: vscode.Position,
 ): vscode.InlineCompletionItem {
   const acceptedChars = [...rest].length;
-  const told = (item.command?.arguments ?? []) as readonly object[];
+  const sent = (item.command?.arguments ?? []) as readonly object[];
   const command = item.command && {
     ...item.command,
-    arguments: told.map((argument) => ({ ...argument, acceptedChars })),
+    arguments: sent.map((argument) => ({ ...argument, acceptedChars })),
   };
   return new vscode.InlineCompletionItem(rest, new vscode.Range(position, position), command);
 }

@@ -31,7 +31,7 @@ export class TypedThrough<T> {
     this.shown = undefined;
   }
 
-  /** Hear of a change of a document, which is in a new version now. */
+  /** Note a change of a document, which is in a new version now. */
   changed(uri: string, version: number, changes: readonly Change[]): void {
     if (this.shown === undefined || uri !== this.shown.place.uri) return;
     if (version === this.shown.place.version && changes.length === 0) return;

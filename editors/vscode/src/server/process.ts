@@ -46,7 +46,7 @@ export class ServerProcess {
     });
     this.output = new FrameGuard(onGarbage);
     this.child.stdout.pipe(this.output);
-    // The server is gone while something is written: its end is told by `exited`.
+    // The server is gone while something is written: `exited` reports its end.
     this.child.stdin.on("error", () => {});
     createInterface({ input: this.child.stderr, crlfDelay: Number.POSITIVE_INFINITY }).on(
       "line",

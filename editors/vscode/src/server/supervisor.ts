@@ -116,14 +116,14 @@ export class Supervisor<S extends SupervisedSession> {
     if (this.current.kind === "missing") void this.enqueue(() => this.start());
   }
 
-  /** Hear that a request was not answered for long. */
+  /** Note that a request was not answered for long. */
   serverHangs(): void {
     if (this.current.kind !== "running") return;
     this.beforeHang = this.current;
     this.fail(HANGS, "Restart the server.");
   }
 
-  /** Hear that the server answers again after all. */
+  /** Note that the server answers again after all. */
   serverAnswers(): void {
     if (this.beforeHang === undefined || this.current.kind !== "failed") return;
     this.set(this.beforeHang);
@@ -169,7 +169,7 @@ export class Supervisor<S extends SupervisedSession> {
     const session = this.host.open(this.host.launchOf(server), {
       onStatus: (status) => {
         if (this.current.kind === "starting") early = status;
-        this.hear(session, status);
+        this.follow(session, status);
       },
     });
     this.running = { session, server };
@@ -185,14 +185,14 @@ export class Supervisor<S extends SupervisedSession> {
       ? { kind: "loading", percent: undefined, message: "The model is being loaded." }
       : { kind: "ready", model: "", device: "" };
     this.set({ kind: "running", engine, version: result.version });
-    if (early) this.hear(session, early);
+    if (early) this.follow(session, early);
     void session.process.exited.then((exit) => this.ended(session, exit));
     if (!versionsFit(result.version, this.host.extensionVersion)) {
       this.host.announce(wrongVersion(result.version, this.host.extensionVersion));
     }
   }
 
-  private hear(session: S, status: StatusParams): void {
+  private follow(session: S, status: StatusParams): void {
     if (this.running?.session !== session || this.current.kind !== "running") return;
     const change = applyStatus(this.current.engine, this.reasons, status);
     this.reasons = change.documents;

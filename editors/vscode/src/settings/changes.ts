@@ -17,7 +17,7 @@ const RESTART_DELAY_MS = 300;
 /** Brings changed settings to the server: at once, or with a restart where it needs one. */
 export class SettingsChanges implements vscode.Disposable {
   private timer: NodeJS.Timeout | undefined;
-  private told = "";
+  private shown = "";
 
   constructor(
     private readonly switches: Switchboard,
@@ -47,8 +47,8 @@ export class SettingsChanges implements vscode.Disposable {
   tellProblems(): void {
     const { problems } = this.switches.settings;
     const text = problems.length > 0 ? problemsText(problems) : "";
-    if (text === this.told) return;
-    this.told = text;
+    if (text === this.shown) return;
+    this.shown = text;
     if (!text) return;
     this.channel.warn(text);
     this.log.record("message", { key: "settings", text });

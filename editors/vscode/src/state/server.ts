@@ -72,7 +72,7 @@ export function applyStatus(
         documents,
       };
     case "ready":
-      // Said after a document that was off is on again; one that still is off is told of again.
+      // Sent after a document that was off is on again; one that still is off is sent anew.
       return { engine: { kind: "ready", model, device }, documents: new Map() };
     case "off": {
       const reason = status.reason || status.message;

@@ -4,7 +4,7 @@ import { type Failure, REMEDY_TITLES, type Remedy } from "../server/failure";
 
 /** Tells the user of failures: each once, until the server runs again or is asked to. */
 export class Announcer {
-  private readonly told = new Set<string>();
+  private readonly shown = new Set<string>();
 
   /**
    * @param act Does what a button stands for.
@@ -17,8 +17,8 @@ export class Announcer {
 
   /** Show a failure, unless it was shown already. */
   announce(failure: Failure): void {
-    if (this.told.has(failure.message)) return;
-    this.told.add(failure.message);
+    if (this.shown.has(failure.message)) return;
+    this.shown.add(failure.message);
     this.log.record("message", { key: failure.key, text: failure.message });
     const buttons = failure.remedies.map((remedy) => REMEDY_TITLES[remedy]);
     const show =
@@ -29,8 +29,8 @@ export class Announcer {
     });
   }
 
-  /** Forget what was told: from now on it is news again. */
+  /** Forget what was shown, so that it is shown again. */
   forget(): void {
-    this.told.clear();
+    this.shown.clear();
   }
 }

@@ -35,7 +35,7 @@ local function told_after(events)
 end
 
 return {
-  ["garbage is told, though the end of the process is heard first"] = function()
+  ["garbage is reported, though the end of the process is noticed first"] = function()
     local text = told_after(function(dispatchers)
       -- Neovim 0.12 reads garbage, schedules `on_error` and ends the process at once.
       vim.schedule(function()
@@ -46,7 +46,7 @@ return {
     assert(not text:find("signal 15", 1, true), text)
     assert(text:find("something else than messages", 1, true), text)
   end,
-  ["garbage is told before the end of the process is heard"] = function()
+  ["garbage is reported before the end of the process is noticed"] = function()
     local text = told_after(function(dispatchers)
       dispatchers.on_error(1, "garbage")
       vim.wait(20)
@@ -55,7 +55,7 @@ return {
     assert(not text:find("signal 15", 1, true), text)
     assert(text:find("something else than messages", 1, true), text)
   end,
-  ["an end without garbage is told as it was"] = function()
+  ["an end without garbage is reported as it was"] = function()
     local text = told_after(function(dispatchers)
       dispatchers.on_exit(0, 15)
     end)
