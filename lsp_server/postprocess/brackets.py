@@ -1,5 +1,7 @@
 """The filter that keeps brackets, blocks and strings from being closed twice."""
 
+import re
+
 from lsp_server.context.cursor import CursorContext
 from lsp_server.language.frames import Scan
 from lsp_server.values import CompletionScope
@@ -9,6 +11,7 @@ __all__ = [
     "OPENERS",
     "cut_at_next_closer",
     "cut_surplus_closers",
+    "may_be_doubled",
     "next_closer",
 ]
 
@@ -27,6 +30,19 @@ def next_closer(scan: Scan, cursor: CursorContext) -> int | None:
         ),
         None,
     )
+
+
+def may_be_doubled(text: str, closer: int, scan: Scan) -> bool:
+    """Return whether a quote at the end of ``text`` closes nothing if it comes twice.
+
+    Args:
+        text: The generated text, which may go on.
+        closer: Where in it a closer begins.
+        scan: The scan of ``text`` at the cursor.
+    """
+    frame = scan.literal_at(closer)
+    escapes = frame.literal.escapes if frame and frame.literal else ()
+    return any(re.fullmatch(each, text[closer:] * 2) for each in escapes)
 
 
 def cut_at_next_closer(

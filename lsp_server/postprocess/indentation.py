@@ -101,44 +101,78 @@ def fit_indentation(
     lines = text.split("\n")
     code = tuple(_code_lines(lines, cursor))
     own = len(unit.expandtabs(TAB_WIDTH))
-    levels, left = divmod(cursor.indentation, own)
-    # The items of YAML's lists stand between two levels.
-    others = () if left or cursor.language.name == "yaml" else _WIDTHS
     is_strict = cursor.language.indents_blocks
     fitting = (
-        each
-        for each in (own, *others)
-        if _fits(code, each, levels * each + left, is_strict=is_strict)
+        each for each in _steps(cursor, own) if _fits(code, each, is_strict=is_strict)
     )
-    width = next(fitting, None)
-    if width is None:
+    steps = next(fitting, None)
+    if steps is None:
         if cursor.language.name == "python":
             return None
-        width = own
+        steps = _Steps(own=own, width=own)
     for line in code:
-        deep, rest = divmod(line.columns, width)
+        deep, rest = steps.levels_of(line.columns)
         lines[line.number] = unit * deep + " " * rest + lines[line.number].lstrip(" \t")
     return "\n".join(lines)
 
 
-def _fits(lines: Sequence[_Line], width: int, columns: int, *, is_strict: bool) -> bool:
-    """Return whether lines are indented in steps of ``width``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steps:
+    """How a model may have indented.
+
+    Attributes:
+        own: The columns of the document's steps.
+        width: The columns of the model's.
+        columns: How far the cursor's line is indented in such steps.
+        base: From which column on; left of it the steps are the document's own.
+    """
+
+    own: int
+    width: int
+    columns: int = 0
+    base: int = 0
+
+    def levels_of(self, columns: int) -> tuple[int, int]:
+        """Return the levels of a line, and the columns that are left over."""
+        if columns < self.base:
+            return divmod(columns, self.own)
+        levels, left = divmod(columns - self.base, self.width)
+        return self.base // self.own + levels, left
+
+
+def _steps(cursor: CursorContext, own: int) -> Iterator[_Steps]:
+    """Yield the document's own steps, then others, the likeliest first."""
+    columns = cursor.indentation
+    yield _Steps(own=own, width=own, columns=columns)
+    levels, left = divmod(columns, own)
+    # The items of YAML's lists stand between two levels.
+    if left or cursor.language.name == "yaml":
+        return
+    for width in _WIDTHS:
+        yield _Steps(own=own, width=width, columns=levels * width)
+    # The cursor's line as it is, and steps from there on as the model has learnt them.
+    for width in _WIDTHS:
+        yield _Steps(own=own, width=width, columns=columns, base=columns)
+
+
+def _fits(lines: Sequence[_Line], steps: _Steps, *, is_strict: bool) -> bool:
+    """Return whether lines are indented in such steps.
 
     Args:
         lines: The lines.
-        width: The columns of a step.
-        columns: How far the line above them would be indented in such steps.
+        steps: The steps.
         is_strict: Whether only the body of a block can be indented deeper.
     """
+    columns = steps.columns
     seen = {columns}
     for line in lines:
         if line.is_free:
             continue
-        is_step = line.columns == columns + width
+        is_step = line.columns == columns + steps.width
         if line.columns > columns or line.is_body:
             if not is_step or (is_strict and not line.is_body):
                 return False
-        elif line.columns % width and line.columns not in seen:
+        elif steps.levels_of(line.columns)[1] and line.columns not in seen:
             return False
         columns = line.columns
         seen.add(columns)

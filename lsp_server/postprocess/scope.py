@@ -21,7 +21,7 @@ from lsp_server.postprocess.block_end import (
     frames_of_text,
     opens_block,
 )
-from lsp_server.postprocess.brackets import next_closer
+from lsp_server.postprocess.brackets import may_be_doubled, next_closer
 from lsp_server.postprocess.repetition import repeated_from
 from lsp_server.postprocess.trim import cut_prefix_echo, fence_start, may_echo
 from lsp_server.values import CompletionScope
@@ -71,7 +71,10 @@ class StopRule:
         if end is not None:
             self.cause = end.cause
         closer = next_closer(found, self._cursor)
-        if closer is not None and (end is None or closer < end.offset):
+        is_first = closer is not None and (end is None or closer < end.offset)
+        if closer is not None and is_first:
+            if may_be_doubled(text, closer, found):
+                return False
             self.cause = StopCause.CLOSER
         if self.cause is None and fence_start(text, self._cursor, found) is not None:
             self.cause = StopCause.FENCE
