@@ -56,7 +56,7 @@ UV_VARIABLES = {
 
 
 def why_unsupported(version: tuple[int, int], system: str, machine: str) -> str | None:
-    """Tell why the locks do not fit this interpreter and machine; None if they do."""
+    """Return why the locks do not fit this interpreter and machine; None if they do."""
     if not OLDEST_PYTHON <= version <= NEWEST_PYTHON:
         return (
             f"Midfill needs Python 3.{OLDEST_PYTHON[1]} to 3.{NEWEST_PYTHON[1]}, and "
@@ -188,7 +188,7 @@ def build_options(lock: str) -> list[str | Path]:
 
 
 def say(what: str) -> None:
-    """Tell the person who ran make what is going on."""
+    """Print a line for the person who ran make."""
     print(f"==> {what}", flush=True)
 
 

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --address: change what serves there, another model too, and end",
     )
-    look = actions.add_parser("status", help="show the replicas, and how they fare")
+    look = actions.add_parser("status", help="show the replicas and their state")
     look.add_argument("--json", action="store_true", help="print one JSON object")
     for action in (here, look):
         action.add_argument(
