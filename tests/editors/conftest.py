@@ -67,7 +67,7 @@ def home(tmp_path: Path) -> dict[str, str]:
     cache = FOLDER / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     # A shell's or an editor's own variables would change what is tested.
-    kept = {"PATH", "LANG", "TZ", "SSL_CERT_FILE"}
+    kept = {"PATH", "LANG", "TZ", "SSL_CERT_FILE", "PYTHONPATH"}
     inherited = {
         name: value
         for name, value in os.environ.items()

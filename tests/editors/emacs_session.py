@@ -15,11 +15,26 @@ from pathlib import Path
 from typing import Self
 
 from editor_server import wait_for
+from obtain.record import ROOT
 from terminal import Terminal
 
-__all__ = ["TAB", "UNDO", "EmacsSession", "lisp_string"]
+__all__ = ["END", "TAB", "UNDO", "EmacsSession", "lisp_string", "midfill_init"]
 
-TAB, UNDO, QUIT = "\t", "\x1f", "\x18\x03"
+END, TAB, UNDO, QUIT = "\x1b>", "\t", "\x1f", "\x18\x03"
+
+# What docs/editors.md tells a user to write, and the path of the program under test.
+_INIT = """
+(add-to-list 'load-path {package})
+(require 'midfill)
+(setq midfill-server-command (list {program} "serve" "--stdio"))
+(add-hook 'prog-mode-hook #'lsp-deferred)
+(define-key lsp-inline-completion-active-map (kbd "TAB") #'lsp-inline-completion-accept)
+(define-key lsp-inline-completion-active-map (kbd "M-f") #'midfill-accept-word)
+(define-key lsp-inline-completion-active-map (kbd "C-e") #'midfill-accept-line)
+(define-key lsp-mode-map (kbd "C-c i") #'lsp-inline-completion-display)
+(setq lsp-auto-guess-root t lsp-idle-delay 0.1 lsp-enable-snippet nil
+      lsp-client-packages nil) ; the clients of other servers take seconds to load
+"""
 
 _SETUP = """
 (setq inhibit-startup-screen t  ring-bell-function #'ignore
@@ -176,6 +191,12 @@ class EmacsSession(Terminal):
             return self.evaluate("t") == "t"
         except OSError:
             return False
+
+
+def midfill_init(program: Path) -> str:
+    """Return what a user has in the init file to be served by a program."""
+    package = lisp_string(str(ROOT / "editors" / "emacs"))
+    return _INIT.format(package=package, program=lisp_string(str(program)))
 
 
 def lisp_string(text: str) -> str:

@@ -15,26 +15,10 @@ from editor_server import (
     ScriptedServer,
     wait_for,
 )
-from emacs_session import TAB, UNDO, EmacsSession, lisp_string
-from obtain.record import ROOT
+from emacs_session import END, TAB, UNDO, EmacsSession, midfill_init
 
 pytestmark = pytest.mark.editor
 
-# What docs/editors.md tells a user to write, and the path of the program under test.
-INIT = """
-(add-to-list 'load-path {package})
-(require 'midfill)
-(setq midfill-server-command (list {program} "serve" "--stdio"))
-(add-hook 'prog-mode-hook #'lsp-deferred)
-(define-key lsp-inline-completion-active-map (kbd "TAB") #'lsp-inline-completion-accept)
-(define-key lsp-inline-completion-active-map (kbd "M-f") #'midfill-accept-word)
-(define-key lsp-inline-completion-active-map (kbd "C-e") #'midfill-accept-line)
-(define-key lsp-mode-map (kbd "C-c i") #'lsp-inline-completion-display)
-(setq lsp-auto-guess-root t lsp-idle-delay 0.1 lsp-enable-snippet nil
-      lsp-client-packages nil) ; the clients of other servers take seconds to load
-"""
-
-END = "\x1b>"
 ASK, NEXT, WORD, LINE, SAVE = "\x03i", "\x0e", "\x1bf", "\x05", "\x18\x13"
 
 
@@ -64,11 +48,9 @@ def opened(
             folder.mkdir()
             file = folder / "a.py"
             file.write_bytes(text.encode())
-            package = lisp_string(str(ROOT / "editors" / "emacs"))
-            program = lisp_string(str(server.program))
             session = EmacsSession(
                 editor_program("emacs"),
-                init=INIT.format(package=package, program=program),
+                init=midfill_init(server.program),
                 file=file,
                 environment=home,
             )
