@@ -49,6 +49,7 @@ def near(before: str, after: str = "", language_id: str = "python") -> CursorCon
     [
         pytest.param(near("f(x"), ")", ")", id="open"),
         pytest.param(near("f(x"), "))", ")", id="one-too-many"),
+        pytest.param(near("f(x)"), ") + 1", "", id="nothing-open"),
         pytest.param(near("f(x", ")"), ", y)", ", y", id="closed-behind"),
         pytest.param(near("f(\n    x"), "\n)", "\n)", id="lines-of-a-statement"),
         pytest.param(
