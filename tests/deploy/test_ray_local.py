@@ -61,13 +61,13 @@ def test_only_what_was_too_slow_is_tried_again(
 @pytest.mark.slow
 def test_a_ray_that_comes_too_late_is_started_again() -> None:
     """As Ray gives its processes 30 seconds: here the first raylet is stopped."""
+    others = set(psutil.Process().children(recursive=True))
+    raylets: list[psutil.Process] = []
 
     def stop_first() -> None:
-        raylets = list[psutil.Process]()
-
         def is_there() -> bool:
-            below = psutil.Process().children(recursive=True)
-            raylets.extend(each for each in below if each.name() == "raylet")
+            started = set(psutil.Process().children(recursive=True)) - others
+            raylets.extend(each for each in started if each.name() == "raylet")
             return bool(raylets)
 
         wait_until(is_there)
