@@ -8,6 +8,9 @@ from lsp_server.outcomes import CompletionResult
 
 __all__ = ["ConnectionFacts", "RequestCounts"]
 
+_MOST_CHARS = 100
+"""Of what an editor says of itself; Emacs's version has two lines and 77 characters."""
+
 
 class RequestCounts:
     """Counts a connection's requests, and the tokens of their prompts."""
@@ -30,8 +33,9 @@ class ConnectionFacts:
     """A connection at one moment.
 
     Attributes:
-        editor: The editor's name for itself; empty before it introduces itself.
-        version: The editor's version; empty where it does not say.
+        editor: The editor's name for itself, in one short line; empty before
+            it introduces itself.
+        version: The editor's version, likewise; empty where it does not say.
         documents: Open documents.
         requests: Requests for a completion until now.
         prompt_tokens: Tokens of their prompts.
@@ -51,10 +55,15 @@ class ConnectionFacts:
     ) -> "ConnectionFacts":
         """Describe a connection by what its editor said, opened and asked."""
         return cls(
-            editor=client.name if client else "",
-            version=(client.version or "") if client else "",
+            editor=_one_line(client.name) if client else "",
+            version=_one_line(client.version or "") if client else "",
             documents=documents,
             requests=counts.requests,
             prompt_tokens=counts.prompt_tokens,
             cached_tokens=counts.cached_tokens,
         )
+
+
+def _one_line(text: str) -> str:
+    """Return a text of a client's in one line, and not all of a long one."""
+    return " ".join(text[: 2 * _MOST_CHARS].split())[:_MOST_CHARS]

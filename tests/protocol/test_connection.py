@@ -5,10 +5,12 @@ import gc
 
 import pytest
 from fault_backends import EchoBackend, FixedConfigurator, SlowBackend
+from lsprotocol import types
 from piped_editor import URI, Connect, error_code
 
 from lsp_server.protocol import connection
 from lsp_server.protocol.connection import EditorConnection
+from lsp_server.protocol.connection_facts import ConnectionFacts, RequestCounts
 
 
 async def test_two_connections_share_nothing(connect: Connect) -> None:
@@ -77,3 +79,14 @@ async def test_a_message_of_countless_parts_is_skipped(
     assert [] == await editor.complete()
     editor.open("x")
     assert 1 == len(await editor.complete())
+
+
+def test_what_an_editor_calls_itself_is_one_short_line() -> None:
+    """The status shows a line for each; Emacs's version, for one, has two."""
+    client = types.ClientInfo(name="emacs", version="30.2 (build 2)\n of 2026")
+    facts = ConnectionFacts.of(client, documents=0, counts=RequestCounts())
+    assert ("emacs", "30.2 (build 2) of 2026") == (facts.editor, facts.version)
+    long = types.ClientInfo(name="x" * 10_000, version=None)
+    assert 100 == len(
+        ConnectionFacts.of(long, documents=0, counts=RequestCounts()).editor
+    )
