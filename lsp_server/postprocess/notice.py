@@ -18,7 +18,9 @@ _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--|;|%|<!|<\?|\"\"\"|'''|$)")
 """How a line of a comment begins in any language; a notice may have the wrong one."""
 
 _NOTICE = re.compile(
-    r"[\W_]*(?:copyright|©|\(c\)|spdx-|all rights reserved|permission is hereby granted"
+    r"[\W_]*(?:copyright(?=\W*(?:\(c\)|©|\d|by\b|notice|(?-i:[A-Z])|$))|©|\(c\)|spdx-"
+    r"|all rights reserved|permission is hereby granted"
+    r"|this (?:file|program|software|library) is (?:part of|free|licen[sc]ed)\b"
     r"|licen[sc]e(?:\W*$|\s*:|d? (?:under|to|by|text|information|notice|agreement)\b)"
     r"|(?:the )?(?:mit|bsd|apache|gnu|mozilla)\b.*\blicen[sc]e)",
     re.IGNORECASE,
