@@ -1,9 +1,11 @@
-"""What Ray Serve adds to a request and to its end, and what a Ray takes of memory.
+"""What Ray Serve adds to a request and to its end, in time, processor and memory.
 
 ``python -m benchmarks.ray_hop`` starts one team server and a Ray with two replicas, all
 with the scripted engine, and asks them in turn, one streamed request at a time, on kept
-connections. Then clients leave Ray's in the middle of an answer, and it asks the
-replicas until none works on it any more.
+connections: streamed and whole answers, of one and of many messages between replica and
+ingress. What each process takes of the processor is its own time for a request: what it
+takes without one is measured before, and taken off. Then clients leave Ray's in the
+middle of an answer, and it asks the replicas until none works on it any more.
 """
 
 import argparse
@@ -21,13 +23,22 @@ import psutil
 import ray
 from ray.actor import ActorHandle
 
+from benchmarks.surge_cluster import processor_s
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "servers"))
 
 from ray_cluster import RayCluster, ray_cluster
 from team_server import BEARER, SETTINGS, team_server
 
-_BODY = {"prompt": "x = ", "max_tokens": 8, "stream": True}
+_BODIES = {
+    "1 token": {"prompt": "x = ", "max_tokens": 1, "stream": True},
+    "8 tokens": {"prompt": "x = ", "max_tokens": 8, "stream": True},
+    "32 tokens": {"prompt": "x = ", "max_tokens": 32, "stream": True},
+    "32 tokens, whole": {"prompt": "x = ", "max_tokens": 32},
+}
 _DELAY_MS = 5
+_IDLE_S = 10.0
+_LIMIT_S = 120.0
 _WARM_UP = 30
 _LONG = {"prompt": "x = ", "max_tokens": 900}
 _LONG_TEXT = "21 + " + " + ".join(map(str, range(1000)))
@@ -38,7 +49,7 @@ _AIM_MS = 250
 def main() -> None:
     """Measure both, and print medians and 95th percentiles."""
     parser = argparse.ArgumentParser(description="Measure what Ray Serve adds.")
-    parser.add_argument("--requests", type=int, default=300, help="answered ones (300)")
+    parser.add_argument("--requests", type=int, default=100, help="of each kind (100)")
     parser.add_argument(
         "--leaving", type=int, default=100, help="clients that go (100)"
     )
@@ -53,13 +64,27 @@ def main() -> None:
         cluster.deploy({"scripted": script}, min_replicas=2, max_replicas=2)
         direct = f"https://127.0.0.1:{alone.port('listen.ready')}"
         with (
-            httpx.Client(base_url=direct, verify=alone.tls, headers=BEARER) as server,
-            httpx.Client(base_url=cluster.url) as served,
+            httpx.Client(
+                base_url=direct, verify=alone.tls, headers=BEARER, timeout=_LIMIT_S
+            ) as server,
+            httpx.Client(base_url=cluster.url, timeout=_LIMIT_S) as served,
         ):
-            for name, (first_ms, whole_ms) in _measure(
-                {"server": server, "Ray Serve": served}, arguments.requests
-            ).items():
-                print(f"{name:12} first {_of(first_ms)}   whole {_of(whole_ms)}")
+            process = psutil.Process(alone.process.pid)
+            began_s = _taken_s(process)
+            time.sleep(_IDLE_S)
+            idle = _less(_taken_s(process), began_s, 1 / _IDLE_S)
+            print(f"{'without requests':18}{_each(idle)} ms/s")
+            ways = {"server": server, "Ray Serve": served}
+            for body_name, body in _BODIES.items():
+                began_s, start_s = _taken_s(process), time.perf_counter()
+                times = _measure(ways, body, arguments.requests)
+                lasted_s = time.perf_counter() - start_s
+                taken = _less(_taken_s(process), began_s, 1.0)
+                own = _less(taken, idle, 1 / (_WARM_UP + arguments.requests), lasted_s)
+                for name, (first_ms, whole_ms) in times.items():
+                    shown = f"first {_of(first_ms)}   whole {_of(whole_ms)}"
+                    print(f"{body_name:18}{name:10}{shown}")
+                print(f"{body_name:18}{_each(own)} ms of the processor")
         for streams in (True, False):
             ended_ms = _leave(cluster, arguments.leaving, streams=streams)
             late = sum(each > _AIM_MS for each in ended_ms)
@@ -72,8 +97,28 @@ def main() -> None:
             print(f"{name:32}{bytes_ / 1e6:8.0f} MB")
 
 
+def _taken_s(server: psutil.Process) -> Mapping[str, float]:
+    """Return the processor's time that the server and each part of Ray have taken."""
+    times = server.cpu_times()
+    return {"server": times.user + times.system, **processor_s()}
+
+
+def _less(
+    taken: Mapping[str, float],
+    other: Mapping[str, float],
+    factor: float,
+    times: float = 1.0,
+) -> Mapping[str, float]:
+    """Return for each part ``(taken - times * other) * factor``."""
+    return {name: (each - times * other[name]) * factor for name, each in taken.items()}
+
+
+def _each(taken: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {each * 1e3:.1f}" for name, each in taken.items())
+
+
 def _measure(
-    ways: Mapping[str, httpx.Client], count: int
+    ways: Mapping[str, httpx.Client], body: Mapping[str, object], count: int
 ) -> Mapping[str, tuple[list[float], list[float]]]:
     """Return the times to the first and to the last token, in milliseconds.
 
@@ -88,7 +133,7 @@ def _measure(
             began_s = time.perf_counter()
             first_s = 0.0
             with client.stream(
-                "POST", "/v1/completions", json=_BODY, headers=headers
+                "POST", "/v1/completions", json=body, headers=headers
             ) as answer:
                 answer.raise_for_status()
                 for _ in answer.iter_lines():

@@ -70,6 +70,8 @@ class RemoteEngine:
         self._replicas = replicas.options(
             method_name="generate",
             stream=True,
+            # By gRPC between the two processes, not as objects in Ray's store.
+            _by_reference=False,
             request_serialization="pickle",
             response_serialization="pickle",
         )
