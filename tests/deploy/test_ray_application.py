@@ -8,13 +8,16 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import grpc  # type: ignore[import-untyped]  # it comes without types
 import httpx
+import psutil
 import pytest
 from piped_editor import Editor
 from prometheus_client.parser import text_string_to_metric_families
 from ray import serve
+from ray.serve.generated import serve_pb2, serve_pb2_grpc
 from ray_cluster import NAME, TWO, RayCluster
-from ray_load import LIMIT_S, Stream, ask, until, wait_until
+from ray_load import LIMIT_S, Stream, ask, replicas, until, wait_until
 from remote_editor import WebsocketEditor
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -122,6 +125,29 @@ def test_nobody_comes_in_without_a_key(cluster: RayCluster, http: httpx.Client) 
             assert 401 == answer.status_code
             assert 200 == stranger.get("/health").status_code
     assert 404 == http.get("/nowhere").status_code
+
+
+def _ports() -> list[int]:
+    """Return where the engines' replicas listen."""
+    found = [each.net_connections("tcp") for each in replicas(ENGINES)]
+    every = [each for listed in found for each in listed]
+    return [each.laddr.port for each in every if each.status == psutil.CONN_LISTEN]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_no_replica_answers_without_rays_token() -> None:
+    """It reads pickles at its port for the ingress, from whoever has the token."""
+    request = serve_pb2.ASGIRequest(pickled_request_metadata=b"", request_args=b"")
+    codes = []
+    for port in _ports():
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            service = serve_pb2_grpc.ASGIServiceStub(channel)
+            with pytest.raises(grpc.RpcError) as refused:
+                service.HandleRequest(request, timeout=LIMIT_S)
+            codes.append(refused.value.code())
+    # Ray's own worker listens, too, and knows no such service.
+    assert grpc.StatusCode.UNAUTHENTICATED in codes
+    assert {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNIMPLEMENTED} >= {*codes}
 
 
 async def test_no_editor_comes_in_without_a_key(cluster: RayCluster) -> None:
