@@ -53,6 +53,8 @@ def without_hidden(text: str) -> str:
 
 def hidden_in(text: str, start: int, end: int) -> list[int]:
     """Return where in a part of a text there are characters that are not seen."""
+    if _HIDDEN.search(text, start, end) is None:
+        return []
     return sorted(at for at in _places(text) if start <= at < end)
 
 

@@ -87,11 +87,11 @@ class OutputRules:
         return min(faults, key=lambda each: each.start, default=None)
 
     def _secrets(self, text: str, start: int, path: str) -> tuple[SecretSpan, ...]:
-        """Return the secrets in a text, if there may be any behind some place."""
+        """Return the secrets in a text from the line of some place on."""
         line = text.rfind("\n", 0, start) + 1
         if self.finder is None or not self.finder.may_hold(text[line:]):
             return ()
-        return self.finder.find(text, path=path)
+        return self.finder.find(text, path=path, start=line)
 
 
 class StreamCheck:

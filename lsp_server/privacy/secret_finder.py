@@ -78,26 +78,33 @@ class SecretFinder:
         self._assignment_kind = keyword.KeywordDetector.secret_type
         self._entropy = high_entropy_strings.Base64HighEntropyString()
         self._heuristics = heuristic
-        names = "|".join(keyword.DENYLIST)
-        self._name = re.compile(names, re.IGNORECASE)
-        self._candidate = re.compile(rf"[\w+/=-]{{20}}|://[^\s/]*@|(?i:{names})")
+        # To look for the first letters before the names takes a third of the time.
+        initials = "".join({re.escape(each[0]) for each in keyword.DENYLIST})
+        name = f"(?i:(?=[{initials}])(?:{'|'.join(keyword.DENYLIST)}))"
+        self._name = re.compile(name)
+        self._candidate = re.compile(rf"[\w+/=-]{{20}}|://[^\s/]*@|{name}")
         # The lines of a private key can be shorter.
-        self._suspect = re.compile(rf"[\w+/=-]{{16}}|://[^\s/]*@|(?i:{names})")
+        self._suspect = re.compile(rf"[\w+/=-]{{16}}|://[^\s/]*@|{name}")
 
-    def find(self, text: str, *, path: str = "") -> tuple[SecretSpan, ...]:
+    def find(
+        self, text: str, *, path: str = "", start: int = 0
+    ) -> tuple[SecretSpan, ...]:
         """Return the secrets in a text in their order; none overlaps another.
 
         Args:
             text: The text.
             path: The file's name, which says whether values stand in quotes.
+            start: Where a line begins. What is in those above is not returned; all that
+                it says is whether a private key begins there.
         """
-        spans = list(_key_blocks(text))
+        # A secret lies within one line, also where it is one of a private key.
+        spans = [each for each in _key_blocks(text) if each.start >= start]
         file_type = self._file_type(path)
         assignments = self._assignments.get(file_type, self._any_assignments)
-        for start, piece in _pieces(text):
+        for offset, piece in _pieces(text, start):
             if self._candidate.search(piece):
                 found = (*self._shapes(piece), *self._assigned(piece, assignments))
-                spans.extend(each.moved(start) for each in found)
+                spans.extend(each.moved(offset) for each in found)
         return tuple(_apart(spans))
 
     def may_hold(self, line: str) -> bool:
@@ -164,9 +171,9 @@ def _regex_detectors() -> "Iterator[RegexBasedDetector]":
                     yield detector
 
 
-def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each line, a long one in pieces that overlap, with its offset."""
-    for line in _LINE.finditer(text):
+def _pieces(text: str, start: int) -> Iterator[tuple[int, str]]:
+    """Yield each line from there on, a long one in overlapping pieces; with offsets."""
+    for line in _LINE.finditer(text, start):
         start = line.start()
         while line.end() - start > _PIECE_CHARS:
             yield start, text[start : start + _PIECE_CHARS]

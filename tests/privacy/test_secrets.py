@@ -5,6 +5,7 @@ import string
 from collections.abc import Mapping
 
 import pytest
+from detect_secrets.plugins import keyword
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +141,40 @@ def test_the_kind_of_file_says_whether_values_stand_in_quotes(
 ) -> None:
     """In a file of settings they need none."""
     assert redacted(text, finder, path=path) == expected
+
+
+@given(
+    lines=st.lists(
+        st.one_of(
+            st.sampled_from(sorted(SHAPES)).map(
+                lambda line: line.replace("%s", "x9" + "aB3/" * 12)
+            ),
+            st.text(st.sampled_from("ab1=:\"' \r/@-_KEY"), max_size=30),
+        ),
+        max_size=8,
+    ),
+    above=st.integers(0, 8),
+)
+def test_lines_can_be_looked_at_without_those_above(
+    finder: SecretFinder, lines: list[str], above: int
+) -> None:
+    """What is found in them is the same; a private key can begin above."""
+    text = "\n".join(lines)
+    start = sum(len(line) + 1 for line in lines[:above])
+    found = [each for each in finder.find(text) if each.start >= start]
+    assert found == list(finder.find(text, start=start))
+
+
+@pytest.mark.parametrize("name", keyword.DENYLIST)
+def test_each_name_of_a_secret_makes_a_line_suspect(
+    finder: SecretFinder, name: str
+) -> None:
+    """In upper and lower case, within a longer name and with or without its line."""
+    for written in (name.replace("_?", "_"), name.replace("_?", "")):
+        value = 'my%s = "x9Kq-7!tZ"'
+        assert finder.may_hold(value % written)
+        assert finder.may_hold(value % written.upper())
+        assert finder.find(value % written)
 
 
 @pytest.mark.parametrize(
