@@ -1,17 +1,19 @@
 """Where the completion cache keeps an answer, and where it looks for one.
 
 A key is the hash of the lines above and below a cursor, with the text left of it in its
-line. A place is looked at only if some answer is kept below the same line: hashing what
-is around each place that typing may have begun at would take a millisecond a request.
+line. To hash what is around each place that typing may have begun at would take a
+millisecond a request. So a place is looked at only if some answer is kept there by the
+line above and the text left of it, and hashed only if such an answer would do.
 """
 
 import hashlib
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot
 
-__all__ = ["Key", "key_of", "keys_of"]
+__all__ = ["Key", "key_of", "places_of"]
 
 Key = tuple[bytes, str]
 """The hash of a line's surroundings, and the text in that line left of the cursor."""
@@ -28,6 +30,8 @@ _MOST_TYPED_CHARS = 256
 
 _REACH_CHARS = _CHARS_ABOVE + _CHARS_BEFORE + _MOST_TYPED_CHARS
 
+T = TypeVar("T")
+
 
 def key_of(snapshot: Snapshot) -> tuple[Key, str]:
     """Return the key of the snapshot's cursor, and the line above it."""
@@ -35,29 +39,59 @@ def key_of(snapshot: Snapshot) -> tuple[Key, str]:
     start, column = next(_lines_back(before))
     text = before[start : start + column][-_CHARS_BEFORE:]
     key = _surroundings(snapshot, before[:start]), text
-    return key, _last_line(before[:start])
+    return key, _line_above(before, start)
 
 
-def keys_of(
-    snapshot: Snapshot, lines_above: Container[str]
-) -> Iterator[tuple[Key, str]]:
-    """Yield the keys of the cursor and of the places left of it, the nearest first.
+def places_of(
+    snapshot: Snapshot, known: Mapping[str, Mapping[str, T]]
+) -> Iterator[tuple[T, str, Callable[[], bytes]]]:
+    """Yield what may be kept of the cursor and of places left of it, the nearest first.
 
-    Each comes with the text between its place and the cursor.
+    Each comes with the text between its place and the cursor, and with what returns the
+    hash of the place's surroundings.
 
     Args:
         snapshot: The document and the cursor.
-        lines_above: The lines below which there are answers, as `key_of` returns them.
+        known: What is kept, by the line above as `key_of` returns it, and then by the
+            text of its key.
     """
     before = _before(snapshot)
-    end = len(before)
+    least = max(0, len(before) - _MOST_TYPED_CHARS)
     for start, column in _lines_back(before):
-        if _last_line(before[:start]) in lines_above:
-            around = _surroundings(snapshot, before[:start])
-            least = max(0, end - start - _MOST_TYPED_CHARS)
-            for at in range(start + column, start + least - 1, -1):
-                text = before[max(start, at - _CHARS_BEFORE) : at]
-                yield (around, text), before[at:]
+        texts = known.get(_line_above(before, start))
+        if not texts:
+            continue
+        line = _Line(snapshot, before[:start])
+        columns = set(map(len, texts))
+        if _CHARS_BEFORE in columns:  # the end of what stands left of a later column
+            columns.update(range(_CHARS_BEFORE, column + 1))
+        for each in sorted(columns, reverse=True):
+            at = start + each
+            if each > column or at < least:
+                continue
+            kept = texts.get(before[max(start, at - _CHARS_BEFORE) : at])
+            if kept is not None:
+                yield kept, before[at:], line.surroundings
+
+
+class _Line:
+    """A line that typing may have begun in; what is around it is hashed once at most.
+
+    Args:
+        snapshot: The document and the cursor.
+        above: What stands above the line.
+    """
+
+    def __init__(self, snapshot: Snapshot, above: str) -> None:
+        self._snapshot = snapshot
+        self._above = above
+        self._hash: bytes | None = None
+
+    def surroundings(self) -> bytes:
+        """Return the hash of the line's surroundings."""
+        if self._hash is None:
+            self._hash = _surroundings(self._snapshot, self._above)
+        return self._hash
 
 
 def _before(snapshot: Snapshot) -> str:
@@ -75,9 +109,10 @@ def _lines_back(before: str) -> Iterator[tuple[int, int]]:
         end = start - 1
 
 
-def _last_line(above: str) -> str:
-    """Return the last of some lines, by which a place is looked up at little cost."""
-    return above[above.rfind("\n", 0, -1) + 1 :].rstrip()
+def _line_above(before: str, start: int) -> str:
+    """Return the line above a line, without the blanks at its end."""
+    end = max(0, start - 1)
+    return before[before.rfind("\n", 0, end) + 1 : end].rstrip()
 
 
 def _surroundings(snapshot: Snapshot, above: str) -> bytes:

@@ -10,12 +10,12 @@ edit of one of them is enough for it not to be found.
 """
 
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lsp_server.outcomes import Reason, Source
-from lsp_server.service.cache_keys import Key, key_of, keys_of
+from lsp_server.service.cache_keys import Key, key_of, places_of
 from lsp_server.values import CompletionScope, Snapshot
 
 __all__ = [
@@ -103,7 +103,7 @@ class CompletionCache:
         self._most_bytes = most_bytes
         self._clock = clock
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
-        self._lines_above: Counter[str] = Counter()
+        self._below: dict[str, dict[str, set[Key]]] = {}
         self._size_bytes = 0
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class CompletionCache:
             size_bytes=len(texts) + _ANSWER_BYTES,
             until_s=self._clock() + lasts_s,
         )
-        self._lines_above[line_above] += 1
+        self._below.setdefault(line_above, {}).setdefault(key[1], set()).add(key)
         self._size_bytes += self._kept[key].size_bytes
         while self._kept and (
             len(self._kept) > self._most_answers or self._size_bytes > self._most_bytes
@@ -144,27 +144,34 @@ class CompletionCache:
                 which only one is left after typing is not found: the user wants a
                 choice.
         """
-        for key, typed in keys_of(snapshot, self._lines_above):
-            kept = self._kept.get(key)
-            if kept is None or kept.answer.candidates < candidates:
-                continue
-            if kept.until_s <= self._clock():
-                self._drop(key)
-                continue
-            found = _found(kept.answer, typed)
-            if found is None or (typed and len(found.suggestions) < min(candidates, 2)):
-                continue
-            self._kept.move_to_end(key)
-            return found
+        for keys, typed, surroundings in places_of(snapshot, self._below):
+            least = min(candidates, 2) if typed else 0
+            for key in tuple(keys):
+                kept = self._kept[key]
+                found = _found(kept.answer, typed)
+                if found is None or len(found.suggestions) < least:
+                    continue
+                if kept.answer.candidates < candidates or key[0] != surroundings():
+                    continue
+                if kept.until_s <= self._clock():
+                    self._drop(key)
+                    continue
+                self._kept.move_to_end(key)
+                return found
         return None
 
     def _drop(self, key: Key) -> None:
         """Forget an answer, if there is one."""
         kept = self._kept.pop(key, None)
-        if kept is not None:
-            self._size_bytes -= kept.size_bytes
-            self._lines_above[kept.line_above] -= 1
-            self._lines_above += Counter()  # without those that are no more
+        if kept is None:
+            return
+        self._size_bytes -= kept.size_bytes
+        texts = self._below[kept.line_above]
+        texts[key[1]].discard(key)
+        if not texts[key[1]]:
+            del texts[key[1]]
+        if not texts:
+            del self._below[kept.line_above]
 
 
 def rest_of(text: str, typed: str) -> str | None:
@@ -217,8 +224,8 @@ def before_typing(snapshot: Snapshot, typed: str) -> Snapshot | None:
 
 def _found(answer: CachedAnswer, typed: str) -> FoundAnswer | None:
     """Return what of an answer still holds after ``typed``; None if nothing does."""
-    rests = ((text, rest_of(text, typed)) for text in answer.texts)
-    suggestions = tuple((text, rest) for text, rest in rests if rest and rest.strip())
+    rests = [(text, rest_of(text, typed)) for text in answer.texts]
+    suggestions = tuple([(text, rest) for text, rest in rests if rest and rest.strip()])
     if not suggestions and (typed or answer.texts):
         return None
     return FoundAnswer(answer=answer, typed=typed, suggestions=suggestions)
