@@ -28,6 +28,7 @@ from lsp_server.daemon.listen_rest import rest_api
 from lsp_server.daemon.lock import DaemonLock
 from lsp_server.daemon.process import Daemon
 from lsp_server.engine.base import Engine
+from lsp_server.engine.loading import unblocked
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.outcomes import OverloadStep
@@ -67,7 +68,9 @@ async def _serve(config: Config, arguments: argparse.Namespace) -> None:
         config: Config, model: LoadedModel, progress: StartProgress
     ) -> Engine:
         if arguments.paced:
-            return PacedEngine(Speech(model.tokenizer), model.manifest.context_length)
+            with unblocked():  # as the real engine's start leaves the collector
+                spoken = Speech(model.tokenizer)
+            return PacedEngine(spoken, model.manifest.context_length)
         if meter is not None:
             await asyncio.to_thread(use_kv_meter, meter)
         engine = await start_vllm(

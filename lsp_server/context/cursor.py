@@ -1,5 +1,6 @@
 """The text around a cursor, scanned once, which trigger, stop rule and filters read."""
 
+import functools
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,6 +24,9 @@ _STEP_CHARS = 4_096
 
 _JUDGED_LINES = 40
 """How many lines below the cursor tell whether a text fits in front of them."""
+
+_KEPT_SCANS = 512
+"""Trigger, stop rule and filters ask for the same text: so many scans are kept."""
 
 indentation_of = columns_of
 
@@ -163,6 +167,7 @@ class CursorContext:
         return not (here or self.code_above or self.code_below)
 
 
+@functools.lru_cache(maxsize=_KEPT_SCANS)
 def _scan_line(line: str, text: str, language: Language, state: ScanState) -> Scan:
     """Scan ``text`` behind the beginning of its line."""
     return scan(line + text, language, state=state, origin=-len(line))

@@ -14,7 +14,6 @@ __all__ = [
 
 TAB_WIDTH: Final = 4
 
-_BLANKS = re.compile(r"[ \t]*")
 _LAST_WORD = re.compile(r"\w+\Z")
 _LIST_MARKS = re.compile(r"[ ]*(?:-[ ]+)*")
 _LOOP_HEAD = re.compile(r"[ \t]*(?:for|until|while)\b")
@@ -34,8 +33,9 @@ _WORDS_BEFORE_COMMAND = frozenset(
 
 def columns_of(line: str) -> int:
     """Return the width of the blanks at the start of ``line``, in columns."""
-    blanks = _BLANKS.match(line)
-    return len(blanks[0].expandtabs(TAB_WIDTH)) if blanks else 0
+    width = len(line) - len(line.lstrip(" \t"))
+    blanks = line[:width]
+    return len(blanks.expandtabs(TAB_WIDTH)) if "\t" in blanks else width
 
 
 def key_columns_of(line: str) -> int:

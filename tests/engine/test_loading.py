@@ -95,8 +95,8 @@ def test_present_bytecode_is_used(packages: Path, tmp_path: Path) -> None:
 def test_collection_pauses_and_threads_take_turns(
     collects: bool,  # noqa: FBT001 - a case of the table
 ) -> None:
-    """Afterwards all is as before, and what exists by then is not visited again."""
-    interval_s = sys.getswitchinterval()
+    """Afterwards what exists is not visited again, and collections are rarer."""
+    interval_s, thresholds = sys.getswitchinterval(), gc.get_threshold()
     (gc.enable if collects else gc.disable)()
     try:
         with contextlib.suppress(LookupError), unblocked():
@@ -105,9 +105,11 @@ def test_collection_pauses_and_threads_take_turns(
         assert (False, True) == inside
         assert (collects, interval_s) == (gc.isenabled(), sys.getswitchinterval())
         assert gc.get_freeze_count()
+        assert gc.get_threshold() > thresholds
     finally:
         gc.unfreeze()
         gc.enable()
+        gc.set_threshold(*thresholds)
 
 
 def test_pytorchs_libraries_are_loaded_before_pytorch() -> None:
