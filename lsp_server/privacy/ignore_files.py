@@ -1,5 +1,6 @@
 """Ignore files, read in the syntax of ``.gitignore`` and followed as they change."""
 
+import functools
 import os
 import re
 import stat
@@ -17,11 +18,13 @@ _MOST_FILES = 20_000
 _MOST_BYTES = 1_000_000
 """No one writes an ignore file that is larger."""
 
+_MOST_DECISIONS = 4096
+
 _Stamp = tuple[int, int, int]
 """Time of the last change, size and inode."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IgnorePatterns:
     """Patterns that decide as git does.
 
@@ -54,14 +57,7 @@ class IgnorePatterns:
             path: Relative to the ignore file's folder, with forward slashes; that of a
                 folder ends with one.
         """
-        if self.folds_case:
-            path = path.casefold()
-        for pattern, excludes in self.patterns:
-            for match in pattern.finditer(path):
-                # The group is the slash behind the folder that the pattern names.
-                if match.lastindex is None or match.end(match.lastindex) == len(path):
-                    return excludes
-        return None
+        return _decision(self, path.casefold() if self.folds_case else path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +109,17 @@ class IgnoreFiles:
         file = IgnoreFile(base=base, stamp=stamp, patterns=patterns)
         self._read[path] = file
         return file
+
+
+@functools.lru_cache(_MOST_DECISIONS)
+def _decision(rules: IgnorePatterns, path: str) -> bool | None:
+    """Return what patterns say; the latest answers hold as long as the patterns."""
+    for pattern, excludes in rules.patterns:
+        for match in pattern.finditer(path):
+            # The group is the slash behind the folder that the pattern names.
+            if match.lastindex is None or match.end(match.lastindex) == len(path):
+                return excludes
+    return None
 
 
 def first_decision(files: Sequence[IgnoreFile], path: str) -> bool | None:
