@@ -42,6 +42,12 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
+# What nearly every client sends; any other header takes three times as long to read.
+_PLAIN_HEADER = re.compile(
+    rb"Content-Length: ([0-9]{1,%d})\r\n\r\n" % _MAX_LENGTH_DIGITS
+)
+_LENGTH = re.compile(rb"[0-9]{1,%d}" % _MAX_LENGTH_DIGITS)
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -159,6 +165,12 @@ class FrameDecoder:
         Raises:
             _HeaderError: It cannot be read.
         """
+        if not self._buffer:
+            return None
+        if plain := _PLAIN_HEADER.match(self._buffer):
+            length = int(plain[1])
+            del self._buffer[: plain.end()]
+            return length
         # Some clients write a line end after a body.
         while self._buffer.startswith((b"\r", b"\n")):
             del self._buffer[:1]
@@ -187,7 +199,7 @@ def _content_length(header: bytes) -> int:
             lengths.append(value.strip())
     if len(lengths) != 1:
         raise _HeaderError(f"there are {len(lengths)} Content-Length lines, not one")
-    if not re.fullmatch(rb"[0-9]{1,%d}" % _MAX_LENGTH_DIGITS, lengths[0]):
+    if not _LENGTH.fullmatch(lengths[0]):
         raise _HeaderError("the Content-Length is not a plausible number")
     return int(lengths[0])
 

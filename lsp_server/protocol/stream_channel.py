@@ -81,6 +81,9 @@ class StreamChannel:
                 begun_bytes=self._frames.begun_bytes,
                 is_next=is_next,
             )
+            if self._deadline.at_s is None:
+                chunk = await self._read()
+                continue
             try:
                 async with asyncio.timeout_at(self._deadline.at_s):
                     chunk = await self._read()
