@@ -45,13 +45,22 @@ class Gathering:
 
         A provider that has not answered an earlier query yet is not asked another.
         """
-        asked = [each for each in providers if each.name not in self._busy]
-        async with asyncio.TaskGroup() as group:
-            answers = [group.create_task(self._answer(each, query)) for each in asked]
+        began_s = asyncio.get_running_loop().time()
+        asked = [
+            (each, self._begin(each, query))
+            for each in providers
+            if each.name not in self._busy
+        ]
+        answers: dict[str, tuple[Snippet, ...] | None] = {}
+        # The first to be late goes first, so that no wait lasts longer than it may.
+        for provider, task in sorted(asked, key=lambda each: each[0].deadline_ms):
+            until_s = began_s + provider.deadline_ms / 1e3
+            await _wait([each for _, each in asked], task, until_s)
+            answers[provider.name] = self._answer(provider, task)
         return tuple(
             (provider, snippets)
-            for provider, answer in zip(asked, answers, strict=True)
-            if (snippets := answer.result()) is not None
+            for provider, _ in asked
+            if (snippets := answers[provider.name]) is not None
         )
 
     def guard(self, provider: Provider, call: Callable[[], object]) -> None:
@@ -69,23 +78,27 @@ class Gathering:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _answer(
+    def _begin(
         self, provider: Provider, query: Query
+    ) -> asyncio.Task[Sequence[Snippet]]:
+        """Begin to ask a provider."""
+        name = provider.name
+        task = self._busy[name] = asyncio.create_task(_gather(provider, query))
+        task.add_done_callback(lambda _: self._busy.pop(name, None))
+        return task
+
+    def _answer(
+        self, provider: Provider, task: asyncio.Task[Sequence[Snippet]]
     ) -> tuple[Snippet, ...] | None:
         """Return a provider's answer; None where it is late or fails."""
-        name = provider.name
-        task = asyncio.create_task(_gather(provider, query))
-        self._busy[name] = task
-        task.add_done_callback(lambda _: self._busy.pop(name, None))
-        # Not cancelled when it is late: a thread would run on, and another one beside.
-        await asyncio.wait({task}, timeout=provider.deadline_ms / 1e3)
         if not task.done():
-            self._name(name, "it does not answer in time")
+            # Not cancelled: a thread would run on, and another one beside.
+            self._name(provider.name, "it does not answer in time")
             task.add_done_callback(_look_at)
             return None
         error = _look_at(task)
         if error is not None:
-            self._name(name, type(error).__name__)
+            self._name(provider.name, type(error).__name__)
             return None
         return tuple(task.result())
 
@@ -99,6 +112,17 @@ class Gathering:
             _log.warning(
                 "context.provider_failed", extra={"provider": provider, "what": what}
             )
+
+
+async def _wait(
+    tasks: Iterable[asyncio.Task[Sequence[Snippet]]],
+    task: asyncio.Task[Sequence[Snippet]],
+    until_s: float,
+) -> None:
+    """Wait for all tasks, but not longer than for one of them, nor past a moment."""
+    if not task.done():
+        left_s = max(0.0, until_s - asyncio.get_running_loop().time())
+        await asyncio.wait([each for each in tasks if not each.done()], timeout=left_s)
 
 
 async def _gather(provider: Provider, query: Query) -> Sequence[Snippet]:
