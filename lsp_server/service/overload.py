@@ -9,6 +9,7 @@ request or an engine.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from lsp_server.metrics import Metrics
@@ -39,8 +40,12 @@ _STEP_EVERY_S = 0.25
 _LAG_TICK_S = 0.05
 """How often the loop is watched."""
 
-_LAG_LATE_S = 0.06
-"""A loop that is later than this is behind; garbage collection takes less."""
+_LAG_LATE_S, _LAG_LATE_BUSY_S = 0.06, 0.015
+"""A loop that is later than this is behind; the second is for one that computed itself.
+Another process on its core makes it late as well, and refusing mends nothing."""
+
+_LAG_BUSY_SHARE = 0.4
+"""A loop that computes for this share of a tick is busy."""
 
 _LAG_RISE, _LAG_FALL = 0.05, 0.01
 _LAG_MOST_SHARE = 0.9
@@ -221,10 +226,15 @@ class LoopLag:
     a share of the requests is refused before any work, and the others are answered in
     time. Every tick the share rises while the loop is late, and falls more slowly while
     it is not: it settles where the loop just keeps up.
+
+    Args:
+        cpu_s: Returns the processor time of the loop's thread, in seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cpu_s: Callable[[], float] = time.thread_time) -> None:
         """Begin in time; nothing is watched before the first request."""
+        self._cpu_s = cpu_s
+        self._began_cpu_s = 0.0
         self._share = 0.0
         self._owed = 0.0
         self._due_s = 0.0
@@ -256,13 +266,16 @@ class LoopLag:
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         self._due_s = loop.time() + _LAG_TICK_S
+        self._began_cpu_s = self._cpu_s()
         self._timer = loop.call_at(self._due_s, self._tick)
 
     def _tick(self) -> None:
         """See how late this is; watch on while requests come or are refused."""
         late_s = asyncio.get_running_loop().time() - self._due_s
+        worked_s = self._cpu_s() - self._began_cpu_s
+        is_busy = worked_s >= _LAG_BUSY_SHARE * (_LAG_TICK_S + late_s)
         before = self._share
-        if late_s > _LAG_LATE_S:
+        if late_s > (_LAG_LATE_BUSY_S if is_busy else _LAG_LATE_S):
             self._share = min(_LAG_MOST_SHARE, before + _LAG_RISE)
         else:
             self._share = max(0.0, before - _LAG_FALL)

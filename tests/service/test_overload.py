@@ -74,6 +74,7 @@ def test_pressure_is_what_a_user_without_a_queue_feels(
 
 
 LATE_S = 0.2
+LITTLE_LATE_S = 0.09
 IN_TIME_S = 0.05
 
 Pass = Callable[[float], Awaitable[None]]
@@ -137,6 +138,24 @@ async def test_a_loop_that_is_in_time_again_takes_everything_again(
 
     assert not lag.share
     assert not any(lag.refuses() for _ in range(100))
+    lag.close()
+
+
+@pytest.mark.parametrize(("busy_share", "refuses"), [(1.0, True), (0.2, False)])
+async def test_a_little_late_counts_where_the_loop_itself_is_busy(
+    busy_share: float,
+    refuses: bool,  # noqa: FBT001 - a case of the table
+    elapse: Pass,
+) -> None:
+    """Not where other processes have its core: refusing would not help."""
+    worked_s = 0.0
+    lag = LoopLag(lambda: worked_s)
+    for _ in range(4):
+        lag.refuses()
+        worked_s += busy_share * LITTLE_LATE_S
+        await elapse(LITTLE_LATE_S)
+
+    assert refuses is (lag.share > 0)
     lag.close()
 
 
