@@ -11,6 +11,9 @@ from benchmarks.load_clients import Record
 __all__ = ["draw", "engine_figures", "figures_of", "load_table"]
 
 _PERCENTS = (50, 90, 95, 99)
+_FRESH_S = 4.0
+"""How long the prompts of a load's first seconds are in nobody's prefix cache."""
+
 _OUTCOMES = ("answered", "empty", "superseded", "busy", "error")
 
 
@@ -20,11 +23,14 @@ def figures_of(
     """Return the figures of one load.
 
     Latency is that of requests that got a reply, with text or without; a superseded
-    one has none. Every typist's context is fresh at the beginning, and counts.
+    one has none. A refused one counts too, and is quick, so the latency of those with
+    text is told apart; and so is that of what was asked after the first seconds, in
+    which every typist's context is fresh.
     """
     counts = Counter(record.outcome for record in records)
     replied = [each for each in records if each.outcome in {"answered", "empty"}]
-    times_ms = [each.total_ms for each in replied]
+    answered = [each for each in replied if each.outcome == "answered"]
+    settled_s = min((each.start_s for each in records), default=0.0) + _FRESH_S
     prompt_tokens = sum(each.prompt_tokens for each in replied)
     return {
         "route": route,
@@ -41,7 +47,9 @@ def figures_of(
             sum(each.cached_tokens for each in replied), prompt_tokens
         ),
         "prompt_tokens_mean": round(prompt_tokens / max(1, len(replied)), 1),
-        "latency_ms": _latency(times_ms),
+        "latency_ms": _latency(replied),
+        "answered_ms": _latency(answered),
+        "settled_ms": _latency([each for each in answered if each.start_s > settled_s]),
         "fairness": _fairness(replied),
     }
 
@@ -69,10 +77,11 @@ def engine_figures(asked: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def _latency(times_ms: Sequence[float]) -> dict[str, float]:
-    """Return mean and percentiles; nothing without times."""
-    if not times_ms:
+def _latency(records: Sequence[Record]) -> dict[str, float]:
+    """Return mean and percentiles; nothing without records."""
+    if not records:
         return {}
+    times_ms = [each.total_ms for each in records]
     return {
         "mean": round(sum(times_ms) / len(times_ms), 1),
         **{f"p{each}": round(percentile(times_ms, each), 1) for each in _PERCENTS},

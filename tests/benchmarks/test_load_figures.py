@@ -6,11 +6,13 @@ from benchmarks.load_clients import Record
 from benchmarks.load_figures import draw, engine_figures, figures_of, load_table
 
 
-def record(typist: int, total_ms: float, outcome: str = "answered") -> Record:
+def record(
+    typist: int, total_ms: float, outcome: str = "answered", start_s: float = 0.0
+) -> Record:
     """Return a record of 100 prompt tokens, 50 of them cached."""
     return Record(
         typist=typist,
-        start_s=0.0,
+        start_s=start_s,
         total_ms=total_ms,
         outcome=outcome,
         prompt_tokens=100,
@@ -40,6 +42,14 @@ def test_latency_is_that_of_replies() -> None:
         figures["fairness"]["best_p50_ms"],
         figures["fairness"]["worst_p50_ms"],
     )
+
+
+def test_refusals_and_fresh_contexts_do_not_hide() -> None:
+    """Suggestions have figures of their own, and so have those after the start."""
+    later = [record(0, 50, start_s=9.0), record(1, 3, "empty", start_s=9.0)]
+    figures = figures_of([*RECORDS, *later], route="lsp", typists=3, seconds=2)
+    assert 40.0 == figures["answered_ms"]["mean"]
+    assert 50.0 == figures["settled_ms"]["mean"]
 
 
 def test_the_engine_saw_all_requests() -> None:
