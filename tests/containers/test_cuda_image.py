@@ -11,7 +11,7 @@ NEEDED_BYTES = 25 * 10**9
 
 
 def why_not_here() -> str:
-    """Say why the image is not built here; empty if it is."""
+    """Return why the image is not built here; empty if it is."""
     return why_not() or (
         "it needs 25 GB of the disk"
         if shutil.disk_usage("/var").free < NEEDED_BYTES

@@ -33,7 +33,7 @@ RESTRICTED = [
 
 
 def why_not() -> str:
-    """Say why no container can be built and run here; empty if one can."""
+    """Return why no container can be built and run here; empty if one can."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         return f"not installed: {', '.join(missing)}"
