@@ -213,8 +213,14 @@ async def ready_editor(
 
 def _other_model(client: HeadlessClient, model: str, loaded: str) -> ClientError:
     """Return the error that another model would answer: what the server says of it."""
-    why = " ".join(client.messages) or f"the server has the model {loaded}"
-    return ClientError(why, subject=f"--model {model}", remedy="")
+    subject = f"--model {model}"
+    if client.messages:  # they say what to do
+        return ClientError(" ".join(client.messages), subject=subject, remedy="")
+    return ClientError(
+        f"the server has the model {loaded}",
+        subject=subject,
+        remedy=f"leave --model out, or have {model} served there",
+    )
 
 
 async def _announce_loading(client: HeadlessClient) -> None:

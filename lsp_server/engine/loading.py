@@ -39,6 +39,7 @@ _SAMPLE_PACKAGE = "torch"
 
 #: Objects, and collections of younger ones, between two garbage collections; Python's
 #: are 700, 10 and 10. A request makes thousands of objects, and hardly a cycle.
+#: Source: ``python -m benchmarks.load --paced``, docs/figures.md.
 _COLLECTION_THRESHOLDS = (20_000, 20, 100)
 
 #: How long a thread may go on when another wants to run; Python's default is 5 ms, and

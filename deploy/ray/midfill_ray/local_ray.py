@@ -1,5 +1,6 @@
 """Starts a Ray on this machine, and again where it is slower than Ray waits for it."""
 
+import contextlib
 import os
 import types
 from collections.abc import Callable, Mapping
@@ -52,8 +53,8 @@ def start_ray(init: Callable[[], object], say: Callable[[str], object]) -> None:
                 raise EngineStartError(
                     f"it has not started in {TRIES} tries" if is_slow else str(error),
                     subject="Ray",
-                    remedy="Try again when the machine has less to do; see raylet.out "
-                    "and gcs_server.out below /tmp/ray/session_latest/logs",
+                    remedy="Try again when the machine has less to do; raylet.out and "
+                    "gcs_server.out in the newest folder of Ray's logs say more",
                 ) from error
             say(
                 "Ray's processes are not there after 30 s: this machine is slow or "
@@ -67,5 +68,6 @@ def _kill_all_but(others: set[psutil.Process]) -> None:
     """End what Ray has started: it leaves that to itself."""
     started = set(psutil.Process().children()) - others
     for process in started:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may just have ended
+            process.kill()
     psutil.wait_procs(list(started))
