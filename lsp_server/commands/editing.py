@@ -20,6 +20,7 @@ from lsp_server.modelstore.locate import locate, pulled_models_folder
 from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.outcomes import Ending
 from lsp_server.protocol.lines import split_lines, without_line_end
+from lsp_server.raw_settings import DaemonMode
 from lsp_server.service.reasons import NOT_READY
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
@@ -120,7 +121,7 @@ def name_of_model(model: str, config_file: Path | None) -> str:
         ModelError: It is not there, and no team server is asked, which has its own.
     """
     config = resolve(server_layers(config_file, model)).config
-    if config.daemon.url:
+    if config.daemon.url and config.daemon.mode is not DaemonMode.NEVER:
         return model
     pulled = pulled_models_folder(config.registry.folder)
     folder = locate(config.model.path, pulled=pulled)

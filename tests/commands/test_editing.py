@@ -12,11 +12,13 @@ from lsp_server.client.headless import headless_client
 from lsp_server.commands.editing import (
     Place,
     ask_at,
+    name_of_model,
     parse_place,
     read_target,
     run_until_signal,
 )
 from lsp_server.errors import ClientError
+from lsp_server.modelstore.locate import shipped_models
 
 SERVERS = Path(__file__).parents[1] / "servers"
 
@@ -101,6 +103,22 @@ async def test_the_server_gets_the_language_of_the_name(
         await client.wait_until_ready(60)
         answer = await ask_at(client, target)
     assert [language] == [suggestion.text for suggestion in answer.suggestions]
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_asked"), [("never", False), ("auto", True), ("require", True)]
+)
+def test_a_team_server_knows_its_own_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, *, is_asked: bool
+) -> None:
+    """What is named is looked for on this machine where no team server is asked."""
+    monkeypatch.setenv("MIDFILL_DAEMON_URL", "wss://team.example/lsp")
+    monkeypatch.setenv("MIDFILL_DAEMON_MODE", mode)
+    shipped = next(iter(shipped_models().values()))
+    named = str(tmp_path / "theirs")
+    (tmp_path / "theirs").symlink_to(shipped)
+    expected = named if is_asked else shipped.name
+    assert expected == name_of_model(named, None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

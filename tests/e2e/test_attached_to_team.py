@@ -1,6 +1,7 @@
 """``midfill serve --stdio`` in front of a real team server, with TLS and a key."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -191,6 +192,39 @@ def test_the_doctor_asks_the_team_server_and_not_this_machine(
         assert ("team server", level) == (found.name, found.level)
         assert what in found.what
         assert bool(found.remedy) is (level is Level.FAILURE)
+
+
+def test_no_other_model_of_the_team_answers_for_the_one_that_is_named(
+    server: TeamServer, folder: Path
+) -> None:
+    """The error names what the server has, and what to do; nothing is completed."""
+    source = folder / "a.py"
+    source.write_text("x = \n", encoding="utf-8")
+    environment = os.environ | {
+        "MIDFILL_DAEMON_MODE": "auto",
+        "MIDFILL_DAEMON_URL": f"wss://127.0.0.1:{server.port('listen.ready')}/lsp",
+        "MIDFILL_DAEMON_KEY_FILE": str(folder / "key"),
+        "MIDFILL_DAEMON_CA_FILE": str(folder / "tls.pem"),
+    }
+    ran = [
+        subprocess.run(
+            [*MIDFILL[:-2], "complete", *named, f"{source}:1:5"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for named in ([], ["--model", "theirs"])
+    ]
+    assert [0, 1] == [each.returncode for each in ran]
+    assert "21 + 21" in ran[0].stdout
+    assert "" == ran[1].stdout
+    said = re.fullmatch(
+        "midfill( complete)?: --model theirs: the server has the model (.+). "
+        "Leave --model out, or have theirs served there.\n",
+        ran[1].stderr,
+    )
+    assert said, ran[1].stderr
 
 
 async def test_an_editor_cannot_say_where_code_is_sent(launch: Launch) -> None:
