@@ -26,7 +26,13 @@ from pathlib import Path
 from benchmarks.calibration_figures import draw_curves, summarise
 from benchmarks.calibration_gates import Playback, Tape
 from benchmarks.figures import circumstances, write_result
-from lsp_server.config import CompletionConfig, Config, Device, EngineConfig
+from lsp_server.config import (
+    SHIPPED_MODEL,
+    CompletionConfig,
+    Config,
+    Device,
+    EngineConfig,
+)
 from lsp_server.context.cursor import CursorContext
 from lsp_server.engine.base import Engine
 from lsp_server.engine_values import EngineHealth, EngineInfo
@@ -203,7 +209,7 @@ def main(words: Sequence[str] | None = None) -> int:
         description="Compare how sure the model is with how often it is right.",
     )
     add = parser.add_argument
-    add("--model", default="midfill-starter-88m")
+    add("--model", default=SHIPPED_MODEL)
     add("--tasks", type=int, default=480, help="cursors in the replay")
     add("--human-eval", type=Path, help="a folder of HumanEval-Infilling")
     add("--seed", type=int, default=0)

@@ -28,6 +28,7 @@ from benchmarks.memory import MemoryReading, growth_mib, read_memory
 from benchmarks.side_channel import SideChannel
 from benchmarks.workload import places
 from lsp_server.client.headless import HeadlessClient
+from lsp_server.config import SHIPPED_MODEL
 
 __all__ = ["main"]
 
@@ -178,7 +179,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Cancel completions in the real engine and see what is left."
     )
-    parser.add_argument("--model", default="midfill-starter-88m")
+    parser.add_argument("--model", default=SHIPPED_MODEL)
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument(
         "--most-growth-mib", type=float, default=2.0, help="in 1,000 pairs"

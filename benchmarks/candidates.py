@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks.figures import circumstances, median, percentile, table, write_result
 from benchmarks.typing_places import KINDS, pauses
 from lsp_server.client.headless import HeadlessClient, headless_client
+from lsp_server.config import SHIPPED_MODEL
 
 __all__ = ["main"]
 
@@ -99,7 +100,7 @@ def main(words: Sequence[str] | None = None) -> int:
         description="Ask for one candidate and for several, and compare the times.",
     )
     add = parser.add_argument
-    add("--model", default="midfill-starter-88m")
+    add("--model", default=SHIPPED_MODEL)
     add("--candidates", type=int, default=3)
     add("--cursors", type=int, default=60)
     add("--prompt-tokens", type=int, default=1024, help="most (default: %(default)s)")

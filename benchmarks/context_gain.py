@@ -27,6 +27,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from lsp_server.client.headless import HeadlessClient, headless_client
+from lsp_server.config import SHIPPED_MODEL
 
 __all__ = ["main"]
 
@@ -233,7 +234,7 @@ async def _measure(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Measure what other files gain.")
-    parser.add_argument("--model", default="midfill-starter-88m", help="model to ask")
+    parser.add_argument("--model", default=SHIPPED_MODEL, help="model to ask")
     parser.add_argument("--seed", type=int, default=7, help="draws the places")
     parser.add_argument("--edits", action="store_true", help="of recent edits alone")
     parser.add_argument("--places", type=int, default=100, help="with --edits")

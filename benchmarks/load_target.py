@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.load_clients import Record
 from benchmarks.random_model import SHAPES
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.daemon.dial import ask, connect
 from lsp_server.daemon.endpoint import find_endpoint
 from lsp_server.daemon.hello import Hello, Purpose
@@ -186,7 +187,7 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=float, default=20, help="length of each load")
     add("--interval-ms", type=float, default=500, help="mean time between requests")
     add("--processes", type=int, default=max(1, read_cpu().usable_processors // 2))
-    add("--model", default="midfill-starter-88m", help="a name or a folder")
+    add("--model", default=SHIPPED_MODEL, help="a name or a folder")
     add("--random-weights", choices=sorted(SHAPES), metavar="SHAPE")
     add("--device", choices=["auto", "cpu", "cuda"], default="auto")
     add("--max-num-seqs", type=int, default=16, help="decoded side by side")

@@ -33,7 +33,7 @@ from benchmarks.figures import (
     write_result,
 )
 from benchmarks.random_model import SHAPES, make_random_model
-from lsp_server.config import Config, Device, EngineConfig
+from lsp_server.config import SHIPPED_MODEL, Config, Device, EngineConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.launch import child_processes
 from lsp_server.engine.start_progress import StartProgress
@@ -219,7 +219,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    add("--model", default="midfill-starter-88m", help="a name or a folder")
+    add("--model", default=SHIPPED_MODEL, help="a name or a folder")
     add("--random-weights", choices=sorted(SHAPES), metavar="SHAPE")
     add("--rounds", type=int, default=20)
     add("--singles", type=int, default=8, help="requests one at a time in a round")

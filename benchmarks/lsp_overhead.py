@@ -58,6 +58,7 @@ from benchmarks.random_model import SHAPES, make_random_model
 from benchmarks.side_channel import SideChannel
 from benchmarks.workload import Typing, places
 from lsp_server.client.headless import HeadlessClient
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.values import Trigger
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="The whole path through LSP against vLLM's raw AsyncLLM."
     )
-    parser.add_argument("--model", nargs="+", default=["midfill-starter-88m"])
+    parser.add_argument("--model", nargs="+", default=[SHIPPED_MODEL])
     parser.add_argument("--random-weights", choices=sorted(SHAPES), metavar="SHAPE")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--rounds", type=int, default=40, help="with one client")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.workload import places
+from lsp_server.config import SHIPPED_MODEL
 
 __all__ = ["Client", "Sample", "serve_bare"]
 
@@ -76,7 +77,7 @@ class Client:
         secret, place = self._users[user]
         before = place.text[: place.offset][-_PREFIX_CHARS:]
         body = {
-            "model": "midfill-starter-88m",
+            "model": SHIPPED_MODEL,
             "prompt": f"{before}{place.key}v{number}",
             "suffix": place.text[place.offset :][:_SUFFIX_CHARS],
             "max_tokens": _OUTPUT_TOKENS,

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.modelstore.locate import locate
 from lsp_server.modelstore.manifest import (
     Manifest,
@@ -56,7 +57,7 @@ def make_random_model(folder: Path, shape: str) -> Path:
     of no characters.
     """
     sizes = SHAPES[shape]
-    shipped = locate("midfill-starter-88m")
+    shipped = locate(SHIPPED_MODEL)
     home = folder / f"random-{shape}"
     home.mkdir(parents=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from benchmarks.random_model import SHAPES
 from benchmarks.typing_packages import PACKAGES
+from lsp_server.config import SHIPPED_MODEL
 
 __all__ = [
     "BASE",
@@ -114,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
     )
     languages = [*dict.fromkeys(each.language_id for each in PACKAGES)]
     add = options.add_argument
-    add("--model", default="midfill-starter-88m")
+    add("--model", default=SHIPPED_MODEL)
     add(
         "--random-weights",
         choices=sorted(SHAPES),

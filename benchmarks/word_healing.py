@@ -23,6 +23,7 @@ from pathlib import Path
 from benchmarks.figures import circumstances, percentile, table, write_result
 from benchmarks.typing_places import KINDS, Pause, pauses
 from lsp_server.client.headless import HeadlessClient, headless_client
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.values import Trigger
 
 __all__ = ["main"]
@@ -140,7 +141,7 @@ def main(words: Sequence[str] | None = None) -> int:
         description="Complete at cursors inside of words, with healing and without.",
     )
     add = parser.add_argument
-    add("--model", default="midfill-starter-88m")
+    add("--model", default=SHIPPED_MODEL)
     add("--kinds", nargs="+", choices=KINDS, default=["identifier"])
     add("--cursors", type=int, default=200, help="of each kind (default: %(default)s)")
     add("--prompt-tokens", type=int, default=1024, help="most (default: %(default)s)")

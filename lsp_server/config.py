@@ -29,6 +29,7 @@ from lsp_server.process_config import (
 
 __all__ = [
     "PROCESS_SECTIONS",
+    "SHIPPED_MODEL",
     "AccessConfig",
     "AdmissionConfig",
     "CompletionConfig",
@@ -54,6 +55,9 @@ __all__ = [
     "ScriptConfig",
     "TelemetryConfig",
 ]
+
+SHIPPED_MODEL = "midfill-starter-88m"
+"""The name of the model that is part of the installation, and is loaded by default."""
 
 
 class Device(enum.Enum):
@@ -104,7 +108,7 @@ class ModelConfig:
             files; a model with another one is refused. Empty accepts any.
     """
 
-    path: StrictStr = "midfill-starter-88m"
+    path: StrictStr = SHIPPED_MODEL
     sha256: StrictStr = ""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from lsp_server.access.keys import Route, StoredKey, new_secret, parse_line
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.errors import KeyFileError
 
 MakeKey = Callable[..., tuple[str, StoredKey]]
@@ -28,7 +29,7 @@ def test_a_line_holds_all_of_a_key_but_the_key(make_key: MakeKey) -> None:
         burst=9,
         concurrent=3,
         tokens_per_day=10_000,
-        models=("midfill-starter-88m",),
+        models=(SHIPPED_MODEL,),
         routes=(Route.LSP, Route.INFILL),
         raw=True,
         revoked="2026-11-29",

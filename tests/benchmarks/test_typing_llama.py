@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from benchmarks.typing_llama import LlamaSource
-from lsp_server.config import Device
+from lsp_server.config import SHIPPED_MODEL, Device
 from lsp_server.service.loaded_model import LoadedModel, load_model
 
 TEXT = "def f():\n    value = \n    return value\n"
@@ -18,7 +18,7 @@ ANSWER = "compute(1)"
 @pytest.fixture(scope="module")
 def model() -> LoadedModel:
     """The shipped model, without its engine."""
-    return load_model("midfill-starter-88m", Device.CPU)
+    return load_model(SHIPPED_MODEL, Device.CPU)
 
 
 class Server:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.modelstore.locate import shipped_models
-
-STARTER = "midfill-starter-88m"
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "mirror"
     shutil.copytree(
-        shipped_models()[STARTER],
+        shipped_models()[SHIPPED_MODEL],
         folder,
         ignore=shutil.ignore_patterns("model.safetensors"),
     )

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from lsp_server.commands.entry import main
 from lsp_server.commands.stats import as_json, draw
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.history.events import (
     OWN_CLIENT,
     CutCount,
@@ -34,7 +35,7 @@ REQUEST = RequestEvent(
     character=4,
     trigger="automatic",
     scope="line",
-    model="midfill-starter-88m",
+    model=SHIPPED_MODEL,
     source="engine",
     outcome="shown",
     reason="",
@@ -66,7 +67,7 @@ def became(event: str, chars: int, of_chars: int = 10, **more: str) -> Suggestio
         id="c",
         editor="an editor",
         language="python",
-        model="midfill-starter-88m",
+        model=SHIPPED_MODEL,
         source="engine",
         event=event,
         chars=chars,
@@ -142,7 +143,7 @@ def test_statistics_are_drawn() -> None:
     stream = io.StringIO()
     draw(statistics_of(EVENTS), 7, Console(file=stream, width=80))
     rows = stream.getvalue().splitlines()
-    assert any(row.startswith("midfill-starter-88m ") for row in rows)
+    assert any(row.startswith(f"{SHIPPED_MODEL} ") for row in rows)
     python = next(row for row in rows if row.startswith("python"))
     for cell in ("3", "1", "33%", "10", "50%", "70%", "90", "99"):
         assert f" {cell} " in python

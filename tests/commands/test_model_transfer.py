@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 
 from lsp_server.__main__ import main
-from lsp_server.config import Device
+from lsp_server.config import SHIPPED_MODEL, Device
 from lsp_server.modelstore.locate import pulled_models_folder, shipped_models
 from lsp_server.modelstore.signature import read_signature
 from lsp_server.service.loaded_model import load_model
 from lsp_server.setting_layers import server_layers
 from lsp_server.settings import resolve
-
-STARTER = "midfill-starter-88m"
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -23,8 +21,8 @@ def test_pull_of_a_shipped_model_needs_no_network(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Its folder is printed."""
-    assert 0 == main(["models", "pull", STARTER])
-    assert f"{shipped_models()[STARTER]}\n" == capsys.readouterr().out
+    assert 0 == main(["models", "pull", SHIPPED_MODEL])
+    assert f"{shipped_models()[SHIPPED_MODEL]}\n" == capsys.readouterr().out
 
 
 def test_pull_offline_of_what_is_not_there(
@@ -184,7 +182,7 @@ def test_what_is_required_holds_for_what_is_there(
     for command in commands:
         assert 1 == main(command)
         assert "it is not signed" in capsys.readouterr().err
-    assert 0 == main(["models", "verify", STARTER])
+    assert 0 == main(["models", "verify", SHIPPED_MODEL])
     assert 1 == main(["models", "pull", "qwen2.5-coder-7b"])
     assert "the hub's models are not signed" in capsys.readouterr().err
     assert 0 == main(["models", "sign", str(home / "mine"), "--key", str(key)])
@@ -199,9 +197,9 @@ def test_a_shipped_model_is_not_changed_by_signing(
     """It is signed on the way out; a folder without a manifest is not signed."""
     key = str(tmp_path / "key.pem")
     assert 0 == main(["models", "keygen", key])
-    assert 1 == main(["models", "sign", STARTER, "--key", key])
+    assert 1 == main(["models", "sign", SHIPPED_MODEL, "--key", key])
     assert "Sign it when you push it, with --key" in capsys.readouterr().err
-    assert read_signature(shipped_models()[STARTER]) is None
+    assert read_signature(shipped_models()[SHIPPED_MODEL]) is None
     assert 1 == main(["models", "sign", str(tmp_path), "--key", key])
     assert "the folder has no manifest.json" in capsys.readouterr().err
 
@@ -212,7 +210,7 @@ def test_an_unsafe_folder_is_not_pushed(
     """Before the store is asked anything."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "x")
-    folder = shutil.copytree(shipped_models()[STARTER], tmp_path / "mine")
+    folder = shutil.copytree(shipped_models()[SHIPPED_MODEL], tmp_path / "mine")
     (folder / "pytorch_model.bin").touch()
     assert 1 == main(["models", "push", str(folder), "s3://models/mine"])
     assert "can hold a pickle" in capsys.readouterr().err

@@ -8,10 +8,8 @@ import pytest
 
 from lsp_server.__main__ import main
 from lsp_server.commands.models import machine_of
-from lsp_server.config import Config, Device, EngineConfig
+from lsp_server.config import SHIPPED_MODEL, Config, Device, EngineConfig
 from lsp_server.modelstore.locate import shipped_models
-
-STARTER = "midfill-starter-88m"
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -21,7 +19,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["models", "list"])
     assert "qwen2.5-coder-7b" in capsys.readouterr().out
     assert 0 == main(["models", "list", "--json"])
-    assert STARTER == json.loads(capsys.readouterr().out)[0]["name"]
+    assert SHIPPED_MODEL == json.loads(capsys.readouterr().out)[0]["name"]
 
 
 def test_show(capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,8 +44,8 @@ def test_recommend(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Asked for: 512 tokens" in shown
     assert 0 == main(["models", "recommend", "--json", "--concurrency", "1"])
     models = json.loads(capsys.readouterr().out)["models"]
-    (starter,) = (model for model in models if model["name"] == STARTER)
-    size = (shipped_models()[STARTER] / "model.safetensors").stat().st_size
+    (starter,) = (model for model in models if model["name"] == SHIPPED_MODEL)
+    size = (shipped_models()[SHIPPED_MODEL] / "model.safetensors").stat().st_size
     assert size == starter["need"]["weights"]
     # What the engine sets aside on a CPU, whatever is asked.
     assert 1 << 30 == starter["need"]["cache"]
@@ -64,7 +62,7 @@ def test_recommend_wants_a_positive_number(
 
 def test_verify_a_shipped_model(capsys: pytest.CaptureFixture[str]) -> None:
     """By its name."""
-    assert 0 == main(["models", "verify", STARTER])
+    assert 0 == main(["models", "verify", SHIPPED_MODEL])
     assert "every hash is that of the manifest" in capsys.readouterr().out
 
 
@@ -72,7 +70,7 @@ def test_damage_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     """Of a folder, with the file's name."""
     folder = tmp_path / "damaged"
     folder.mkdir()
-    for path in shipped_models()[STARTER].iterdir():
+    for path in shipped_models()[SHIPPED_MODEL].iterdir():
         if path.name != "model.safetensors":
             shutil.copy(path, folder)
     assert 1 == main(["models", "verify", str(folder)])
@@ -94,7 +92,7 @@ def test_a_wrong_setting_is_reported(
 ) -> None:
     """And the command goes on with the value below."""
     monkeypatch.setenv("MIDFILL_ENGINE_SEED", "x")
-    assert 0 == main(["models", "verify", STARTER])
+    assert 0 == main(["models", "verify", SHIPPED_MODEL])
     assert 'MIDFILL_ENGINE_SEED = "x" is not accepted' in capsys.readouterr().err
 
 

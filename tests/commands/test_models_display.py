@@ -12,6 +12,7 @@ from lsp_server.commands.models_display import (
     list_lines,
     verdicts_json,
 )
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.hardware import Gpu
 from lsp_server.modelstore.registry.catalogue import find_entry, load_registry
 from lsp_server.modelstore.registry.recommend import Load, Machine, judge
@@ -59,7 +60,7 @@ def test_list_has_a_line_for_each_model() -> None:
         ("seed-coder-8b-base", "architecture    not known"),
         ("codestral-22b", "MNPL-0.1"),
         ("codestral-22b", "note            The Mistral Non-Production licence"),
-        ("midfill-starter-88m", "88M parameters"),
+        (SHIPPED_MODEL, "88M parameters"),
     ],
 )
 def test_show_says_what_is_known_and_what_is_not(name: str, expected: str) -> None:
@@ -75,7 +76,7 @@ def test_show_says_what_is_known_and_what_is_not(name: str, expected: str) -> No
         (LAPTOP, "Fetch it with: midfill models pull qwen2.5-coder-0.5b"),
         (LAPTOP, "weights 0.43, KV cache 0.09, activations"),
         (LAPTOP, "- qwen2.5-coder-7b             too slow"),
-        (LAPTOP, "+ midfill-starter-88m"),
+        (LAPTOP, f"+ {SHIPPED_MODEL}"),
         (LAPTOP, "* qwen2.5-coder-0.5b"),
         (EMPTY, "No model of the registry fits this machine and"),
         (CARD, "A GPU, compute capability 8.9, 20.0 of 24.0 GiB free"),

@@ -11,7 +11,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 from containers import build, once
 from free_ports import free_port
-from image_stack import MODEL, ROOT, SOURCE, Served, keys, push, using, wait_for
+from image_stack import ROOT, SOURCE, Served, keys, push, using, wait_for
+
+from lsp_server.config import SHIPPED_MODEL
 
 WEED = ROOT / ".venv-deploy" / "bin" / "weed"
 
@@ -74,7 +76,7 @@ def models(store: str, secrets: Path) -> Iterator[str]:
     volume = "midfill-test-models"
     subprocess.run(["podman", "volume", "rm", "--force", volume], check=False)
     mounted = f"--volume={volume}:/var/lib/midfill/models"
-    words = ("models", "pull", MODEL, "--from", SOURCE)
+    words = ("models", "pull", SHIPPED_MODEL, "--from", SOURCE)
     pulled = once(*words, options=[mounted, *using(store, secrets, "reader")])
     assert 0 == pulled.returncode, pulled.stderr
     yield volume
@@ -94,7 +96,7 @@ def served(models: str, secrets: Path, key: str) -> Iterator[Served]:
     """Start the server, and wait until its probe says that it completes."""
     made = Served(models, secrets, key)
     try:
-        assert f"ready: {MODEL}" == made.container.wait_until_healthy(600)
+        assert f"ready: {SHIPPED_MODEL}" == made.container.wait_until_healthy(600)
         yield made
     finally:
         made.client.close()

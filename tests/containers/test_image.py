@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from containers import Container, once, why_not
 from free_ports import free_port
-from image_stack import MODEL, ROOT, SOURCE, Served, keys, push, using
+from image_stack import ROOT, SOURCE, Served, keys, push, using
+
+from lsp_server.config import SHIPPED_MODEL
 
 pytestmark = [
     pytest.mark.engine,
@@ -93,7 +95,7 @@ def test_a_full_volume_keeps_the_model_that_was_there(
 
 def test_who_pulls_cannot_push(store: str, secrets: Path) -> None:
     """The reader's credentials end a push; the writer's find that all is there."""
-    model = f"--volume={ROOT}/models/{MODEL}:/model:ro"
+    model = f"--volume={ROOT}/models/{SHIPPED_MODEL}:/model:ro"
     options = [model, *using(store, secrets, "reader")]
     refused = once("models", "push", "/model", f"{SOURCE}-2", options=options)
     assert 1 == refused.returncode
@@ -149,7 +151,7 @@ def test_a_stop_while_it_loads_ends_at_once(models: str, secrets: Path) -> None:
     """Nothing has been asked yet, so there is nothing to wait for."""
     container = Container(
         "midfill-test-loading",
-        *("serve", "--listen", f"127.0.0.1:{free_port()}", "--model", MODEL),
+        *("serve", "--listen", f"127.0.0.1:{free_port()}", "--model", SHIPPED_MODEL),
         options=[
             f"--volume={models}:/var/lib/midfill/models:ro",
             f"--volume={secrets}/keys:/etc/midfill/keys:ro",

@@ -7,7 +7,9 @@ import httpx
 import pytest
 from containers import RAY_IMAGE, Container, build_ray, why_not
 from free_ports import free_port
-from image_stack import MODEL, PROMPT, ROOT
+from image_stack import PROMPT, ROOT
+
+from lsp_server.config import SHIPPED_MODEL
 
 pytestmark = [
     pytest.mark.engine,
@@ -27,9 +29,9 @@ def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     started = Container(
         "midfill-test-ray",
         *("ray", "serve", "--host", "127.0.0.1", "--port", str(PORT)),
-        *("--model", MODEL, "--option", "omp_threads=2"),
+        *("--model", SHIPPED_MODEL, "--option", "omp_threads=2"),
         options=[
-            f"--volume={ROOT}/models/{MODEL}:/var/lib/midfill/models/{MODEL}:ro",
+            f"--volume={ROOT}/models/{SHIPPED_MODEL}:/var/lib/midfill/models/{SHIPPED_MODEL}:ro",
             *("--shm-size", "512m"),
         ],
         image=RAY_IMAGE,
@@ -54,7 +56,7 @@ def test_it_completes_and_its_probe_passes(container: Container) -> None:
     assert answer.json()["choices"][0]["text"].startswith("a + b")
     asked = container.podman("exec", container.name, "midfill", "ray", "status")
     assert 0 == asked.returncode, asked.stderr
-    assert f"{MODEL} (" in asked.stdout
+    assert f"{SHIPPED_MODEL} (" in asked.stdout
 
 
 def test_a_stop_ends_it_in_order(container: Container) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from team_server import SETTINGS, TeamServer, team_server
 
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.daemon.probe import Probe, ask_readiness, find_probe, published
 from lsp_server.errors import DaemonError
 
@@ -59,7 +60,7 @@ def health(folder: Path) -> "subprocess.CompletedProcess[str]":
 def test_it_needs_no_key_and_no_address(server: TeamServer, folder: Path) -> None:
     """The server has answered with a token of the model's, and logged whose it was."""
     done = health(folder)
-    assert (0, "ready: midfill-starter-88m\n") == (done.returncode, done.stdout)
+    assert (0, f"ready: {SHIPPED_MODEL}\n") == (done.returncode, done.stdout)
     assert '"key_id": "probe", "route": "ready", "status": 200' in server.log
 
 

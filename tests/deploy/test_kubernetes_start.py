@@ -11,13 +11,15 @@ from typing import Any  # manifests, read as they stand
 
 import httpx
 import pytest
-from manifests import ROOT, built, find, pods_of
+from manifests import built, find, pods_of
 from object_store import BUCKET, READER, SECRET, WRITER, ObjectStore, object_store
 from routed_team import KEYS, LIMIT_S, team_servers
 
+from lsp_server.config import SHIPPED_MODEL
+from lsp_server.modelstore.locate import shipped_models
 from lsp_server.modelstore.manifest import load_manifest, write_manifest
 
-SHIPPED = ROOT / "models" / "midfill-starter-88m"
+SHIPPED = shipped_models()[SHIPPED_MODEL]
 MIDFILL = [sys.executable, "-m", "lsp_server"]
 
 

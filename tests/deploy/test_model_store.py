@@ -10,6 +10,7 @@ import pytest
 from object_store import BUCKET, READER, SECRET, WRITER, ObjectStore, object_store
 
 from lsp_server.__main__ import main
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.modelstore.locate import previous_folder, shipped_models
 from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.modelstore.verify import describe_files, verify
@@ -147,7 +148,7 @@ def test_keys_that_may_only_read_push_nothing(
     ],
 )
 @pytest.mark.parametrize(
-    "words", [("push", "midfill-starter-88m", BASE), ("pull", BASE, "--name", "team")]
+    "words", [("push", SHIPPED_MODEL, BASE), ("pull", BASE, "--name", "team")]
 )
 def test_wrong_keys_are_a_sentence(
     shell: Shell, words: tuple[str, ...], variable: str, code: str
@@ -248,7 +249,7 @@ def test_a_new_version_replaces_the_old_one(
     (model / "NOTICE").unlink()
     change(model, "newer")
     assert 1 == shell("push", model, BASE)
-    assert "another model is there already, 'midfill-starter-88m'" in shell.err
+    assert f"another model is there already, {SHIPPED_MODEL!r}" in shell.err
     assert 0 == shell("push", model, BASE, "--replace")
     assert {f"{PREFIX}/{name}" for name in contents(model)} == set(store.names())
     assert 0 == shell("pull", BASE, "--name", "team")

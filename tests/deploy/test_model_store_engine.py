@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from object_store import BUCKET, READER, WRITER, ObjectStore, object_store
 
+from lsp_server.config import SHIPPED_MODEL
+
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 BASE = f"s3://{BUCKET}/starter"
@@ -42,7 +44,7 @@ def test_a_signed_model_completes_elsewhere(tmp_path: Path) -> None:
     with object_store(tmp_path / "store") as store:
         key = str(here / "key.pem")
         public = midfill(here, store, WRITER, "models", "keygen", key).stdout.strip()
-        push = ("models", "push", "midfill-starter-88m", BASE, "--key", key)
+        push = ("models", "push", SHIPPED_MODEL, BASE, "--key", key)
         pushed = midfill(here, store, WRITER, *push)
         assert 0 == pushed.returncode, pushed.stderr
         trust = {

@@ -23,6 +23,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from lsp_server.access.keys import StoredKey, digest_of, new_secret, time_text
+from lsp_server.config import SHIPPED_MODEL
+from lsp_server.modelstore.locate import shipped_models
 from lsp_server.modelstore.manifest import load_manifest, write_manifest
 from lsp_server.modelstore.verify import describe_files
 from midfill_ray.application import ENGINES, build
@@ -30,7 +32,7 @@ from midfill_ray.application import ENGINES, build
 # Ray warns of itself.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+MODEL = shipped_models()[SHIPPED_MODEL]
 SECRET = new_secret()
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 LONG = "21 + " + " + ".join(map(str, range(2000)))
@@ -263,7 +265,7 @@ def test_metrics_are_those_of_all_replicas(
 def test_two_replicas_report_what_they_are(cluster: RayCluster) -> None:
     """The roster knows every replica."""
     wait_until(lambda: 2 == len({each.replica for each in cluster.statuses()}))
-    assert {("midfill-starter-88m", "scripted", True)} == {
+    assert {(SHIPPED_MODEL, "scripted", True)} == {
         (each.model, each.engine, each.is_ready) for each in cluster.statuses()
     }
 
@@ -272,7 +274,7 @@ def test_another_model_under_the_name_is_refused(
     cluster: RayCluster, http: httpx.Client, tmp_path: Path
 ) -> None:
     """Those that serve go on; a replica with other files does not join them."""
-    other = tmp_path / "midfill-starter-88m"
+    other = tmp_path / SHIPPED_MODEL
     shutil.copytree(MODEL, other)
     (other / "ATTRIBUTION.md").write_text("Another one.", encoding="utf-8")
     manifest = load_manifest(other)

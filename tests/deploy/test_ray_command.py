@@ -13,6 +13,7 @@ from ray_command import MIDFILL, serving, status
 from ray_load import LIMIT_S
 
 from lsp_server.commands import entry
+from lsp_server.config import SHIPPED_MODEL
 
 
 def test_serves_tells_and_ends_in_order() -> None:
@@ -27,7 +28,7 @@ def test_serves_tells_and_ends_in_order() -> None:
         shown = status(running.head)
         assert 0 == shown.returncode, shown.stderr
         [engine] = json.loads(shown.stdout)["engines"]
-        assert (True, "midfill-starter-88m") == (engine["is_ready"], engine["model"])
+        assert (True, SHIPPED_MODEL) == (engine["is_ready"], engine["model"])
         refused = status(
             running.head, RAY_AUTH_TOKEN="0" * 64, RAY_NUM_REDIS_GET_RETRIES="1"
         )

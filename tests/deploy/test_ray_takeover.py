@@ -16,7 +16,9 @@ from ray_cluster import NAME, RayCluster
 from ray_command import MIDFILL, serving, status
 from ray_load import ask, typing
 
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.errors import EngineStartError
+from lsp_server.modelstore.locate import shipped_models
 from lsp_server.modelstore.manifest import load_manifest, write_manifest
 from lsp_server.modelstore.verify import describe_files
 from midfill_ray.options import RayOptions, parse_options
@@ -26,7 +28,7 @@ from midfill_ray.takeover import deploy, end, engines_name
 # Ray warns of itself.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+MODEL = shipped_models()[SHIPPED_MODEL]
 WORDS = {"old": "21 + ", "new": "42 - "}
 
 

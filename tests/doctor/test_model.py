@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.config import (
+    SHIPPED_MODEL,
     CompletionConfig,
     Config,
     Device,
@@ -33,7 +34,7 @@ SCRIPTED = Config(engine=EngineConfig(kind=EngineKind.SCRIPTED))
 @pytest.fixture(scope="module")
 def model() -> LoadedModel:
     """The shipped model, without its weights."""
-    return load_model("midfill-starter-88m", Device.CPU)
+    return load_model(SHIPPED_MODEL, Device.CPU)
 
 
 def scripted(text: str, **settings: object) -> Config:
@@ -142,7 +143,7 @@ def test_a_whole_model_is_described(model: LoadedModel) -> None:
     finding = check_model(model)
     assert Level.OK is finding.level
     for expected_text in (
-        "midfill-starter-88m",
+        SHIPPED_MODEL,
         "4-bit gptq",
         "family midfill",
         "5 files",
@@ -152,7 +153,7 @@ def test_a_whole_model_is_described(model: LoadedModel) -> None:
 
 def test_a_model_that_cannot_be_used_is_a_failure(tmp_path: Path) -> None:
     """A changed file or a missing folder is named, and what to do."""
-    folder = Path(shutil.copytree(locate("midfill-starter-88m"), tmp_path / "model"))
+    folder = Path(shutil.copytree(locate(SHIPPED_MODEL), tmp_path / "model"))
     with (folder / "config.json").open("a", encoding="utf-8") as file:
         file.write("\n")
     for path, expected_text in (

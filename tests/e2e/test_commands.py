@@ -12,6 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lsp_server.config import SHIPPED_MODEL
+from lsp_server.modelstore.locate import shipped_models
+
 SCRIPTED = {"MIDFILL_ENGINE_KIND": "scripted", "MIDFILL_SCRIPTED_TEXT": "'21 + 21'"}
 
 
@@ -251,12 +254,12 @@ def test_a_missing_model_fails_with_what_to_do(source: Path, tmp_path: Path) -> 
         "complete", f"{source}:2:5", MIDFILL_MODEL_PATH=str(tmp_path / "none")
     )
     assert 1 == done.returncode
-    assert "midfill-starter-88m" in done.stderr
+    assert SHIPPED_MODEL in done.stderr
 
 
 def test_complete_takes_a_model_by_its_name(source: Path, tmp_path: Path) -> None:
     """One that was pulled; the option wins over the variable."""
-    shipped = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+    shipped = shipped_models()[SHIPPED_MODEL]
     shutil.copytree(shipped, tmp_path / "pulled" / "mine")
     done = midfill(
         *("complete", "--model", "mine", f"{source}:2:5"),

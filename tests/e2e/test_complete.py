@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from daemons import MIDFILL, DaemonHome, daemon_home
 
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.modelstore.locate import shipped_models
 
 ANSWER = ["21 + 21"]
@@ -88,7 +89,7 @@ def test_no_other_model_answers_for_the_one_that_is_named(home: DaemonHome) -> N
     completing.read(1)
     there = home.folder / "another-model"
     there.mkdir()
-    manifest = shipped_models()["midfill-starter-88m"] / "manifest.json"
+    manifest = shipped_models()[SHIPPED_MODEL] / "manifest.json"
     shutil.copy(manifest, there)
     place = f"{home.folder / 'a.py'}:1:5"
     for model, why in (("nope", "models pull"), (str(there), "daemon.max_engines")):
@@ -96,7 +97,7 @@ def test_no_other_model_answers_for_the_one_that_is_named(home: DaemonHome) -> N
         assert (1, "") == (refused.returncode, refused.stdout)
         assert why in refused.stderr
         assert 1 == refused.stderr.count("\n"), refused.stderr
-    same = home.midfill("complete", "--model", "midfill-starter-88m", place)
+    same = home.midfill("complete", "--model", SHIPPED_MODEL, place)
     assert (0, "") == (same.returncode, same.stderr)
     completing.process.terminate()
     completing.end()

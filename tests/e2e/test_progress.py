@@ -3,6 +3,8 @@
 from lsp_editor import Start
 from lsprotocol import types
 
+from lsp_server.config import SHIPPED_MODEL
+
 
 async def test_a_bar_shows_that_the_model_is_loaded(start: Start) -> None:
     """It begins, reports, and ends when completions are there."""
@@ -25,7 +27,7 @@ async def test_an_editor_without_a_bar_gets_none(start: Start) -> None:
     (shown,) = editor.messages
     assert types.MessageType.Error == shown.type
     assert "no-such-model" in shown.message
-    assert "midfill-starter-88m" in shown.message
+    assert SHIPPED_MODEL in shown.message
 
 
 async def test_an_engine_that_dies_is_reported_once_and_comes_back(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.config import SHIPPED_MODEL
+
 NOBODY = ["unshare", "--user", "--map-user=12345"]
 
 
@@ -31,7 +33,7 @@ pytestmark = pytest.mark.skipif(
         ["doctor"],
         ["models", "list"],
         ["models", "recommend"],
-        ["models", "verify", "midfill-starter-88m"],
+        ["models", "verify", SHIPPED_MODEL],
     ],
 )
 def test_commands_work_without_a_home(tmp_path: Path, arguments: list[str]) -> None:

@@ -14,11 +14,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 from supervised_engine import FAST, News, Starter, Supervise
 
-from lsp_server.config import EngineConfig
+from lsp_server.config import SHIPPED_MODEL, EngineConfig
 from lsp_server.engine import guard
 from lsp_server.engine.hang_watch import RestartPolicy
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_engine import VllmEngine
+from lsp_server.modelstore.locate import shipped_models
 
 # PyTorch makes this folder as vLLM is imported, else in that of temporary files.
 os.environ.setdefault(
@@ -26,7 +27,7 @@ os.environ.setdefault(
     str(Path(__file__).parents[2] / ".pytest_cache" / "torchinductor"),
 )
 
-SHIPPED = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+SHIPPED = shipped_models()[SHIPPED_MODEL]
 
 
 @pytest.fixture(scope="session")

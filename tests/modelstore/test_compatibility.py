@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import pytest
 
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.errors import ModelError, ModelIntegrityError, UnsupportedModelError
 from lsp_server.modelstore.compatibility import (
     check_quantisation,
@@ -112,7 +113,7 @@ def test_a_config_that_is_no_object_is_refused(model_folder: Path) -> None:
         check_quantisation(model_folder, load_manifest(model_folder), device="cpu")
 
 
-STARTER = shipped_models()["midfill-starter-88m"]
+STARTER = shipped_models()[SHIPPED_MODEL]
 Tensors = dict[str, TensorEntry]
 
 

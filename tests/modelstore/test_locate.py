@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import lsp_server
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.errors import ModelNotFoundError
 from lsp_server.modelstore.locate import (
     is_model_name,
@@ -18,16 +19,14 @@ from lsp_server.modelstore.locate import (
     shipped_models,
 )
 
-NAME = "midfill-starter-88m"
-
 
 def test_finds_the_shipped_model_from_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name leads to the same absolute folder from every working directory."""
-    before = locate(NAME)
+    before = locate(SHIPPED_MODEL)
     monkeypatch.chdir(tmp_path)
-    assert before == locate(NAME)
+    assert before == locate(SHIPPED_MODEL)
     assert before.is_absolute()
     assert (before / "manifest.json").is_file()
 
@@ -36,10 +35,10 @@ def test_a_workspace_cannot_take_the_place_of_a_shipped_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder of that name in the working directory is not what the name means."""
-    (tmp_path / NAME).mkdir()
+    (tmp_path / SHIPPED_MODEL).mkdir()
     monkeypatch.chdir(tmp_path)
-    assert shipped_models()[NAME] == locate(NAME)
-    assert tmp_path / NAME == locate(f"./{NAME}")
+    assert shipped_models()[SHIPPED_MODEL] == locate(SHIPPED_MODEL)
+    assert tmp_path / SHIPPED_MODEL == locate(f"./{SHIPPED_MODEL}")
 
 
 def test_finds_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +60,7 @@ def test_says_what_there_is(
 ) -> None:
     """What is not found is named, and the shipped models are listed."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelNotFoundError, match=NAME) as caught:
+    with pytest.raises(ModelNotFoundError, match=SHIPPED_MODEL) as caught:
         locate(name)
     assert repr(name) == caught.value.subject
 
@@ -98,7 +97,7 @@ def test_works_where_the_package_is_installed(tmp_path: Path) -> None:
 def pulled(tmp_path: Path) -> Path:
     """Return a folder of pulled models with one model in it, and what a pull leaves."""
     folder = tmp_path / "pulled"
-    for name in ("mine", ".theirs.unfinished", NAME):
+    for name in ("mine", ".theirs.unfinished", SHIPPED_MODEL):
         (folder / name).mkdir(parents=True)
         (folder / name / "manifest.json").touch()
     (folder / "unfinished").mkdir()
@@ -127,7 +126,7 @@ def test_a_workspace_cannot_take_the_place_of_a_pulled_model(
 
 def test_a_shipped_model_comes_before_a_pulled_one(pulled: Path) -> None:
     """Its name means the same in every installation."""
-    assert shipped_models()[NAME] == locate(NAME, pulled=pulled)
+    assert shipped_models()[SHIPPED_MODEL] == locate(SHIPPED_MODEL, pulled=pulled)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +138,9 @@ def test_what_a_pull_leaves_is_no_model(
     """Neither hidden nor unfinished folders; the error lists what is there."""
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    with pytest.raises(ModelNotFoundError, match=f"models pull.*: {NAME}, mine"):
+    with pytest.raises(
+        ModelNotFoundError, match=f"models pull.*: {SHIPPED_MODEL}, mine"
+    ):
         locate(name, pulled=pulled)
 
 
@@ -186,4 +187,4 @@ def test_an_unreadable_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_folder_of_pulled_models_is_none_of_them(folder: str) -> None:
     """A setting that names no folder leaves the shipped models."""
     pulled = pulled_models_folder(folder)
-    assert shipped_models()[NAME] == locate(NAME, pulled=pulled)
+    assert shipped_models()[SHIPPED_MODEL] == locate(SHIPPED_MODEL, pulled=pulled)

@@ -15,13 +15,15 @@ from tokenizers import (
     pre_tokenizers,
 )
 
+from lsp_server.config import SHIPPED_MODEL
+from lsp_server.modelstore.locate import shipped_models
 from lsp_server.prompt.tokenizer import FastTokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 MakeTokenizer = Callable[[Iterable[str]], FastTokenizer]
 
-_STARTER = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+_STARTER = shipped_models()[SHIPPED_MODEL]
 _UNKNOWN = "<unk>"
 _QWEN_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"

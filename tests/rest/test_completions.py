@@ -6,11 +6,10 @@ import openai
 import pytest
 from rest_server import Serve
 
-from lsp_server.config import AdmissionConfig, Config, ScriptConfig
+from lsp_server.config import SHIPPED_MODEL, AdmissionConfig, Config, ScriptConfig
 from lsp_server.values import Priority
 
 FIM = "<|fim_prefix|><|fim_suffix|>\nrest<|fim_middle|>head"
-MODEL = "midfill-starter-88m"
 TEXT = "total = 1\nother = 2\n"
 
 
@@ -19,10 +18,10 @@ async def test_a_suffix_makes_a_fim_prompt(serve: Serve) -> None:
     async with serve(TEXT) as served:
         client = served.openai()
         filled = await client.completions.create(
-            model=MODEL, prompt="x = 1\nhead\n", suffix="\nrest", max_tokens=64
+            model=SHIPPED_MODEL, prompt="x = 1\nhead\n", suffix="\nrest", max_tokens=64
         )
         continued = await client.completions.create(
-            model=MODEL, prompt="x = 1\nhead\n", max_tokens=64
+            model=SHIPPED_MODEL, prompt="x = 1\nhead\n", max_tokens=64
         )
         prompts = [served.prompt(number) for number in (0, 1)]
     assert TEXT == filled.choices[0].text == continued.choices[0].text
@@ -40,9 +39,11 @@ async def test_stop_strings_and_usage(serve: Serve) -> None:
     stop = ["nothing", "\nother"]
     async with serve(TEXT) as served:
         create = served.openai().completions.create
-        whole = await create(model=MODEL, prompt="a\n", max_tokens=64, stop=stop)
+        whole = await create(
+            model=SHIPPED_MODEL, prompt="a\n", max_tokens=64, stop=stop
+        )
         stream = await create(
-            model=MODEL,
+            model=SHIPPED_MODEL,
             prompt="a\n",
             max_tokens=64,
             stop=stop,
@@ -66,8 +67,10 @@ async def test_a_length_limit_is_the_finish_reason(serve: Serve) -> None:
     """Without a limit of the client's, OpenAI's sixteen tokens hold."""
     async with serve(TEXT * 10) as served:
         client = served.openai()
-        short = await client.completions.create(model=MODEL, prompt="a", max_tokens=2)
-        default = await client.completions.create(model=MODEL, prompt="a")
+        short = await client.completions.create(
+            model=SHIPPED_MODEL, prompt="a", max_tokens=2
+        )
+        default = await client.completions.create(model=SHIPPED_MODEL, prompt="a")
     assert (
         "length" == short.choices[0].finish_reason == default.choices[0].finish_reason
     )
@@ -85,7 +88,7 @@ async def test_no_tokens_are_an_answer_without_the_engine(
     async with serve(TEXT) as served:
         whole = (await served.http.post("/v1/completions", json=body)).json()
         stream = await served.openai().completions.create(
-            model=MODEL, stream=True, extra_body=body, prompt="a\n"
+            model=SHIPPED_MODEL, stream=True, extra_body=body, prompt="a\n"
         )
         parts = [part.choices[0] async for part in stream]
         assert not served.engine.requests
@@ -141,7 +144,7 @@ async def test_a_suffix_is_text_whatever_it_spells(serve: Serve) -> None:
     async with serve(TEXT) as served:
         for prompt, suffix in (("a<|fim_middle|>\n", "b"), ("a\n", "<|fim_prefix|>b")):
             await served.openai().completions.create(
-                model=MODEL, prompt=prompt, suffix=suffix
+                model=SHIPPED_MODEL, prompt=prompt, suffix=suffix
             )
         for request in served.engine.requests:
             assert 4 == sum(each in range(7) for each in request.token_ids)
@@ -153,10 +156,15 @@ async def test_several_texts_for_several_prompts(serve: Serve) -> None:
     async with serve(TEXT, script=script) as served:
         client = served.openai()
         answer = await client.completions.create(
-            model=MODEL, prompt=["a\n", "b\n"], n=2, seed=0, max_tokens=64, echo=True
+            model=SHIPPED_MODEL,
+            prompt=["a\n", "b\n"],
+            n=2,
+            seed=0,
+            max_tokens=64,
+            echo=True,
         )
         again = await client.completions.create(
-            model=MODEL, prompt="a\n", seed=0, max_tokens=64, temperature=0.5
+            model=SHIPPED_MODEL, prompt="a\n", seed=0, max_tokens=64, temperature=0.5
         )
         requests = served.engine.requests
     assert [0, 1, 2, 3] == [choice.index for choice in answer.choices]
@@ -172,12 +180,12 @@ async def test_tokens_are_a_prompt(serve: Serve) -> None:
     """Token ids are taken as OpenAI's clients send them, control tokens if raw."""
     async with serve(TEXT) as served:
         client = served.openai()
-        await client.completions.create(model=MODEL, prompt=[100, 101])
+        await client.completions.create(model=SHIPPED_MODEL, prompt=[100, 101])
         await client.completions.create(
-            model=MODEL, prompt=[[1, 100], [2]], extra_body={"raw": True}
+            model=SHIPPED_MODEL, prompt=[[1, 100], [2]], extra_body={"raw": True}
         )
         with pytest.raises(openai.BadRequestError, match="control tokens"):
-            await client.completions.create(model=MODEL, prompt=[1, 100])
+            await client.completions.create(model=SHIPPED_MODEL, prompt=[1, 100])
         read = [request.token_ids for request in served.engine.requests]
     assert [(0, 100, 101), (0, 1, 100), (0, 2)] == read
 
@@ -186,7 +194,7 @@ async def test_a_stop_string_that_names_a_control_token(serve: Serve) -> None:
     """Zed's stop list holds control tokens, which never come as text."""
     async with serve(TEXT) as served:
         await served.openai().completions.create(
-            model=MODEL, prompt="a", stop=["<|fim_pad|>", "<|endoftext|>", "b"]
+            model=SHIPPED_MODEL, prompt="a", stop=["<|fim_pad|>", "<|endoftext|>", "b"]
         )
         assert {0, 4} == set(served.engine.requests[0].stop_token_ids)
 
@@ -210,11 +218,11 @@ async def test_a_dead_engine_is_an_error_in_whole_and_stream(serve: Serve) -> No
     script = ScriptConfig(die_after_requests=1)
     async with serve(TEXT, script=script) as served:
         with pytest.raises(openai.APIStatusError) as whole:
-            await served.openai().completions.create(model=MODEL, prompt="a")
+            await served.openai().completions.create(model=SHIPPED_MODEL, prompt="a")
         assert 503 == whole.value.status_code
     async with serve(TEXT, script=script) as served:
         stream = await served.openai().completions.create(
-            model=MODEL, prompt="a", stream=True, max_tokens=64
+            model=SHIPPED_MODEL, prompt="a", stream=True, max_tokens=64
         )
         with pytest.raises(openai.APIError, match="engine"):
             _ = [part async for part in stream]
@@ -254,6 +262,6 @@ async def test_as_many_texts_as_are_allowed_come_from_an_idle_engine(
     config = Config(admission=AdmissionConfig(running_limit=2, queue_length=1))
     async with serve(TEXT, config=config) as served:
         answer = await served.openai().completions.create(
-            model=MODEL, prompt=["a", "b"], n=16, max_tokens=64
+            model=SHIPPED_MODEL, prompt=["a", "b"], n=16, max_tokens=64
         )
     assert [TEXT] * 32 == [choice.text for choice in answer.choices]

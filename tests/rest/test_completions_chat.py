@@ -7,7 +7,7 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 from rest_server import Serve
 
-from lsp_server.config import RestConfig
+from lsp_server.config import SHIPPED_MODEL, RestConfig
 from lsp_server.errors import ConfigError
 from lsp_server.prompt.raw_text import RawEncoder
 from lsp_server.prompt.tokenizer import FastTokenizer
@@ -15,7 +15,6 @@ from lsp_server.rest.api_errors import ApiError
 from lsp_server.rest.chat_template import ChatTemplate, Turn
 from lsp_server.values import Priority
 
-MODEL = "midfill-starter-88m"
 TEMPLATE = (
     "{% for message in messages %}<|repo_name|>{{ message.role }}\n"
     "{{ message.content | trim }}<|file_sep|>\n{% endfor %}"
@@ -41,8 +40,8 @@ async def test_a_chat_is_rendered_by_the_owner_s_template(
     path.write_text(TEMPLATE, encoding="utf-8")
     async with serve("hello\n", rest=RestConfig(chat_template=str(path))) as served:
         create = served.openai().chat.completions.create
-        whole = await create(model=MODEL, messages=MESSAGES, max_tokens=64)
-        stream = await create(model=MODEL, messages=MESSAGES, stream=True)
+        whole = await create(model=SHIPPED_MODEL, messages=MESSAGES, max_tokens=64)
+        stream = await create(model=SHIPPED_MODEL, messages=MESSAGES, stream=True)
         parts = [part async for part in stream]
         request = served.engine.requests[0]
         prompt = served.prompt()
@@ -67,7 +66,7 @@ async def test_a_base_model_does_not_chat(serve: Serve, setting: str) -> None:
     async with serve(rest=RestConfig(chat_template=setting)) as served:
         with pytest.raises(openai.BadRequestError, match="/v1/completions"):
             await served.openai().chat.completions.create(
-                model=MODEL, messages=MESSAGES
+                model=SHIPPED_MODEL, messages=MESSAGES
             )
 
 

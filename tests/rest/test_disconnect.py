@@ -7,7 +7,7 @@ import httpx
 import pytest
 from rest_server import Serve, Served
 
-from lsp_server.config import ScriptConfig
+from lsp_server.config import SHIPPED_MODEL, ScriptConfig
 from lsp_server.metrics import Outcome
 
 LONG = "x = 1\n" * 100
@@ -82,7 +82,7 @@ async def test_every_choice_is_aborted(serve: Serve) -> None:
     async with serve(LONG, script=SLOW) as served:
         create = served.openai().completions.create
         stream = await create(
-            model="midfill-starter-88m", prompt="a", max_tokens=200, n=3, stream=True
+            model=SHIPPED_MODEL, prompt="a", max_tokens=200, n=3, stream=True
         )
         async for _ in stream:
             break

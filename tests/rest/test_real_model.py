@@ -9,7 +9,13 @@ import openai
 import pytest
 import pytest_asyncio
 
-from lsp_server.config import AccessConfig, Config, EngineConfig, RestConfig
+from lsp_server.config import (
+    SHIPPED_MODEL,
+    AccessConfig,
+    Config,
+    EngineConfig,
+    RestConfig,
+)
 from lsp_server.daemon.listen_rest import rest_api
 from lsp_server.engine_values import EngineState
 from lsp_server.service.engine_pool import EnginePool
@@ -25,7 +31,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
-MODEL = "midfill-starter-88m"
 PREFIX = "def area(width, height):\n    "
 SUFFIX = "\n    return result\n"
 START_TIMEOUT_S = 240
@@ -92,19 +97,19 @@ async def test_a_suffix_decides_what_is_written(
     suffix = f"\n\nprint({use})\n"
     create = server.openai.completions.create
     filled = await create(
-        model=MODEL, prompt="import ", suffix=suffix, max_tokens=4, stop=["\n"]
+        model=SHIPPED_MODEL, prompt="import ", suffix=suffix, max_tokens=4, stop=["\n"]
     )
     assert module == filled.choices[0].text
     rendered = f"<|fim_prefix|><|fim_suffix|>{suffix}<|fim_middle|>import"
     raw = await create(
-        model=MODEL,
+        model=SHIPPED_MODEL,
         prompt=rendered,
         max_tokens=4,
         stop=["\n"],
         extra_body={"raw": True},
     )
     assert f" {module}" == raw.choices[0].text
-    plain = await create(model=MODEL, prompt=rendered, max_tokens=1)
+    plain = await create(model=SHIPPED_MODEL, prompt=rendered, max_tokens=1)
     assert plain.usage is not None
     assert raw.usage is not None
     assert plain.usage.prompt_tokens > raw.usage.prompt_tokens + 9
@@ -120,15 +125,17 @@ async def test_a_chat_is_answered_by_its_messages(
         {"role": "system", "content": f"\n\nprint({use})\n"},
         {"role": "user", "content": "import"},
     ]
-    whole = await create(model=MODEL, messages=messages, max_tokens=4, stop=["\n"])
+    whole = await create(
+        model=SHIPPED_MODEL, messages=messages, max_tokens=4, stop=["\n"]
+    )
     assert f" {module}" == whole.choices[0].message.content
     stream = await create(
-        model=MODEL, messages=messages, max_tokens=4, stop=["\n"], stream=True
+        model=SHIPPED_MODEL, messages=messages, max_tokens=4, stop=["\n"], stream=True
     )
     parts = [part.choices[0].delta.content or "" async for part in stream]
     assert f" {module}" == "".join(parts)
     messages[1]["content"] = "<|fim_middle|>import"
-    spelt = await create(model=MODEL, messages=messages, max_tokens=1)
+    spelt = await create(model=SHIPPED_MODEL, messages=messages, max_tokens=1)
     assert whole.usage is not None
     assert spelt.usage is not None
     assert spelt.usage.prompt_tokens > whole.usage.prompt_tokens + 3
@@ -137,9 +144,11 @@ async def test_a_chat_is_answered_by_its_messages(
 async def test_a_stream_is_the_whole_answer_in_parts(server: Server) -> None:
     """Greedy text is the same each time."""
     create = server.openai.completions.create
-    whole = await create(model=MODEL, prompt=PREFIX, suffix=SUFFIX, max_tokens=24)
+    whole = await create(
+        model=SHIPPED_MODEL, prompt=PREFIX, suffix=SUFFIX, max_tokens=24
+    )
     stream = await create(
-        model=MODEL, prompt=PREFIX, suffix=SUFFIX, max_tokens=24, stream=True
+        model=SHIPPED_MODEL, prompt=PREFIX, suffix=SUFFIX, max_tokens=24, stream=True
     )
     parts = [part async for part in stream]
     assert len(parts) > 4
@@ -153,7 +162,7 @@ async def test_a_seed_draws_the_same_texts_again(server: Server) -> None:
             choice.text
             for choice in (
                 await server.openai.completions.create(
-                    model=MODEL,
+                    model=SHIPPED_MODEL,
                     prompt="import ",
                     n=3,
                     seed=7,

@@ -7,11 +7,15 @@ import pytest
 from news_listener import Listener
 from rest_server import Serve
 
-from lsp_server.config import Config, ModelConfig, RestConfig, ScriptConfig
+from lsp_server.config import (
+    SHIPPED_MODEL,
+    Config,
+    ModelConfig,
+    RestConfig,
+    ScriptConfig,
+)
 from lsp_server.engine_values import EngineState
 from lsp_server.rest import server_routes
-
-MODEL = "midfill-starter-88m"
 
 
 async def test_health_is_life_and_readiness_is_a_generation(serve: Serve) -> None:
@@ -29,7 +33,7 @@ async def test_nothing_is_ready_before_the_engine(serve: Serve) -> None:
     async with serve(starts=False) as served:
         assert 200 == (await served.http.get("/health")).status_code
         [listed] = (await served.http.get("/v1/models")).json()["data"]
-        assert MODEL == listed["id"]
+        assert SHIPPED_MODEL == listed["id"]
         for answer in (
             await served.http.get("/ready"),
             await served.http.get("/props"),
@@ -100,7 +104,7 @@ async def test_the_list_describes_each_model_as_its_own_route_does(
     """Clients read the context's length there; a slash at the end changes nothing."""
     async with serve() as served:
         listed = (await served.http.get("/v1/models")).json()
-        one = (await served.http.get(f"/v1/models/{MODEL}")).json()
+        one = (await served.http.get(f"/v1/models/{SHIPPED_MODEL}")).json()
         assert [one] == listed["data"]
         assert one["max_model_len"] == 2048
         assert one["created"] > 0
@@ -163,7 +167,7 @@ async def test_an_allowed_page_may_send_what_its_client_sends(serve: Serve) -> N
 @pytest.mark.parametrize(
     ("aliases", "name", "status"),
     [
-        ("", MODEL, 200),
+        ("", SHIPPED_MODEL, 200),
         ("", "", 200),
         ("", "gpt-4", 404),
         ("gpt-4 llama", "llama", 200),
@@ -179,9 +183,9 @@ async def test_models_go_by_name_or_alias(
         answer = await served.http.post("/v1/completions", json=body)
         assert status == answer.status_code
         if status == 200:
-            assert MODEL == answer.json()["model"]
+            assert SHIPPED_MODEL == answer.json()["model"]
         else:
-            assert MODEL in answer.json()["error"]["message"]
+            assert SHIPPED_MODEL in answer.json()["error"]["message"]
 
 
 async def test_metrics_and_the_page_of_routes(serve: Serve) -> None:

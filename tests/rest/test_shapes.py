@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 from rest_server import Serve
 
+from lsp_server.config import SHIPPED_MODEL
+
 SHAPES = {
-    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    path.stem: json.loads(
+        path.read_text(encoding="utf-8").replace('"MODEL"', json.dumps(SHIPPED_MODEL))
+    )
     for path in sorted((Path(__file__).parent / "shapes").glob("*.json"))
 }
+"""Their requests; ``MODEL`` stands for the name that the client was set up with."""
 
 
 def read(answer: object, path: str) -> object:

@@ -7,9 +7,10 @@ import httpx
 from containers import Container, Done, once
 from free_ports import free_port
 
+from lsp_server.config import SHIPPED_MODEL
+
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = "midfill-starter-88m"
-SOURCE = f"s3://models/{MODEL}"
+SOURCE = f"s3://models/{SHIPPED_MODEL}"
 PROMPT = {"prompt": "def add(a, b):\n    return ", "suffix": "\n", "max_tokens": 8}
 
 
@@ -27,7 +28,7 @@ def wait_for(url: str) -> None:
 
 def push(address: str, secrets: Path) -> Done:
     """Put the model into the store from a container, as compose.yml does."""
-    model = f"--volume={ROOT}/models/{MODEL}:/model:ro"
+    model = f"--volume={ROOT}/models/{SHIPPED_MODEL}:/model:ro"
     options = [model, *using(address, secrets, "writer")]
     return once("models", "push", "/model", SOURCE, options=options)
 
@@ -56,7 +57,7 @@ class Served:
         address = f"127.0.0.1:{free_port()}"
         self.container = Container(
             "midfill-test",
-            *("serve", "--listen", address, "--model", MODEL),
+            *("serve", "--listen", address, "--model", SHIPPED_MODEL),
             options=[
                 f"--volume={models}:/var/lib/midfill/models:ro",
                 f"--volume={secrets}/keys:/etc/midfill/keys:ro",

@@ -14,12 +14,19 @@ from lsp_server.access.access_log import AccessLog
 from lsp_server.access.gate import Gate
 from lsp_server.access.key_ring import KeyRing
 from lsp_server.access.limiter import Limiter
-from lsp_server.config import Config, EngineKind, RestConfig, ScriptConfig
+from lsp_server.config import (
+    SHIPPED_MODEL,
+    Config,
+    EngineKind,
+    RestConfig,
+    ScriptConfig,
+)
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.metrics import NoMetrics, Refusal, RequestRecord, Route
+from lsp_server.modelstore.locate import shipped_models
 from lsp_server.outcomes import OverloadStep
 from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.rest.serve import OnWebsocket, serve_rest
@@ -28,7 +35,7 @@ from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_start import starter_of
 from lsp_server.service.loaded_model import LoadedModel
 
-MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+MODEL = shipped_models()[SHIPPED_MODEL]
 TOKENIZER = FastTokenizer(MODEL)
 
 

@@ -11,10 +11,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 from counted_engines import CountedStarts
 
-from lsp_server.config import CompletionConfig, PromptConfig
+from lsp_server.config import SHIPPED_MODEL, CompletionConfig, PromptConfig
 from lsp_server.context.window import LineWindows
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.metrics import Metrics
+from lsp_server.modelstore.locate import shipped_models
 from lsp_server.modelstore.manifest import ConfidenceLevels
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
@@ -25,7 +26,7 @@ from lsp_server.service.gate import Gate
 from lsp_server.service.privacy import Privacy
 from lsp_server.values import Snapshot
 
-MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+MODEL = shipped_models()[SHIPPED_MODEL]
 
 MakeService = Callable[..., tuple[CompletionService, ScriptedEngine]]
 PassTime = Callable[[float], None]

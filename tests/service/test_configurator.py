@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.config import LogLevel
+from lsp_server.config import SHIPPED_MODEL, LogLevel
+from lsp_server.modelstore.locate import shipped_models
 from lsp_server.service.configurator import LayeredConfigurator, anchored
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
@@ -77,7 +78,7 @@ def test_the_model_of_a_change_decides_what_fits(tmp_path: Path) -> None:
 
     Until then the running model refuses what only the new one has room for.
     """
-    shipped = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+    shipped = shipped_models()[SHIPPED_MODEL]
     manifest = json.loads((shipped / "manifest.json").read_text())
     (tmp_path / "manifest.json").write_text(
         json.dumps({**manifest, "context_length": 9000})

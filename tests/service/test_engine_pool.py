@@ -7,6 +7,7 @@ from counted_engines import CONFIG, CountedStarts, answer, connected
 from news_listener import Listener
 
 from lsp_server.config import (
+    SHIPPED_MODEL,
     AdmissionConfig,
     CompletionConfig,
     ModelConfig,
@@ -73,7 +74,7 @@ async def test_a_late_connection_gets_the_latest_news_at_once(
     late, listener = LocalBackend(CONFIG, pool.acquire(CONFIG)), Listener()
     await late.start(listener)
     (news,) = listener.received
-    assert (EngineState.READY, "midfill-starter-88m") == (news.state, news.model)
+    assert (EngineState.READY, SHIPPED_MODEL) == (news.state, news.model)
 
 
 async def test_a_listener_that_fails_costs_the_others_nothing(

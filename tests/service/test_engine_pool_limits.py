@@ -13,12 +13,7 @@ from counted_engines import (
 )
 from news_listener import Listener
 
-from lsp_server.config import (
-    Config,
-    Device,
-    ModelConfig,
-    ScriptConfig,
-)
+from lsp_server.config import SHIPPED_MODEL, Config, Device, ModelConfig, ScriptConfig
 from lsp_server.engine_values import EngineState
 from lsp_server.errors import EngineDeadError
 from lsp_server.modelstore.locate import shipped_models
@@ -70,7 +65,7 @@ async def test_a_model_that_is_not_there_costs_no_engine(
     await backend.close()
     lease = pool.acquire(MISSING)
     assert (backend.host,) == (lease.host,) == pool.hosts
-    for part in ("'no-such-model'", "midfill-starter-88m", "`midfill models pull`"):
+    for part in ("'no-such-model'", SHIPPED_MODEL, "`midfill models pull`"):
         assert part in lease.refused
     guest, _ = await connected(lease, MISSING)
     assert ("1", 1) == (await answer(guest), starts.started)
@@ -102,7 +97,7 @@ async def test_a_second_engine_is_started_where_that_is_allowed(
         (
             replace(
                 CONFIG,
-                model=ModelConfig(path=str(shipped_models()["midfill-starter-88m"])),
+                model=ModelConfig(path=str(shipped_models()[SHIPPED_MODEL])),
             ),
             None,
         ),

@@ -11,6 +11,7 @@ import pytest
 from news_listener import Listener
 
 from lsp_server.config import (
+    SHIPPED_MODEL,
     CompletionConfig,
     Config,
     EngineConfig,
@@ -23,6 +24,7 @@ from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine_values import EngineState
+from lsp_server.modelstore.locate import shipped_models
 from lsp_server.outcomes import Completion
 from lsp_server.project.provider import (
     DocumentClosed,
@@ -97,13 +99,13 @@ async def test_a_missing_model_is_reported(tmp_path: Path) -> None:
     await backend.start(listener)
     news = await listener.until(EngineState.FAILED)
     assert str(tmp_path / "none") in news.what
-    assert "midfill-starter-88m" in news.remedy
+    assert SHIPPED_MODEL in news.remedy
     await backend.close()
 
 
 async def test_a_pulled_model_is_found_by_its_name(tmp_path: Path) -> None:
     """The folder of pulled models is that of the settings."""
-    shipped = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+    shipped = shipped_models()[SHIPPED_MODEL]
     shutil.copytree(shipped, tmp_path / "pulled" / "mine")
     config = replace(
         CONFIG,
@@ -118,7 +120,7 @@ async def test_a_pulled_model_is_found_by_its_name(tmp_path: Path) -> None:
 
 async def test_a_changed_file_is_reported(tmp_path: Path) -> None:
     """A model whose file is not the one of the manifest is not loaded."""
-    shipped = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+    shipped = shipped_models()[SHIPPED_MODEL]
     folder = tmp_path / "model"
     shutil.copytree(shipped, folder)
     with (folder / "tokenizer_config.json").open("a") as file:

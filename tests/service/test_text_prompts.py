@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from lsp_server.config import PromptConfig
+from lsp_server.config import SHIPPED_MODEL, PromptConfig
 from lsp_server.errors import PromptError, PromptTooLongError
+from lsp_server.modelstore.locate import shipped_models
 from lsp_server.modelstore.manifest import load_manifest
 from lsp_server.prompt.families import FAMILIES, find_family
 from lsp_server.prompt.fim import Sentinel
@@ -16,7 +17,7 @@ from lsp_server.service.loaded_model import LoadedModel
 from lsp_server.service.text_prompts import TextPrompts
 from lsp_server.values import Snippet
 
-MODEL = Path(__file__).parents[2] / "models" / "midfill-starter-88m"
+MODEL = shipped_models()[SHIPPED_MODEL]
 
 
 @pytest.fixture

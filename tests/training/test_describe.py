@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.modelstore.locate import locate
 from lsp_server.modelstore.manifest import (
     ConfidenceLevels,
@@ -16,13 +17,11 @@ from lsp_server.modelstore.manifest import (
 from lsp_server.modelstore.verify import verify
 from training.describe import main
 
-STARTER = "midfill-starter-88m"
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a model folder as `midfill quantize` leaves it."""
-    made = Path(shutil.copytree(locate(STARTER), tmp_path / "model"))
+    made = Path(shutil.copytree(locate(SHIPPED_MODEL), tmp_path / "model"))
     bare: Manifest = replace(load_manifest(made), confidence={}, off_by_default=())
     write_manifest(made, bare)
     return made

@@ -8,6 +8,8 @@ import pytest
 from editor_server import RealServer
 from neovim_fixtures import Started
 
+from lsp_server.config import SHIPPED_MODEL
+
 pytestmark = [pytest.mark.editor, pytest.mark.engine]
 
 SOURCE = '''\
@@ -29,7 +31,7 @@ def test_the_shipped_model_completes(
     assert "Midfill" == neovim.call("statusline")
     described = neovim.call("describe")
     assert isinstance(described, list)
-    assert any("midfill-starter-88m" in line for line in described)
+    assert any(SHIPPED_MODEL in line for line in described)
     neovim.type("Goreturn a")
     neovim.wait("Shown")
     neovim.type("<Tab>")

@@ -5,6 +5,8 @@ import pytest
 from editor_server import wait_for
 from neovim_driver import LINE, Neovim
 
+from lsp_server.config import SHIPPED_MODEL
+
 pytestmark = pytest.mark.editor
 
 
@@ -70,16 +72,16 @@ def test_models_of_the_registry_can_be_chosen(neovim: Neovim) -> None:
     neovim.command("Midfill model")
     names = neovim.wait("Choice").data["names"]
     assert isinstance(names, list)
-    assert "midfill-starter-88m" == names[0]
+    assert SHIPPED_MODEL == names[0]
     assert "qwen2.5-coder-0.5b" in names
     assert "name" not in names
 
 
 def test_named_model_is_loaded(neovim: Neovim) -> None:
     """``:Midfill model NAME`` starts the server again with that model."""
-    neovim.command("Midfill model midfill-starter-88m")
+    neovim.command(f"Midfill model {SHIPPED_MODEL}")
     neovim.wait("Ended")
     neovim.wait("Status", state="ready")
     model = "require('midfill.config').current.server.settings.model"
-    assert {"path": "midfill-starter-88m"} == neovim.lua(f"return {model}")
+    assert {"path": SHIPPED_MODEL} == neovim.lua(f"return {model}")
     assert LINE == shown(neovim, "ix = ")

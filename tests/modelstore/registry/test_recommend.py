@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import pytest
 
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.hardware import Gpu
 from lsp_server.modelstore.registry.catalogue import Entry, load_registry
 from lsp_server.modelstore.registry.recommend import (
@@ -86,7 +87,7 @@ def verdicts_on(machine: Machine) -> dict[str, Verdict]:
         (cpu(64, 64), "qwen2.5-coder-32b"),
         (cpu(16, 16), "qwen2.5-coder-7b"),
         (cpu(16, 2), "qwen2.5-coder-0.5b"),
-        (cpu(1.8, 2), "midfill-starter-88m"),
+        (cpu(1.8, 2), SHIPPED_MODEL),
     ],
 )
 def test_recommends_what_the_machine_holds(machine: Machine, name: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.__main__ import main
-from lsp_server.config import EngineConfig
+from lsp_server.config import SHIPPED_MODEL, EngineConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.errors import EngineStartError
@@ -19,7 +19,6 @@ from training.commands.eval import add_arguments
 from training.eval.command import run_with
 from training.eval.model import EvaluatedModel
 
-STARTER = "midfill-starter-88m"
 SUITE = ["--suite", "human-eval-infilling"]
 TASK = {
     "task_id": "SingleLineInfilling/HumanEval/0/L0",
@@ -88,13 +87,13 @@ def test_table_with_baseline(
 ) -> None:
     """Model and baselines come one after the other into one table."""
     tasks = str(data / "tasks.jsonl.gz")
-    order = [*SUITE, "--data", tasks, "--baseline", f"pilot={STARTER}"]
+    order = [*SUITE, "--data", tasks, "--baseline", f"pilot={SHIPPED_MODEL}"]
     assert 0 == evaluate(order)
-    assert [STARTER, "pilot"] == started
+    assert [SHIPPED_MODEL, "pilot"] == started
     said = capsys.readouterr()
-    assert f"| single-line (1) | {STARTER} | with suffix | 100.0 %" in said.out
+    assert f"| single-line (1) | {SHIPPED_MODEL} | with suffix | 100.0 %" in said.out
     assert "| single-line (1) | pilot | no suffix | 100.0 %" in said.out
-    assert f"{STARTER}, with suffix: 1 of 1" in said.err
+    assert f"{SHIPPED_MODEL}, with suffix: 1 of 1" in said.err
 
 
 def test_replay_as_json(
@@ -148,11 +147,11 @@ def test_later_failure_keeps_what_is_measured(data: Path, tmp_path: Path) -> Non
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     order = [*SUITE, "--data", str(data / "tasks.jsonl.gz"), "--out", str(tmp_path)]
-    arguments = parser.parse_args([*order, "--baseline", f"pilot={STARTER}"])
+    arguments = parser.parse_args([*order, "--baseline", f"pilot={SHIPPED_MODEL}"])
     with pytest.raises(EngineStartError):
         run_with(arguments, start)
     written = json.loads((tmp_path / "results.json").read_text())
-    assert [STARTER] == [model["name"] for model in written["models"]]
+    assert [SHIPPED_MODEL] == [model["name"] for model in written["models"]]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +162,10 @@ def test_later_failure_keeps_what_is_measured(data: Path, tmp_path: Path) -> Non
         (["--data", "{tasks}", "--source", "."], "this suite has its own tasks"),
         (["--data", "{data}"], "has no text 'task_id'"),
         (["--data", "{tasks}", "--model", "nowhere"], "nowhere"),
-        (["--data", "{tasks}", "--baseline", STARTER], "two models have this name"),
+        (
+            ["--data", "{tasks}", "--baseline", SHIPPED_MODEL],
+            "two models have this name",
+        ),
         (["--data", "{tasks}", "--baseline", "x="], "names no model"),
         (["--data", "{tasks}", "--out", "{tasks}"], "cannot be written"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.config import Device, EngineConfig
+from lsp_server.config import SHIPPED_MODEL, Device, EngineConfig
 from lsp_server.engine.base import Engine
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.modelstore.locate import shipped_models
@@ -19,14 +19,12 @@ from training.eval.model import (
 )
 from training.eval.values import Extent, Score, Task, View
 
-STARTER = "midfill-starter-88m"
-
 
 @pytest.fixture(scope="session")
 def model() -> EvaluatedModel:
     """Return the shipped model."""
     return load_evaluated_model(
-        ModelArgument(name="", place=str(shipped_models()[STARTER])), Device.CPU
+        ModelArgument(name="", place=str(shipped_models()[SHIPPED_MODEL])), Device.CPU
     )
 
 

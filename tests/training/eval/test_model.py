@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.config import Device
+from lsp_server.config import SHIPPED_MODEL, Device
 from lsp_server.errors import (
     EvaluationError,
     ModelIntegrityError,
@@ -23,7 +23,6 @@ from training.eval.model import (
     parse_model_argument,
 )
 
-STARTER = "midfill-starter-88m"
 WriteWeights = Callable[..., None]
 
 
@@ -32,7 +31,7 @@ def bare_folder(tmp_path: Path, write_weights: WriteWeights) -> Path:
     """Return a 16-bit checkpoint with the shipped tokenizer, and no manifest."""
     folder = tmp_path / "bare"
     folder.mkdir()
-    shutil.copy(shipped_models()[STARTER] / "tokenizer.json", folder)
+    shutil.copy(shipped_models()[SHIPPED_MODEL] / "tokenizer.json", folder)
     config = {"max_position_embeddings": 512, "torch_dtype": "bfloat16"}
     (folder / "config.json").write_text(json.dumps(config))
     write_weights(folder / "model.safetensors", {"a": ("BF16", (2, 2))})
@@ -72,7 +71,7 @@ def test_parse_refuses(text: str) -> None:
 
 def test_shipped_model(model: EvaluatedModel) -> None:
     """The manifest tells everything."""
-    assert (STARTER, "midfill", 2048, "gptq") == (
+    assert (SHIPPED_MODEL, "midfill", 2048, "gptq") == (
         model.name,
         model.family.name,
         model.context_length,
@@ -114,7 +113,7 @@ def test_family_is_never_guessed(bare_folder: Path) -> None:
         load_evaluated_model(ModelArgument(name="", place=str(bare_folder)), Device.CPU)
     with pytest.raises(EvaluationError, match="manifest names it"):
         load_evaluated_model(
-            ModelArgument(name="", place=STARTER, family="midfill"), Device.CPU
+            ModelArgument(name="", place=SHIPPED_MODEL, family="midfill"), Device.CPU
         )
 
 

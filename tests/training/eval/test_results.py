@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.config import Dtype
+from lsp_server.config import SHIPPED_MODEL, Dtype
 from lsp_server.engine_values import EngineInfo
 from lsp_server.errors import EvaluationError
 from training.eval.evaluation import Outcome
@@ -63,13 +63,13 @@ def test_table(report: Report) -> None:
     """The table has a row for each model and view, and the differences."""
     _, table = make_report(report)
     assert (
-        "| single-line (2) | midfill-starter-88m | with suffix "
+        f"| single-line (2) | {SHIPPED_MODEL} | with suffix "
         "| 100.0 % (100.0 to 100.0) | 100.0 % (100.0 to 100.0) "
         "| 100.0 % | 100.0 % | 100.0 % |"
     ) in table
     assert "| single-line (2) | pilot $1$ | no suffix | 0.0 % (0.0 to 0.0) |" in table
     assert "suffix gain | exact match | +100.0 (+100.0 to +100.0) |" in table
-    assert "midfill-starter-88m less pilot $1$ | exact match | +100.0" in table
+    assert f"{SHIPPED_MODEL} less pilot $1$ | exact match | +100.0" in table
     assert "dtype float32" in table
     assert "2 cores of some CPU, some GPU" in table
 

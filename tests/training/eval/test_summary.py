@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lsp_server.config import SHIPPED_MODEL
 from lsp_server.modelstore.locate import locate
 from training.corpus.output import PackageEntry, render_attributions
 from training.eval.model import trained_packages
@@ -154,7 +155,7 @@ def test_reads_what_the_corpus_wrote(tmp_path: Path) -> None:
 
 def test_the_shipped_model_says_it() -> None:
     """Well-known packages are among those of the starter model."""
-    found = trained_packages(locate("midfill-starter-88m"))
+    found = trained_packages(locate(SHIPPED_MODEL))
     assert found is not None
     assert {"accelerate", "absl-py"} <= found
     assert len(found) > 3000

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import pytest
 
 from lsp_server.__main__ import main
-from lsp_server.config import EngineKind
+from lsp_server.config import SHIPPED_MODEL, EngineKind
 from lsp_server.errors import ModelNotFoundError, QuantizeError
 from lsp_server.modelstore.locate import shipped_models
 from lsp_server.service.engine_start import starter_of
@@ -236,7 +236,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("scripted")
 def test_the_proof_completes_a_line() -> None:
     """A folder is loaded as the server loads it, and the engine is named."""
-    said = _complete_a_line(shipped_models()["midfill-starter-88m"])
+    said = _complete_a_line(shipped_models()[SHIPPED_MODEL])
     assert "scripted" in said
     assert "completed a line" in said
 
@@ -248,7 +248,7 @@ def test_a_model_that_says_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(
         QuantizeError, match=r"vLLM cannot run the result: .*wrote nothing"
     ):
-        _complete_a_line(shipped_models()["midfill-starter-88m"])
+        _complete_a_line(shipped_models()[SHIPPED_MODEL])
 
 
 def test_a_folder_that_is_no_model_is_refused(tiny_source: Path) -> None:

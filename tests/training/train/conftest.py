@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from lsp_server.config import SHIPPED_MODEL
+from lsp_server.modelstore.locate import shipped_models
 from training.train.config import Cuts, Data, Recipe, Shape, Shares, Stage, TrainConfig
 
-ROOT = Path(__file__).resolve().parents[3]
-TOKENIZER = ROOT / "models" / "midfill-starter-88m"
+TOKENIZER = shipped_models()[SHIPPED_MODEL]
 
 TINY_SHAPE = Shape(
     layers=2,

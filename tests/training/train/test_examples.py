@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_server.config import PromptConfig
+from lsp_server.config import SHIPPED_MODEL, PromptConfig
 from lsp_server.context.window import LineWindows
 from lsp_server.errors import ModelIntegrityError, TrainingError
+from lsp_server.modelstore.locate import shipped_models
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.fim import Slot
@@ -21,8 +22,7 @@ from training.train.cuts import Cut
 from training.train.documents import Document
 from training.train.examples import FORMATS, ExampleMaker, Role
 
-ROOT = Path(__file__).resolve().parents[3]
-FOLDER = ROOT / "models" / "midfill-starter-88m"
+FOLDER = shipped_models()[SHIPPED_MODEL]
 TOKENIZER = FastTokenizer(FOLDER)
 CUTS = Cuts(
     format="midfill",

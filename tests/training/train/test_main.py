@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from lsp_server.config import SHIPPED_MODEL
+from lsp_server.modelstore.locate import shipped_models
 from training.train import loop
 from training.train.__main__ import main
 
@@ -36,7 +38,7 @@ def run(corpus: Path, tmp_path: Path) -> Callable[..., int]:
         text = text.replace(old, new)
     path = tmp_path / "run.toml"
     path.write_text(text, encoding="utf-8")
-    tokenizer = str(ROOT / "models" / "midfill-starter-88m")
+    tokenizer = str(shipped_models()[SHIPPED_MODEL])
 
     def command(*more: str) -> int:
         folders = ("--corpus", str(corpus), "--tokenizer", tokenizer)
