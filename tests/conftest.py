@@ -3,12 +3,17 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).with_name("servers")))
+
+from own_models import OWN_FILLS, OwnModel, like_the_shipped
 
 from lsp_server.modelstore.manifest import (
     Manifest,
@@ -124,6 +129,18 @@ def describe_again() -> DescribeAgain:
         return manifest
 
     return describe
+
+
+@pytest.fixture(scope="session", params=sorted(OWN_FILLS))
+def own_model(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> OwnModel:
+    """Return the shipped model as one of each family of Midfill's own."""
+    folder = tmp_path_factory.mktemp("own")
+    return OwnModel(
+        family=request.param,
+        folder=like_the_shipped(folder, family=request.param),
+    )
 
 
 @pytest.fixture

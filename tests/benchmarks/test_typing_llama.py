@@ -5,20 +5,22 @@ from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
+from own_models import OwnModel
 
 from benchmarks.typing_llama import LlamaSource
-from lsp_server.config import SHIPPED_MODEL, Device
+from lsp_server.config import Device
 from lsp_server.service.loaded_model import LoadedModel, load_model
 
 TEXT = "def f():\n    value = \n    return value\n"
 CURSOR = TEXT.index("\n    return")
+REST = "\n    return value\n"
 ANSWER = "compute(1)"
 
 
 @pytest.fixture(scope="module")
-def model() -> LoadedModel:
-    """The shipped model, without its engine."""
-    return load_model(SHIPPED_MODEL, Device.CPU)
+def model(own_model: OwnModel) -> LoadedModel:
+    """A model of each own family, without its engine."""
+    return load_model(str(own_model.folder), Device.CPU)
 
 
 class Server:
@@ -48,7 +50,7 @@ async def asked(model: LoadedModel) -> AsyncGenerator[tuple[LlamaSource, Server]
 
 
 async def test_it_asks_with_the_models_format_and_for_what_follows(
-    asked: tuple[LlamaSource, Server],
+    asked: tuple[LlamaSource, Server], own_model: OwnModel
 ) -> None:
     """First for the ghost, then for what comes behind it."""
     source, server = asked
@@ -56,24 +58,23 @@ async def test_it_asks_with_the_models_format_and_for_what_follows(
     assert ghost.text == ANSWER
     await source.ask("file:///f.py", CURSOR)
     ours, ahead = server.prompts
-    assert ours.endswith("<|fim_middle|>def f():\n    value = ")
-    assert "<|fim_suffix|>\n    return value" in ours
-    assert ahead.endswith(f"value = {ANSWER}")
+    assert own_model.fill("def f():\n    value = ", REST) == ours
+    assert own_model.fill(f"def f():\n    value = {ANSWER}", REST) == ahead
     assert [each.is_ahead for each in await source.spent()] == [False, True]
 
 
 async def test_what_is_typed_of_an_answer_costs_no_question(
-    asked: tuple[LlamaSource, Server],
+    asked: tuple[LlamaSource, Server], own_model: OwnModel
 ) -> None:
     """The answer's rest is shown until something else is typed."""
     source, server = asked
     await source.ask("file:///f.py", CURSOR)
     source.edit("file:///f.py", CURSOR, CURSOR, "com")
     assert (await source.ask("file:///f.py", CURSOR + 3)).text == ANSWER[3:]
-    assert not any(each.endswith("value = com") for each in server.prompts)
+    assert own_model.fill("def f():\n    value = com", REST) not in server.prompts
     source.edit("file:///f.py", CURSOR + 3, CURSOR + 3, "x")
     await source.ask("file:///f.py", CURSOR + 4)
-    assert any(each.endswith("value = comx") for each in server.prompts)
+    assert own_model.fill("def f():\n    value = comx", REST) in server.prompts
 
 
 async def test_nothing_is_asked_in_front_of_more_than_eight_characters(

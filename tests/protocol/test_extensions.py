@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fault_backends import EchoBackend, RaisingBackend, SlowBackend
+from own_models import OwnModel
 from piped_editor import Connect, Editor, Json, error_code
 
 from lsp_server.completion_config import Eagerness
@@ -14,6 +15,7 @@ from lsp_server.config import (
     Config,
     EngineConfig,
     EngineKind,
+    ModelConfig,
     ScriptConfig,
 )
 from lsp_server.service.engine_start import starter_of
@@ -130,9 +132,14 @@ async def scripted(connect: Connect) -> OpenScript:
     """Connect to a server that plays a script with the shipped model's prompts."""
 
     async def open_script(
-        text: str, *, delay_ms: int = 0, **completion: object
+        text: str,
+        *,
+        model: ModelConfig | None = None,
+        delay_ms: int = 0,
+        **completion: object,
     ) -> Editor:
         config = Config(
+            model=model or ModelConfig(),
             engine=EngineConfig(kind=EngineKind.SCRIPTED),
             scripted=ScriptConfig(text=text, token_delay_ms=delay_ms),
             completion=CompletionConfig(**completion),  # type: ignore[arg-type]  # the tests name what there is
@@ -153,9 +160,11 @@ async def test_before_a_request_there_is_nothing(editor: Editor) -> None:
     assert 1 == len(await editor.complete())
 
 
-async def test_a_shown_completion_is_reported_whole(scripted: OpenScript) -> None:
+async def test_a_shown_completion_is_reported_whole(
+    scripted: OpenScript, own_model: OwnModel
+) -> None:
     """What the model read, what it wrote, what was cut of it, and what it cost."""
-    editor = await scripted("1 + 2\nand more\n", candidates=1)
+    editor = await scripted("1 + 2\nand more\n", model=own_model.setting, candidates=1)
     editor.open("é = 0\nx = \n")
     (item,) = await editor.complete(1, 4)
     reported = await trace(editor)
@@ -164,10 +173,7 @@ async def test_a_shown_completion_is_reported_whole(scripted: OpenScript) -> Non
     assert (1, 4, "invoked", "line") == tuple(
         reported[key] for key in ("line", "character", "trigger", "scope")
     )
-    assert (
-        "<|endoftext|><|fim_prefix|><|fim_suffix|>\n<|fim_middle|>é = 0\nx ="
-        == (reported["prompt"])
-    )
+    assert own_model.fill("é = 0\nx =", "\n") == reported["prompt"]
     assert [" 1 + 2\n"] == reported["generated"]
     assert [{"filter": "scope", "before": "1 + 2\n", "after": "1 + 2"}] == reported[
         "cuts"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import openai
 import pytest
+from own_models import OwnModel
 from rest_server import Serve
 
 from lsp_server.config import SHIPPED_MODEL, AdmissionConfig, Config, ScriptConfig
@@ -13,9 +14,9 @@ FIM = "<|fim_prefix|><|fim_suffix|>\nrest<|fim_middle|>head"
 TEXT = "total = 1\nother = 2\n"
 
 
-async def test_a_suffix_makes_a_fim_prompt(serve: Serve) -> None:
+async def test_a_suffix_makes_a_fim_prompt(serve: Serve, own_model: OwnModel) -> None:
     """The same prompt is filled with a suffix, and continued without."""
-    async with serve(TEXT) as served:
+    async with serve(TEXT, config=Config(model=own_model.setting)) as served:
         client = served.openai()
         filled = await client.completions.create(
             model=SHIPPED_MODEL, prompt="x = 1\nhead\n", suffix="\nrest", max_tokens=64
@@ -25,7 +26,7 @@ async def test_a_suffix_makes_a_fim_prompt(serve: Serve) -> None:
         )
         prompts = [served.prompt(number) for number in (0, 1)]
     assert TEXT == filled.choices[0].text == continued.choices[0].text
-    assert "<|fim_suffix|>\nrest<|fim_middle|>x = 1\nhead\n" in prompts[0]
+    assert own_model.fill("x = 1\nhead\n", "\nrest") == prompts[0]
     assert "<|endoftext|>x = 1\nhead\n" == prompts[1]
     assert filled.usage is not None
     assert filled.usage.total_tokens == (
@@ -100,15 +101,17 @@ async def test_no_tokens_are_an_answer_without_the_engine(
     assert 0 == whole["usage"]["completion_tokens"] < whole["usage"]["prompt_tokens"]
 
 
-async def test_a_prompt_of_null_is_the_start_of_a_document(serve: Serve) -> None:
+async def test_a_prompt_of_null_is_the_start_of_a_document(
+    serve: Serve, own_model: OwnModel
+) -> None:
     """OpenAI's default prompt; with a suffix, nothing is left of the gap."""
-    async with serve(TEXT) as served:
+    async with serve(TEXT, config=Config(model=own_model.setting)) as served:
         for more in ({}, {"suffix": "rest"}):
             body = {"prompt": None, "max_tokens": 64, **more}
             answer = await served.http.post("/v1/completions", json=body)
             assert TEXT == answer.json()["choices"][0]["text"], answer.text
         assert "<|endoftext|>" == served.prompt(0)
-        assert "<|fim_suffix|>rest<|fim_middle|>" in served.prompt(1)
+        assert own_model.fill("", "rest") == served.prompt(1)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
+from own_models import OwnModel
 from rest_server import Serve
 
-from lsp_server.config import ScriptConfig
+from lsp_server.config import Config, ScriptConfig
 from lsp_server.service.privacy import Privacy
-from lsp_server.service.text_prompts import TextPrompt, TextPrompts
 from lsp_server.values import Priority, Snippet
 
 TEXT = "a = 1\n    b = 2\nc = 3\n"
@@ -68,12 +67,14 @@ async def test_time_ends_the_text_behind_a_line(serve: Serve) -> None:
     assert "limit" == answer["stop_type"]
 
 
-async def test_prefix_prompt_and_suffix_are_one_gap(serve: Serve) -> None:
+async def test_prefix_prompt_and_suffix_are_one_gap(
+    serve: Serve, own_model: OwnModel
+) -> None:
     """``prompt`` stands between the prefix and the gap."""
-    async with serve(TEXT) as served:
+    async with serve(TEXT, config=Config(model=own_model.setting)) as served:
         body = {"input_prefix": "x = 1\n", "prompt": "y = 2\n", "input_suffix": "\nz"}
         await served.http.post("/infill", json=body)
-        assert "<|fim_suffix|>\nz<|fim_middle|>x = 1\ny = 2\n" in served.prompt()
+        assert own_model.fill("x = 1\ny = 2\n", "\nz") == served.prompt()
 
 
 async def test_a_warm_up_is_the_least_urgent(serve: Serve) -> None:
@@ -85,8 +86,9 @@ async def test_a_warm_up_is_the_least_urgent(serve: Serve) -> None:
         assert served.engine.aborted
 
 
+@pytest.mark.parametrize("own_model", ["midfill-marked-cursor"], indirect=True)
 async def test_pieces_of_other_files_are_cleaned(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, own_model: OwnModel
 ) -> None:
     """Secrets in them are redacted, and private files left out by their names."""
     key = "AKIA" + "Q7Z2" * 4
@@ -94,19 +96,12 @@ async def test_pieces_of_other_files_are_cleaned(
         {"filename": "config.py", "text": f'KEY = "{key}"\n'},
         {"filename": "deploy/.env", "text": "NAME=1\n"},
     ]
-    # The shipped model's family has no place for them in its prompts.
-    taken: list[Snippet] = []
-    fill = TextPrompts.fill
-
-    def watched(self: TextPrompts, *texts: str, **options: Any) -> TextPrompt:  # noqa: ANN401  # as they come
-        taken.extend(options["snippets"])
-        return fill(self, *texts, **options)
-
-    monkeypatch.setattr(TextPrompts, "fill", watched)
-    async with serve(TEXT) as served:
+    async with serve(TEXT, config=Config(model=own_model.setting)) as served:
         await served.http.post("/infill", json={"input_extra": extra})
-
-    assert ['KEY = "<AWS_ACCESS_KEY>"\n'] == [each.text for each in taken]
+        prompt = served.prompt()
+    assert '<|file_sep|>config.py\nKEY = "<AWS_ACCESS_KEY>"\n<|file_sep|>' in prompt
+    assert ".env" not in prompt
+    assert "NAME=1" not in prompt
 
 
 async def test_other_files_that_cannot_fit_are_not_looked_through(

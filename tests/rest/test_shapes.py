@@ -1,13 +1,15 @@
 """The requests of known clients are answered with what those clients read."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from own_models import OwnModel
 from rest_server import Serve
 
-from lsp_server.config import SHIPPED_MODEL
+from lsp_server.config import SHIPPED_MODEL, Config
 
 SHAPES = {
     path.stem: json.loads(
@@ -39,11 +41,20 @@ def events_of(stream: str) -> list[object]:
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
+def sentinels(prompt: str) -> list[str]:
+    """Return the control tokens of a prompt but for those of other files."""
+    found: list[str] = re.findall(r"<\|\w+\|>", prompt)
+    return [each for each in found if each not in {"<|repo_name|>", "<|file_sep|>"}]
+
+
 @pytest.mark.parametrize("name", SHAPES)
-async def test_a_client_reads_its_answer(serve: Serve, name: str) -> None:
+async def test_a_client_reads_its_answer(
+    serve: Serve, own_model: OwnModel, name: str
+) -> None:
     """Each recorded request is taken, in its mode, and each field it reads is there."""
     shape = SHAPES[name]
-    async with serve("result += each\n        print(each)\n") as served:
+    config = Config(model=own_model.setting)
+    async with serve("result += each\n        print(each)\n", config=config) as served:
         answer = await served.http.post(shape["path"], json=shape["body"])
         assert 200 == answer.status_code, answer.text
         [request] = served.engine.requests
@@ -62,6 +73,9 @@ async def test_a_client_reads_its_answer(serve: Serve, name: str) -> None:
     if shape["is_raw"]:
         assert f"<|endoftext|>{shape['body']['prompt']}" == prompt
     else:
-        assert prompt.startswith("<|endoftext|><|fim_prefix|><|fim_suffix|>")
-    assert "LIMIT" not in prompt  # the shipped model has no place for other files
+        assert sentinels(own_model.fill("", "")) == sentinels(prompt)
+    # Only one of the families has a place for other files.
+    has_place = own_model.family == "midfill-marked-cursor"
+    is_offered = "LIMIT" in str(shape["body"])
+    assert (has_place and is_offered) is ("LIMIT" in prompt)
     assert request.max_tokens <= 2048

@@ -1,9 +1,11 @@
 """Other open documents reach the prompt: of one's own connection, and if it gains."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 from news_listener import Listener
+from own_models import OwnModel, like_the_shipped
 from project_editor import ROOT, document
 
 from lsp_server.engine_values import EngineState
@@ -21,6 +23,8 @@ SCRIPTED = Layer(place="x", values={"engine": {"kind": "scripted"}})
 ON = {"context": {"enabled": True}}
 TEXT = "cart = load_cart()\nfor item in cart.items:\n    show(item.price)\nx = "
 HERE = document(f"{ROOT}/a.py", TEXT, offset=len(TEXT))
+HEADS = {"midfill": "# {path}:\n", "midfill-marked-cursor": "<|file_sep|>{path}\n"}
+"""How each of Midfill's own families begins a snippet."""
 
 
 def other(name: str) -> str:
@@ -37,10 +41,18 @@ async def pool() -> AsyncGenerator[EnginePool]:
 
 
 async def connected(
-    pool: EnginePool, options: object, *, name: str = "total", is_remote: bool = False
+    pool: EnginePool,
+    model: Path,
+    options: object,
+    *,
+    name: str = "total",
+    is_remote: bool = False,
 ) -> tuple[LayeredConfigurator, LocalBackend]:
     """Connect an editor that has two documents open."""
-    configurator = LayeredConfigurator([SCRIPTED], pool=pool, is_remote=is_remote)
+    named = Layer(place="y", values={"model": {"path": str(model)}})
+    configurator = LayeredConfigurator(
+        [SCRIPTED, named], pool=pool, is_remote=is_remote
+    )
     backend, _ = configurator.initialize(options)
     assert isinstance(backend, LocalBackend)
     backend.project_changed(FoldersChanged(folders=(ROOT,)))
@@ -61,14 +73,20 @@ async def snippets(backend: LocalBackend) -> tuple[Snippet, ...]:
     )
     assert result.prompt is not None
     text = backend.prompt_text(result.prompt)
-    assert all(f"# {each.path}:\n" in text for each in result.prompt.snippets)
+    assert backend.host.model is not None
+    head = HEADS[backend.host.model.family.name]
+    assert all(head.format(path=each.path) in text for each in result.prompt.snippets)
     return result.prompt.snippets
 
 
-async def test_context_is_off_for_a_model_that_gains_nothing(pool: EnginePool) -> None:
-    """The shipped model's manifest says so; who sets the switch has it."""
-    configurator, backend = await connected(pool, None)
-    assert () == await snippets(backend)
+@pytest.mark.parametrize("off_by_default", [("context.enabled",), ()])
+async def test_context_is_off_for_a_model_that_gains_nothing(
+    pool: EnginePool, tmp_path: Path, off_by_default: tuple[str, ...]
+) -> None:
+    """Its manifest says so; who sets the switch has it."""
+    model = like_the_shipped(tmp_path, off_by_default=off_by_default)
+    configurator, backend = await connected(pool, model, None)
+    assert bool(off_by_default) is not bool(await snippets(backend))
     configurator.change({"midfill": ON})
     (found,) = await snippets(backend)
     assert ("b.py", "open_tabs") == (found.path, found.source)
@@ -79,11 +97,11 @@ async def test_context_is_off_for_a_model_that_gains_nothing(pool: EnginePool) -
 
 @pytest.mark.parametrize("is_remote", [False, True])
 async def test_documents_of_two_connections_do_not_mix(
-    pool: EnginePool, *, is_remote: bool
+    pool: EnginePool, own_model: OwnModel, *, is_remote: bool
 ) -> None:
     """Not even where both are in the same folder, on the same engine."""
     connections = [
-        await connected(pool, ON, name=name, is_remote=is_remote)
+        await connected(pool, own_model.folder, ON, name=name, is_remote=is_remote)
         for name in ("first_secret", "second_secret")
     ]
     (_, first), (_, second) = connections
@@ -96,9 +114,11 @@ async def test_documents_of_two_connections_do_not_mix(
     await second.close()
 
 
-async def test_private_documents_and_secrets_are_no_context(pool: EnginePool) -> None:
+async def test_private_documents_and_secrets_are_no_context(
+    pool: EnginePool, own_model: OwnModel
+) -> None:
     """A file of credentials is none at all; a key in another one is redacted."""
-    _, backend = await connected(pool, ON)
+    _, backend = await connected(pool, own_model.folder, ON)
     token = "ghp_" + "A1b2C3d4E5f6" * 3
     for name in (".env", "keys.py"):
         each = document(f"{ROOT}/{name}", f'{other("f")}token = "{token}"\n')
@@ -113,10 +133,13 @@ async def test_private_documents_and_secrets_are_no_context(pool: EnginePool) ->
 
 @pytest.mark.parametrize("step", OverloadStep)
 async def test_context_is_given_up_under_load(
-    pool: EnginePool, monkeypatch: pytest.MonkeyPatch, step: OverloadStep
+    pool: EnginePool,
+    own_model: OwnModel,
+    monkeypatch: pytest.MonkeyPatch,
+    step: OverloadStep,
 ) -> None:
     """From the step on that reduces the prompt."""
-    _, backend = await connected(pool, ON)
+    _, backend = await connected(pool, own_model.folder, ON)
     monkeypatch.setattr(type(backend.host.engine), "step_for", lambda *_: step)
     assert (step < OverloadStep.LESS_CONTEXT) is bool(await snippets(backend))
     await backend.close()

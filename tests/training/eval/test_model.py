@@ -15,7 +15,8 @@ from lsp_server.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from lsp_server.modelstore.locate import shipped_models
+from lsp_server.modelstore.locate import locate, shipped_models
+from lsp_server.modelstore.manifest import load_manifest
 from training.eval.model import (
     EvaluatedModel,
     ModelArgument,
@@ -71,7 +72,8 @@ def test_parse_refuses(text: str) -> None:
 
 def test_shipped_model(model: EvaluatedModel) -> None:
     """The manifest tells everything."""
-    assert (SHIPPED_MODEL, "midfill", 2048, "gptq") == (
+    manifest = load_manifest(locate(SHIPPED_MODEL))
+    assert (SHIPPED_MODEL, manifest.family, 2048, "gptq") == (
         model.name,
         model.family.name,
         model.context_length,
