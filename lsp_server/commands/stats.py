@@ -109,7 +109,7 @@ def _table(
     below_all: Sequence[Sequence[str]] = (),
 ) -> Table:
     """Return a table with a row for all, rows below it, and one for each group."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("", overflow="fold")
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)

@@ -146,7 +146,7 @@ def test_statistics_are_drawn() -> None:
     assert any(row.startswith(f"{SHIPPED_MODEL} ") for row in rows)
     python = next(row for row in rows if row.startswith("python"))
     for cell in ("3", "1", "33%", "10", "50%", "70%", "90", "99"):
-        assert f" {cell} " in python
+        assert f" {cell} " in f"{python} "
     stages = [row.split() for row in rows].index(list(STAGES))
     others = ["12.0"] * 6
     assert ["all", *others, "5.0", "12.0"] == rows[stages + 1].split()
