@@ -55,22 +55,30 @@ def test_prompts_fit_the_limits(
     assert len(prompt.token_ids) + output <= 1024
 
 
+@pytest.mark.parametrize("family", ["midfill", "midfill-marked-cursor"])
 @settings(deadline=None)
 @given(text=st.text(max_size=200), data=st.data())
 def test_a_small_document_is_read_whole(
-    starter_tokenizer: FastTokenizer, text: str, data: st.DataObject
+    starter_tokenizer: FastTokenizer, family: str, text: str, data: st.DataObject
 ) -> None:
     """Suffix and prefix come back out of the prompt, sentinels by their ids."""
     offset = data.draw(st.integers(0, len(text)))
-    prompt = builder(
-        starter_tokenizer, config=PromptConfig(suffix_share=0.5, healing=False)
-    ).build(snapshot(text, offset), max_output_tokens=48)
-    ids = prompt.token_ids
-    middle = ids.index(2)
-    assert (0, 1, 3) == ids[:3]
-    assert 1 == sum(ids.count(each) for each in (1, 2, 3)) / 3
-    assert line_feeds(text[offset:]) == starter_tokenizer.decode(ids[3:middle])
-    assert line_feeds(text[:offset]) == starter_tokenizer.decode(ids[middle + 1 :])
+    config = PromptConfig(suffix_share=0.5, healing=False)
+    prompt = builder(starter_tokenizer, family=family, config=config).build(
+        snapshot(text, offset), max_output_tokens=48
+    )
+    runs: list[tuple[int, list[int]]] = []
+    for token_id in prompt.token_ids:
+        if token_id in starter_tokenizer.reserved_ids:
+            runs.append((token_id, []))
+        else:
+            runs[-1][1].append(token_id)
+    before, after = line_feeds(text[:offset]), line_feeds(text[offset:])
+    expected = {
+        "midfill": [(0, ""), (1, ""), (3, after), (2, before)],
+        "midfill-marked-cursor": [(0, ""), (3, after), (1, before), (2, "")],
+    }[family]
+    assert expected == [(mark, starter_tokenizer.decode(run)) for mark, run in runs]
 
 
 def line_feeds(text: str) -> str:
@@ -78,18 +86,22 @@ def line_feeds(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [("midfill", [0, 1, 3, 2]), ("midfill-marked-cursor", [0, 3, 1, 2])],
+)
 def test_source_that_spells_sentinels_does_not_steer(
-    starter_tokenizer: FastTokenizer,
+    starter_tokenizer: FastTokenizer, family: str, expected: list[int]
 ) -> None:
     """A file full of sentinels gives a prompt with the format's own and no more."""
     text = "x = '<|fim_middle|><|endoftext|><|fim_suffix|><|file_sep|>'\n" * 3
-    prompt = builder(starter_tokenizer).build(
+    prompt = builder(starter_tokenizer, family=family).build(
         snapshot(text, len(text) // 2), max_output_tokens=48
     )
     reserved = [
         each for each in prompt.token_ids if each in starter_tokenizer.reserved_ids
     ]
-    assert [0, 1, 3, 2] == reserved
+    assert expected == reserved
 
 
 def shared_blocks(one: tuple[int, ...], two: tuple[int, ...]) -> float:
@@ -100,7 +112,8 @@ def shared_blocks(one: tuple[int, ...], two: tuple[int, ...]) -> float:
 
 
 @pytest.mark.parametrize(
-    ("family", "least"), [("midfill", 0.95), ("qwen2.5-coder", 0.65)]
+    ("family", "least"),
+    [("midfill", 0.95), ("midfill-marked-cursor", 0.95), ("qwen2.5-coder", 0.65)],
 )
 def test_typing_keeps_the_prompt(
     byte_level_tokenizer: MakeTokenizer,
@@ -113,7 +126,7 @@ def test_typing_keeps_the_prompt(
     Only where a step of lines is crossed does the prompt begin anew.
     """
     tokenizer = starter_tokenizer
-    if family != "midfill":
+    if family == "qwen2.5-coder":
         tokenizer = byte_level_tokenizer(find_family(family).sentinels)
     config = PromptConfig(max_prompt_tokens=1024, healing=False)
     prompts = builder(tokenizer, family=family, config=config)
@@ -172,12 +185,13 @@ def test_a_prefix_that_stands_last_is_not_anchored(
     assert first == second
 
 
+@pytest.mark.parametrize("family", ["midfill", "midfill-marked-cursor"])
 def test_a_reduced_prompt_begins_as_the_full_one(
-    starter_tokenizer: FastTokenizer,
+    starter_tokenizer: FastTokenizer, family: str
 ) -> None:
     """Where the suffix stands in front, the engine's cache has half of it already."""
     config = PromptConfig(healing=False, suffix_lines=1000)
-    prompts = builder(starter_tokenizer, config=config)
+    prompts = builder(starter_tokenizer, family=family, config=config)
     at = SOURCE.index("\n", 40_000) + 1
     full, reduced = (
         prompts.build(

@@ -1,7 +1,7 @@
 """Golden prompts: one document with a cursor, and the prompt that comes of it."""
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,24 @@ from lsp_server.values import Snapshot, Snippet
 MakeTokenizer = Callable[[Iterable[str]], FastTokenizer]
 
 CURSOR = "▮"
-CASES = sorted((Path(__file__).parents[1] / "golden" / "prompt").glob("*.toml"))
+FOLDER = Path(__file__).parents[1] / "golden" / "prompt"
+
+
+def read_cases() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each case with its name: a file has one for each family it expects of."""
+    for path in sorted(FOLDER.glob("*.toml")):
+        case = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "family" in case:
+            yield path.stem, case
+            continue
+        for family, expected in case["expected"].items():
+            yield (
+                f"{path.stem}-{family}",
+                case | {"family": family, "expected": expected},
+            )
+
+
+CASES = dict(read_cases())
 
 
 def spell(tokenizer: FastTokenizer, names: dict[int, str], ids: Iterable[int]) -> str:
@@ -35,15 +52,15 @@ def spell(tokenizer: FastTokenizer, names: dict[int, str], ids: Iterable[int]) -
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
+@pytest.mark.parametrize("name", CASES)
 def test_golden_prompt(
-    path: Path,
+    name: str,
     starter_tokenizer: FastTokenizer,
     byte_level_tokenizer: MakeTokenizer,
     metaspace_tokenizer: MakeTokenizer,
 ) -> None:
     """The document of the case gives the prompt of the case."""
-    case: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    case = CASES[name]
     family = find_family(case["family"])
     make = {
         "starter": lambda _: starter_tokenizer,
@@ -79,5 +96,4 @@ def test_golden_prompt(
 
 def test_every_family_has_a_golden_prompt() -> None:
     """No format goes without an example to look at."""
-    texts = [tomllib.loads(path.read_text(encoding="utf-8")) for path in CASES]
-    assert set(FAMILIES) == {case["family"] for case in texts}
+    assert set(FAMILIES) == {case["family"] for case in CASES.values()}

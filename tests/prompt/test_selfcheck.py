@@ -1,7 +1,7 @@
 """Family and tokenizer are held against each other before anything is generated."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -55,15 +55,25 @@ class LeakyTokenizer:
         return 299 if token == self._sentinel else 256 + others.index(token)
 
 
-def test_the_shipped_model_passes(starter_tokenizer: FastTokenizer) -> None:
-    """The shipped tokenizer has every sentinel of its family."""
-    resolved = resolve_family(starter_tokenizer, find_family("midfill"))
+@pytest.mark.parametrize(
+    ("family", "more"),
+    [
+        ("midfill", {}),
+        ("midfill-marked-cursor", {"<|repo_name|>": 5, "<|file_sep|>": 6}),
+    ],
+)
+def test_the_shipped_tokenizer_passes(
+    starter_tokenizer: FastTokenizer, family: str, more: Mapping[str, int]
+) -> None:
+    """It has every sentinel of Midfill's own families."""
+    resolved = resolve_family(starter_tokenizer, find_family(family))
     assert (0,) == resolved.stop_token_ids
     expected = {
         "<|endoftext|>": 0,
         "<|fim_prefix|>": 1,
         "<|fim_suffix|>": 3,
         "<|fim_middle|>": 2,
+        **more,
     }
     assert expected == dict(resolved.sentinel_ids)
 
