@@ -16,7 +16,7 @@ from lsp_server.context.window import LineWindows
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.metrics import Metrics
 from lsp_server.modelstore.locate import shipped_models
-from lsp_server.modelstore.manifest import ConfidenceLevels
+from lsp_server.modelstore.manifest import ConfidenceLevels, load_manifest
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.families import find_family
 from lsp_server.prompt.tokenizer import FastTokenizer
@@ -72,7 +72,7 @@ def make_service(tokenizer: FastTokenizer) -> MakeService:
             tokenizer=tokenizer,
             prompts=PromptBuilder(
                 tokenizer=tokenizer,
-                family=find_family("midfill"),
+                family=find_family(load_manifest(MODEL).family),
                 config=prompt,
                 max_model_len=2048,
                 windows=LineWindows(

@@ -26,7 +26,7 @@ def model(tokenizer: FastTokenizer) -> LoadedModel:
     return LoadedModel(
         folder=MODEL,
         manifest=load_manifest(MODEL),
-        family=find_family("midfill"),
+        family=find_family(load_manifest(MODEL).family),
         tokenizer=tokenizer,
     )
 
