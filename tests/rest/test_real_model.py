@@ -8,6 +8,7 @@ import httpx
 import openai
 import pytest
 import pytest_asyncio
+from own_models import shipped_model
 
 from lsp_server.config import (
     SHIPPED_MODEL,
@@ -36,9 +37,8 @@ SUFFIX = "\n    return result\n"
 START_TIMEOUT_S = 240
 # The shipped model follows no instructions, but it does fill gaps: the system says what
 # stands behind, and the user what stands before.
-TEMPLATE = (
-    "<|fim_prefix|><|fim_suffix|>{{ messages[0].content }}"
-    "<|fim_middle|>{{ messages[1].content }}"
+TEMPLATE = shipped_model().fill(
+    prefix="{{ messages[1].content }}", suffix="{{ messages[0].content }}"
 )
 USES = [("os", "os.getcwd()"), ("json", "json.dumps({})"), ("time", "time.time()")]
 
@@ -100,7 +100,7 @@ async def test_a_suffix_decides_what_is_written(
         model=SHIPPED_MODEL, prompt="import ", suffix=suffix, max_tokens=4, stop=["\n"]
     )
     assert module == filled.choices[0].text
-    rendered = f"<|fim_prefix|><|fim_suffix|>{suffix}<|fim_middle|>import"
+    rendered = shipped_model().fill("import", suffix)
     raw = await create(
         model=SHIPPED_MODEL,
         prompt=rendered,

@@ -43,6 +43,12 @@ class OwnModel:
         return OWN_FILLS[self.family].format(prefix=prefix, suffix=suffix)
 
 
+def shipped_model() -> OwnModel:
+    """Return the model that ships."""
+    folder = locate(SHIPPED_MODEL)
+    return OwnModel(family=load_manifest(folder).family, folder=folder)
+
+
 def like_the_shipped(parent: Path, **changes: Any) -> Path:  # noqa: ANN401  whatever a manifest holds
     """Copy the shipped model, with some values of its manifest changed."""
     folder = Path(shutil.copytree(locate(SHIPPED_MODEL), parent / SHIPPED_MODEL))
