@@ -13,6 +13,7 @@ from itertools import pairwise
 from lsp_server.context.cursor import CursorContext, indentation_of
 from lsp_server.language.frames import Frame
 from lsp_server.language.lines import TAB_WIDTH, key_columns_of
+from lsp_server.postprocess.yaml_indentation import fit_yaml
 from lsp_server.values import CompletionScope
 
 __all__ = ["fit_first_line", "fit_indentation"]
@@ -93,12 +94,17 @@ def fit_indentation(
 ) -> str | None:
     """Indent the lines of ``text`` with what the document is indented with.
 
-    A text in Python that fits no width is dropped: it would not parse.
+    A text in Python or YAML that fits no width is dropped: it would not parse.
     """
     unit = _unit_of(cursor)
-    if "\n" not in text or cursor.language.is_prose or not unit:
+    if "\n" not in text or cursor.language.is_prose:
         return text
     lines = text.split("\n")
+    if cursor.language.name == "yaml":
+        fitted = fit_yaml(lines, cursor, cursor.scan(text))
+        return None if fitted is None else "\n".join(fitted)
+    if not unit:
+        return text
     code = tuple(_code_lines(lines, cursor))
     own = len(unit.expandtabs(TAB_WIDTH))
     is_strict = cursor.language.indents_blocks
@@ -145,8 +151,7 @@ def _steps(cursor: CursorContext, own: int) -> Iterator[_Steps]:
     columns = cursor.indentation
     yield _Steps(own=own, width=own, columns=columns)
     levels, left = divmod(columns, own)
-    # The items of YAML's lists stand between two levels.
-    if left or cursor.language.name == "yaml":
+    if left:
         return
     for width in _WIDTHS:
         yield _Steps(own=own, width=width, columns=levels * width)
