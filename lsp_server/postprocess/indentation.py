@@ -51,12 +51,14 @@ def fit_first_line(
     """Cut blanks at the beginning of ``text`` that the cursor's line has already.
 
     They are kept where the line goes on with an expression, and as far as the first
-    line of a block needs them.
+    line of a block needs them. Where the line is empty, they are made the document's.
     """
     before, rest = cursor.line_before, text.lstrip(" \t")
     blanks = text[: len(text) - len(rest)]
-    if before.strip() or not before or not blanks or _begins_freely(rest, cursor):
+    if before.strip() or not blanks or _begins_freely(rest, cursor):
         return text
+    if not before:
+        return _fit_whole_line(rest, indentation_of(blanks), cursor)
     head = cursor.code_above
     own = len(_unit_of(cursor).expandtabs(TAB_WIDTH)) or TAB_WIDTH
     wanted = indentation_of(head) + own
@@ -70,6 +72,43 @@ def fit_first_line(
     # The model's blanks are either all of the line's or those that are missing.
     is_whole = indentation_of(blanks) == wanted
     return blanks[len(before) :] + rest if is_whole else text
+
+
+def _fit_whole_line(rest: str, columns: int, cursor: CursorContext) -> str | None:
+    """Return a line that begins at the margin with the document's indentation.
+
+    A line of Python that fits no width is dropped: it would not parse.
+
+    Args:
+        rest: The text behind its blanks.
+        columns: How far the model has indented it.
+        cursor: The cursor, on an empty line.
+    """
+    unit, head = _unit_of(cursor), cursor.code_above
+    is_strict = cursor.language.indents_blocks
+    if not unit or cursor.language.name == "yaml":
+        return " " * columns + rest
+    own = len(unit.expandtabs(TAB_WIDTH))
+    levels = sorted(_levels_above(cursor) | {0})
+    if cursor.opens_block(head):
+        body = indentation_of(head) + own
+        levels = [body] if is_strict else [*levels, body]
+    found = [columns] if columns in levels else []
+    found += [
+        levels[columns // width]
+        for width in _WIDTHS
+        if columns % width == 0 and columns // width < len(levels)
+    ]
+    if is_strict and len(levels) == 1:
+        found = levels
+    if is_strict and not cursor.opens_block(rest.partition("\n")[0]):
+        # The line below would be indented without a head above.
+        below = indentation_of(cursor.code_below)
+        found = [each for each in found if each >= below] or found
+    if not found and cursor.language.name == "python":
+        return None
+    deep, left = divmod(found[0] if found else columns, own)
+    return unit * deep + " " * left + rest
 
 
 def _levels_above(cursor: CursorContext) -> set[int]:
@@ -96,20 +135,20 @@ def fit_indentation(
 
     A text in Python or YAML that fits no width is dropped: it would not parse.
     """
-    unit = _unit_of(cursor)
-    if "\n" not in text or cursor.language.is_prose:
-        return text
     lines = text.split("\n")
-    if cursor.language.name == "yaml":
+    if cursor.language.name == "yaml" and (lines[1:] or not cursor.line_before):
         fitted = fit_yaml(lines, cursor, cursor.scan(text))
         return None if fitted is None else "\n".join(fitted)
-    if not unit:
+    unit = _unit_of(cursor)
+    if not lines[1:] or cursor.language.is_prose or not unit:
         return text
     code = tuple(_code_lines(lines, cursor))
+    head = cursor.line_before + lines[0]
+    columns = indentation_of(head if head.strip() else cursor.code_above)
     own = len(unit.expandtabs(TAB_WIDTH))
     is_strict = cursor.language.indents_blocks
     fitting = (
-        each for each in _steps(cursor, own) if _fits(code, each, is_strict=is_strict)
+        each for each in _steps(columns, own) if _fits(code, each, is_strict=is_strict)
     )
     steps = next(fitting, None)
     if steps is None:
@@ -146,9 +185,13 @@ class _Steps:
         return self.base // self.own + levels, left
 
 
-def _steps(cursor: CursorContext, own: int) -> Iterator[_Steps]:
-    """Yield the document's own steps, then others, the likeliest first."""
-    columns = cursor.indentation
+def _steps(columns: int, own: int) -> Iterator[_Steps]:
+    """Yield the document's own steps, then others, the likeliest first.
+
+    Args:
+        columns: How far the cursor's line is indented.
+        own: The columns of the document's steps.
+    """
     yield _Steps(own=own, width=own, columns=columns)
     levels, left = divmod(columns, own)
     if left:

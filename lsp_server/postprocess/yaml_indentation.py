@@ -8,11 +8,11 @@ document's own too.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product, zip_longest
 
 from lsp_server.context.cursor import CursorContext, indentation_of
-from lsp_server.language.frames import Scan
+from lsp_server.language.frames import Frame, Scan
 from lsp_server.language.grammar import Kind
 from lsp_server.postprocess.yaml_levels import (
     Entry,
@@ -94,18 +94,22 @@ def fit_yaml(
         is_opened=opens(cursor.line_before if cursor.line_before.strip() else above),
     ):
         below = ""  # it had no place before
-    if head.strip() and cursor.literal is None:
+    # At the margin the first line's indentation is the model's too.
+    given = 0 if not cursor.line_before and lines[0] else 1
+    if head.strip() and cursor.literal is None and given:
         entries, above = enter(entries, head), head
     own = style_of(cursor)
-    parsed = tuple(_parsed(lines, found))
-    best, fewest_empty = None, len(lines)
+    parsed = tuple(_parsed(lines, found))[given:]
+    if not given and cursor.literal is not None:
+        parsed = tuple(_within_literal(parsed, cursor.literal, cursor))
+    best, fewest_empty = None, len(lines) + 1
     for meant in (None, *_styles(own)):
         fitting = _Fitting(_levels(entries, meant), meant, own)
         fitted = fitting.fit(parsed, is_opened=opens(above))
         if fitted is None or not fitting.may_precede(below):
             continue
         if fitting.empty < fewest_empty:
-            best, fewest_empty = [lines[0], *fitted], fitting.empty
+            best, fewest_empty = [*lines[:given], *fitted], fitting.empty
         if not fewest_empty:
             break
     return best
@@ -120,10 +124,10 @@ def _styles(own: Style) -> Iterator[Style]:
 
 
 def _parsed(lines: Sequence[str], found: Scan) -> Iterator[_Line]:
-    """Yield the lines behind the first."""
-    start = len(lines[0]) + 1
+    """Yield the lines as what they are."""
+    start = 0
     literal, least = None, 0
-    for line in lines[1:]:
+    for line in lines:
         columns, rest = indentation_of(line), line.lstrip(" \t")
         frames = found.frames_at(start)
         start += len(line) + 1
@@ -138,6 +142,22 @@ def _parsed(lines: Sequence[str], found: Scan) -> Iterator[_Line]:
         for _ in range(sum(is_dash for _, is_dash in entries)):
             rest = rest.removeprefix("-").lstrip(" ")
         yield _Line(columns=columns, entries=entries, rest=rest)
+
+
+def _within_literal(
+    lines: Sequence[_Line], literal: Frame, cursor: CursorContext
+) -> Iterator[_Line]:
+    """Yield the lines, those of the literal that the cursor is in far enough right."""
+    above, below = map(indentation_of, (cursor.code_above, cursor.code_below))
+    first = lines[0].columns
+    if above > literal.columns:
+        missing = max(0, above - first)
+    else:  # the line above is the literal's head
+        key, _ = max(entries_of(cursor.code_above), default=(above, False))
+        missing = below - first if below > key else max(0, key + 2 - first)
+    for line in lines:
+        missing = 0 if line.entries else missing
+        yield replace(line, columns=line.columns + missing)
 
 
 def _levels(entries: Sequence[Entry], meant: Style | None) -> list[_Level]:
@@ -181,7 +201,7 @@ class _Fitting:
         """Return the lines in the document's columns; None if one has no place.
 
         Args:
-            lines: The lines behind the cursor's.
+            lines: The lines below the last one of the document.
             is_opened: Whether that ends with a key or a dash without a value.
         """
         self._is_opened = is_opened
