@@ -108,7 +108,8 @@ def object_store(folder: Path) -> Iterator[ObjectStore]:
     (folder / "users.json").write_text(json.dumps({"identities": users}))
     ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(), strict=True))
     command = [
-        *(str(WEED), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}"),
+        *(str(WEED), f"-logdir={folder}"),
+        *("server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}"),
         *("-master.volumeSizeLimitMB=1024", "-volume.max=100", "-filer", "-s3"),
         *(f"-{part}.port={port}" for part, port in ports.items()),
         *(f"-{part}.port.grpc={port + 10_000}" for part, port in ports.items()),
@@ -126,6 +127,9 @@ def object_store(folder: Path) -> Iterator[ObjectStore]:
         finally:
             process.kill()
             process.wait()
+            for part, port in ports.items():
+                for name in (f"{part}-{port}", f"{part}-grpc-{port + 10_000}"):
+                    Path(f"/tmp/seaweedfs-{name}.sock").unlink(missing_ok=True)
 
 
 def _free_ports() -> list[int]:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -112,6 +114,8 @@ class CodeServer:
             "--disable-getting-started-override",
             *(["--disable-workspace-trust"] if trusts else []),
         ]
+        # VS Code leaves sockets there, whose paths have to be short.
+        self._temporary = tempfile.mkdtemp(prefix="mfv-")
         log = folder / "code-server.log"
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -122,6 +126,7 @@ class CodeServer:
                 start_new_session=True,
                 env=_environment()
                 | {"MIDFILL_VSCODE_LOG": str(self.events.path)}
+                | {"TMPDIR": self._temporary}
                 | dict(environment or {}),
             )
         self.output = FollowedLog(log)
@@ -164,6 +169,7 @@ class CodeServer:
             self._process.wait()
         for process in psutil.wait_procs(left, timeout=5)[1]:
             process.kill()
+        shutil.rmtree(self._temporary, ignore_errors=True)
         self.output.close()
         self.events.close()
 
