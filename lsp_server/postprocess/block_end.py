@@ -119,8 +119,8 @@ def block_end(
         is_item = _is_yaml_item(line, min_columns, cursor)
         if line.columns < min_columns and not is_item:
             return _end_at_dedent(line, text, cursor, found)
-        if not is_fixed and not is_item:
-            min_columns, is_fixed = line.columns, True
+        if not is_fixed:
+            min_columns, is_fixed = min_columns if is_item else line.columns, True
         if has_code and not line.columns and _DEFINITION.match(line.text):
             return End(offset=line.start, cause=StopCause.DEFINITION)
         if _is_last(line, min_columns, cursor, found):

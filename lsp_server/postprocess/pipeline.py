@@ -56,6 +56,8 @@ _LAST: tuple[tuple[str, Filter], ...] = (
     ("suffix-overlap", cut_suffix_overlap),
     ("closers", cut_surplus_closers),
     ("indentation", fit_indentation),
+    # What leaves the block shows itself in the document's columns.
+    ("scope", end_with_scope),
     ("repetition", drop_repetition),
     ("operator", drop_lone_operator),
     ("trailing-blanks", strip_trailing_blanks),
