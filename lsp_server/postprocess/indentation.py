@@ -21,6 +21,9 @@ __all__ = ["fit_first_line", "fit_indentation"]
 _CONTINUES = re.compile(r"[.?:+*/%&|=<>-]|and\b|or\b")
 """The beginning of a line that goes on with the expression of the line above."""
 
+_CLAUSE = re.compile(r"(?:elif|else|except|finally)\b")
+"""The beginning of a line that goes on with a statement whose block ends above."""
+
 _WIDTHS = (4, 2, 8, 3)
 """The widths of indentation that models write, the commonest first."""
 
@@ -103,7 +106,8 @@ def _fit_whole_line(rest: str, columns: int, cursor: CursorContext) -> str | Non
         found = levels
     if is_strict and not cursor.opens_block(rest.partition("\n")[0]):
         # The line below would be indented without a head above.
-        below = indentation_of(cursor.code_below)
+        is_clause = _CLAUSE.match(cursor.code_below.lstrip()) is not None
+        below = indentation_of(cursor.code_below) + is_clause
         found = [each for each in found if each >= below] or found
     if not found and cursor.language.name == "python":
         return None
