@@ -174,10 +174,16 @@ def drop_lone_operator(
 ) -> str | None:
     """Drop an operator at the end of a line that nothing goes on from.
 
-    It is kept where code follows it: on its line, in its bracket, or indented below.
+    It is kept where code follows it: on its line, in its bracket, or indented below. So
+    is a comment's mark, next to a comment.
     """
     if cursor.language.is_prose or cursor.literal or cursor.line_after.strip():
         return text
+    mark = cursor.language.line_comment
+    if mark and text.strip() == mark:
+        around = (cursor.code_above.lstrip(), cursor.code_below.lstrip())
+        is_block = any(each.startswith(mark) and each[:2] != "#!" for each in around)
+        return text if is_block else None
     if not _OPERATOR.fullmatch(text.strip()):
         return text
     is_bracketed = any(frame.opener in {"(", "["} for frame in cursor.frames)

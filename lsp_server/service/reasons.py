@@ -159,7 +159,8 @@ _BY_FILTER: Mapping[str, str] = MappingProxyType(
         "fence": "The model wrote Markdown around code, as models made for chat do.",
         "notice": "The model wrote a copyright or licence notice, which is not yours. "
         "One that you begin goes on.",
-        "operator": "The model wrote an operator, and not what stands behind it.",
+        "operator": "The model wrote an operator or a comment's mark, and not what "
+        "stands behind it.",
         "repetition": "The model went round in circles, or said the line above again.",
         "scope": "The model wrote nothing that belongs to the cursor's line or block.",
         "comment": "The model began a comment, which would hide the code that follows.",

@@ -11,6 +11,7 @@ from lsp_server.completion_config import Eagerness
 from lsp_server.config import CompletionConfig
 from lsp_server.engine.scripted import ScriptedEngine
 from lsp_server.errors import EngineDeadError
+from lsp_server.service import reasons
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import Snapshot, Trigger
@@ -93,6 +94,23 @@ async def test_how_much_is_completed(
         snapshot, request_id="r2", trigger=Trigger.INVOKED, typed=TypedAhead()
     )
     assert (result.reason is None) is bool(result.completions)
+
+
+@pytest.mark.parametrize("language", ["python", "typescript", "json", "markdown", "x"])
+@pytest.mark.parametrize("marked", ["|", "\n|\n", "  |\r\n\t\n"])
+async def test_in_an_empty_file_nothing_comes_by_itself(
+    make_service: MakeService, at_cursor: AtCursor, language: str, marked: str
+) -> None:
+    """In every language, however eager: the reason says how to get one."""
+    config = CompletionConfig(candidates=1, eagerness=Eagerness.ALWAYS)
+    service, engine = make_service("x = 1\n", config=config)
+    snapshot = replace(at_cursor(marked), language_id=language)
+    result = await service.complete(
+        snapshot, request_id="r1", trigger=Trigger.AUTOMATIC, typed=TypedAhead()
+    )
+    assert ((), reasons.EMPTY_DOCUMENT) == (result.completions, result.reason)
+    assert () == engine.requests
+    assert "x = 1" == await complete(service, snapshot)
 
 
 async def test_a_completion_knows_its_place_and_cost(
