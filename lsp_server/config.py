@@ -126,7 +126,8 @@ class EngineConfig:
         quantization: vLLM's name of the scheme; empty reads it from the checkpoint.
         kv_cache_memory_bytes: Memory for the KV cache; 0 leaves it to vLLM on CUDA
             and takes 1 GiB on a CPU.
-        gpu_memory_utilization: Share of a GPU's memory that vLLM may take.
+        gpu_memory_utilization: Share of a GPU's memory that vLLM may take. Not read
+            where ``kv_cache_memory_bytes`` is set.
         enforce_eager: Skip compilation and CUDA graphs: a faster start, a slower
             decode.
         max_num_seqs: Requests that are decoded side by side.

@@ -1,6 +1,6 @@
 """Checks what the engine runs on: Python, processor, driver, GPUs, vLLM, kernels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 from lsp_server.config import Device, EngineConfig
@@ -12,7 +12,7 @@ from lsp_server.engine.vllm_build import (
     TESTED_VLLM,
     build_device,
 )
-from lsp_server.hardware import CudaVersion
+from lsp_server.hardware import CudaVersion, Gpu
 
 __all__ = [
     "check_cpu",
@@ -127,15 +127,21 @@ def check_gpu(facts: TorchFacts, config: EngineConfig, device: Device) -> Findin
             "4-bit kernels need compute capability 7.5 or more; use the CPU: "
             "make install MIDFILL_DEVICE=cpu",
         )
-    share = min(gpu.free_bytes / gpu.total_bytes for gpu in used)
-    if share < config.gpu_memory_utilization:
-        return warning(
-            "gpu",
-            what,
-            "end what else uses the GPU, or set engine.gpu_memory_utilization "
-            f"below {share:.2f}",
-        )
-    return ok("gpu", what)
+    remedy = _gpu_memory_remedy(used, config)
+    return warning("gpu", what, remedy) if remedy else ok("gpu", what)
+
+
+def _gpu_memory_remedy(gpus: Sequence[Gpu], config: EngineConfig) -> str:
+    """Return what to do where vLLM would find too little free memory; else nothing."""
+    free_bytes = min(gpu.free_bytes for gpu in gpus)
+    share = min(gpu.free_bytes / gpu.total_bytes for gpu in gpus)
+    if config.kv_cache_memory_bytes:
+        fits = config.kv_cache_memory_bytes < free_bytes
+        limit = f"lower engine.kv_cache_memory_bytes: {free_bytes:,} are free"
+    else:
+        fits = config.gpu_memory_utilization <= share
+        limit = f"set engine.gpu_memory_utilization below {share:.2f}"
+    return "" if fits else f"end what else uses the GPU, or {limit}"
 
 
 def check_vllm(found: Mapping[str, str], device: Device) -> Finding:

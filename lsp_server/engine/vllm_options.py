@@ -23,6 +23,9 @@ __all__ = [
 
 _GIB = 1 << 30
 
+#: vLLM takes no 0.
+_LEAST_GPU_SHARE = 0.01
+
 #: The engine core computes in its own process. On a CPU vLLM would replace its own
 #: executor of this kind by a worker process, to set OpenMP's variables there, which
 #: `prepare_environment` has set already. Without that process a start takes a third
@@ -131,7 +134,7 @@ def choose_options(
         tensor_parallel_size=config.tensor_parallel_size,
         quantization=scheme or None,
         kv_cache_memory_bytes=reserved_cache_bytes(config, device) or None,
-        gpu_memory_utilization=config.gpu_memory_utilization,
+        gpu_memory_utilization=_gpu_share(config),
         enforce_eager=config.enforce_eager or on_cpu,
         max_num_seqs=config.max_num_seqs,
         max_num_batched_tokens=config.max_num_batched_tokens or None,
@@ -157,6 +160,17 @@ def reserved_cache_bytes(config: EngineConfig, device: Device) -> int:
     """Return the memory to reserve for the KV cache, in bytes; 0 leaves it to vLLM."""
     # vLLM takes 92 % of a CPU machine's memory if nothing else is set.
     return config.kv_cache_memory_bytes or (_GIB if device is Device.CPU else 0)
+
+
+def _gpu_share(config: EngineConfig) -> float:
+    """Return the share of a GPU's memory that has to be free at the start.
+
+    With a KV cache of a given size vLLM takes what it needs, but would still refuse to
+    start where less than this share is free, as beside another engine.
+    """
+    if config.kv_cache_memory_bytes:
+        return _LEAST_GPU_SHARE
+    return config.gpu_memory_utilization
 
 
 def _dtype(dtype: Dtype, *, on_cpu: bool, quantized: bool) -> str:

@@ -130,6 +130,9 @@ def test_the_share_that_fits_is_in_the_remedy() -> None:
     """
     facts = TorchFacts(gpus=(gpu(free_gib=40),))
     assert "below 0.50" in check_gpu(facts, EngineConfig(), CUDA).remedy
+    fits, not_fits = (EngineConfig(kv_cache_memory_bytes=n << 30) for n in (39, 40))
+    check(OK, "40.0 of 80.0 GiB free", check_gpu(facts, fits, CUDA))
+    assert "kv_cache_memory_bytes" in check_gpu(facts, not_fits, CUDA).remedy
     check(OK, "not used", check_gpu(TorchFacts(), EngineConfig(), CPU))
 
 

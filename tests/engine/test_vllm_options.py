@@ -39,7 +39,6 @@ def test_the_users_settings_are_handed_on() -> None:
         max_model_len=1024,
         tensor_parallel_size=2,
         kv_cache_memory_bytes=5,
-        gpu_memory_utilization=0.5,
         enforce_eager=True,
         max_num_seqs=3,
         max_num_batched_tokens=512,
@@ -53,11 +52,22 @@ def test_the_users_settings_are_handed_on() -> None:
             "dtype": "float16",
             "model": str(Path("models/tiny")),
         }
-        shared = chosen.keys() & expected.keys()
+        shared = chosen.keys() & expected.keys() - {"gpu_memory_utilization"}
         assert {name: expected[name] for name in shared} == {
             name: chosen[name] for name in shared
         }
-        assert len(shared) >= 11
+        assert len(shared) >= 10
+
+
+def test_a_kv_cache_of_a_given_size_needs_no_free_share_of_the_gpu() -> None:
+    """vLLM then starts beside another engine; else it needs the user's share free."""
+    share, cache = 0.5, 8 << 30
+    either = EngineConfig(gpu_memory_utilization=share)
+    both = EngineConfig(gpu_memory_utilization=share, kv_cache_memory_bytes=cache)
+    assert share == options(either, Device.CUDA).gpu_memory_utilization
+    chosen = options(both, Device.CUDA)
+    assert cache == chosen.kv_cache_memory_bytes
+    assert 0 < chosen.gpu_memory_utilization < 0.05
 
 
 def test_what_the_user_leaves_open_is_decided_for_a_cpu() -> None:
