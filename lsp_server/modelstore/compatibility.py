@@ -91,8 +91,8 @@ def check_quantisation(
         raise UnsupportedModelError(
             reason,
             subject=str(folder),
-            remedy="Quantise it again: GPTQ, 4 bits, symmetric, group size 64 or 128, "
-            "desc_act false",
+            remedy="Quantise it again: GPTQ, 4 bits, symmetric, group size 32, 64 or "
+            "128, desc_act false",
         )
 
 
