@@ -116,9 +116,7 @@ def test_a_count_that_asks_for_nothing_is_refused(source: Path, count: str) -> N
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
 @pytest.mark.parametrize("encoding", ["iso-8859-1", "ascii"])
-def test_a_locale_without_unicode_is_no_crash(
-    tmp_path: Path, encoding: str, arguments: list[str]
-) -> None:
+def test_old_locales_work(tmp_path: Path, encoding: str, arguments: list[str]) -> None:
     """What the terminal cannot show comes as an escape."""
     path = tmp_path / "a.py"
     path.write_text("x = 'é🚄→'  # \n", encoding="utf-8")
@@ -259,8 +257,7 @@ def test_a_missing_model_fails_with_what_to_do(source: Path, tmp_path: Path) -> 
 
 def test_complete_takes_a_model_by_its_name(source: Path, tmp_path: Path) -> None:
     """One that was pulled; the option wins over the variable."""
-    shipped = shipped_models()[SHIPPED_MODEL]
-    shutil.copytree(shipped, tmp_path / "pulled" / "mine")
+    shutil.copytree(shipped_models()[SHIPPED_MODEL], tmp_path / "pulled" / "mine")
     done = midfill(
         *("complete", "--model", "mine", f"{source}:2:5"),
         MIDFILL_REGISTRY_FOLDER=str(tmp_path / "pulled"),
