@@ -137,7 +137,7 @@ def _gpu_memory_remedy(gpus: Sequence[Gpu], config: EngineConfig) -> str:
     share = min(gpu.free_bytes / gpu.total_bytes for gpu in gpus)
     if config.kv_cache_memory_bytes:
         fits = config.kv_cache_memory_bytes < free_bytes
-        limit = f"lower engine.kv_cache_memory_bytes: {free_bytes:,} are free"
+        limit = f"lower engine.kv_cache_memory_bytes: {free_bytes:,} bytes are free"
     else:
         fits = config.gpu_memory_utilization <= share
         limit = f"set engine.gpu_memory_utilization below {share:.2f}"
