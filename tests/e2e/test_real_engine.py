@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -57,6 +58,22 @@ def engine_core(editor: HeadlessClient) -> psutil.Process:
     children = psutil.Process(editor.server_process_id).children(recursive=True)
     (core,) = [child for child in children if "EngineCore" in _title(child)]
     return core
+
+
+@asynccontextmanager
+async def engine_paused(editor: HeadlessClient) -> AsyncGenerator[None]:
+    """Pause the engine until the server has read what is sent within.
+
+    Without this a busy machine may end a short generation before the next message.
+    """
+    core = engine_core(editor)
+    core.suspend()
+    try:
+        yield
+        # Messages are read in order, so its answer shows that the others were read.
+        _ = await editor.trace()
+    finally:
+        core.resume()
 
 
 def _title(process: psutil.Process) -> str:
@@ -126,8 +143,9 @@ async def test_a_cancelled_request_ends_and_the_next_works(
     """A cancellation is confirmed, and costs the next request nothing."""
     uri = "file:///cancelled.py"
     editor.open_text(uri, "def total(values):\n    \n\nprint(1)\n")
-    pending = editor.ask(uri, 23)
-    editor.cancel(pending)
+    async with engine_paused(editor):
+        pending = editor.ask(uri, 23)
+        editor.cancel(pending)
     assert (await pending.answer).cancelled
     assert (await editor.complete(uri, 23)).suggestions
     editor.close_file(uri)
@@ -137,7 +155,8 @@ async def test_a_newer_request_supersedes_the_older(editor: HeadlessClient) -> N
     """Of two requests for a document, the older one is answered with nothing."""
     uri = "file:///superseded.py"
     editor.open_text(uri, "def total(values):\n    \n\nprint(2)\n")
-    older, newer = editor.ask(uri, 23), editor.ask(uri, 23)
+    async with engine_paused(editor):
+        older, newer = editor.ask(uri, 23), editor.ask(uri, 23)
     assert () == (await older.answer).suggestions
     assert (await newer.answer).suggestions
     editor.close_file(uri)
@@ -195,12 +214,14 @@ async def test_typing_ahead_keeps_or_ends_a_generation(editor: HeadlessClient) -
     uri = "file:///ahead.py"
     editor.open_text(uri, WORDS + "\n")
     offset = len(WORDS)
-    pending = editor.ask(uri, offset, trigger=Trigger.AUTOMATIC)
-    editor.edit(uri, offset, offset, "a")
+    async with engine_paused(editor):
+        pending = editor.ask(uri, offset, trigger=Trigger.AUTOMATIC)
+        editor.edit(uri, offset, offset, "a")
     (suggestion,) = (await pending.answer).suggestions
     assert suggestion.text.startswith("l")
-    pending = editor.ask(uri, offset + 1, trigger=Trigger.AUTOMATIC)
-    editor.edit(uri, 0, 0, "# changed\n")
+    async with engine_paused(editor):
+        pending = editor.ask(uri, offset + 1, trigger=Trigger.AUTOMATIC)
+        editor.edit(uri, 0, 0, "# changed\n")
     assert () == (await pending.answer).suggestions
     assert "superseded" == (await editor.trace())["outcome"]
     editor.close_file(uri)
