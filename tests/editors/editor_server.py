@@ -226,6 +226,17 @@ def wait_for(
     return seen
 
 
+def saved_in(file: Path) -> bytes:
+    """Return what the file holds; nothing in the moment in which a save replaces it.
+
+    Helix and Emacs rename the old file before they write the new one.
+    """
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
 EditorProgram = Callable[[str], Path]
 ScriptedServer = Callable[..., EditorServer]
 RealServer = Callable[[], EditorServer]

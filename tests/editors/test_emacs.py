@@ -13,6 +13,7 @@ from editor_server import (
     FaultyServer,
     RealServer,
     ScriptedServer,
+    saved_in,
     wait_for,
 )
 from emacs_session import END, TAB, UNDO, EmacsSession, midfill_init
@@ -147,9 +148,9 @@ def test_line_ends_and_characters_of_two_units(
     session.wait_for_text(text.replace("\r", ""))
     session.press(SAVE)
     file = tmp_path / "project" / "a.py"
-    wait_for(lambda: b"return" in file.read_bytes(), what="the saved file")
     # Emacs ends a Python file with a line end.
-    assert f"{text}\r\n" == file.read_bytes().decode()
+    whole = f"{text}\r\n".encode()
+    wait_for(lambda: whole == saved_in(file), what="the saved file")
     assert_no_errors(session, server)
     session.quit()
 

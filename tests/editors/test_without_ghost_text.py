@@ -3,7 +3,13 @@
 from pathlib import Path
 
 import pytest
-from editor_server import EditorProgram, EditorServer, ScriptedServer, wait_for
+from editor_server import (
+    EditorProgram,
+    EditorServer,
+    ScriptedServer,
+    saved_in,
+    wait_for,
+)
 from emacs_session import EmacsSession, lisp_string
 from terminal import Terminal
 
@@ -77,7 +83,7 @@ def test_helix(
             what="normal mode",
         )
         helix.press(":w\r")
-        wait_for(lambda: file.read_text() == "x = y\n", what="the saved file")
+        wait_for(lambda: saved_in(file) == b"x = y\n", what="the saved file")
         helix.press(":q!\r")
         helix.wait_for_end()
         assert b"21 + 21" not in helix.written
