@@ -32,6 +32,12 @@ os.environ["MIDFILL_TELEMETRY_STORE"] = "false"
 # Nor does a server index a folder of a test's into the user's cache.
 os.environ["MIDFILL_CONTEXT_INDEX"] = "false"
 
+# PyTorch makes this folder as it is imported, else in that of temporary files.
+os.environ.setdefault(
+    "TORCHINDUCTOR_CACHE_DIR",
+    str(Path(__file__).parents[1] / ".pytest_cache" / "torchinductor"),
+)
+
 # A shell without job control has what it runs in the background ignore Ctrl-C, and what
 # the tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

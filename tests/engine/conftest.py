@@ -1,7 +1,6 @@
 """The real engine, started once for the tests of a module; the guards of a folder."""
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
@@ -20,12 +19,6 @@ from lsp_server.engine.hang_watch import RestartPolicy
 from lsp_server.engine.supervisor import EngineSupervisor
 from lsp_server.engine.vllm_engine import VllmEngine
 from lsp_server.modelstore.locate import shipped_models
-
-# PyTorch makes this folder as vLLM is imported, else in that of temporary files.
-os.environ.setdefault(
-    "TORCHINDUCTOR_CACHE_DIR",
-    str(Path(__file__).parents[2] / ".pytest_cache" / "torchinductor"),
-)
 
 SHIPPED = shipped_models()[SHIPPED_MODEL]
 
