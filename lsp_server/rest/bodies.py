@@ -7,13 +7,7 @@ what to do instead. Unknown ones are ignored, as OpenAI-compatible servers do.
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-)
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 __all__ = [
@@ -35,8 +29,6 @@ _MOST_PROMPT_TOKENS = 262_144
 """More fit into no model for code, and reading them would hold the event loop."""
 
 _MOST_CHARS = 8_000_000
-_LARGEST_SEED = 2**63 - 1
-
 
 _NOTHING: tuple[object, ...] = (None, False, 0, "", [], {}, "none", {"type": "text"})
 
@@ -88,6 +80,15 @@ def _whole_characters(value: object) -> object:
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def _whole_number(value: object) -> object:
+    """Return a number as an integer where it is one, as 2.0 is to JSON Schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# Strict, as OpenAI is: pydantic takes "no" for false else, and true for 1.
+_Flag: TypeAlias = Annotated[bool, Field(strict=True)]
+_Integer: TypeAlias = Annotated[int, BeforeValidator(_whole_number), Field(strict=True)]
+_Number: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 # Limits stand inside of each optional type: pydantic fails at None where they are
 # outside of it. Every list stops at its first bad item, or millions of them would be
 # looked through and described while everybody waits.
@@ -100,13 +101,13 @@ Stops: TypeAlias = Annotated[
     Field(description="Up to 16 strings; the text ends before."),
 ]
 MaxTokens: TypeAlias = Annotated[  # `limit_tokens` says how many there may be
-    Annotated[int, Field(ge=0)] | None,
+    Annotated[_Integer, Field(ge=0)] | None,
     Field(description="16 without; 0 generates nothing."),
 ]
-Temperature: TypeAlias = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None
-TopP: TypeAlias = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None
-Seed: TypeAlias = Annotated[int, Field(ge=-_LARGEST_SEED - 1, le=_LARGEST_SEED)] | None
-Count: TypeAlias = Annotated[int, Field(ge=1, le=16)] | None
+Temperature: TypeAlias = Annotated[_Number, Field(ge=0, le=2)] | None
+TopP: TypeAlias = Annotated[_Number, Field(gt=0, le=1)] | None
+Seed: TypeAlias = Annotated[_Integer, Field(ge=-(2**63), le=2**63 - 1)] | None
+Count: TypeAlias = Annotated[_Integer, Field(ge=1, le=16)] | None
 Name: TypeAlias = Annotated[str, Field(max_length=256)] | None
 _Text: TypeAlias = Annotated[
     str, BeforeValidator(_whole_characters), Field(max_length=_MOST_CHARS)
@@ -145,7 +146,7 @@ _Template: TypeAlias = Annotated[
 class StreamOptions:
     """How a stream is sent."""
 
-    include_usage: bool | None = None
+    include_usage: _Flag | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,8 +189,7 @@ class CompletionBody(_Refused):
         _Text | None, Field(description="The code right of the cursor.")
     ] = None
     raw: Annotated[
-        bool | None,
-        Field(description="Whether control tokens named in the prompt count as such."),
+        _Flag | None, Field(description="Whether control tokens named in it count.")
     ] = None
     max_tokens: MaxTokens = None
     temperature: Temperature = None
@@ -198,9 +198,9 @@ class CompletionBody(_Refused):
     n: Count = None
     best_of: Count = None
     stop: Stops = None
-    stream: bool | None = None
+    stream: _Flag | None = None
     stream_options: StreamOptions | None = None
-    echo: bool | None = None
+    echo: _Flag | None = None
     logprobs: Annotated[object, _NO_LOGPROBS] = None
 
 
@@ -239,15 +239,15 @@ class ChatBody(_Refused):
         list[Message], Field(min_length=1, max_length=_MOST_MESSAGES, fail_fast=True)
     ]
     max_tokens: Annotated[
-        Annotated[int, Field(ge=-1)] | None, Field(description="-1 is the most.")
+        Annotated[_Integer, Field(ge=-1)] | None, Field(description="-1 is the most.")
     ] = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[_Integer, Field(ge=1)] | None = None
     temperature: Temperature = None
     top_p: TopP = None
     seed: Seed = None
     n: Count = None
     stop: Stops = None
-    stream: bool | None = None
+    stream: _Flag | None = None
     stream_options: StreamOptions | None = None
     logprobs: _Unsupported = None
     top_logprobs: _Unsupported = None
@@ -277,14 +277,14 @@ class InfillBody:
         Annotated[list[ExtraFile], Field(max_length=_MOST_FILES, fail_fast=True)] | None
     ) = None
     prompt: _LlamaText = ""
-    n_predict: Annotated[int, Field(ge=-2)] | None = None
-    t_max_predict_ms: Annotated[int, Field(le=3_600_000)] | None = None
-    n_indent: Annotated[int, Field(ge=0, le=10_000)] | None = None
-    temperature: Annotated[float, Field(le=2, allow_inf_nan=False)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    n_predict: Annotated[_Integer, Field(ge=-2)] | None = None
+    t_max_predict_ms: Annotated[_Integer, Field(le=3_600_000)] | None = None
+    n_indent: Annotated[_Integer, Field(ge=0, le=10_000)] | None = None
+    temperature: Annotated[_Number, Field(le=2)] | None = None
+    top_p: Annotated[_Number, Field(ge=0, le=1)] | None = None
     seed: Seed = None
     stop: Stops = None
-    stream: bool | None = None
+    stream: _Flag | None = None
     response_fields: (
         Annotated[
             list[Annotated[str, Field(max_length=64)]],

@@ -6,6 +6,7 @@ llama.vim and llama.vscode send and read.
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -65,6 +66,9 @@ def infill_router(requests: Requests) -> APIRouter:
             snippets=snippets,
             is_reduced=begun.is_reduced,
         )
+        if is_warm_up:
+            # Cut as for the request that it prepares; no engine generates less.
+            prompt = replace(prompt, max_tokens=1)
         generations = begun.generations(
             [prompt],
             Sampling(
@@ -141,13 +145,18 @@ class _Infill:
             yield event(problem_of(error).body)
 
     async def _deltas(self) -> AsyncGenerator[TextDelta]:
-        """Generate; what only warms the cache up ends with its first token."""
+        """Generate; of what only warms the cache up, the client gets the end alone."""
         async with aclosing(self._generations.run()) as deltas:
             async for _, delta in deltas:
-                if self._is_warm_up:
-                    yield _ENDED
-                    return
-                yield delta
+                if not self._is_warm_up:
+                    yield delta
+        if self._is_warm_up:
+            yield _ENDED
+
+    @property
+    def _predicted_tokens(self) -> int:
+        """Tokens that were generated for the client until now."""
+        return 0 if self._is_warm_up else self._generations.new_tokens
 
     def _counts(self) -> Json:
         return {
@@ -155,7 +164,7 @@ class _Infill:
             "id_slot": 0,
             "stop": False,
             "tokens": [],
-            "tokens_predicted": self._generations.new_tokens,
+            "tokens_predicted": self._predicted_tokens,
             "tokens_evaluated": self._generations.prompt_tokens,
         }
 
@@ -167,10 +176,9 @@ class _Infill:
             "content": content,
             "stop": True,
             "model": self._generations.model.name,
-            "tokens_cached": self._generations.prompt_tokens
-            + self._generations.new_tokens,
+            "tokens_cached": self._generations.prompt_tokens + self._predicted_tokens,
             "generation_settings": {
-                "n_predict": prompt.max_tokens,
+                "n_predict": 0 if self._is_warm_up else prompt.max_tokens,
                 "temperature": self._generations.sampling.temperature,
                 "top_p": self._generations.sampling.top_p,
                 "n_ctx": self._generations.model.max_model_len,
@@ -187,10 +195,11 @@ class _Infill:
         timings = self._generations.trace.timings()
         stages = timings.stages_ms
         prompt_ms = stages.get(Stage.PREFILL, 0.0)
-        predicted_ms = max(0.0, timings.total_ms - (timings.ttft_ms or 0.0))
+        predicted_n = self._predicted_tokens
+        first_ms = timings.ttft_ms or 0.0
+        predicted_ms = max(0.0, timings.total_ms - first_ms) if predicted_n else 0.0
         cached = self._generations.cached_tokens
         prompt_n = max(0, self._generations.prompt_tokens - cached)
-        predicted_n = self._generations.new_tokens
         return {
             "cache_n": cached,
             "prompt_n": prompt_n,

@@ -8,6 +8,7 @@ from own_models import OwnModel
 from rest_server import Serve
 
 from lsp_server.config import Config, ScriptConfig
+from lsp_server.metrics import Outcome
 from lsp_server.service.privacy import Privacy
 from lsp_server.values import Priority, Snippet
 
@@ -78,12 +79,21 @@ async def test_prefix_prompt_and_suffix_are_one_gap(
 
 
 async def test_a_warm_up_is_the_least_urgent(serve: Serve) -> None:
-    """``n_predict`` 0 reads the prompt, and returns no text."""
+    """``n_predict`` 0 reads the prompt and predicts nothing; it is served, not lost."""
     async with serve(TEXT) as served:
-        answer = await served.http.post("/infill", json={"n_predict": 0})
-        assert "" == answer.json()["content"]
-        assert Priority.PREWARM is served.engine.requests[0].priority
-        assert served.engine.aborted
+        for more in ({}, {"stream": True}):
+            answer = await served.http.post("/infill", json={"n_predict": 0, **more})
+            said = json.loads(answer.text.removeprefix("data: "))
+            assert ("", "limit") == (said["content"], said["stop_type"])
+            assert 0 == said["tokens_predicted"] == said["timings"]["predicted_n"]
+            assert 0 == said["generation_settings"]["n_predict"]
+            assert said["tokens_evaluated"] == said["tokens_cached"] > 0
+        for request in served.engine.requests:
+            assert (Priority.PREWARM, 1) == (request.priority, request.max_tokens)
+        assert not served.engine.aborted
+        assert [Outcome.COMPLETED] * 2 == [each.outcome for each in served.metrics.done]
+    lines = served.log.read_text(encoding="utf-8").splitlines()
+    assert [200, 200] == [json.loads(line)["status"] for line in lines]
 
 
 @pytest.mark.parametrize("own_model", ["midfill-marked-cursor"], indirect=True)

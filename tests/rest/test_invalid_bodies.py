@@ -29,9 +29,14 @@ CASES: list[tuple[str, dict[str, object], str]] = [
     (COMPLETIONS, {"n": SECRET}, "n: it is not a whole number"),
     (COMPLETIONS, {"n": 1.5}, "n: it is not a whole number"),
     (COMPLETIONS, {"n": [1]}, "n: it is not a whole number"),
+    (COMPLETIONS, {"n": True}, "n: it is not a whole number"),
+    (COMPLETIONS, {"max_tokens": "2"}, "max_tokens: it is not a whole number"),
+    (COMPLETIONS, {"seed": "1"}, "seed: it is not a whole number"),
     (COMPLETIONS, {"max_tokens": -1}, "max_tokens: it has to be 0 or more"),
     (COMPLETIONS, {"temperature": 2.5}, "temperature: it has to be 2 or less"),
     (COMPLETIONS, {"temperature": SECRET}, "temperature: it is not a number"),
+    (COMPLETIONS, {"temperature": True}, "temperature: it is not a number"),
+    (COMPLETIONS, {"top_p": "1"}, "top_p: it is not a number"),
     (COMPLETIONS, {"top_p": 0}, "top_p: it has to be more than 0"),
     (COMPLETIONS, {"stop": 5}, "stop: it is neither a text nor a list of at most 16"),
     (COMPLETIONS, {"stop": [1]}, "stop[0]: it is not a text"),
@@ -39,10 +44,13 @@ CASES: list[tuple[str, dict[str, object], str]] = [
     (COMPLETIONS, {"stop": ["a" * 257]}, "stop[0]: it has more than 256 characters"),
     (COMPLETIONS, {"stop": ["a"] * 17}, "stop: it has more than 16 items"),
     (COMPLETIONS, {"stream": SECRET}, "stream: it is neither true nor false"),
+    (COMPLETIONS, {"stream": "no"}, "stream: it is neither true nor false"),
+    (COMPLETIONS, {"echo": 1}, "echo: it is neither true nor false"),
+    (COMPLETIONS, {"raw": "yes"}, "raw: it is neither true nor false"),
     (COMPLETIONS, {"stream_options": 1}, "stream_options: it is not a JSON object"),
     (
         COMPLETIONS,
-        {"stream_options": {"include_usage": 9}},
+        {"stream_options": {"include_usage": "true"}},
         "stream_options.include_usage: it is neither true nor false",
     ),
     (COMPLETIONS, {"model": 5}, "model: it is not a text"),
@@ -71,6 +79,9 @@ CASES: list[tuple[str, dict[str, object], str]] = [
     ),
     (INFILL, {"prompt": [1]}, "prompt: it is not a text"),
     (INFILL, {"n_predict": -3}, "n_predict: it has to be -2 or more"),
+    (INFILL, {"n_predict": "7"}, "n_predict: it is not a whole number"),
+    (INFILL, {"stream": "false"}, "stream: it is neither true nor false"),
+    (INFILL, {"temperature": "0"}, "temperature: it is not a number"),
     (INFILL, {"input_extra": [{}]}, "input_extra[0].text: it is needed"),
     (INFILL, {"input_extra": [{"text": 5}]}, "input_extra[0].text: it is not a text"),
     (INFILL, {"response_fields": SECRET}, "response_fields: it is not a list"),
@@ -99,6 +110,15 @@ async def test_a_parameter_that_is_not_taken(serve: Serve) -> None:
             message = await message_of(served, "POST", route, content, 400)
             assert message.startswith(expected), (wrong, message)
             assert message.endswith("The page /docs lists what each route takes.")
+
+
+async def test_a_whole_number_may_have_a_point(serve: Serve) -> None:
+    """2.0 is 2, as to JSON Schema: some languages have no other numbers."""
+    async with serve() as served:
+        body = {"prompt": "x", "max_tokens": 2.0, "n": 1.0, "temperature": 0}
+        answer = await served.http.post(COMPLETIONS, json=body)
+        assert 200 == answer.status_code, answer.text
+        assert 2 == answer.json()["usage"]["completion_tokens"]
 
 
 @pytest.mark.parametrize(
