@@ -176,12 +176,14 @@ class PromptBuilder:
             ConfigError: The limits leave no room for code.
         """
         family = self._resolved.family
-        hold = held_at(snapshot, self._tokenizer) if self._config.healing else None
+        hold = None
+        if self._config.healing:
+            hold = held_at(snapshot, self._tokenizer, is_marked=family.marks_cursor)
         if hold is not None:
             snapshot = _without_held(snapshot, hold)
             max_output_tokens += len(hold.typed_ids)
         begun: TokenIds = ()
-        if family.can_anchor and self._config.anchor_lines:
+        if family.marks_cursor and self._config.anchor_lines:
             snapshot, begun = self._anchored(snapshot, max_output_tokens)
         path = self._tokenizer.encode(self._path_of(snapshot.uri))
         frame = self._render(family.order, {Slot.PATH: path})

@@ -99,10 +99,11 @@ class FimFamily:
         return slots == [Slot.SUFFIX, Slot.PREFIX]
 
     @property
-    def can_anchor(self) -> bool:
-        """Whether the model writes behind a mark, so that a middle can be begun for it.
+    def marks_cursor(self) -> bool:
+        """Whether the prompt shows where the prefix ends and the middle begins.
 
-        Where the prefix stands last, the prompt ends with the prefix anyway.
+        It does not where the prefix stands last. Where it does, text in front of the
+        cursor can stand behind the mark as well, as the beginning of the middle.
         """
         return self.order[-1] is not Slot.PREFIX
 

@@ -27,16 +27,27 @@ _MAX_LINE_CHARS = 256
 _MAX_HELD_TOKENS = 8
 """Of a longer run of letters, such as a Chinese sentence, only the end is held."""
 
+_OPENING = "([{"
+
 _CONTINUATIONS = ("a", "s", "A", "_", "1", " ", " a", "=", "(", ".", '"', "\n")
 """One text of each kind that may come next, which decides the held text's tokens."""
 
 
-def held_at(snapshot: Snapshot, tokenizer: Tokenizer) -> Hold | None:
+def held_at(
+    snapshot: Snapshot, tokenizer: Tokenizer, *, is_marked: bool
+) -> Hold | None:
     """Return what the generation at the snapshot's cursor must begin with, or None.
 
     Nothing is held at the start of a line, where the tokens left of the cursor are
     final. Nothing is held inside a word either: a token across the cursor would have to
     hold the rest of the word as well.
+
+    Args:
+        snapshot: The document and the cursor.
+        tokenizer: The model's tokenizer.
+        is_marked: Whether the prompt marks the cursor. Then no opening bracket is held:
+            in front of the mark it tells the model to end before the closing one,
+            behind it the model closes the bracket itself.
     """
     if is_word_char(snapshot.after[:1]):
         return None
@@ -44,6 +55,8 @@ def held_at(snapshot: Snapshot, tokenizer: Tokenizer) -> Hold | None:
     if not line:
         return None
     text = _shortened(line[tokenizer.open_from(line) :], tokenizer)
+    if is_marked:
+        text = text[max(map(text.rfind, _OPENING)) + 1 :]
     spelt = text.encode("utf-8", errors="replace")
     typed_ids = tokenizer.encode(text)
     # A tokenizer may normalise the text; then no tokens spell it as it stands.

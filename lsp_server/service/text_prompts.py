@@ -150,7 +150,9 @@ class TextPrompts:
         """
         self._check_chars(text)
         text = whole = with_line_feeds(text)
-        hold = held_at(_snapshot(text, ""), self._tokenizer) if self._healing else None
+        hold = None
+        if self._healing:
+            hold = held_at(_snapshot(text, ""), self._tokenizer, is_marked=False)
         if hold is not None and not (self._begin_ids or len(text) > len(hold.text)):
             hold = None  # a prompt must not be empty
         if hold is not None:

@@ -145,6 +145,7 @@ async def test_a_held_generation_spells_what_was_typed(
                 offset=len(text),
             ),
             tokenizer,
+            is_marked=False,
         )
         assert hold is not None
         assert typed == hold.text

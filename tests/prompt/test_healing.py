@@ -94,7 +94,7 @@ def test_what_can_change_is_held(
     starter_tokenizer: FastTokenizer, typed: str, held: str
 ) -> None:
     """A word with its blank, a dot, a bracket, an operator, a digit, an indentation."""
-    hold = held_at(at_end(typed), starter_tokenizer)
+    hold = held_at(at_end(typed), starter_tokenizer, is_marked=False)
     assert hold is not None
     assert held == hold.text
 
@@ -106,7 +106,36 @@ def test_nothing_is_held(
     starter_tokenizer: FastTokenizer, typed: str, after: str
 ) -> None:
     """Not at the start of a line, and not inside of a word."""
-    assert held_at(at_end(typed, after), starter_tokenizer) is None
+    assert held_at(at_end(typed, after), starter_tokenizer, is_marked=False) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "held", "held_with_mark"),
+    [
+        ("print(", "(", ""),
+        ("x = [", " [", ""),
+        ("f({", "({", ""),
+        ("f(x", "(x", "x"),
+        ("x = ", " ", " "),
+    ],
+)
+def test_a_mark_keeps_an_opening_bracket_in_the_prompt(
+    starter_tokenizer: FastTokenizer, typed: str, held: str, held_with_mark: str
+) -> None:
+    """Where the model sees the cursor, what it writes ends before the closing one."""
+    holds = {}
+    for family in ("midfill", "midfill-marked-cursor"):
+        prompt = PromptBuilder(
+            tokenizer=starter_tokenizer,
+            family=FAMILIES[family],
+            config=PromptConfig(),
+            max_model_len=2048,
+            windows=LineWindows(
+                encode=starter_tokenizer.encode, step_lines=32, suffix_lines=1000
+            ),
+        ).build(at_end(typed, ")\n"), max_output_tokens=16)
+        holds[family] = prompt.hold.text if prompt.hold else ""
+    assert {"midfill": held, "midfill-marked-cursor": held_with_mark} == holds
 
 
 @settings(deadline=None)
@@ -115,7 +144,7 @@ def test_the_tokens_of_more_text_are_allowed(
     any_tokenizer: FastTokenizer, line: str, after: str
 ) -> None:
     """Whatever comes next, its tokens may be generated as the tokenizer makes them."""
-    hold = held_at(at_end(line), any_tokenizer)
+    hold = held_at(at_end(line), any_tokenizer, is_marked=False)
     if hold is None:
         return
     assert line.endswith(hold.text)
@@ -128,7 +157,7 @@ def test_every_way_spells_what_is_held(
     any_tokenizer: FastTokenizer, line: str, data: st.DataObject
 ) -> None:
     """Each choice of allowed tokens ends, and begins with the held text's bytes."""
-    hold = held_at(at_end(line), any_tokenizer)
+    hold = held_at(at_end(line), any_tokenizer, is_marked=False)
     if hold is None:
         return
     written, step = b"", 0
@@ -151,7 +180,7 @@ def test_every_way_spells_what_is_held(
 
 def test_a_long_run_is_held_by_its_end(starter_tokenizer: FastTokenizer) -> None:
     """A sentence without a blank costs no more than a word, and no character is cut."""
-    hold = held_at(at_end("x = " + "変数名" * 40), starter_tokenizer)
+    hold = held_at(at_end("x = " + "変数名" * 40), starter_tokenizer, is_marked=False)
     assert hold is not None
     assert len(hold.typed_ids) <= 8
     assert "変数名" * 40 != hold.text
