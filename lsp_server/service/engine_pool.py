@@ -9,14 +9,21 @@ from lsp_server.config import AdmissionConfig, Config, EngineKind
 from lsp_server.engine.base import Engine
 from lsp_server.engine.start_progress import StartProgress
 from lsp_server.engine_values import EngineState
-from lsp_server.errors import ConfigError, EngineDeadError
+from lsp_server.errors import (
+    ConfigError,
+    EngineDeadError,
+    MidfillError,
+    ModelError,
+)
 from lsp_server.metrics import Metrics
 from lsp_server.service.engine_differences import (
     Setting,
+    demands,
     differences,
     missing_model,
     no_model_refusal,
     refusal,
+    unmet,
 )
 from lsp_server.service.engine_host import EngineHost, LoadModel
 from lsp_server.service.engine_start import EngineStarter
@@ -106,7 +113,8 @@ class EnginePool:
         in place of one that nobody uses; the running one that differs least, with
         `Lease.refused` set. A host that was given up takes no room, and is started
         again if nobody used it until now. Where a model is not there, what runs stays,
-        and is leased with `Lease.refused` set.
+        and is leased with `Lease.refused` set. Where settings say which model may
+        answer (`demands`), a host that failed is leased in place of one with another.
 
         Args:
             config: What is asked for.
@@ -122,9 +130,12 @@ class EnginePool:
                 subject="engine",
                 remedy="start the server again",
             )
-        differing = {
-            host: differences(config, host.config, stated) for host in self._hosts
-        }
+        differing = {host: differences(config, host, stated) for host in self._hosts}
+
+        def distance(host: EngineHost) -> tuple[bool, int]:
+            differ = differing[host]
+            return bool(demands(config, differ)), len(differ)
+
         fitting = [host for host in self._hosts if not differing[host]]
         if fitting:
             host = next(filter(_holds_memory, fitting), fitting[0])
@@ -133,8 +144,8 @@ class EnginePool:
             return self._lease(host)
         running = [host for host in self._hosts if _holds_memory(host)]
         if running and (missing := missing_model(config)):
-            host = min(running, key=lambda h: len(differing[h]))
-            return self._lease(host, refused=no_model_refusal(host.model_name, missing))
+            host = min(running, key=distance)
+            return self._share(host, config, differing[host], missing=missing)
         unused = [host for host in self._hosts if not self._leases[host]]
         given_up = [host for host in unused if not _holds_memory(host)]
         for host in given_up:
@@ -143,11 +154,8 @@ class EnginePool:
         if self._is_full() and replaceable:
             self._drop(replaceable[0])
         if self._is_full():
-            host = min(
-                filter(_holds_memory, self._hosts), key=lambda h: len(differing[h])
-            )
-            refused = refusal(config, host.config, differing[host])
-            return self._lease(host, refused=refused)
+            host = min(filter(_holds_memory, self._hosts), key=distance)
+            return self._share(host, config, differing[host])
         starter = self._in_turn(self._start_engine_of(config.engine.kind))
         held = dataclasses.replace(config, admission=self._admission)
         host = EngineHost(held, starter, metrics=self._metrics, load=self._load)
@@ -185,9 +193,45 @@ class EnginePool:
 
         return Lease(host, refused=refused, on_release=on_release)
 
+    def _share(
+        self,
+        host: EngineHost,
+        config: Config,
+        differing: Collection[Setting],
+        *,
+        missing: ModelError | None = None,
+    ) -> Lease:
+        """Return the use of a host with other settings, unless some demand theirs.
+
+        Args:
+            host: The host.
+            config: What is asked for.
+            differing: The settings that the host does not run with.
+            missing: Why the model that is asked for is not there; None if it is.
+        """
+        if demanded := demands(config, differing):
+            error = missing or unmet(config, host.config, demanded)
+            return self._lease_of_failure(config, error)
+        if missing:
+            return self._lease(host, refused=no_model_refusal(host.model_name, missing))
+        return self._lease(host, refused=refusal(config, host.config, differing))
+
+    def _lease_of_failure(self, config: Config, error: MidfillError) -> Lease:
+        """Return the use of a host that loads nothing, and says why."""
+
+        def load(_: Config) -> LoadedModel:
+            raise error
+
+        starter = self._start_engine_of(config.engine.kind)
+        host = EngineHost(config, starter, load=load)
+        return Lease(host, refused="", on_release=lambda: self._end(host))
+
     def _drop(self, host: EngineHost) -> None:
         """End a host in the background; later starts wait for its end."""
         self._hosts.remove(host)
+        self._end(host)
+
+    def _end(self, host: EngineHost) -> None:
         ending = asyncio.create_task(host.close(), name="engine-replaced")
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)

@@ -1,6 +1,7 @@
 """Which connections get an engine where there are only so many."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from counted_engines import (
@@ -13,10 +14,18 @@ from counted_engines import (
 )
 from news_listener import Listener
 
-from lsp_server.config import SHIPPED_MODEL, Config, Device, ModelConfig, ScriptConfig
+from lsp_server.config import (
+    SHIPPED_MODEL,
+    Config,
+    Device,
+    ModelConfig,
+    ModelsConfig,
+    ScriptConfig,
+)
 from lsp_server.engine_values import EngineState
 from lsp_server.errors import EngineDeadError
 from lsp_server.modelstore.locate import shipped_models
+from lsp_server.modelstore.verify import hash_file
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import starter_of
 from lsp_server.service.local_backend import LocalBackend
@@ -70,6 +79,43 @@ async def test_a_model_that_is_not_there_costs_no_engine(
     guest, _ = await connected(lease, MISSING)
     assert ("1", 1) == (await answer(guest), starts.started)
     await pool.close()
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [
+        {"model": ModelConfig(sha256="0" * 64)},
+        {"model": ModelConfig(path="no-such-model", sha256="0" * 64)},
+        {"models": ModelsConfig(require_signature=True)},
+    ],
+)
+async def test_no_other_model_answers_than_the_one_that_is_demanded(
+    pool: EnginePool, starts: CountedStarts, demand: dict[str, Any]
+) -> None:
+    """A pin or a signature holds also where others use the engine, who keep it."""
+    used, _ = await connected(pool.acquire(CONFIG), CONFIG)
+    strict = replace(CONFIG, **demand)
+    lease, listener = pool.acquire(strict), Listener()
+    backend = LocalBackend(strict, lease)
+    await backend.start(listener)
+    failed = await listener.until(EngineState.FAILED)
+    expected = "no-such-model" if "no-such" in strict.model.path else "max_engines"
+    assert expected in f"{failed.what} {failed.remedy}"
+    assert ("", "1") == (await answer(backend), await answer(used))
+    await backend.close()
+    assert ((used.host,), 1) == (pool.hosts, starts.started)
+
+
+async def test_a_pin_that_the_running_model_meets_shares_it(pool: EnginePool) -> None:
+    """Also one in capitals, and while that model is still to be read."""
+    pin = hash_file(shipped_models()[SHIPPED_MODEL] / "manifest.json")
+    lease = pool.acquire(CONFIG)
+    pinned = replace(CONFIG, model=ModelConfig(sha256=pin))
+    early = pool.acquire(pinned)
+    await connected(lease, CONFIG)
+    late = pool.acquire(replace(CONFIG, model=ModelConfig(sha256=pin.upper())))
+    assert {lease.host} == {early.host, late.host}
+    assert {""} == {early.refused, late.refused}
 
 
 async def test_a_second_engine_is_started_where_that_is_allowed(
