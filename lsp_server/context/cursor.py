@@ -109,6 +109,16 @@ class CursorContext:
         found = self.scan(text + "\n".join(behind))
         return found.faults + len(found.state.frames)
 
+    def closed_behind_with(self, text: str) -> frozenset[Frame]:
+        """Return what ``text`` leaves open and the text behind the cursor closes."""
+        behind = "\n".join((self.line_after, *self.lines_below))
+        return closed_behind(
+            behind,
+            self.scan(text).state.frames,
+            self.language,
+            is_whole=len(behind) < _REACH_CHARS // 2,
+        )
+
     def opens_block(self, line: str) -> bool:
         """Return whether a whole line of code is the head of a block, or ends one.
 

@@ -168,7 +168,7 @@ def _end_at_dedent(
     closing = next(
         (each for each in found.closings if line.start <= each.offset < line.end), None
     )
-    if line.start == 0 or (closing is None and not _may_close(line, cursor, found)):
+    if closing is None and (line.start == 0 or not _may_close(line, cursor, found)):
         return before
     if closing is None:
         return None

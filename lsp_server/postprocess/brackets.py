@@ -15,6 +15,9 @@ __all__ = [
     "next_closer",
 ]
 
+_SEPARATOR = re.compile(r"[;,]?\s*\Z")
+"""What may stand behind a closer at the end of a text."""
+
 OPENERS = "([{"
 CLOSERS = ")]}"
 
@@ -58,7 +61,8 @@ def cut_surplus_closers(
     """Cut ``text`` before the first closer for which nothing is left to close.
 
     That is what the code behind the cursor closes, a string too, and what never was
-    open. A text is kept that opens again what it closes, such as ``} else {``.
+    open. A text is kept that opens again what it closes, such as ``} else {``. At its
+    end, what it has opened itself counts as well.
     """
     scan = cursor.scan(text)
     surplus = {
@@ -66,11 +70,48 @@ def cut_surplus_closers(
         for closing in scan.closings
         if closing.frame in cursor.closed_behind
     }
-    if not cursor.language.has_stray_closers:
-        surplus.update(scan.strays)
+    surplus.update(at for at in scan.strays if not _may_stray(at, scan, cursor))
     # What closes in front of the cursor was typed by the user.
     cut = min((at for at in surplus if at >= 0), default=len(text))
-    return text if cut < len(text) and _fits_whole(text, cut, cursor) else text[:cut]
+    if cut < len(text) and _fits_whole(text, cut, cursor):
+        return text
+    return text[: _open_end(text[:cut], scan, cursor)]
+
+
+def _may_stray(at: int, scan: Scan, cursor: CursorContext) -> bool:
+    """Return whether a closer there needs no opener.
+
+    In a shell it is a label's, which stands in ``case`` alone.
+    """
+    if cursor.language.words is None or not cursor.language.has_stray_closers:
+        return cursor.language.has_stray_closers
+    frames = scan.frames_at(at)
+    return bool(frames) and frames[-1].opener == "case"
+
+
+def _open_end(text: str, scan: Scan, cursor: CursorContext) -> int:
+    """Return where ``text`` closes, at its end, what is closed behind the cursor.
+
+    Of what it has opened itself, that is what the cursor's line closes, and what has
+    nothing in it yet.
+    """
+    end = len(text)
+    while True:
+        written = _SEPARATOR.sub("", text[:end])
+        frames = scan.frames_at(len(written) - 1)
+        inner = frames[-1] if frames else None
+        if inner is None or not inner.closer or not written.endswith(inner.closer):
+            return end
+        start = len(written) - len(inner.closer)
+        if inner in scan.frames_at(len(written)):
+            return end
+        is_empty = not written[inner.start + len(inner.opener) : start].strip()
+        if inner.start >= 0 and not is_empty and not cursor.line_after.strip():
+            return end
+        behind = cursor.closed_behind_with(text[:start])
+        if inner not in behind or not cursor.closed_behind <= behind:
+            return end
+        end = start
 
 
 def _fits_whole(text: str, cut: int, cursor: CursorContext) -> bool:

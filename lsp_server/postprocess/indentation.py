@@ -5,14 +5,18 @@ typed already. Lines within strings and comments stay as they are.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from lsp_server.context.cursor import CursorContext, indentation_of
 from lsp_server.language.frames import Frame
 from lsp_server.language.lines import TAB_WIDTH, key_columns_of
+from lsp_server.postprocess.document_indentation import (
+    WIDTHS,
+    blanks_near,
+    levels_above,
+    unit_of,
+)
 from lsp_server.postprocess.yaml_indentation import fit_yaml
 from lsp_server.values import CompletionScope
 
@@ -24,12 +28,6 @@ _CONTINUES = re.compile(r"[.?:+*/%&|=<>-]|and\b|or\b")
 _CLAUSE = re.compile(r"(?:elif|else|except|finally)\b")
 """The beginning of a line that goes on with a statement whose block ends above."""
 
-_WIDTHS = (4, 2, 8, 3)
-"""The widths of indentation that models write, the commonest first."""
-
-_MAX_LINES = 200
-"""How many lines to either side tell what the document is indented with."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
@@ -40,12 +38,14 @@ class _Line:
         columns: How far it is indented.
         is_body: Whether the line above it opens a block.
         is_free: Whether it goes on with an expression, and may be indented in any way.
+        is_fresh: Whether it begins a statement, since the line above ends one.
     """
 
     number: int
     columns: int
     is_body: bool
     is_free: bool
+    is_fresh: bool
 
 
 def fit_first_line(
@@ -63,13 +63,13 @@ def fit_first_line(
     if not before:
         return _fit_whole_line(rest, indentation_of(blanks), cursor)
     head = cursor.code_above
-    own = len(_unit_of(cursor).expandtabs(TAB_WIDTH)) or TAB_WIDTH
+    own = len(unit_of(cursor).expandtabs(TAB_WIDTH)) or TAB_WIDTH
     wanted = indentation_of(head) + own
     total = indentation_of(before + blanks)
     if head.lstrip().startswith("- ") and total == key_columns_of(head):
         return text
     if not cursor.opens_block(head) or cursor.indentation >= wanted:
-        levels = _levels_above(cursor)
+        levels = levels_above(cursor)
         is_begun = cursor.indentation not in levels
         return text if is_begun and total in levels else rest
     # The model's blanks are either all of the line's or those that are missing.
@@ -87,19 +87,19 @@ def _fit_whole_line(rest: str, columns: int, cursor: CursorContext) -> str | Non
         columns: How far the model has indented it.
         cursor: The cursor, on an empty line.
     """
-    unit, head = _unit_of(cursor), cursor.code_above
+    unit, head = unit_of(cursor), cursor.code_above
     is_strict = cursor.language.indents_blocks
     if not unit or cursor.language.name == "yaml":
         return " " * columns + rest
     own = len(unit.expandtabs(TAB_WIDTH))
-    levels = sorted(_levels_above(cursor) | {0})
+    levels = sorted(levels_above(cursor) | {0})
     if cursor.opens_block(head):
         body = indentation_of(head) + own
         levels = [body] if is_strict else [*levels, body]
     found = [columns] if columns in levels else []
     found += [
         levels[columns // width]
-        for width in _WIDTHS
+        for width in WIDTHS
         if columns % width == 0 and columns // width < len(levels)
     ]
     if is_strict and len(levels) == 1:
@@ -113,16 +113,6 @@ def _fit_whole_line(rest: str, columns: int, cursor: CursorContext) -> str | Non
         return None
     deep, left = divmod(found[0] if found else columns, own)
     return unit * deep + " " * left + rest
-
-
-def _levels_above(cursor: CursorContext) -> set[int]:
-    """Return the indentations of the line above and of the blocks that it is in."""
-    levels: set[int] = set()
-    for line in cursor.lines_above[:_MAX_LINES]:
-        columns = indentation_of(line)
-        if line.strip() and columns < min(levels, default=columns + 1):
-            levels.add(columns)
-    return levels
 
 
 def _begins_freely(rest: str, cursor: CursorContext) -> bool:
@@ -143,7 +133,7 @@ def fit_indentation(
     if cursor.language.name == "yaml" and (lines[1:] or not cursor.line_before):
         fitted = fit_yaml(lines, cursor, cursor.scan(text))
         return None if fitted is None else "\n".join(fitted)
-    unit = _unit_of(cursor)
+    unit = unit_of(cursor)
     if not lines[1:] or cursor.language.is_prose or not unit:
         return text
     code = tuple(_code_lines(lines, cursor))
@@ -152,16 +142,22 @@ def fit_indentation(
     own = len(unit.expandtabs(TAB_WIDTH))
     is_strict = cursor.language.indents_blocks
     fitting = (
-        each for each in _steps(columns, own) if _fits(code, each, is_strict=is_strict)
+        each
+        for each in _steps(columns, own, _widths_of(code, columns))
+        if _fits(code, each, is_strict=is_strict)
     )
     steps = next(fitting, None)
     if steps is None:
         if cursor.language.name == "python":
             return None
         steps = _Steps(own=own, width=own)
+    known = set() if is_strict else blanks_near(cursor)
     for line in code:
         deep, rest = steps.levels_of(line.columns)
-        lines[line.number] = unit * deep + " " * rest + lines[line.number].lstrip(" \t")
+        written = lines[line.number].lstrip(" \t")
+        blanks = lines[line.number][: -len(written)]
+        if not line.is_free or blanks not in known:
+            lines[line.number] = unit * deep + " " * rest + written
     return "\n".join(lines)
 
 
@@ -189,21 +185,28 @@ class _Steps:
         return self.base // self.own + levels, left
 
 
-def _steps(columns: int, own: int) -> Iterator[_Steps]:
+def _widths_of(lines: Sequence[_Line], columns: int) -> tuple[int, ...]:
+    """Return the widths that a model may indent with: its own, and the usual ones."""
+    steps = (line.columns - columns for line in lines[:1] if line.is_body)
+    return tuple(dict.fromkeys((*WIDTHS, *(step for step in steps if step > 0))))
+
+
+def _steps(columns: int, own: int, widths: Sequence[int]) -> Iterator[_Steps]:
     """Yield the document's own steps, then others, the likeliest first.
 
     Args:
         columns: How far the cursor's line is indented.
         own: The columns of the document's steps.
+        widths: Those of the steps that a model may make.
     """
     yield _Steps(own=own, width=own, columns=columns)
     levels, left = divmod(columns, own)
     if left:
         return
-    for width in _WIDTHS:
+    for width in widths:
         yield _Steps(own=own, width=width, columns=levels * width)
     # The cursor's line as it is, and steps from there on as the model has learnt them.
-    for width in _WIDTHS:
+    for width in widths:
         yield _Steps(own=own, width=width, columns=columns, base=columns)
 
 
@@ -222,7 +225,8 @@ def _fits(lines: Sequence[_Line], steps: _Steps, *, is_strict: bool) -> bool:
             continue
         is_step = line.columns == columns + steps.width
         if line.columns > columns or line.is_body:
-            if not is_step or (is_strict and not line.is_body):
+            is_head_missing = (is_strict or line.is_fresh) and not line.is_body
+            if not is_step or is_head_missing:
                 return False
         elif steps.levels_of(line.columns)[1] and line.columns not in seen:
             return False
@@ -247,6 +251,7 @@ def _code_lines(lines: Sequence[str], cursor: CursorContext) -> Iterator[_Line]:
             columns=indentation_of(line),
             is_body=cursor.opens_block(above),
             is_free=_is_bracketed(frames) or bool(_CONTINUES.match(line.lstrip())),
+            is_fresh=above.rstrip().endswith((";", "}")),
         )
         above = line
 
@@ -254,30 +259,3 @@ def _code_lines(lines: Sequence[str], cursor: CursorContext) -> Iterator[_Line]:
 def _is_bracketed(frames: Sequence[Frame]) -> bool:
     """Return whether the innermost of ``frames`` is a round or square bracket."""
     return bool(frames) and frames[-1].opener in {"(", "["}
-
-
-def _unit_of(cursor: CursorContext) -> str:
-    """Return what one level is indented with near the cursor; empty if unknown.
-
-    The nearest indented line decides between tabs and blanks.
-    """
-    above = [cursor.line_before, *cursor.lines_above[:_MAX_LINES]]
-    below = cursor.lines_below[:_MAX_LINES]
-    nearest = next((line for line in (*above, *below) if line[:1] in {" ", "\t"}), "")
-    if not nearest:
-        return "\t" if cursor.language.prefers_tabs else ""
-    if nearest[0] == "\t":
-        return "\t"
-    columns = [
-        indentation_of(line)
-        for line in (*reversed(above), *below)
-        if line.strip() and line[0] != "\t"
-    ]
-    steps = Counter(
-        step
-        for before, after in pairwise(columns)
-        if (step := after - before) in _WIDTHS
-    )
-    if steps:
-        return " " * max(steps, key=lambda step: (steps[step], -step))
-    return " " * next((each for each in _WIDTHS if indentation_of(nearest) == each), 0)

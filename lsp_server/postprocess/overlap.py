@@ -83,7 +83,9 @@ def _possible_cuts(text: str, rest: str, cursor: CursorContext) -> Iterator[int]
     if cursor.language.is_prose:
         return
     if len(rest) >= _MIN_OVERLAP_CHARS:
-        yield from (found.start() for found in re.finditer(re.escape(rest), text))
+        # A longer word that begins like the rest's last one is another word.
+        whole = re.escape(rest) + (r"(?!\w)" if is_word_char(rest[-1]) else "")
+        yield from (found.start() for found in re.finditer(whole, text))
     for length in range(min(len(rest), len(written)), 0, -1):
         if _is_significant(rest[:length]) and written.endswith(rest[:length]):
             yield len(written) - length

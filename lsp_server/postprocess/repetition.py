@@ -48,7 +48,15 @@ it. If the model ended it, it is a separator line."""
 def drop_repetition(
     text: str, cursor: CursorContext, scope: CompletionScope
 ) -> str | None:
-    """Drop a text that ends in a loop, or a line that repeats the one above."""
+    """Drop a text that ends in a loop, or a line that repeats the one above.
+
+    Of a loop of whole lines the first round is kept.
+    """
+    if not cursor.line_before.strip():
+        lines = f"{cursor.line_before}{text.rstrip()}\n".splitlines(keepends=True)
+        kept = _lines_before_loop(lines)
+        if kept is not None:
+            return "".join(lines[:kept])[len(cursor.line_before) :]
     if _ends_in_loop(text) or _ends_in_loop(text.rstrip()):
         return None
     if _repeats_phrase(text, _MIN_PHRASE_CHARS, _PHRASE_REPEATS):

@@ -12,7 +12,7 @@ behind its head ends with that line.
 import re
 
 from lsp_server.context.cursor import CursorContext, indentation_of
-from lsp_server.language.frames import Scan, literal_of
+from lsp_server.language.frames import Frame, Scan, literal_of
 from lsp_server.language.grammar import Kind
 from lsp_server.outcomes import StopCause
 from lsp_server.postprocess.block_end import (
@@ -30,6 +30,9 @@ __all__ = ["StopRule", "decided_scope", "end_with_scope", "scope_end"]
 
 _LEAST_SUFFIX_LINE_CHARS = 8
 """A shorter line may well stand twice in a string."""
+
+_SUFFIX_LINES = 2
+"""So many lines of any length hardly ever stand twice."""
 
 _DECIDES = re.compile(r"[^\w \t.,:=]")
 
@@ -198,21 +201,37 @@ def _line_end(
             return at
         # Text that a dedent ends is over only at the start of the next line.
         literal = literal_of(found.frames_at(at + 1))
-        if literal is None or literal.start < 0 or _is_suffix_next(text, at, cursor):
+        if literal is None or literal.start < 0:
+            return at
+        if _is_suffix_next(text, at, cursor, literal):
             return at
         at = text.find("\n", at + 1)
     return None
 
 
-def _is_suffix_next(text: str, line_end: int, cursor: CursorContext) -> bool:
-    """Return whether the line behind this line end is the next one below the cursor.
+def _is_suffix_next(
+    text: str, line_end: int, cursor: CursorContext, literal: Frame
+) -> bool:
+    """Return whether the lines behind this line end are the next ones below the cursor.
 
-    However it is indented: it is text, not code.
+    However they are indented: they are text, not code. One long line tells, or two that
+    begin in the literal.
     """
-    line, is_whole, _ = text[line_end:].lstrip("\n").partition("\n")
-    line = line.strip()
-    is_long = len(line) >= _LEAST_SUFFIX_LINE_CHARS
-    return bool(is_whole) and is_long and line == cursor.code_below.strip()
+    found = cursor.scan(text)
+    below = (line.strip() for line in cursor.lines_below if line.strip())
+    same = 0
+    start = line_end + 1
+    while literal in found.frames_at(start) and (end := text.find("\n", start)) >= 0:
+        line = text[start:end].strip()
+        start = end + 1
+        if not line:
+            continue
+        if line != next(below, None):
+            return False
+        same += 1
+        if len(line) >= _LEAST_SUFFIX_LINE_CHARS or same == _SUFFIX_LINES:
+            return True
+    return False
 
 
 def _goes_on(

@@ -92,11 +92,16 @@ def cut_doubled_blank(
     """Cut the blanks at the beginning of ``text`` where a blank is typed already.
 
     A token often holds a word and the blank in front of it, so models write that blank
-    even behind one. Blanks that complete an indentation or set off a comment are kept.
+    even behind one. Blanks that complete an indentation, align columns or set off a
+    comment are kept.
     """
     before = cursor.line_before
     rest = text.lstrip(" \t")
     if not before.strip() or not before[-1].isspace():
+        return text
+    if before[-1] == "\t" or before[-2:].isspace():
+        return text
+    if cursor.literal is not None and text[:2].isspace():
         return text
     mark = cursor.language.line_comment
     return text if mark and rest.startswith(mark) else rest

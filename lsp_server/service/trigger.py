@@ -30,6 +30,9 @@ _HEAD_WORD = re.compile(
 _JUDGED_LINES = 40
 """How many lines above tell whether bodies are indented."""
 
+_LEVEL_HEAD = re.compile(r"(?:inline\s+)?(?:namespace|extern)\b|\.[A-Z]+\s*:")
+"""A head below which lines stand as far left: a namespace, a special target of make."""
+
 _NO_BODY = re.compile(
     r"\s*(?:[)\]}#]|</|- |-$|//|/\*|--|end\b|else\b|esac\b|fi\b|done\b)"
 )
@@ -116,9 +119,19 @@ def _is_empty_body(cursor: CursorContext) -> bool:
         return False
     columns = indentation_of(head)
     is_level = not cursor.line_before.strip() and cursor.indentation <= columns
-    if is_level and _has_level_bodies(cursor):
+    if is_level and (_may_be_bare(head, cursor) or _has_level_bodies(cursor)):
         return False
     return indentation_of(cursor.code_below) <= columns
+
+
+def _may_be_bare(head: str, cursor: CursorContext) -> bool:
+    """Return whether nothing indented has to follow a head.
+
+    A recipe stands directly below its target, which may have none.
+    """
+    is_apart = not "".join(cursor.lines_above[:1]).strip()
+    is_target = cursor.language.name == "makefile"
+    return bool(_LEVEL_HEAD.match(head)) or (is_target and is_apart)
 
 
 def _has_level_bodies(cursor: CursorContext) -> bool:
