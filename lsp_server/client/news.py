@@ -8,6 +8,7 @@ from typing import Any
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
+from lsp_server import __version__
 from lsp_server.history.events import OWN_CLIENT
 from lsp_server.outcomes import RequestTimings, Source
 from lsp_server.protocol.extensions import TIMINGS_METHOD
@@ -163,7 +164,7 @@ def introduction(
             window=types.WindowClientCapabilities(work_done_progress=True),
             experimental={"midfill": {"timings": True, "status": True}},
         ),
-        client_info=types.ClientInfo(name=OWN_CLIENT),
+        client_info=types.ClientInfo(name=OWN_CLIENT, version=__version__),
         initialization_options=options,
         workspace_folders=[
             types.WorkspaceFolder(uri=uri, name=uri.rpartition("/")[2])

@@ -49,6 +49,16 @@ _REMEDIES: Mapping[int, str] = MappingProxyType(
     }
 )
 
+_WRONG_NAME = "Name the server in daemon.url as its certificate does"
+_WRONG_TIME = "Have the certificate renewed, or set this machine's clock right"
+_UNTRUSTED: Mapping[int, str] = MappingProxyType(
+    {9: _WRONG_TIME, 10: _WRONG_TIME, 62: _WRONG_NAME, 64: _WRONG_NAME}
+)
+"""What to do about a certificate, by OpenSSL's number of what is wrong with it.
+
+Source: x509_vfy.h: not yet valid, expired, another host, another address.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamSettings:
@@ -154,7 +164,10 @@ class Route:
             raise DaemonError(
                 f"its certificate is not trusted ({error.verify_message})",
                 subject=self.subject,
-                remedy="Name the certificate of who signed it in daemon.ca_file",
+                remedy=_UNTRUSTED.get(
+                    error.verify_code,
+                    "Name the certificate of who signed it in daemon.ca_file",
+                ),
             ) from error
 
     def _shake_hands(self, connection: socket.socket, until_s: float) -> ClientProtocol:

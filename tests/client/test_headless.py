@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server import __version__
 from lsp_server.client.documents import Suggestion
 from lsp_server.client.headless import HeadlessClient, headless_client
+from lsp_server.client.news import introduction
 from lsp_server.errors import ClientError
+from lsp_server.history.events import OWN_CLIENT
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.values import Trigger
 
@@ -49,6 +52,13 @@ async def test_a_file_is_opened_edited_completed_and_closed(
         client.text_of(uri)
     assert () == client.messages
     assert 0 < client.server_process_id
+
+
+def test_it_says_which_version_it_is() -> None:
+    """`midfill daemon status` shows that, as it does of editors."""
+    client = introduction(PositionEncoding.UTF8, None).client_info
+    assert client is not None
+    assert (OWN_CLIENT, __version__) == (client.name, client.version)
 
 
 async def test_a_server_that_goes_away_is_noticed(tmp_path: Path) -> None:

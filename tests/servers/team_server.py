@@ -68,16 +68,21 @@ class TeamServer:
                 await asyncio.sleep(0.05)
 
 
-def write_certificate(path: Path) -> None:
-    """Write a certificate for 127.0.0.1 and its key into one file."""
+def write_certificate(path: Path, *, days: int = 1) -> None:
+    """Write a certificate for 127.0.0.1 and its key into one file.
+
+    Args:
+        path: The file.
+        days: For how long it holds; below 0 it ended so long ago.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), 1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=9))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([address]), critical=False)
         .sign(key, hashes.SHA256())
     )
