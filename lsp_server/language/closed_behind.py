@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from lsp_server.language.frames import Frame, ScanState
 from lsp_server.language.grammar import Ending, Kind, Language
+from lsp_server.language.lines import columns_of
 from lsp_server.language.rules import inside_of
 from lsp_server.language.scan import scan
 from lsp_server.language.surroundings import FAR_CHARS
@@ -26,6 +27,9 @@ _KEPT_TEXTS = 512
 
 _BEHIND_BLANK = re.compile(r"\s[\"'`]+\w")
 """A quote that a word follows: it opens, whatever the language's rules say."""
+
+_TAKES_OPERAND = re.compile(r"(?:[\s(\[{=,:+\-!|&?<>]|\b\w{1,2})\Z")
+"""Behind what a string begins, or the letters in front of it."""
 
 _MAY_OPEN = re.compile(r"[\s(\[{=,:+\-!|&?<>]")
 _MAY_CLOSE = re.compile(r"[\s)\]},;.:+\-<>/\[?=!|&*%]|\Z")
@@ -145,7 +149,23 @@ def _is_closed(
         outer = outer[:-1]
     if len(outer) < depth:
         outside.append(_faults(text, language, outer, literal, is_whole=is_whole))
+    if inside == min(outside):
+        return rule.spans_lines and _looks_closing(text, end, literal, language)
     return inside < min(outside)
+
+
+def _looks_closing(text: str, at: int, literal: Frame, language: Language) -> bool:
+    """Return whether a quote stands where one that closes does.
+
+    That is behind words, or on a line of its own that is indented like the opener's
+    and has no block's head above it.
+    """
+    *above, before = text[:at].split("\n")
+    if before.strip():
+        return bool(above) and not _TAKES_OPERAND.search(before)
+    head = next((line for line in reversed(above) if line.strip()), "")
+    is_level = bool(above) and columns_of(before) == literal.columns
+    return is_level and not language.opens_block(head)
 
 
 def _closer_in(text: str, literal: Frame) -> int | None:

@@ -2,7 +2,7 @@
 
 import re
 
-from lsp_server.context.cursor import CursorContext
+from lsp_server.context.cursor import CursorContext, indentation_of
 from lsp_server.language.frames import Scan
 from lsp_server.values import CompletionScope
 
@@ -92,8 +92,8 @@ def _may_stray(at: int, scan: Scan, cursor: CursorContext) -> bool:
 def _open_end(text: str, scan: Scan, cursor: CursorContext) -> int:
     """Return where ``text`` closes, at its end, what is closed behind the cursor.
 
-    Of what it has opened itself, that is what the cursor's line closes, and what has
-    nothing in it yet.
+    Of what it has opened itself, that is what the cursor's line closes, and what the
+    lines below go on with.
     """
     end = len(text)
     while True:
@@ -105,8 +105,11 @@ def _open_end(text: str, scan: Scan, cursor: CursorContext) -> int:
         start = len(written) - len(inner.closer)
         if inner in scan.frames_at(len(written)):
             return end
-        is_empty = not written[inner.start + len(inner.opener) : start].strip()
-        if inner.start >= 0 and not is_empty and not cursor.line_after.strip():
+        inside = written[inner.start + len(inner.opener) : start].strip()
+        is_block = inner.opener == "{" and not cursor.language.indents_blocks
+        is_deeper = indentation_of(cursor.code_below) > inner.columns
+        may_go_on = (not inside or inside.endswith(",")) and (is_block or is_deeper)
+        if inner.start >= 0 and not (may_go_on or cursor.line_after.strip()):
             return end
         behind = cursor.closed_behind_with(text[:start])
         if inner not in behind or not cursor.closed_behind <= behind:

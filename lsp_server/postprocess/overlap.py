@@ -1,7 +1,7 @@
 """The filter that cuts a text where it repeats the code behind the cursor."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lsp_server.context.cursor import CursorContext
 from lsp_server.text import is_word_char
@@ -13,9 +13,13 @@ _MIN_OVERLAP_CHARS = 3
 _MIN_PUNCTUATION_CHARS = 2
 """A shorter overlap may be chance."""
 
+_MIN_MOVED_CHARS = 24
+"""Lines that are so long together are not indented in another way by chance."""
+
 _SURE_REST_CHARS = 6
 """A rest of a line that is so long, with a word or number, is not written by chance."""
 
+_END_TAG = re.compile(r"\s*</([\w.:-]+)")
 _WORD = re.compile(r"\w+")
 
 
@@ -39,6 +43,9 @@ def _without_word_rest(text: str, cursor: CursorContext) -> str:
     rest = _WORD.match(cursor.line_after)
     word = _WORD.match(text)
     if rest is None or word is None or not word[0].endswith(rest[0]):
+        return text
+    written, behind = text[word.end() :], cursor.line_after[rest.end() :]
+    if len(rest[0]) < _MIN_OVERLAP_CHARS and written[:1].strip() != behind[:1].strip():
         return text
     return text[: word.end() - len(rest[0])]
 
@@ -118,15 +125,39 @@ def _is_next_line(text: str, cursor: CursorContext) -> bool:
 def _without_lines_below(text: str, cursor: CursorContext) -> str:
     """Cut lines at the end of ``text`` that are the lines below the cursor.
 
-    Blank lines do not count. What ``text`` itself needs to be whole is kept.
+    Blank lines do not count, nor does the indentation of several long ones. What
+    ``text`` itself needs to be whole is kept.
     """
     lines = text.split("\n")
     written = [at for at, line in enumerate(lines) if at and line.strip()]
     below = [line.rstrip() for line in cursor.lines_below if line.strip()]
     for length in range(min(len(written), len(below)), 0, -1):
         tail = [lines[at].rstrip() for at in written[-length:]]
-        if tail == below[:length]:
+        if tail == below[:length] or _are_moved(tail, below[:length], text, cursor):
             cut = "\n".join(lines[: written[-length]])
             is_better = cursor.faults_with(cut) <= cursor.faults_with(text)
             return cut if is_better else text
     return text
+
+
+def _are_moved(
+    written: Sequence[str], below: Sequence[str], text: str, cursor: CursorContext
+) -> bool:
+    """Return whether lines are those below, but for their indentation.
+
+    Args:
+        written: The lines at the end of ``text``.
+        below: The lines below the cursor.
+        text: All that was generated.
+        cursor: Where it stands.
+    """
+    if [line.strip() for line in written] != [line.strip() for line in below]:
+        return False
+    tag = _END_TAG.match(written[0])
+    if tag and not (written[1:] or cursor.language.brackets):
+        return f"<{tag[1]}" not in text
+    is_literal = cursor.scan(text).literal_at(text.rstrip().rfind("\n") + 1) is not None
+    may_be_one = is_literal or not cursor.language.brackets
+    return (len(written) > 1 or may_be_one) and sum(
+        map(len, written)
+    ) >= _MIN_MOVED_CHARS

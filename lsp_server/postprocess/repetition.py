@@ -52,10 +52,11 @@ def drop_repetition(
 
     Of a loop of whole lines the first round is kept.
     """
-    if not cursor.line_before.strip():
-        lines = f"{cursor.line_before}{text.rstrip()}\n".splitlines(keepends=True)
+    for line_end in ("\n", "\n\n"):
+        written = cursor.line_before + text.rstrip() + line_end
+        lines = written.splitlines(keepends=True)
         kept = _lines_before_loop(lines)
-        if kept is not None:
+        if kept is not None and "\n" in text:
             return "".join(lines[:kept])[len(cursor.line_before) :]
     if _ends_in_loop(text) or _ends_in_loop(text.rstrip()):
         return None

@@ -214,8 +214,8 @@ def _is_suffix_next(
 ) -> bool:
     """Return whether the lines behind this line end are the next ones below the cursor.
 
-    However they are indented: they are text, not code. One long line tells, or two that
-    begin in the literal.
+    However they are indented: they are text, not code. One long line tells, or one that
+    ends the literal, or two.
     """
     found = cursor.scan(text)
     below = (line.strip() for line in cursor.lines_below if line.strip())
@@ -229,7 +229,9 @@ def _is_suffix_next(
         if line != next(below, None):
             return False
         same += 1
-        if len(line) >= _LEAST_SUFFIX_LINE_CHARS or same == _SUFFIX_LINES:
+        is_last = literal not in found.frames_at(end)
+        is_long = len(line) >= _LEAST_SUFFIX_LINE_CHARS
+        if is_last or is_long or same == _SUFFIX_LINES:
             return True
     return False
 
@@ -241,11 +243,17 @@ def _goes_on(
     if scope is CompletionScope.LINE or cursor.line_after.strip():
         return False
     line = cursor.line_before + text[:line_end]
-    opened = frames_of_text(cursor.scan(text[:line_end]), line_end)
+    found = cursor.scan(text[:line_end])
+    opened = frames_of_text(found, line_end)
     brackets = [each for each in opened if each.kind in {Kind.BRACKET, Kind.BLOCK}]
     if not brackets and not opens_block(line, cursor):
         return False
-    below, columns = cursor.code_below, indentation_of(line.rpartition("\n")[2])
+    # A signature over several lines is indented as it begins.
+    closed = [each.frame for each in found.closings if each.offset >= 0]
+    columns = min(
+        [indentation_of(line.rpartition("\n")[2]), *(each.columns for each in closed)]
+    )
+    below = cursor.code_below
     is_level = indentation_of(below) == columns
     if brackets and is_level and below.strip().startswith(brackets[-1].closer):
         return False

@@ -29,6 +29,7 @@ def total(items):
     """
     return sum(item.price for item in items'''
 FAR_BELOW = "\n\nvoid g() {\n  h(b);\n}" * 500
+FAR_CODE = '\n\ndef g():\n    """\n    Do.\n    """\n    return h(a)\n' * 500
 """More than is read."""
 
 
@@ -68,6 +69,18 @@ def near(before: str, after: str = "", language_id: str = "python") -> CursorCon
         ),
         pytest.param(
             near("const a = [[\n  f(a", FAR_BELOW, "c"), "b)]]", "b)", id="far-above"
+        ),
+        pytest.param(
+            near('def f():\n    """Do.\n\n    a', ' b\n\n    """\n' + FAR_CODE),
+            'c"""',
+            "c",
+            id="docstring-closed-below",
+        ),
+        pytest.param(
+            near('def f():\n    """Do ', f"\n    return 1\n{FAR_CODE}"),
+            'it."""',
+            'it."""',
+            id="docstring-of-another",
         ),
     ],
 )
