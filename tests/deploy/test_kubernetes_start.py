@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any  # manifests, read as they stand
 
@@ -89,7 +90,7 @@ def test_a_pod_with_another_model_never_answers(
         other = shutil.copytree(SHIPPED, tmp_path / "other")
         manifest = load_manifest(other)
         before = (other / "manifest.json").read_bytes()
-        write_manifest(other, manifest)
+        write_manifest(other, replace(manifest, licence="MIT"))
         assert before != (other / "manifest.json").read_bytes()
         push(store, other, "--replace")
         two = environment_of_pod(store, tmp_path / "two")
