@@ -26,11 +26,11 @@ from lsp_server.engine.vllm_errors import start_error
 from lsp_server.engine.vllm_messages import VllmMetrics
 from lsp_server.engine.vllm_options import (
     choose_options,
+    place_caches,
     prepare_environment,
     require_memory,
 )
 from lsp_server.engine_values import EngineInfo, StartStage
-from lsp_server.operating_system import user_folder
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -170,9 +170,7 @@ class VllmLaunch:
                 self.model_folder, kv_cache_bytes=options.kv_cache_memory_bytes or 0
             )
         prepare_environment(device)
-        if user_folder("cache") is None:
-            # vLLM would make a folder named "~" in the current one.
-            os.environ["VLLM_CACHE_ROOT"] = str(folder.path / "cache")
+        place_caches(folder.path)
         vllm_plugin.drop_known_warnings()
         os.environ[vllm_plugin.FOLDER_VARIABLE] = str(folder.path)
         os.environ["VLLM_RPC_BASE_PATH"] = str(folder.path)

@@ -16,12 +16,16 @@ from lsp_server.operating_system import user_folder
 __all__ = [
     "VllmOptions",
     "choose_options",
+    "place_caches",
     "prepare_environment",
     "require_memory",
     "reserved_cache_bytes",
 ]
 
 _GIB = 1 << 30
+
+#: In an engine's own folder, for what is compiled where no other can be written.
+_OWN_CACHES = "compiled-by-engine"
 
 #: vLLM takes no 0.
 _LEAST_GPU_SHARE = 0.01
@@ -223,11 +227,38 @@ def prepare_environment(device: Device) -> None:
     if device is Device.CPU:
         threads = min(cpu.usable_cores, _MOST_THREADS)
         defaults |= _OPENMP | {"OMP_NUM_THREADS": str(threads)}
-    if folder := user_folder("cache"):
-        # PyTorch's default is the temporary folder, which all users share.
-        defaults["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "torchinductor")
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     warnings = [w for w in os.environ.get("PYTHONWARNINGS", "").split(",") if w]
     if _TRACKER_WARNING not in warnings:
         os.environ["PYTHONWARNINGS"] = ",".join([*warnings, _TRACKER_WARNING])
+
+
+def place_caches(engine_folder: Path) -> None:
+    """Say where vLLM and PyTorch keep what they compile; the user's choice stands.
+
+    That is the user's cache folder. PyTorch would take the temporary folder, which all
+    users share; without a home vLLM would make a folder named "~" in the current one,
+    and in a home that cannot be written it would not start.
+
+    Args:
+        engine_folder: Holds them, as long as the engine lives, if no other place can.
+    """
+    cache = user_folder("cache")
+    usual = {
+        "VLLM_CACHE_ROOT": cache.parent / "vllm" if cache else None,
+        "TORCHINDUCTOR_CACHE_DIR": cache / "torchinductor" if cache else None,
+    }
+    for name, place in usual.items():
+        chosen = os.environ.get(name)
+        if chosen and Path(chosen).parent.name != _OWN_CACHES:
+            continue
+        is_usable = place is not None and _can_be_made(place)
+        own = engine_folder / _OWN_CACHES / name.lower()
+        os.environ[name] = str(place if is_usable else own)
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Return whether a folder can be written, or made in the nearest one above it."""
+    there = next(each for each in (folder, *folder.parents) if os.access(each, os.F_OK))
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
