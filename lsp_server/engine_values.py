@@ -80,7 +80,8 @@ class EngineNews:
         state: Where the engine stands.
         what: What happens or happened, as a clause without a full stop.
         remedy: What the user can do about it, as a clause; empty where nothing.
-        percent: How much of a start is done; None outside of a start.
+        percent: How much of a start is done; None outside of a start, also where
+            ``RESTARTING`` says why there has to be one.
         restarts: Restarts in a row while ``RESTARTING``; in all once ``READY``.
         model: The name of a ready engine's model; empty in other states.
         device: Where a ready engine runs; empty in other states.

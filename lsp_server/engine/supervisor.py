@@ -199,7 +199,7 @@ class EngineSupervisor:
                 await self._give_up(f"{what}, after {self._restarts} restarts", remedy)
             self._restarts += 1
             self._total_restarts += 1
-            self._announce(EngineState.RESTARTING, what, remedy=remedy, percent=0)
+            self._announce(EngineState.RESTARTING, what, remedy=remedy)
             await self._pause()
 
     async def _give_up(self, what: str, remedy: str) -> None:

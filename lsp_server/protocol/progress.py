@@ -195,15 +195,17 @@ class EngineReporter:
 
     def _loading(self, before: EngineState, news: EngineNews) -> None:
         """Show the progress of a start, and why the engine had to be started again."""
-        died = news.state is EngineState.RESTARTING and not news.percent
+        died = news.state is EngineState.RESTARTING and news.percent is None
         if died and before is EngineState.READY and not self._restart_wanted:
             self._show_death(death_text(news))
         elif died:
             self._note(types.MessageType.Warning, death_text(news))
+        # A bar that begins without a percentage need not show any later on.
+        percent = 0 if died else news.percent
         if before in {EngineState.STARTING, EngineState.RESTARTING}:
-            self._bar.report(news.what, news.percent)
+            self._bar.report(news.what, percent)
         else:
-            self._bar.begin(news.what, news.percent)
+            self._bar.begin(news.what, percent)
 
     def _show_death(self, text: str) -> None:
         """Show a death in a message the first time, and log a later one."""

@@ -110,7 +110,7 @@ class Status:
                 return {
                     "state": "restarting",
                     "message": f"Restarting: {news.what}.",
-                    "percent": news.percent,
+                    "percent": news.percent or 0,
                     "restarts": news.restarts,
                 }
             case EngineState.READY:

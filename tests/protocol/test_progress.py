@@ -113,6 +113,20 @@ async def test_a_death_is_reported_once(connect: Connect) -> None:
     assert 3 == sum("is back" in message for message in logged)
 
 
+async def test_only_why_it_ended_is_said_of_an_engine(connect: Connect) -> None:
+    """The first stage of the start that follows, at 0 %, is no second death."""
+    editor, backend = await begun(connect)
+    for attempt in (1, 2):
+        backend.tell(RESTARTING, f"no memory, {attempt}", restarts=attempt)
+        backend.tell(RESTARTING, "verifying the model", percent=0, restarts=attempt)
+    backend.tell(READY, "", restarts=2)
+    await steps(editor)
+    logged = [str(params["message"]) for params in editor.reported("window/logMessage")]
+    deaths = [message for message in logged if "stopped" in message]
+    assert [1, 2] == [int("no memory, 2" in message) + 1 for message in deaths]
+    assert not [message for message in logged if "verifying" in message]
+
+
 async def test_the_end_of_all_attempts_is_reported(connect: Connect) -> None:
     """It is an error in two sentences, and completions stay empty."""
     editor, backend = await begun(connect)

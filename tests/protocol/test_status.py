@@ -48,7 +48,7 @@ async def test_a_start_a_death_and_a_return(connect: Connect) -> None:
     backend.tell(EngineState.STARTING, "loading vLLM", percent=42)
     backend.tell(EngineState.STARTING, "loading vLLM", percent=42)
     backend.tell(EngineState.READY, "")
-    backend.tell(EngineState.RESTARTING, "it hung", percent=0, restarts=1)
+    backend.tell(EngineState.RESTARTING, "it hung", restarts=1)
     backend.tell(EngineState.READY, "", restarts=1)
     where = {"model": "m", "device": "cpu"}
     ready = {"state": "ready", "message": "Ready: m on cpu.", **where}

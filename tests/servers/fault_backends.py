@@ -79,7 +79,7 @@ class EchoBackend:
 
     def restart(self) -> None:
         self.restarts += 1
-        self.tell(EngineState.RESTARTING, "a restart was asked for", percent=0)
+        self.tell(EngineState.RESTARTING, "a restart was asked for")
 
     async def complete(
         self,
