@@ -149,8 +149,8 @@ def _is_closed(
         outer = outer[:-1]
     if len(outer) < depth:
         outside.append(_faults(text, language, outer, literal, is_whole=is_whole))
-    if inside == min(outside):
-        return rule.spans_lines and _looks_closing(text, end, literal, language)
+    if inside == min(outside) and rule.spans_lines:
+        return _looks_closing(text, end, literal, language)
     return inside < min(outside)
 
 
@@ -158,8 +158,10 @@ def _looks_closing(text: str, at: int, literal: Frame, language: Language) -> bo
     """Return whether a quote stands where one that closes does.
 
     That is behind words, or on a line of its own that is indented like the opener's
-    and has no block's head above it.
+    and has no block's head above it. What opens nothing closes anywhere.
     """
+    if literal.opener != literal.closer:
+        return True
     *above, before = text[:at].split("\n")
     if before.strip():
         return bool(above) and not _TAKES_OPERAND.search(before)

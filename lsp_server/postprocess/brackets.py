@@ -3,7 +3,7 @@
 import re
 
 from lsp_server.context.cursor import CursorContext, indentation_of
-from lsp_server.language.frames import Scan
+from lsp_server.language.frames import Frame, Scan
 from lsp_server.values import CompletionScope
 
 __all__ = [
@@ -73,8 +73,14 @@ def cut_surplus_closers(
     surplus.update(at for at in scan.strays if not _may_stray(at, scan, cursor))
     # What closes in front of the cursor was typed by the user.
     cut = min((at for at in surplus if at >= 0), default=len(text))
-    if cut < len(text) and _fits_whole(text, cut, cursor):
-        return text
+    if cut < len(text):
+        last = _closed_last(text, scan)
+        shorter = text if last is None else text[: last[1]]
+        # Perhaps it is the last one that is too many, of a body that stands below.
+        is_empty = last is not None and shorter.rstrip().endswith(last[0].opener)
+        for kept in (text, shorter) if is_empty else (text,):
+            if cut < len(kept) and _fits_whole(kept, cut, cursor):
+                return kept
     return text[: _open_end(text[:cut], scan, cursor)]
 
 
@@ -96,25 +102,48 @@ def _open_end(text: str, scan: Scan, cursor: CursorContext) -> int:
     lines below go on with.
     """
     end = len(text)
-    while True:
-        written = _SEPARATOR.sub("", text[:end])
-        frames = scan.frames_at(len(written) - 1)
-        inner = frames[-1] if frames else None
-        if inner is None or not inner.closer or not written.endswith(inner.closer):
+    while (last := _closed_last(text[:end], scan)) is not None:
+        inner, start = last
+        # What was open at the cursor already, and not closed behind, has to be closed.
+        if scan.frames_at(start) == cursor.frames:
             return end
-        start = len(written) - len(inner.closer)
-        if inner in scan.frames_at(len(written)):
-            return end
-        inside = written[inner.start + len(inner.opener) : start].strip()
-        is_block = inner.opener == "{" and not cursor.language.indents_blocks
-        is_deeper = indentation_of(cursor.code_below) > inner.columns
-        may_go_on = (not inside or inside.endswith(",")) and (is_block or is_deeper)
-        if inner.start >= 0 and not (may_go_on or cursor.line_after.strip()):
+        inside = text[inner.start + len(inner.opener) : start].strip()
+        if inner.start >= 0 and not _may_go_on(inner, inside, cursor):
             return end
         behind = cursor.closed_behind_with(text[:start])
         if inner not in behind or not cursor.closed_behind <= behind:
             return end
         end = start
+    return end
+
+
+def _closed_last(text: str, scan: Scan) -> tuple[Frame, int] | None:
+    """Return what ``text`` closes at its end, and where its closer begins."""
+    written = _SEPARATOR.sub("", text)
+    frames = scan.frames_at(len(written) - 1)
+    inner = frames[-1] if frames else None
+    if inner is None or not inner.closer or not written.endswith(inner.closer):
+        return None
+    if inner in scan.frames_at(len(written)):
+        return None
+    return inner, len(written) - len(inner.closer)
+
+
+def _may_go_on(frame: Frame, inside: str, cursor: CursorContext) -> bool:
+    """Return whether what stands behind the cursor may belong to a frame.
+
+    Args:
+        frame: What a text opens and closes.
+        inside: What it has between.
+        cursor: Where it stands.
+    """
+    if cursor.line_after.strip():
+        return True
+    if frame.literal is not None and frame.literal.spans_lines:
+        return len(frame.opener) > 1 or frame.opener == "`"
+    is_block = frame.opener == "{" and not cursor.language.indents_blocks
+    is_deeper = indentation_of(cursor.code_below) > frame.columns
+    return (not inside or inside.endswith(",")) and (is_block or is_deeper)
 
 
 def _fits_whole(text: str, cut: int, cursor: CursorContext) -> bool:

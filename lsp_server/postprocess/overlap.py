@@ -44,10 +44,11 @@ def _without_word_rest(text: str, cursor: CursorContext) -> str:
     word = _WORD.match(text)
     if rest is None or word is None or not word[0].endswith(rest[0]):
         return text
-    written, behind = text[word.end() :], cursor.line_after[rest.end() :]
-    if len(rest[0]) < _MIN_OVERLAP_CHARS and written[:1].strip() != behind[:1].strip():
-        return text
-    return text[: word.end() - len(rest[0])]
+    written = text[word.end() :].strip()
+    behind = cursor.line_after[rest.end() :].strip()
+    # A single letter may well come twice, and code that goes on in another way is new.
+    is_again = written[0] == behind[:1] if written else len(rest[0]) > 1
+    return text[: word.end() - len(rest[0])] if is_again else text
 
 
 def _without_rest(text: str, rest: str, cursor: CursorContext) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import product
 
 from lsp_server.context.cursor import CursorContext
 from lsp_server.values import CompletionScope
@@ -52,12 +53,11 @@ def drop_repetition(
 
     Of a loop of whole lines the first round is kept.
     """
-    for line_end in ("\n", "\n\n"):
-        written = cursor.line_before + text.rstrip() + line_end
-        lines = written.splitlines(keepends=True)
-        kept = _lines_before_loop(lines)
-        if kept is not None and "\n" in text:
-            return "".join(lines[:kept])[len(cursor.line_before) :]
+    for head, end in product(("", cursor.line_before), ("\n", "\n\n")):
+        lines = f"{head}{text.rstrip()}{end}".splitlines(keepends=True)
+        kept = _first_round(lines)
+        if kept is not None:
+            text = "".join(lines[:kept])[len(head) :].rstrip()
     if _ends_in_loop(text) or _ends_in_loop(text.rstrip()):
         return None
     if _repeats_phrase(text, _MIN_PHRASE_CHARS, _PHRASE_REPEATS):
@@ -107,6 +107,17 @@ def _lines_before_loop(lines: Sequence[str]) -> int | None:
         if "".join(unit).strip() and tail == [*unit] * _LINE_LOOP_REPEATS:
             return len(lines) - length * (_LINE_LOOP_REPEATS - 1)
     return None
+
+
+def _first_round(lines: Sequence[str]) -> int | None:
+    """Return how many lines stand up to the first round of a loop at the end."""
+    second = _lines_before_loop(lines)
+    if second is None:
+        return None
+    length = (len(lines) - second) // (_LINE_LOOP_REPEATS - 1)
+    while lines[second - length : second] == lines[second : second + length]:
+        second -= length
+    return second + length
 
 
 def _lines_before_repeats(lines: Sequence[str]) -> int | None:
