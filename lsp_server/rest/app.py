@@ -34,7 +34,8 @@ _HTTP_WORDS: Mapping[int, str] = MappingProxyType(
     {
         HTTPStatus.NOT_FOUND: "there is no such route",
         HTTPStatus.METHOD_NOT_ALLOWED: "this route takes no method but {allowed}",
-        HTTPStatus.BAD_REQUEST: "its body is not JSON in UTF-8",
+        HTTPStatus.BAD_REQUEST: "its body is nested too deeply, or has a number of "
+        "too many digits",
     }
 )
 
@@ -112,6 +113,8 @@ def _problem_of_http(error: HTTPException) -> Problem:
     """Return the problem of a request that no route takes, or not as JSON."""
     allowed = (error.headers or {}).get("Allow", "")
     what = _HTTP_WORDS.get(error.status_code, "it cannot be read")
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        what = "its body is not JSON in UTF-8"
     is_unknown = error.status_code == HTTPStatus.NOT_FOUND
     return Problem(
         status=error.status_code,

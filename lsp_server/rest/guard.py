@@ -103,7 +103,7 @@ class Guard:
         """Read the whole body.
 
         Raises:
-            ApiError: It is too large or compressed, or does not come.
+            ApiError: It is too large or compressed, does not come, or has two lengths.
             ClientGoneError: The client has gone.
         """
         headers = Headers(scope=scope)
@@ -113,6 +113,13 @@ class Guard:
                 remedy="send it as it is, without that header",
                 status=_ENCODED,
                 code="unsupported_media_type",
+            )
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # A proxy may take another one of them for the length than this server.
+            raise ApiError(
+                "it has both content-length and transfer-encoding",
+                remedy="send one of the two",
+                code="invalid_request",
             )
         stated = headers.get("content-length", "0")
         if stated.isdecimal() and int(stated) > self._max_body_bytes:

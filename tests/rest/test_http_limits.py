@@ -90,6 +90,18 @@ async def test_who_finds_every_connection_at_work_is_told_in_openais_shape(
     assert "at work for others. Try again later" in str(error["message"])
 
 
+async def test_a_body_of_two_lengths_is_refused(serve: Serve) -> None:
+    """A proxy could take the rest for a request of its own; the connection ends."""
+    head = b"POST /infill HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n"
+    hidden = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    body = b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    async with serve() as served, dialled(served.url) as streams:
+        answer, error = await answer_to(streams, head + body + hidden)
+        assert not served.engine.requests
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert "both content-length and transfer-encoding" in str(error["message"])
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [

@@ -134,6 +134,8 @@ async def test_a_whole_number_may_have_a_point(serve: Serve) -> None:
         ("POST /v1/completions", b"", 400, "its body is not a JSON object"),
         ("POST /v1/completions", b"[1]", 400, "its body is not a JSON object"),
         ("POST /v1/completions", b"\xff", 400, "its body is not JSON in UTF-8"),
+        ("POST /infill", b"[" * 9000, 400, "its body is nested too deeply"),
+        ("POST /infill", b'{"seed": %s}' % (b"9" * 5000), 400, "too many digits"),
         ("GET /v1/completions", b"", 405, "this route takes no method but POST"),
         ("POST /v1/models", b"", 405, "this route takes no method but GET"),
         ("POST /v1/embeddings", b"{}", 404, "there is no such route"),
