@@ -1,17 +1,18 @@
-"""What the filters do to text that is right: how often a file stops parsing.
+"""What the filters do to text that is right: how much of it is shown, and parses.
 
     python -m benchmarks.true_middles FOLDER...
 
 Middles are cut out of files that parse: pieces of lines, rests of lines, and blocks of
-lines. A model is played that writes each one and goes on with what stands behind it, as
-models do. What the server would show of that is put in, and the file is parsed again.
+lines. Models are played that write each one and stop, or go on as models do
+(`model_writing`). What the server would show of that is put in, and the file is parsed
+again. The scope may end before the middle does: of several lines the first may come.
 """
 
 import argparse
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -20,6 +21,7 @@ from tree_sitter import Parser
 from tree_sitter_language_pack import SupportedLanguage, get_parser
 
 from benchmarks.figures import circumstances, table, write_result
+from benchmarks.model_writing import WRITERS
 from lsp_server.context.cursor import CursorContext
 from lsp_server.postprocess.pipeline import postprocess
 from lsp_server.service.trigger import choose_scope
@@ -36,35 +38,85 @@ _LANGUAGES = {
     "javascript": ("*.js", "javascript"),
     "typescript": ("*.ts", "typescript"),
     "go": ("*.go", "go"),
+    "rust": ("*.rs", "rust"),
+    "java": ("*.java", "java"),
     "c": ("*.c", "c"),
+    "cpp": ("*.cpp", "cpp"),
+    "csharp": ("*.cs", "csharp"),
+    "php": ("*.php", "php"),
+    "ruby": ("*.rb", "ruby"),
+    "lua": ("*.lua", "lua"),
     "shellscript": ("*.sh", "bash"),
+    "sql": ("*.sql", "sql"),
+    "makefile": ("*[Mm]akefile*", "make"),
+    "dockerfile": ("Dockerfile*", "dockerfile"),
+    "markdown": ("*.md", "markdown"),
 }
 """The files and the grammar of each language."""
 
 _MOST_CHARS, _MOST_LINE_CHARS = 30_000, 300
 _BLOCK_LINES = 4
+_OUTCOMES = ("exact", "lines", "nothing", "shorter", "longer", "changed")
 
 
 @dataclass(slots=True)
 class Totals:
-    """The counts of one language.
+    """The counts of one language and one way to write.
 
     Attributes:
         middles: How many middles were cut out.
-        exact: Those that are shown as they are.
-        nothing: Those of which nothing is shown.
+        exact: Those that are shown as they are, but for blanks at the end.
+        lines: Those of which the first lines are shown, in any columns.
+        nothing: Those of which nothing is shown, though there is something.
+        shorter: Those of which a line ends too early.
+        longer: Those that are shown with more behind them.
+        changed: All others.
         unparsable: Those with which the file does not parse any more, without those
             that end with a whole line: there the user can write on.
         by: The filters that changed what does not parse.
-        examples: Some of them: what stood there, and what is shown.
+        examples: Some of those that are not exact: what stood there, what is shown.
     """
 
     middles: int = 0
     exact: int = 0
+    lines: int = 0
     nothing: int = 0
+    shorter: int = 0
+    longer: int = 0
+    changed: int = 0
     unparsable: int = 0
     by: Counter[str] = field(default_factory=Counter)
-    examples: list[tuple[str, str, str]] = field(default_factory=list)
+    examples: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+    def add(self, other: "Totals") -> None:
+        """Add the counts of another language."""
+        for name in (*_OUTCOMES, "middles", "unparsable"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.by += other.by
+
+    def shares(self) -> dict[str, str | float]:
+        """Return the counts as shares of all middles."""
+        of = max(self.middles, 1)
+        return {
+            "middles": self.middles,
+            **{name: round(getattr(self, name) / of, 4) for name in _OUTCOMES},
+            "unparsable": self.unparsable,
+            "changed_by": " ".join(f"{n}*{k}" for k, n in self.by.items()),
+        }
+
+
+def _outcome(middle: str, shown: str | None) -> str:
+    """Return which of the counts what is shown of a middle belongs to."""
+    if shown is None:
+        return "nothing" if middle.strip() else "exact"
+    if shown.rstrip() == middle.rstrip():
+        return "exact"
+    lines = [line.strip() for line in middle.rstrip().split("\n")]
+    if lines[: shown.count("\n") + 1] == [line.strip() for line in shown.split("\n")]:
+        return "lines"
+    if middle.startswith(shown):
+        return "shorter"
+    return "longer" if shown.startswith(middle) else "changed"
 
 
 def _sources(folders: Sequence[Path], pattern: str, parser: Parser) -> Iterator[str]:
@@ -108,16 +160,16 @@ def _middle(text: str, rnd: random.Random) -> tuple[int, int]:
 
 def measure(
     folders: Sequence[Path], language_id: str, *, files: int, cuts: int
-) -> Totals:
-    """Cut middles out of the files of one language."""
+) -> Mapping[str, Totals]:
+    """Cut middles out of the files of one language; return the totals by writer."""
     pattern, grammar = _LANGUAGES[language_id]
     parser = get_parser(cast("SupportedLanguage", grammar))
-    totals = Totals()
+    totals = {name: Totals() for name in WRITERS}
     rnd = random.Random(5)  # noqa: S311 - the same middles each time
     for _, text in zip(range(files), _sources(folders, pattern, parser), strict=False):
         for _ in range(cuts):
             start, end = _middle(text, rnd)
-            middle, before, after = text[start:end], text[:start], text[end:]
+            before, middle, after = text[:start], text[start:end], text[end:]
             snapshot = Snapshot(
                 uri="file:///a",
                 language_id=language_id,
@@ -127,19 +179,22 @@ def measure(
             )
             cursor = CursorContext.of(snapshot)
             scope = choose_scope(cursor, Trigger.INVOKED, into_blocks=True)
-            outcome = postprocess(middle + after, cursor, scope)
-            shown = outcome.text
-            totals.middles += 1
-            totals.exact += shown == middle
-            totals.nothing += shown is None
-            if shown is None or shown == middle:
-                continue
-            if middle.startswith(f"{shown}\n"):
-                continue
-            if parser.parse(f"{before}{shown}{after}".encode()).root_node.has_error:
-                totals.unparsable += 1
-                totals.by[",".join(outcome.changed_by)] += 1
-                totals.examples.append((before[-60:], middle, shown))
+            for name, write in WRITERS.items():
+                written = write(before, middle, after, language_id)
+                if written is None:
+                    continue
+                outcome, of = postprocess(written, cursor, scope), totals[name]
+                shown = outcome.text
+                kind = _outcome(middle, shown)
+                of.middles += 1
+                setattr(of, kind, getattr(of, kind) + 1)
+                if kind in {"exact", "lines"}:
+                    continue
+                of.examples.append((before[-60:], middle, shown))
+                inserted = f"{before}{shown or middle}{after}".encode()
+                if parser.parse(inserted).root_node.has_error:
+                    of.unparsable += 1
+                    of.by[",".join(outcome.changed_by)] += 1
     return totals
 
 
@@ -152,29 +207,28 @@ def main() -> None:
     add("folder", type=Path, nargs="+")
     add("--files", type=int, default=60, help="of each language")
     add("--cuts", type=int, default=25, help="of each file")
-    add("--examples", type=int, default=0, help="print so many of what is unparsable")
+    add("--examples", type=int, default=0, help="print so many of what is not right")
     add("--out", type=Path, default=_RESULTS / "true_middles.json")
     arguments = parser.parse_args()
     began = circumstances()
     rows: list[dict[str, str | float]] = []
+    together = {name: Totals() for name in WRITERS}
     for language_id in _LANGUAGES:
         found = measure(
             arguments.folder, language_id, files=arguments.files, cuts=arguments.cuts
         )
-        if found.middles:
-            rows.append(
-                {
-                    "language": language_id,
-                    "middles": found.middles,
-                    "exact": round(found.exact / found.middles, 3),
-                    "nothing": round(found.nothing / found.middles, 3),
-                    "unparsable": found.unparsable,
-                    "unparsable_share": round(found.unparsable / found.middles, 4),
-                    "changed_by": " ".join(f"{n}*{k}" for k, n in found.by.items()),
-                }
-            )
-        for example in found.examples[: arguments.examples]:
-            sys.stdout.write(f"{language_id}: {example!r}\n")
+        for writer, totals in found.items():
+            together[writer].add(totals)
+            if totals.middles:
+                rows.append(
+                    {"language": language_id, "writer": writer, **totals.shares()}
+                )
+            for example in totals.examples[: arguments.examples]:
+                sys.stdout.write(f"{language_id}, {writer}: {example!r}\n")
+    rows += [
+        {"language": "all", "writer": writer, **totals.shares()}
+        for writer, totals in together.items()
+    ]
     write_result(
         arguments.out, {"benchmark": "true_middles", **began, "languages": rows}
     )
