@@ -12,7 +12,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
@@ -71,11 +71,18 @@ class Layer:
         place: Where they stand, for people: a file's path, ``environment``, ``editor``.
         values: Section to key to raw value, all in snake case.
         problems: What could not even be read.
+        short: Settings that stand there by a short name, such as ``engine.device``, and
+            that name.
     """
 
     place: str
     values: Mapping[str, object]
     problems: tuple[ConfigError, ...] = ()
+    short: Mapping[str, str] = field(default_factory=dict)
+
+    def spelt(self, name: str) -> str:
+        """Return the name of a setting as it stands in this place."""
+        return self.short.get(name) or spelt(name, self.place)
 
 
 def server_layers(config_file: Path | None, model: str | None = None) -> list[Layer]:
@@ -105,6 +112,7 @@ def environment_layer(environment: Mapping[str, str]) -> Layer:
     Values are read as TOML where they are TOML (``true``, ``12``), else as text.
     """
     values: dict[str, dict[str, object]] = {}
+    short: dict[str, str] = {}
     problems: list[ConfigError] = []
     for name, text in sorted(environment.items()):
         if not name.startswith(VARIABLE_PREFIX) or name.startswith(_NOT_SETTINGS):
@@ -112,12 +120,17 @@ def environment_layer(environment: Mapping[str, str]) -> Layer:
         section, _, key = name.removeprefix(VARIABLE_PREFIX).lower().partition("_")
         if name in _SHORT_NAMES:
             section, key = _SHORT_NAMES[name]
+            short[f"{section}.{key}"] = name
+        else:
+            short.pop(f"{section}.{key}", None)
         if section not in SECTIONS:
             problems.append(unknown_setting(name, _ENVIRONMENT, "Sections", SECTIONS))
             continue
         default = getattr(getattr(Config(), section), key, None)
         values.setdefault(section, {})[key] = _value_of(text, default)
-    return Layer(place=_ENVIRONMENT, values=values, problems=tuple(problems))
+    return Layer(
+        place=_ENVIRONMENT, values=values, problems=tuple(problems), short=short
+    )
 
 
 def editor_layer(options: object) -> Layer:

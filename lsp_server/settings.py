@@ -150,15 +150,16 @@ def _problems(layer: Layer, config: Config) -> Iterator[ConfigError]:
         elif not isinstance(entries, Mapping):
             yield _wrong(name, entries, layer.place, "Use a table of settings")
         else:
-            yield from _problems_in(section, entries, layer.place, config)
+            yield from _problems_in(section, entries, layer, config)
 
 
 def _problems_in(
-    section: str, entries: Mapping[str, object], place: str, config: Config
+    section: str, entries: Mapping[str, object], layer: Layer, config: Config
 ) -> Iterator[ConfigError]:
     """Report which settings of one section are ignored."""
+    place = layer.place
     for key, raw in entries.items():
-        name = spelt(f"{section}.{key}", place)
+        name = layer.spelt(f"{section}.{key}")
         if key not in _keys(section):
             known = [spelt(f"{section}.{each}", place) for each in _keys(section)]
             yield unknown_setting(name, place, "Settings", known)

@@ -32,6 +32,21 @@ def test_the_device_has_a_short_variable(name: str, text: str, device: Device) -
     assert device is resolve([environment_layer({name: text})]).config.engine.device
 
 
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"MIDFILL_DEVICE": "tpu"}, "MIDFILL_DEVICE"),
+        ({"MIDFILL_DEVICE": "cpu", "MIDFILL_ENGINE_DEVICE": "x"}, "MIDFILL_ENGINE"),
+    ],
+)
+def test_a_wrong_device_is_reported_by_its_own_variable(
+    variables: dict[str, str], named: str
+) -> None:
+    """By the one that was set, and not by the one that it is short for."""
+    (problem,) = resolve([environment_layer(variables)]).problems
+    assert f"environment: {named}" in str(problem)
+
+
 def test_an_unknown_variable_is_reported() -> None:
     """A variable that names no section is a problem; foreign variables are not."""
     layer = environment_layer({"MIDFILL_MODLE_PATH": "x", "HOME": "/", "MIDFILL_": ""})
