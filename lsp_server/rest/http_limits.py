@@ -169,7 +169,7 @@ class LimitedHttp(_Limited, H11Protocol):
         refuse: ASGIApp,
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self.conn = OriginFormConnection(h11.SERVER, _MOST_HEAD_BYTES)
+        self.conn = OriginFormConnection(_MOST_HEAD_BYTES)
         self._places = places
         self._refuse = refuse
 

@@ -109,8 +109,9 @@ async def test_a_body_of_two_lengths_is_refused(serve: Serve) -> None:
         b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n" % (b"x" * 65_536),
     ],
-    ids=["no HTTP", "no colon", "two hosts", "a negative length"],
+    ids=["no HTTP", "no colon", "two hosts", "a negative length", "a long head"],
 )
 async def test_what_is_no_http_is_answered_as_every_other_error(
     serve: Serve, request_bytes: bytes
