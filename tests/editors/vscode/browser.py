@@ -1,8 +1,10 @@
 """Starts Debian's Chromium, headless and with a fresh profile."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from playwright.sync_api import BrowserContext, Error, Playwright
 
@@ -41,18 +43,23 @@ def open_browser(
         scale: Pixels of the screen for each CSS pixel.
     """
     width, height = size
-    context = playwright.chromium.launch_persistent_context(
-        profile,
-        executable_path=editors / "bin" / "chromium",
-        headless=True,
-        viewport={"width": width, "height": height},
-        device_scale_factor=scale,
-        args=list(ARGUMENTS),
-    )
-    try:
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        yield context
-    finally:
-        # It may have been killed, as a test does.
-        with suppress(Error):
-            context.close()
+    # One that is killed, as a test does, leaves its socket behind, whose path would be
+    # too long in a folder of pytest's.
+    with TemporaryDirectory(
+        prefix="midfill-browser-", ignore_cleanup_errors=True
+    ) as temporary:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=editors / "bin" / "chromium",
+            headless=True,
+            viewport={"width": width, "height": height},
+            device_scale_factor=scale,
+            args=list(ARGUMENTS),
+            env={**os.environ, "TMPDIR": temporary},
+        )
+        try:
+            context.grant_permissions(["clipboard-read", "clipboard-write"])
+            yield context
+        finally:
+            with suppress(Error):
+                context.close()
