@@ -223,3 +223,23 @@ def test_a_model_too_small_for_the_defaults_is_reported() -> None:
     assert Config() == settled
     assert "Lower completion.max_line_tokens" in str(problem)
     assert "until then" not in str(problem)
+
+
+@pytest.mark.parametrize("text", ["1", "ture", '"true"', "[true]"])
+def test_a_protection_that_is_set_wrongly_is_on(text: str) -> None:
+    """A typing error does not switch it off."""
+    layer = environment_layer({"MIDFILL_MODELS_REQUIRE_SIGNATURE": text})
+    resolved = resolve([layer])
+    assert resolved.config.models.require_signature
+    (problem,) = resolved.problems
+    assert "until then it is true" in str(problem)
+
+
+def test_a_key_that_is_none_is_reported() -> None:
+    """With what would be one; spaces and line ends separate keys."""
+    key = f"ed25519:{'A' * 43}="
+    good = environment_layer({"MIDFILL_MODELS_TRUSTED_KEYS": f" {key}\n{key} "})
+    assert () == resolve([good]).problems
+    bad = environment_layer({"MIDFILL_MODELS_TRUSTED_KEYS": f"{key} {key[:-1]}"})
+    (problem,) = resolve([bad]).problems
+    assert "Use keys as `midfill models keygen` prints them" in str(problem)

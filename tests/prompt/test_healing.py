@@ -40,6 +40,19 @@ def at_end(text: str, after: str = "\n") -> Snapshot:
     )
 
 
+def builder(
+    tokenizer: FastTokenizer, family: FimFamily, *, healing: bool = True
+) -> PromptBuilder:
+    """Return what builds a family's prompts."""
+    return PromptBuilder(
+        tokenizer=tokenizer,
+        family=family,
+        config=PromptConfig(healing=healing),
+        max_model_len=2048,
+        windows=LineWindows(encode=tokenizer.encode, step_lines=32, suffix_lines=1000),
+    )
+
+
 def allows(mask: bytes, token_id: int) -> bool:
     """Return whether a mask has a token."""
     return token_id < len(mask) * 8 and bool(mask[token_id >> 3] >> (token_id & 7) & 1)
@@ -125,15 +138,8 @@ def test_a_mark_keeps_an_opening_bracket_in_the_prompt(
     """Where the model sees the cursor, what it writes ends before the closing one."""
     holds = {}
     for family in ("midfill", "midfill-marked-cursor"):
-        prompt = PromptBuilder(
-            tokenizer=starter_tokenizer,
-            family=FAMILIES[family],
-            config=PromptConfig(),
-            max_model_len=2048,
-            windows=LineWindows(
-                encode=starter_tokenizer.encode, step_lines=32, suffix_lines=1000
-            ),
-        ).build(at_end(typed, ")\n"), max_output_tokens=16)
+        prompts = builder(starter_tokenizer, FAMILIES[family])
+        prompt = prompts.build(at_end(typed, ")\n"), max_output_tokens=16)
         holds[family] = prompt.hold.text if prompt.hold else ""
     assert {"midfill": held, "midfill-marked-cursor": held_with_mark} == holds
 
@@ -202,13 +208,8 @@ def test_prompt_and_held_text_are_the_typed_text(
     )
     tokenizer = make(family.sentinels)
     after = "\nprint(1)\n"
-    prompt = PromptBuilder(
-        tokenizer=tokenizer,
-        family=family,
-        config=PromptConfig(),
-        max_model_len=2048,
-        windows=LineWindows(encode=tokenizer.encode, step_lines=32, suffix_lines=1000),
-    ).build(at_end(typed, after), max_output_tokens=16)
+    prompts = builder(tokenizer, family)
+    prompt = prompts.build(at_end(typed, after), max_output_tokens=16)
     assert prompt.hold is not None
     spelt = tokenizer.spell(prompt.token_ids)
     kept = typed.removesuffix(prompt.hold.text)
@@ -220,15 +221,8 @@ def test_prompt_and_held_text_are_the_typed_text(
 
 def test_healing_can_be_switched_off(starter_tokenizer: FastTokenizer) -> None:
     """Without it the prompt ends at the cursor, and nothing is held."""
-    prompt = PromptBuilder(
-        tokenizer=starter_tokenizer,
-        family=FAMILIES["midfill"],
-        config=PromptConfig(healing=False),
-        max_model_len=2048,
-        windows=LineWindows(
-            encode=starter_tokenizer.encode, step_lines=32, suffix_lines=1000
-        ),
-    ).build(at_end("return tot"), max_output_tokens=16)
+    prompts = builder(starter_tokenizer, FAMILIES["midfill"], healing=False)
+    prompt = prompts.build(at_end("return tot"), max_output_tokens=16)
     assert prompt.hold is None
     assert starter_tokenizer.spell(prompt.token_ids).endswith("return tot")
 
@@ -243,15 +237,7 @@ def test_the_prompt_holds_from_key_to_key(
 
     A mark at the cursor is one token more that does not stay.
     """
-    prompts = PromptBuilder(
-        tokenizer=starter_tokenizer,
-        family=FAMILIES[family],
-        config=PromptConfig(),
-        max_model_len=2048,
-        windows=LineWindows(
-            encode=starter_tokenizer.encode, step_lines=32, suffix_lines=1000
-        ),
-    )
+    prompts = builder(starter_tokenizer, FAMILIES[family])
     above = "".join(f"value_{at} = compute({at})\n" for at in range(60))
     line = "    return self.compute_total(values, 12) == other"
     earlier: tuple[int, ...] = ()
