@@ -2,7 +2,7 @@
 
 Each writer has the right text and does with it what models do: they stop, go on with
 what stands behind the cursor, say the same again, close once too often, or indent with
-other widths. None has to leave anything else on the screen than the right text.
+other widths. Of each, the filters ought to show the right text and nothing else.
 """
 
 from collections.abc import Callable, Mapping

@@ -235,11 +235,11 @@ def prepare_environment(device: Device) -> None:
 
 
 def place_caches(engine_folder: Path) -> None:
-    """Say where vLLM and PyTorch keep what they compile; the user's choice stands.
+    """Set the folders for what vLLM and PyTorch compile, unless the user has.
 
-    That is the user's cache folder. PyTorch would take the temporary folder, which all
-    users share; without a home vLLM would make a folder named "~" in the current one,
-    and in a home that cannot be written it would not start.
+    They lie in the user's cache folder. PyTorch would take the temporary folder, which
+    all users share; without a home vLLM would make a folder named "~" in the current
+    one, and in a home that cannot be written it would not start.
 
     Args:
         engine_folder: Holds them, as long as the engine lives, if no other place can.

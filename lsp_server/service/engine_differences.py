@@ -167,7 +167,7 @@ def unmet(
 
 
 def _listed(wanted: Config, running: Config, settings: Collection[Setting]) -> str:
-    """Say of settings what is wanted, and what an engine runs with."""
+    """Return a text that names settings, each as the engine has it and as wanted."""
 
     def value(config: Config, setting: Setting) -> str:
         held: object = getattr(getattr(config, setting[0]), setting[1])

@@ -13,7 +13,7 @@ from lsp_server.errors import DaemonError
 
 
 def refuse_one(listener: socket.socket, tls: ssl.SSLContext) -> None:
-    """Take a client that will not trust the certificate."""
+    """Accept a client, and expect it to refuse the certificate."""
     connection, _ = listener.accept()
     with connection, pytest.raises(OSError, match=r"."):
         tls.wrap_socket(connection, server_side=True)
@@ -28,11 +28,7 @@ def refuse_one(listener: socket.socket, tls: ssl.SSLContext) -> None:
     ],
 )
 def test_what_helps_depends_on_what_is_wrong_with_a_certificate(
-    tmp_path: Path,
-    host: str,
-    days: int,
-    is_known: bool,  # noqa: FBT001  pytest's
-    remedy: str,
+    tmp_path: Path, host: str, days: int, remedy: str, *, is_known: bool
 ) -> None:
     """Only an unknown signer is a matter of the file of trusted certificates."""
     certificate, trusted = tmp_path / "tls.pem", tmp_path / "ca.pem"
