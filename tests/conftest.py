@@ -26,6 +26,9 @@ from lsp_server.modelstore.verify import describe_files
 # Every test has the servers that it starts: none attaches to a daemon of the user's,
 # or leaves one behind. What is about the daemon says so itself.
 os.environ["MIDFILL_DAEMON_MODE"] = "never"
+# Nor has one the settings of whoever runs the tests. Pip's settings, which tests need,
+# are found by XDG_CONFIG_HOME as well, so that stays as it is.
+os.environ["MIDFILL_CONFIG"] = str(Path(__file__).with_name("no_settings.toml"))
 # Nor do they write into the record of whoever runs them.
 os.environ["MIDFILL_TELEMETRY_STORE"] = "false"
 

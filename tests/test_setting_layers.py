@@ -191,6 +191,7 @@ def test_a_folder_that_may_not_be_read_is_reported(
     # The tests may run as root, who may read everything.
     monkeypatch.setattr(Path, "is_file", refuse)
     monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.delenv("MIDFILL_CONFIG")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     path = config_path()
     assert path is not None
@@ -204,7 +205,8 @@ def test_a_user_without_a_home_has_no_file(monkeypatch: pytest.MonkeyPatch) -> N
     def unknown(_number: int) -> None:
         raise KeyError("getpwuid(): uid not found")
 
-    monkeypatch.delenv("HOME", raising=False)
+    for name in ("HOME", "MIDFILL_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     assert config_path() is None
@@ -225,12 +227,25 @@ def test_the_default_file_is_found_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The XDG folder's file is read if it exists, and none is fine."""
+    monkeypatch.delenv("MIDFILL_CONFIG")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert config_path() is None
     (tmp_path / "midfill").mkdir()
     path = tmp_path / "midfill" / "config.toml"
     path.touch()
     assert path == config_path()
+
+
+def test_tests_have_no_settings_of_whoever_runs_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a test starts inherits this: else each server would listen there, too."""
+    (tmp_path / "midfill").mkdir()
+    path = tmp_path / "midfill" / "config.toml"
+    path.write_text('[rest]\nlisten = "127.0.0.1:0"\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file, _environment = server_layers(None)
+    assert ({}, ()) == (file.values, file.problems)
 
 
 def test_the_file_comes_before_the_environment(

@@ -172,7 +172,7 @@ paths = st.text(
 def test_no_home_raises(environment: dict[str, str], folder: str) -> None:
     """Folders that do not exist, or whose names no file system takes."""
     with pytest.MonkeyPatch.context() as changed:
-        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        for name in ("HOME", "MIDFILL_CONFIG", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
             changed.delenv(name, raising=False)
         for name, value in environment.items():
             changed.setenv(name, value)

@@ -139,9 +139,10 @@ def test_the_share_that_fits_is_in_the_remedy() -> None:
 @pytest.mark.engine
 def test_this_machine_can_complete() -> None:
     """Every check passes, vLLM completes a line, and stderr stays empty."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MIDFILL_")}
     done = subprocess.run(
         [sys.executable, "-m", "lsp_server", "doctor", "--json"],
-        env={k: v for k, v in os.environ.items() if not k.startswith("MIDFILL_")},
+        env=kept | {"MIDFILL_CONFIG": os.environ["MIDFILL_CONFIG"]},
         capture_output=True,
         text=True,
         check=False,
