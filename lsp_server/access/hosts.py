@@ -24,6 +24,8 @@ _HOST = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z](?:[0-9A-Za-z._-]*))(?::(\d{1,5}))?"
 )
 _MOST_HOST_CHARS = 255
+_GET_TLS = "name a certificate in listen.tls_certificate"
+_GET_KEY = "make a key with `midfill keys create`"
 
 
 def host_allowed(hosts: Sequence[str], *, names: Sequence[str]) -> bool:
@@ -96,15 +98,14 @@ def check_listener(
     """
     if is_loopback(address) or insecure or (has_tls and has_keys):
         return
-    missing = [
-        name for name, there in (("TLS", has_tls), ("API key", has_keys)) if not there
-    ]
+    asked = (("TLS", has_tls, _GET_TLS), ("API key", has_keys, _GET_KEY))
+    missing = [(name, remedy) for name, is_there, remedy in asked if not is_there]
     raise ConfigError(
         f"other machines may reach this address, and there is no "
-        f"{' and no '.join(missing)}",
+        f"{' and no '.join(name for name, _ in missing)}",
         subject=f"listening on {address or 'every address'}",
-        remedy="Give a certificate, make a key with `midfill keys create`, or say that "
-        "it shall be open: access.insecure_listen = true",
+        remedy=f"To be safe, {' and '.join(remedy for _, remedy in missing)}; or say "
+        "that it shall be open: access.insecure_listen = true",
     )
 
 

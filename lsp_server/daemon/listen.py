@@ -23,7 +23,7 @@ from lsp_server.daemon.probe import Probe, published
 from lsp_server.daemon.team import team
 from lsp_server.daemon.tls import Certificate
 from lsp_server.engine_values import EngineNews, EngineState
-from lsp_server.errors import EngineStartError, MidfillError
+from lsp_server.errors import ConfigError, EngineStartError, MidfillError
 from lsp_server.modelstore.locate import locate, pulled_models_folder
 from lsp_server.observability.observe import Observability, observed
 from lsp_server.outcomes import OverloadStep
@@ -184,9 +184,16 @@ def _certificate(config: Config) -> Certificate | None:
     """Read the certificate; None where the settings name none.
 
     Raises:
-        ConfigError: It cannot be used.
+        ConfigError: It cannot be used, or there is a private key alone.
     """
     listen = config.listen
+    if not listen.tls_certificate and listen.tls_key:
+        raise ConfigError(
+            "there is a private key, and no certificate",
+            subject="listen.tls_key",
+            remedy="Name its certificate in listen.tls_certificate, or leave the key "
+            "out to listen without TLS",
+        )
     if not listen.tls_certificate:
         return None
     return Certificate(listen.tls_certificate, listen.tls_key)

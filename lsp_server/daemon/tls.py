@@ -15,6 +15,24 @@ _log = logging.getLogger(__name__)
 _MOST_BYTES = 1 << 20
 _CERTIFICATE = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )?CERTIFICATE-----")
 _KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----")
+_WHOLE_CERTIFICATE = re.compile(
+    _CERTIFICATE.pattern + rb"[^-]+-----END (?:[A-Z0-9]+ )?CERTIFICATE-----"
+)
+_ENCRYPTED = b"ENCRYPTED"
+_NO_PAIR = frozenset(
+    {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
+)
+"""OpenSSL's words for a certificate and a key of another; the last: of another kind."""
+
+_COPY = "Copy the PEM file anew, from BEGIN to END"
+_PAIR = (
+    "Name files that belong together in listen.tls_certificate and listen.tls_key; the "
+    "server's own certificate comes first"
+)
+_REMOVE = (
+    "Remove it with `openssl pkey -in OLD -out NEW`, and let only the server's user "
+    "read the new file"
+)
 
 
 class Certificate:
@@ -52,23 +70,48 @@ class Certificate:
         Raises:
             ConfigError: The files cannot be used.
         """
-        _check_holds(_CERTIFICATE, "certificate", self._certificate)
-        _check_holds(_KEY, "private key", self._key or self._certificate)
+        certificates = _read(_CERTIFICATE, "certificate", self._certificate)
+        key = _read(_KEY, "private key", self._key or self._certificate)
         try:
             # An empty password, or OpenSSL would ask for one on the terminal.
             self.context.load_cert_chain(self._certificate, self._key, password="")
         except (OSError, ValueError) as error:
-            # ssl's errors are OSErrors whose reason is the useful part.
-            why = getattr(error, "reason", "") or getattr(error, "strerror", "")
-            raise ConfigError(
-                f"certificate and key cannot be used ({why or error})",
-                subject=str(self._certificate),
-                remedy="Name PEM files that belong together; the key has no password",
-            ) from error
+            what, path, remedy = self._fault(error, certificates, key)
+            raise ConfigError(what, subject=str(path), remedy=remedy) from error
+
+    def _fault(
+        self, error: Exception, certificates: bytes, key: bytes
+    ) -> tuple[str, Path, str]:
+        """Return why OpenSSL does not take the files, which of them, and what helps."""
+        reason = getattr(error, "reason", None)
+        key_path = self._key or self._certificate
+        if reason in _NO_PAIR:
+            first = "" if self._key is None else f" in {self._certificate}"
+            what = f"this private key does not belong to the first certificate{first}"
+            return what, key_path, _PAIR
+        if reason:
+            what = f"this certificate is not taken ({reason_of(error)})"
+            return what, self._certificate, "Have another one made"
+        if not _can_be_read(certificates):
+            return "this certificate is damaged", self._certificate, _COPY
+        if _ENCRYPTED in key:
+            return "this private key has a password", key_path, _REMOVE
+        return "this private key is damaged", key_path, _COPY
 
 
-def _check_holds(begin: re.Pattern[bytes], what: str, path: Path) -> None:
-    """Check what a file holds: OpenSSL's errors do not say which of the two is wrong.
+def _can_be_read(certificates: bytes) -> bool:
+    """Return whether each certificate of a file in PEM can be read."""
+    whole = _WHOLE_CERTIFICATE.findall(certificates)
+    try:
+        for each in whole:
+            ssl.create_default_context(cadata=each.decode("ascii"))
+    except (OSError, ValueError):
+        return False
+    return len(whole) == len(_CERTIFICATE.findall(certificates))
+
+
+def _read(begin: re.Pattern[bytes], what: str, path: Path) -> bytes:
+    """Read a file, and check what it holds: OpenSSL does not say which file is wrong.
 
     Args:
         begin: How that begins in PEM.
@@ -95,3 +138,4 @@ def _check_holds(begin: re.Pattern[bytes], what: str, path: Path) -> None:
             remedy="Name the certificate in listen.tls_certificate and its private key "
             "in listen.tls_key, or one file with both in the first",
         )
+    return text

@@ -120,3 +120,22 @@ def test_an_address_of_others_needs_tls_and_keys(
             with pytest.raises(ConfigError, match="insecure_listen"):
                 check_listener(address, has_tls=tls, has_keys=keys, insecure=False)
     check_listener(address, has_tls=True, has_keys=True, insecure=False)
+
+
+@pytest.mark.parametrize(
+    ("there", "said", "unsaid"),
+    [
+        ({}, {"no TLS and no API key", "tls_certificate", "keys create"}, set()),
+        ({"has_tls"}, {"no API key.", "keys create"}, {"TLS", "certificate"}),
+        ({"has_keys"}, {"no TLS.", "tls_certificate"}, {"API key", "keys create"}),
+    ],
+)
+def test_only_what_is_missing_is_asked_for(
+    there: set[str], said: set[str], unsaid: set[str]
+) -> None:
+    """Somebody with a certificate is not told to get one."""
+    given = {each: each in there for each in ("has_tls", "has_keys")}
+    with pytest.raises(ConfigError) as refused:
+        check_listener("192.0.2.7", insecure=False, **given)
+    text = str(refused.value)
+    assert said == {each for each in said | unsaid if each in text}

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from team_server import SERVE, write_certificate
 
 from lsp_server.daemon.tls import Certificate
@@ -116,26 +118,67 @@ def test_a_server_ends_when_its_engine_is_given_up(
     assert "Traceback" not in done.stderr
 
 
+@pytest.fixture(scope="module")
+def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a pair of files, and what may be named in its place by mistake."""
+    folder = tmp_path_factory.mktemp("pem")
+    for name in ("tls", "other"):
+        write_certificate(folder / f"{name}.pem")
+    both = (folder / "tls.pem").read_text()
+    end = both.index("-----BEGIN PRIVATE KEY")
+    (folder / "certificate.pem").write_text(both[:end])
+    (folder / "key.pem").write_text(both[end:])
+    (folder / "half.pem").write_text(both[: end // 2])
+    (folder / "half.key").write_text(both[end : end + 60])
+    short = rsa.generate_private_key(65537, 1024)  # noqa: S505 - it is to be refused
+    write_certificate(folder / "weak.pem", key=short)
+    key = serialization.load_pem_private_key((folder / "key.pem").read_bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"sesame"),
+    )
+    (folder / "locked.key").write_bytes(locked)
+    return folder
+
+
 @pytest.mark.parametrize(
-    ("names", "what"),
+    ("certificate", "key", "what"),
     [
-        (("key.pem", "key.pem"), "key.pem: this file holds no certificate"),
-        (("certificate.pem", ""), "certificate.pem: this file holds no private key"),
-        (("certificate.pem", "certificate.pem"), "holds no private key"),
+        ("key.pem", "key.pem", "key.pem: this file holds no certificate"),
+        ("certificate.pem", "", "certificate.pem: this file holds no private key"),
+        ("certificate.pem", "certificate.pem", "holds no private key"),
+        ("no.pem", "key.pem", "no.pem: .*No such file"),
+        ("certificate.pem", "no.key", "no.key: .*No such file"),
+        ("certificate.pem", ".", "it is a folder"),
+        ("certificate.pem", "other.pem", "other.pem: .*does not belong .*certificate"),
+        ("certificate.pem", "weak.pem", "weak.pem: .*does not belong to .*certificate"),
+        ("half.pem", "key.pem", "half.pem: this certificate is damaged"),
+        ("certificate.pem", "half.key", "half.key: this private key is damaged"),
+        ("certificate.pem", "locked.key", "locked.key: .*has a password"),
+        ("weak.pem", "", "weak.pem: .*too small"),
     ],
 )
-def test_files_that_are_mixed_up_are_named(
-    tmp_path: Path, names: tuple[str, str], what: str
+def test_files_that_cannot_be_used_are_named(
+    pems: Path, certificate: str, key: str, what: str
 ) -> None:
-    """A key given as a certificate is said to be none, not what OpenSSL says."""
-    write_certificate(tmp_path / "tls.pem")
-    both = (tmp_path / "tls.pem").read_text()
-    begin = both.index("-----BEGIN CERTIFICATE")
-    end = both.index("-----END CERTIFICATE-----\n") + len("-----END CERTIFICATE-----\n")
-    (tmp_path / "certificate.pem").write_text(both[begin:end])
-    (tmp_path / "key.pem").write_text(both[:begin] + both[end:])
+    """The one of the two that it is about, and what is wrong with it."""
     with pytest.raises(ConfigError, match=what):
-        Certificate(*(name and str(tmp_path / name) for name in names))
+        Certificate(str(pems / certificate), str(pems / key) if key else "")
+
+
+def test_a_private_key_alone_is_no_tls(pems: Path) -> None:
+    """Who names one wants TLS, and must not be served without."""
+    done = subprocess.run(
+        [*SERVE, "--listen", "127.0.0.1:0", "--tls-key", str(pems / "key.pem")],
+        env=os.environ | {"MIDFILL_ENGINE_KIND": "scripted", "HOME": str(pems)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert 1 == done.returncode
+    assert "listen.tls_key: there is a private key, and no certificate" in done.stderr
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:99999", "[::1]:65536"])
@@ -143,10 +186,3 @@ def test_ports_end_at_65535(address: str) -> None:
     """A number that is too large is said to be that, and no wrong form."""
     with pytest.raises(ConfigError, match="ports end at 65535"):
         split_address(address)
-
-
-def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """And not the certificate, which is there."""
-    write_certificate(tmp_path / "tls.pem")
-    with pytest.raises(ConfigError, match=r"no\.key: .*No such file"):
-        Certificate(str(tmp_path / "tls.pem"), str(tmp_path / "no.key"))

@@ -54,7 +54,7 @@ def test_says_what_is_missing_without_ray(
         (["--option", "num_gpu=1"], "args.num_gpu: there is no such option. See docs"),
         (["--option", "num_gpus=-1"], "args.num_gpus: it should be greater"),
         (["--option", "num_gpus"], "NAME=VALUE"),
-        (["--host", "192.0.2.1"], "no TLS"),
+        (["--host", "192.0.2.1"], "no TLS and no API key. Listen on"),
         (["--address", "127.0.0.1:9"], "no Ray answers there"),
         (["--replace"], "Say with --address where the Ray is"),
     ],

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from piped_editor import Editor
 from remote_editor import SocketEditor, WebsocketEditor
 from websockets.asyncio.client import connect
@@ -68,26 +68,29 @@ class TeamServer:
                 await asyncio.sleep(0.05)
 
 
-def write_certificate(path: Path, *, days: int = 1) -> None:
+def write_certificate(
+    path: Path, *, days: int = 1, key: rsa.RSAPrivateKey | None = None
+) -> None:
     """Write a certificate for 127.0.0.1 and its key into one file.
 
     Args:
         path: The file.
         days: For how long it holds; below 0 it ended so long ago.
+        key: The private key; None for a new one on an elliptic curve.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
+    private_key = key or ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        x509.CertificateBuilder(name, name, private_key.public_key(), 1)
         .not_valid_before(now - datetime.timedelta(days=9))
         .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
+        .sign(private_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
-    private = key.private_bytes(
+    private = private_key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     path.write_bytes(certificate.public_bytes(pem) + private)

@@ -182,12 +182,22 @@ def _check_host(host: str, config: Config) -> None:
     access = config.access
     path = Path(access.keys_file).expanduser() if access.keys_file else None
     ring = KeyRing.load(path, os.environ)
-    check_listener(
-        host,
-        has_tls=False,
-        has_keys=ring.required,
-        insecure=access.insecure_listen,
-    )
+    try:
+        check_listener(
+            host,
+            has_tls=False,
+            has_keys=ring.required,
+            insecure=access.insecure_listen,
+        )
+    except ConfigError as error:
+        # Ray Serve's proxy has no certificate to present.
+        raise ConfigError(
+            error.what,
+            subject=f"--host {host}",
+            remedy="Listen on an address of this machine, such as 127.0.0.1, behind a "
+            "proxy with TLS, and make a key with `midfill keys create`; "
+            "access.insecure_listen = true opens it to all",
+        ) from error
 
 
 def _value_of(text: str) -> object:
