@@ -20,6 +20,7 @@ __all__ = [
     "config_path",
     "daemon_mode",
     "editor_values",
+    "own_value",
     "raw_values",
     "snake_case",
     "toml_values",
@@ -74,6 +75,14 @@ def raw_values(
             yield _value_in(toml_values(path), section, key)
         except ConfigError:
             return
+
+
+def own_value(section: str, key: str, config_file: Path | None) -> object:
+    """Return a setting's value in the environment or the file; empty where in neither.
+
+    An editor's options are not asked: a workspace may have written them.
+    """
+    return next((each for each in raw_values(section, key, config_file) if each), "")
 
 
 def config_path() -> Path | None:

@@ -9,11 +9,24 @@ from lsp_server.client.websocket_wire import WebsocketWire
 from lsp_server.errors import DaemonError
 from lsp_server.operating_system import reason_of
 
-__all__ = ["TeamDialling"]
+__all__ = ["TeamDialling", "try_team_server"]
 
 _GIVE_UP_AFTER_S = 10.0
 _LOOK_EVERY_S = 0.02
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+
+
+def try_team_server(settings: TeamSettings) -> None:
+    """Connect as an editor does, with the same key and certificates, and leave.
+
+    Raises:
+        DaemonError: A setting is wrong, or the server cannot be reached or refuses.
+    """
+    route = Route.of(settings)
+    try:
+        route.dial().close()
+    except OSError as error:
+        raise _unreached(route, error) from error
 
 
 class TeamDialling:
@@ -106,11 +119,7 @@ class _Attempt:
             DaemonError: There is none.
         """
         if time.monotonic() >= self._gives_up_s:
-            raise DaemonError(
-                f"it cannot be reached ({reason_of(error)})",
-                subject=self._route.subject,
-                remedy="See whether it runs, and whether daemon.url is right",
-            )
+            raise _unreached(self._route, error)
         longer_s = max(_FIRST_PAUSE_S, 2 * self._pause_s)
         self._pause_s = min(_LONGEST_PAUSE_S, longer_s)
         self._next_s = time.monotonic() + self._pause_s
@@ -121,3 +130,12 @@ class _Attempt:
             self._found = self._route.dial()
         except (DaemonError, OSError) as error:
             self._found = error
+
+
+def _unreached(route: Route, error: OSError) -> DaemonError:
+    """Make the error about a server that does not answer."""
+    return DaemonError(
+        f"it cannot be reached ({reason_of(error)})",
+        subject=route.subject,
+        remedy="See whether it runs, and whether daemon.url is right",
+    )

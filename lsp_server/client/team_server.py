@@ -25,6 +25,7 @@ from lsp_server.client.attached_messages import LossWords
 from lsp_server.client.websocket_wire import MAX_BODY_BYTES, WebsocketWire
 from lsp_server.errors import DaemonError
 from lsp_server.operating_system import open_regular, reason_of
+from lsp_server.raw_settings import own_value
 
 __all__ = ["KEY_VARIABLE", "Route", "TeamSettings"]
 
@@ -74,6 +75,19 @@ class TeamSettings:
     url: str
     key_file: str = ""
     ca_file: str = ""
+
+    @classmethod
+    def of_user(cls, config_file: Path | None) -> "TeamSettings":
+        """Read them where the user sets them; an editor's options are not asked.
+
+        Args:
+            config_file: The file that the command line names.
+        """
+        url, key_file, ca_file = (
+            str(own_value("daemon", key, config_file))
+            for key in ("url", "key_file", "ca_file")
+        )
+        return cls(url=url, key_file=key_file, ca_file=ca_file)
 
     @property
     def subject(self) -> str:

@@ -1,7 +1,6 @@
 """``midfill daemon``: start, stop, watch and read the log of the shared process."""
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -10,7 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from lsp_server.commands.daemon_display import start_warnings, status_lines
+from lsp_server.commands.daemon_display import start_warnings
+from lsp_server.commands.daemon_status import (
+    show_status,
+    status_of,
+    team_server_name,
+)
 from lsp_server.commands.terminal import positive, printable
 from lsp_server.daemon.dial import (
     LOOK_EVERY_S,
@@ -23,7 +27,6 @@ from lsp_server.daemon.dial import (
 from lsp_server.daemon.endpoint import Endpoint, find_endpoint
 from lsp_server.daemon.hello import Hello, Purpose
 from lsp_server.daemon.lock import holder, is_held
-from lsp_server.daemon.status import DaemonStatus
 from lsp_server.errors import ConfigError, DaemonError
 
 __all__ = ["add_arguments", "run"]
@@ -64,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--config", type=Path, metavar="FILE", help="a TOML file with settings"
         )
     status = actions.add_parser(
-        "status", help="show the engines, their memory and the connected editors"
+        "status",
+        help="show the engines, their memory and the connected editors, or the team "
+        "server in the daemon's place",
     )
     status.add_argument("--json", action="store_true", help="print one JSON object")
     logs = actions.add_parser("logs", help="show the log of the background daemon")
@@ -86,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         "start": _start,
         "stop": _stop,
         "restart": _restart,
-        "status": _status,
+        "status": lambda given: show_status(as_json=given.json),
         "logs": _logs,
     }
     return actions[arguments.action](arguments)
@@ -122,11 +127,11 @@ def _start_here(arguments: argparse.Namespace) -> NoReturn:
 def _start_in_background(endpoint: Endpoint, config_file: Path | None) -> int:
     """Start a daemon, and wait until it listens."""
     starting = Starting(endpoint, config_file=config_file, loads=True)
-    status = _status_of(starting.wait)
+    status = status_of(starting.wait)
     word = "started" if starting.has_started else "running already"
     print(f"Midfill's daemon is {word}: process {status.process_id}.")
     unread = None if starting.has_started else config_file
-    for warning in start_warnings(status, unread=unread):
+    for warning in start_warnings(status, unread=unread, team=team_server_name()):
         sys.stderr.write(printable(f"midfill daemon: warning: {warning}") + "\n")
     return 0
 
@@ -158,29 +163,6 @@ def _restart(arguments: argparse.Namespace) -> int:
     endpoint = find_endpoint()
     _end(endpoint, Purpose.RESTART)
     return _start_in_background(endpoint, arguments.config)
-
-
-def _status(arguments: argparse.Namespace) -> int:
-    """Show what the daemon says of itself."""
-    endpoint = find_endpoint()
-    dialled = connect(endpoint)
-    if dialled is None:
-        if arguments.json:
-            print(json.dumps({"running": False}))
-        elif is_held(endpoint.lock_path):
-            print(
-                "Midfill's daemon is starting or ending; it does not answer. "
-                "`midfill daemon logs` shows what it does."
-            )
-        else:
-            print("No daemon is running.")
-        return 1
-    status = _status_of(lambda: dialled)
-    if arguments.json:
-        print(json.dumps({"running": True, **status.values()}, indent=2))
-    else:
-        print(printable("\n".join(status_lines(status))))
-    return 0
 
 
 def _logs(arguments: argparse.Namespace) -> int:
@@ -217,23 +199,6 @@ def _added(path: Path) -> Iterator[str]:
                 time.sleep(_FOLLOW_EVERY_S)
                 if path.exists() and path.stat().st_ino != opened:
                     break
-
-
-def _status_of(dial: Callable[[], Reached]) -> DaemonStatus:
-    """Ask the daemon for its status.
-
-    Raises:
-        DaemonError: It cannot be reached, or answers something else.
-    """
-    answer = ask(dial(), lambda token: Hello(purpose=Purpose.STATUS, token=token))
-    try:
-        return DaemonStatus.from_values(answer.values)
-    except (TypeError, KeyError) as error:
-        raise DaemonError(
-            "its status cannot be understood",
-            subject="the daemon",
-            remedy="Start it again with `midfill daemon restart`",
-        ) from error
 
 
 def _end(endpoint: Endpoint, purpose: Purpose) -> bool:

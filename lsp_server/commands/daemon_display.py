@@ -43,13 +43,14 @@ def status_lines(status: DaemonStatus) -> list[str]:
 
 
 def start_warnings(
-    status: DaemonStatus, *, unread: Path | None = None
+    status: DaemonStatus, *, unread: Path | None = None, team: str = ""
 ) -> tuple[str, ...]:
     """Return what somebody who starts a daemon should know besides.
 
     Args:
         status: What the daemon says of itself.
         unread: The settings file that was named to a daemon which ran already.
+        team: The team server that editors use in its place; empty for none.
     """
     found = list(status.warnings)
     if found:
@@ -61,6 +62,10 @@ def start_warnings(
         found.append(
             f"{unread}: this file was not used, because the daemon runs already. "
             f"`midfill daemon restart --config {unread}` uses it."
+        )
+    if team:
+        found.append(
+            f"Editors use the team server {team}, as daemon.url says, and no daemon."
         )
     return tuple(found)
 

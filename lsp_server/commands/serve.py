@@ -18,7 +18,7 @@ from lsp_server.daemon.dial import LOOK_EVERY_S, Reached, Starting, connect
 from lsp_server.daemon.endpoint import find_endpoint
 from lsp_server.daemon.hello import Hello, Origin, Purpose
 from lsp_server.errors import ConfigError
-from lsp_server.raw_settings import DaemonMode, daemon_mode, raw_values
+from lsp_server.raw_settings import DaemonMode, daemon_mode, own_value
 
 __all__ = ["add_arguments", "run"]
 
@@ -92,12 +92,12 @@ def run(arguments: argparse.Namespace) -> int:
     if daemon_mode(config_file) is DaemonMode.NEVER:
         # Most likely the editor wants nothing else: load while it writes.
         _load_server()
-    log = EventLog(_own("log", "level", config_file))
-    if url := _own("daemon", "url", config_file):
+    log = EventLog(own_value("log", "level", config_file))
+    if own_value("daemon", "url", config_file):
         if arguments.model:
             why = "the team server has its own"
             log.write("model.ignored", level="warning", why=why)
-        forwarder = _to_team_server(str(url), config_file, log)
+        forwarder = _to_team_server(config_file, log)
     else:
         dialling = _Dialling(config_file, arguments.model)
         forwarder = Forwarder(
@@ -124,24 +124,12 @@ def _refuse_options_of_a_team(arguments: argparse.Namespace) -> None:
             )
 
 
-def _own(section: str, key: str, config_file: Path | None) -> object:
-    """Return a setting's value in the environment or the file; empty where in neither.
-
-    An editor's options are not asked: a workspace may have written them.
-    """
-    return next((each for each in raw_values(section, key, config_file) if each), "")
-
-
-def _to_team_server(url: str, config_file: Path | None, log: EventLog) -> Forwarder:
+def _to_team_server(config_file: Path | None, log: EventLog) -> Forwarder:
     """Return what forwards to a team server."""
     from lsp_server.client.team_dialling import TeamDialling  # noqa: PLC0415 - a tenth of a second that others do without
     from lsp_server.client.team_server import TeamSettings  # noqa: PLC0415 - as above
 
-    settings = TeamSettings(
-        url=url,
-        key_file=str(_own("daemon", "key_file", config_file)),
-        ca_file=str(_own("daemon", "ca_file", config_file)),
-    )
+    settings = TeamSettings.of_user(config_file)
 
     def mode_of(options: object) -> DaemonMode:
         # Who names a team server wants no engine of this machine's instead.

@@ -1,10 +1,10 @@
 """Checks the way to a team server, where the settings name one."""
 
-from lsp_server.client.team_server import Route, TeamSettings
+from lsp_server.client.team_dialling import try_team_server
+from lsp_server.client.team_server import TeamSettings
 from lsp_server.config import DaemonConfig
 from lsp_server.doctor.findings import Finding, failure, ok
 from lsp_server.errors import DaemonError
-from lsp_server.operating_system import reason_of
 
 __all__ = ["check_team_server"]
 
@@ -16,16 +16,10 @@ def check_team_server(config: DaemonConfig) -> Finding:
         url=config.url, key_file=config.key_file, ca_file=config.ca_file
     )
     try:
-        Route.of(settings).dial().close()
+        try_team_server(settings)
     except DaemonError as error:
         remedy = error.remedy[:1].lower() + error.remedy[1:]
         return failure(name, f"{error.subject}: {error.what}", remedy)
-    except OSError as error:
-        return failure(
-            name,
-            f"{settings.subject}: it cannot be reached ({reason_of(error)})",
-            "see whether it runs, and whether daemon.url is right",
-        )
     return ok(
         name,
         f"{settings.url} lets this user in, and completes in place of this machine",

@@ -89,6 +89,18 @@ def test_one_that_hangs_is_ended(home: DaemonHome) -> None:
     assert [] == home.processes()
 
 
+def test_whom_a_daemon_is_not_for_is_said_at_its_start() -> None:
+    """Where editors use a team server; the status shows both."""
+    with daemon_home(DAEMON_URL="wss://127.0.0.1:9/lsp", DAEMON_MODE="auto") as home:
+        started = home.midfill("daemon", "start")
+        assert (0, True) == (started.returncode, "is started" in started.stdout)
+        assert "Editors use the team server wss://127.0.0.1:9/lsp" in started.stderr
+        shown = home.midfill("daemon", "status")
+        assert 1 == shown.returncode
+        for part in ("it cannot be reached", "listens on", "engine midfill-starter"):
+            assert part in shown.stdout
+
+
 def test_in_the_foreground_it_logs_to_stderr(home: DaemonHome) -> None:
     """A second one refuses and names the first; SIGTERM ends it in order."""
     with subprocess.Popen(

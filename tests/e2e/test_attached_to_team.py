@@ -1,5 +1,6 @@
 """``midfill serve --stdio`` in front of a real team server, with TLS and a key."""
 
+import json
 import os
 import re
 import socket
@@ -225,6 +226,58 @@ def test_no_other_model_of_the_team_answers_for_the_one_that_is_named(
         ran[1].stderr,
     )
     assert said, ran[1].stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "answers", "says"),
+    [
+        ({}, True, "It answers, and lets this user in."),
+        ({"MIDFILL_API_KEY": new_secret()}, False, "it answers 401"),
+        ({"MIDFILL_DAEMON_CA_FILE": ""}, False, "its certificate is not trusted"),
+        ({"MIDFILL_DAEMON_URL": "ws://192.0.2.7/?key=x"}, False, "this machine alone"),
+    ],
+)
+def test_the_status_is_that_of_the_team_server(
+    server: TeamServer,
+    folder: Path,
+    tmp_path: Path,
+    *,
+    changed: dict[str, str],
+    answers: bool,
+    says: str,
+) -> None:
+    """It is asked as an editor asks it; that no daemon runs is no fault then."""
+    url = f"wss://127.0.0.1:{server.port('listen.ready')}/lsp"
+    environment = os.environ | {
+        "MIDFILL_DAEMON_MODE": "auto",
+        "MIDFILL_DAEMON_URL": url,
+        "MIDFILL_DAEMON_KEY_FILE": str(folder / "key"),
+        "MIDFILL_DAEMON_CA_FILE": str(folder / "tls.pem"),
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        **changed,
+    }
+    shown, as_json = (
+        subprocess.run(
+            [*MIDFILL[:-2], "daemon", "status", *option],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for option in ([], ["--json"])
+    )
+    found = json.loads(as_json.stdout)
+    name = environment["MIDFILL_DAEMON_URL"].partition("?")[0]
+    assert shown.stdout.startswith(f"Editors use the team server {name}, as daemon.url")
+    assert says in shown.stdout
+    assert "key=" not in shown.stdout
+    assert "No daemon is running here, and none is needed." in shown.stdout
+    assert (name, answers) == (
+        found["team_server"]["url"],
+        found["team_server"]["reachable"],
+    )
+    assert not found["running"]
+    assert {not answers} == {bool(each.returncode) for each in (shown, as_json)}
 
 
 async def test_an_editor_cannot_say_where_code_is_sent(launch: Launch) -> None:
