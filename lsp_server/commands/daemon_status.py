@@ -8,7 +8,7 @@ from lsp_server.commands.terminal import printable
 from lsp_server.daemon.dial import Reached, ask, connect
 from lsp_server.daemon.endpoint import Endpoint, find_endpoint
 from lsp_server.daemon.hello import Hello, Purpose
-from lsp_server.daemon.lock import is_held
+from lsp_server.daemon.lock import holder, is_held
 from lsp_server.daemon.status import DaemonStatus
 from lsp_server.errors import DaemonError
 from lsp_server.raw_settings import DaemonMode, daemon_mode, own_value
@@ -100,8 +100,10 @@ def _team_lines(name: str, refusal: DaemonError | None) -> list[str]:
 def _absence(endpoint: Endpoint, *, team: str) -> str:
     """Say that no daemon answers, and why."""
     if is_held(endpoint.lock_path):
+        process_id = holder(endpoint.lock_path)
+        who = f", process {process_id}," if process_id else ""
         return (
-            "Midfill's daemon is starting or ending; it does not answer. "
+            f"Midfill's daemon{who} is starting or ending; it does not answer. "
             "`midfill daemon logs` shows what it does."
         )
     return "No daemon is running" + (" here, and none is needed." if team else ".")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lsp_server.daemon.endpoint import Endpoint, check_peer
 from lsp_server.daemon.hello import MAX_HELLO_BYTES, Answer, Hello
-from lsp_server.daemon.lock import DaemonLock, is_held
+from lsp_server.daemon.lock import DaemonLock, holder, is_held
 from lsp_server.errors import DaemonError
 from lsp_server.operating_system import reason_of, user_folder
 
@@ -238,10 +238,13 @@ def _start_failed(endpoint: Endpoint, what: str) -> DaemonError:
     except OSError:
         text = ""
     tail = "\n".join(text.splitlines()[-_TAIL_LINES:])
+    process_id = holder(endpoint.lock_path)
+    end = "End it with `midfill daemon stop`. " if process_id else ""
+    shown = f"Its log, {log}, ends with:\n{tail}" if tail else f"See its log, {log}"
     return DaemonError(
         what,
-        subject="the daemon",
-        remedy=f"Its log, {log}, ends with:\n{tail}" if tail else f"See its log, {log}",
+        subject=f"the daemon, process {process_id}" if process_id else "the daemon",
+        remedy=f"{end}{shown}",
     )
 
 

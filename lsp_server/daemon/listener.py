@@ -7,8 +7,10 @@ import os
 import secrets
 import socket
 from asyncio.trsock import TransportSocket
+from pathlib import Path
 
 from lsp_server.daemon.endpoint import Endpoint, check_peer
+from lsp_server.daemon.lock import holder
 from lsp_server.errors import DaemonError
 from lsp_server.files import atomic_write
 
@@ -75,13 +77,7 @@ class Listener:
             endpoint.tcp_address()
             listening.bind((_LOCALHOST, 0))
             listening.listen(BACKLOG)
-            address = {"port": listening.getsockname()[1], "token": token}
-            before = os.umask(0o177)
-            try:
-                with atomic_write(endpoint.address_path) as file:
-                    file.write(json.dumps(address).encode())
-            finally:
-                os.umask(before)
+            _write_address(endpoint, listening, token)
         except OSError as error:
             listening.close()
             raise _cannot_listen(_LOCALHOST, error) from error
@@ -112,16 +108,56 @@ class Listener:
                 remedy=f"It is in {self._endpoint.address_path}",
             )
 
+    def restore(self) -> bool:
+        """Make the file by which clients find it anew, if somebody has removed it.
+
+        A clean-up of temporary files may do so. Where the lock's file has gone as well,
+        the place is another daemon's.
+
+        Returns:
+            Whether there is another socket to accept from.
+
+        Raises:
+            DaemonError: It cannot be made.
+        """
+        if self._path.exists() or holder(self._endpoint.lock_path) != os.getpid():
+            return False
+        if self.socket.family != socket.AF_INET:
+            self.socket = Listener.open_unix(self._endpoint).socket
+            return True
+        try:
+            _write_address(self._endpoint, self.socket, self._token)
+        except OSError as error:
+            raise _cannot_listen(str(self._path), error) from error
+        return False
+
     def close(self) -> None:
         """Stop listening, and remove the socket or its address file."""
-        path = (
-            self._endpoint.address_path
-            if self.socket.family == socket.AF_INET
-            else self._endpoint.socket_path
-        )
         self.socket.close()
         with contextlib.suppress(OSError):
-            path.unlink()
+            self._path.unlink()
+
+    @property
+    def _path(self) -> Path:
+        """The file by which clients find it."""
+        if self.socket.family == socket.AF_INET:
+            return self._endpoint.address_path
+        return self._endpoint.socket_path
+
+
+def _write_address(endpoint: Endpoint, listening: socket.socket, token: str) -> None:
+    """Write where a daemon on TCP listens, for this user alone.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    address = {"port": listening.getsockname()[1], "token": token}
+    before = os.umask(0o177)
+    try:
+        with atomic_write(endpoint.address_path) as file:
+            file.write(json.dumps(address).encode())
+    finally:
+        os.umask(before)
 
 
 def _cannot_listen(subject: str, error: OSError) -> DaemonError:

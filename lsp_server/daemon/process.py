@@ -140,19 +140,13 @@ class Daemon:
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.stop, number.name)
         try:
-            server = await asyncio.start_server(
-                self._welcome,
-                sock=self._listener.socket,
-                limit=MAX_HELLO_BYTES,
-                # asyncio listens anew, by default with room for 100.
-                backlog=BACKLOG,
-            )
-            watching = asyncio.create_task(self._watch_idle_and_log())
+            self._server = await self._accept()
+            watching = asyncio.create_task(self._watch())
             _log.info("daemon.ready", extra={"address": self._listener.address})
             reason = await self._ended
             _log.info("daemon.end", extra={"reason": reason})
             watching.cancel()
-            server.close()
+            self._server.close()
             # The file goes as well, so that nobody tries.
             self._listener.close()
             await self._drain()
@@ -189,6 +183,16 @@ class Daemon:
             processes=process_statuses(),
             connections=self._editors.statuses(),
             warnings=tuple(self._warnings),
+        )
+
+    async def _accept(self) -> asyncio.Server:
+        """Accept clients from the listener's socket."""
+        return await asyncio.start_server(
+            self._welcome,
+            sock=self._listener.socket,
+            limit=MAX_HELLO_BYTES,
+            # asyncio listens anew, by default with room for 100.
+            backlog=BACKLOG,
         )
 
     async def _drain(self) -> None:
@@ -242,8 +246,8 @@ class Daemon:
             return None
         return hello
 
-    async def _watch_idle_and_log(self) -> None:
-        """End the daemon when it was idle for long, and rotate the log."""
+    async def _watch(self) -> None:
+        """End the daemon when it was idle for long, rotate the log, stay reachable."""
         while True:
             await asyncio.sleep(_WATCH_EVERY_S)
             idle_exit_s = self._config.idle_exit_s
@@ -252,6 +256,19 @@ class Daemon:
             if self._log_file is not None:
                 with suppress(OSError):
                     self._log_file.rotate()
+            with suppress(DaemonError):
+                await self._stay_reachable()
+
+    async def _stay_reachable(self) -> None:
+        """Listen anew if the socket's file was removed.
+
+        Raises:
+            DaemonError: That cannot be done now.
+        """
+        if self._listener.restore():
+            self._server.close()
+            self._server = await self._accept()
+            _log.warning("daemon.socket_made_anew")
 
 
 def _listener_of(config: DaemonConfig, endpoint: Endpoint) -> Listener:

@@ -101,6 +101,21 @@ def test_whom_a_daemon_is_not_for_is_said_at_its_start() -> None:
             assert part in shown.stdout
 
 
+@pytest.mark.parametrize("transport", ["unix", "tcp"])
+def test_a_daemon_whose_socket_is_removed_is_found_again(transport: str) -> None:
+    """The one that runs serves on, engine and all; whoever comes waits for a moment."""
+    with daemon_home(DAEMON_TRANSPORT=transport) as home:
+        source = home.folder / "a.py"
+        source.write_text("x = \n")
+        home.midfill("daemon", "start")
+        [process] = home.processes()
+        [path] = (home.folder / "r" / "midfill").glob("*.[st]*")
+        path.unlink()
+        completed = home.midfill("complete", f"{source}:1:5")
+        assert (0, True) == (completed.returncode, "21 + 21" in completed.stdout)
+        assert process.pid == home.status()["process_id"]
+
+
 def test_in_the_foreground_it_logs_to_stderr(home: DaemonHome) -> None:
     """A second one refuses and names the first; SIGTERM ends it in order."""
     with subprocess.Popen(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.daemon.dial import connect
+from lsp_server.daemon.dial import Starting, connect
 from lsp_server.daemon.endpoint import Endpoint, find_endpoint
 from lsp_server.daemon.listener import Listener
 from lsp_server.daemon.lock import DaemonLock, holder
@@ -136,6 +136,48 @@ def test_a_port_is_trusted_only_while_the_daemon_lives() -> None:
     dialled.connection.close()
     lock.release()
     listener.close()
+
+
+@pytest.mark.usefixtures("runtime")
+@pytest.mark.parametrize("listen", [Listener.open_unix, Listener.open_tcp])
+def test_a_file_that_was_removed_is_made_anew(
+    listen: Callable[[Endpoint], Listener],
+) -> None:
+    """By the process that holds the lock; by no other, whose place it is not."""
+    endpoint = find_endpoint()
+    listener = listen(endpoint)
+    [path] = [each for each in endpoint.folder.iterdir() if each.suffix != ".lock"]
+    path.unlink()
+    assert not listener.restore()
+    assert not path.exists()
+    lock = DaemonLock.take(endpoint.lock_path)
+    assert lock is not None
+    lock.hold()
+    listening = listener.socket
+    has_another = listener.restore()
+    assert has_another is (listener.socket is not listening)
+    assert 0o600 == path.stat().st_mode & 0o777
+    dialled = connect(endpoint)
+    assert dialled is not None
+    dialled.connection.close()
+    assert not listener.restore()
+    listening.close()
+    lock.release()
+    listener.close()
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_daemon_that_does_not_listen_is_named() -> None:
+    """With what to do: it holds the lock, so no other daemon can start."""
+    endpoint = find_endpoint()
+    lock = DaemonLock.take(endpoint.lock_path)
+    assert lock is not None
+    lock.hold()
+    with pytest.raises(DaemonError) as refused:
+        Starting(endpoint, timeout_s=-1.0).look()
+    lock.release()
+    for part in (f"process {os.getpid()}: it does not listen", "midfill daemon stop"):
+        assert part in str(refused.value)
 
 
 def test_a_path_too_long_for_a_socket_leaves_the_port(runtime: Path) -> None:
