@@ -6,7 +6,13 @@ of step, as the daemon does with its own: it is opened again as such.
 
 from collections.abc import Mapping
 
-from lsp_server.protocol.lines import LineColumn, PositionEncoding, TextLines
+from lsp_server.protocol.lines import (
+    LineColumn,
+    PositionEncoding,
+    TextLines,
+    is_version,
+    line_column,
+)
 
 __all__ = ["AttachedDocuments", "desynchronising", "with_folders"]
 
@@ -23,7 +29,7 @@ class _Document:
             TypeError: It is no document.
         """
         text, version = opened.get("text"), opened.get("version")
-        if not isinstance(text, str) or not isinstance(version, int):
+        if not isinstance(text, str) or not is_version(version):
             raise TypeError("document")
         self.language_id = opened.get("languageId")
         self.version = version
@@ -37,7 +43,7 @@ class _Document:
 
     def change(self, version: object, changes: object) -> None:
         """Apply the changes of one notification; one that does not fit ends that."""
-        if not isinstance(version, int) or version <= self.version:
+        if not is_version(version) or version <= self.version:
             self.whole = False
             return
         self.version = version
@@ -153,10 +159,4 @@ def _objects(found: object) -> list[dict[str, object]]:
 
 def _place(edited: object, side: str) -> LineColumn | None:
     """Return the start or the end of a range; None if it is none."""
-    position = edited.get(side) if isinstance(edited, dict) else None
-    if not isinstance(position, dict):
-        return None
-    line, column = position.get("line"), position.get("character")
-    if not isinstance(line, int) or not isinstance(column, int):
-        return None
-    return LineColumn(line, column) if line >= 0 and column >= 0 else None
+    return line_column(edited.get(side)) if isinstance(edited, dict) else None

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 __all__ = [
     "LineColumn",
@@ -18,6 +19,8 @@ __all__ = [
     "TextLines",
     "code_units",
     "column_to_index",
+    "is_version",
+    "line_column",
     "split_lines",
     "without_line_end",
     "without_surrogates",
@@ -56,6 +59,29 @@ class LineColumn:
 
     line: int
     column: int
+
+
+_MOST = 2**31 - 1
+"""LSP's greatest number."""
+
+
+def line_column(value: object) -> LineColumn | None:
+    """Read a position; None for anything else, such as a fraction, a text or true."""
+    match value:
+        case {"line": line, "character": column}:
+            if _is_integer(line, 0) and _is_integer(column, 0):
+                return LineColumn(line, column)
+    return None
+
+
+def is_version(value: object) -> TypeGuard[int]:
+    """Return whether a value can be a document's version."""
+    return _is_integer(value, -_MOST - 1)
+
+
+def _is_integer(value: object, least: int) -> TypeGuard[int]:
+    """Return whether a value is an integer of LSP's; JSON's true and 1.0 are none."""
+    return type(value) is int and least <= value <= _MOST
 
 
 def split_lines(text: str) -> list[str]:

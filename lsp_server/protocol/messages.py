@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
+from lsp_server.protocol.lines import is_version, line_column
+
 __all__ = [
     "Fault",
     "Incoming",
@@ -22,9 +24,6 @@ __all__ = [
     "read_message",
 ]
 
-
-_MOST = 2**31 - 1
-"""LSP's greatest number."""
 
 _MOST_URI_CHARS = 32_768
 """Names of documents are remembered and logged; no path is as long."""
@@ -207,7 +206,7 @@ def plain_change(message: Incoming) -> types.DidChangeTextDocumentParams | None:
             changed = types.TextDocumentContentChangeWholeDocument(text=text)
         case _:
             return None
-    if not _is_number(version):
+    if not is_version(version):
         return None
     document = types.VersionedTextDocumentIdentifier(version=version, uri=uri)
     return types.DidChangeTextDocumentParams(
@@ -217,14 +216,6 @@ def plain_change(message: Incoming) -> types.DidChangeTextDocumentParams | None:
 
 def _position(value: object) -> types.Position | None:
     """Return a position; None for anything else."""
-    match value:
-        case {"line": int() as line, "character": int() as character} if _is_number(
-            line
-        ) and _is_number(character):
-            return types.Position(line=line, character=character)
-    return None
-
-
-def _is_number(value: int) -> bool:
-    """Return whether a value is one of LSP's unsigned integers; JSON's true is not."""
-    return type(value) is int and 0 <= value <= _MOST
+    if (found := line_column(value)) is None:
+        return None
+    return types.Position(line=found.line, character=found.column)
