@@ -153,11 +153,11 @@ def _line_column(position: types.Position) -> LineColumn:
     return LineColumn(position.line, position.character)
 
 
-def _name(language_id: types.LanguageKind | str) -> str:
-    """Return a language id as the editor wrote it."""
+def _name(language_id: object) -> str:
+    """Return a language id as the editor wrote it; empty for what is no text."""
     if isinstance(language_id, types.LanguageKind):
         return language_id.value
-    return language_id
+    return language_id if isinstance(language_id, str) else ""
 
 
 def _from_last_full_text(

@@ -112,3 +112,16 @@ async def test_a_document_that_is_none_is_not_opened(
     documents = AttachedDocuments()
     documents.follow("textDocument/didOpen", {"textDocument": opened})
     assert [] == documents.opening()
+
+
+@pytest.mark.parametrize("language_id", [None, 5, True])
+async def test_a_language_that_is_no_text_is_an_unknown_one(
+    editor: Editor, language_id: object
+) -> None:
+    """Some editors have none for a file; its text is known all the same."""
+    opened = {"uri": URI, "languageId": language_id, "version": 1, "text": "x"}
+    editor.notify("textDocument/didOpen", {"textDocument": opened})
+    assert 1 == len(await editor.complete())
+    traced = (await editor.request("midfill/trace"))["result"]
+    assert isinstance(traced, dict)
+    assert "" == traced["language"]
