@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -21,7 +21,6 @@ __all__ = [
     "ShardWriter",
     "Totals",
     "count_dropped",
-    "render_attributions",
     "render_manifest",
     "split_of",
 ]
@@ -266,30 +265,3 @@ def render_manifest(manifest: CorpusManifest) -> str:
         "packages": [asdict(entry) for entry in manifest.packages],
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
-def render_attributions(packages: Iterable[PackageEntry]) -> Mapping[str, str]:
-    """Render a Markdown table of packages and licences for each split, by file name.
-
-    A model that is trained on the corpus must ship with ``ATTRIBUTION.md``, which says
-    what it has read: packages that are held out stand in a file of their own.
-    """
-    tables: dict[str, list[str]] = {}
-    for each in packages:
-        cells = map(_cell, (each.name, each.version, each.licence, each.home_page))
-        tables.setdefault(each.split, []).append(f"| {' | '.join(cells)} |\n")
-    return {
-        "ATTRIBUTION.md" if split == TRAIN else f"ATTRIBUTION-{split}.md": (
-            "# Attribution\n\n"
-            f"The corpus holds source of {len(rows)} packages, under these licences."
-            "\n\n"
-            "| Package | Version | Licence | Home page |\n"
-            "| --- | --- | --- | --- |\n" + "".join(rows)
-        )
-        for split, rows in tables.items()
-    }
-
-
-def _cell(text: str) -> str:
-    """Escape what would break the table."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")

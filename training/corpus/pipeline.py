@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from lsp_server.errors import CorpusError
 from lsp_server.files import WholeFolder, read_lines
+from training.corpus.attribution import render_attributions
 from training.corpus.copies import (
     NEAR_DUPLICATES,
     EvaluationRuns,
@@ -31,7 +32,6 @@ from training.corpus.output import (
     ShardEntry,
     ShardWriter,
     count_dropped,
-    render_attributions,
     render_manifest,
     split_of,
 )

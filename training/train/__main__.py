@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             minutes=options.minutes,
             pause_minutes=options.pause,
             resume=options.resume,
+            weights=options.weights,
             tasks=_tasks(options.tasks),
         )
         train(run, display)
@@ -81,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         help="change a setting of the file, such as data.apart=true; repeatable",
     )
     add("--resume", action="store_true", help="continue from the checkpoint in --out")
+    add(
+        "--weights",
+        type=Path,
+        metavar="MODEL",
+        help="folder of a trained model to start from, instead of random weights",
+    )
     add(
         "--minutes",
         type=positive_number,

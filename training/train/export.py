@@ -1,19 +1,23 @@
-"""Saves a trained network as a folder that transformers and vLLM load."""
+"""Saves a trained network as a folder that transformers and vLLM load; reads it."""
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from lsp_server.errors import TrainingError
 from lsp_server.files import WholeFolder
+from training.corpus.attribution import ATTRIBUTION, merge_attributions
 from training.train.config import Shape
 from training.train.network import Decoder
 
-__all__ = ["save_model"]
+__all__ = ["load_weights", "save_model"]
 
+_PREFIX = "model."
 _READABLE = 0o644
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -24,7 +28,7 @@ def save_model(
     *,
     shape: Shape,
     tokenizer: Path,
-    attribution: Path,
+    attributions: Sequence[Path],
     end_id: int,
     dtype: torch.dtype,
 ) -> None:
@@ -37,7 +41,8 @@ def save_model(
         folder: The folder to write.
         shape: The network's sizes.
         tokenizer: Folder with the tokenizer's files.
-        attribution: The corpus' list of packages; copied if it exists.
+        attributions: Lists of the packages that the network has read; those that
+            exist become one.
         end_id: The token that begins and ends a document.
         dtype: Type of the saved weights.
 
@@ -45,7 +50,7 @@ def save_model(
         TrainingError: It cannot be written.
     """
     tensors = {
-        f"model.{name}": weight.detach().to("cpu", dtype).contiguous()
+        f"{_PREFIX}{name}": weight.detach().to("cpu", dtype).contiguous()
         for name, weight in network.state_dict().items()
     }
     described = _config(shape, len(network.embed_tokens.weight), end_id)
@@ -67,10 +72,33 @@ def save_model(
         (model / "config.json").write_text(
             json.dumps(described, indent=2) + "\n", encoding="utf-8"
         )
-        for path in [*(tokenizer / name for name in _TOKENIZER_FILES), attribution]:
+        for path in (tokenizer / name for name in _TOKENIZER_FILES):
             if path.exists():
                 shutil.copyfile(path, model / path.name)
+        lists = [path.read_text("utf-8") for path in attributions if path.exists()]
+        if lists:
+            merged = merge_attributions(lists)
+            (model / ATTRIBUTION).write_text(merged, encoding="utf-8")
         whole.replace(model)
+
+
+def load_weights(network: Decoder, folder: Path) -> None:
+    """Set the network's weights to those of a folder that `save_model` wrote.
+
+    Raises:
+        TrainingError: There are none, or they are of a network of another shape.
+    """
+    try:
+        tensors = load_file(folder / "model.safetensors")
+        network.load_state_dict(
+            {name.removeprefix(_PREFIX): weight for name, weight in tensors.items()}
+        )
+    except (OSError, SafetensorError, RuntimeError) as exc:
+        raise TrainingError(
+            f"the weights cannot be used: {exc}",
+            subject=str(folder),
+            remedy="Name the folder of a model that was trained with this shape",
+        ) from exc
 
 
 def _config(shape: Shape, vocabulary_size: int, end_id: int) -> dict[str, object]:

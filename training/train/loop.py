@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,21 +15,21 @@ from torch import Tensor, nn
 
 from lsp_server.errors import TrainingError
 from training.eval.values import Task
+from training.train.checkpoint import Checkpoint
 from training.train.config import Stage, TrainConfig
 from training.train.data import Position, Rows, RowSource, draw_kinds, stream
 from training.train.documents import read_shards, write_store
 from training.train.examples import ExampleMaker, Role
+from training.train.export import load_weights
 from training.train.log import Listener
 from training.train.meter import Clock, Meter, count_targets, sum_losses, to_device
 from training.train.network import Decoder, Mask, apart_mask
 from training.train.optimiser import Optimiser, rate_factor
 from training.train.ranks import Ranks, autocast, check_split, join_ranks, wait_for
-from training.train.run_folder import Checkpoint, RunFolder
+from training.train.run_folder import RunFolder
 from training.train.scores import HeldOutExamples, answer_tasks
 
 __all__ = ["RunOptions", "train"]
-
-_SumLosses: TypeAlias = Callable[[nn.Module, Tensor, Mask | None], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +41,9 @@ class RunOptions:
         out: Folder for the model, the log, the picture and the checkpoint.
         device: The device of this process.
         minutes: Length of the run, preparation included; None counts steps.
-        pause_minutes: Time after which this process saves a checkpoint and stops,
-            wherever the run is; None does not.
+        pause_minutes: When this process saves a checkpoint and stops; None: never.
         resume: Whether to continue from the checkpoint in ``out``.
+        weights: Folder of a trained model to start from; None takes random weights.
         tasks: Tasks of a benchmark for the finished model.
     """
 
@@ -54,6 +53,7 @@ class RunOptions:
     minutes: float | None = None
     pause_minutes: float | None = None
     resume: bool = False
+    weights: Path | None = None
     tasks: Sequence[Task] = ()
 
 
@@ -80,14 +80,15 @@ class _Run:
         self, options: RunOptions, listener: Listener, ranks: Ranks, folder: Path
     ) -> None:
         config = options.config
-        self._begin_s = time.monotonic()
-        self._options, self._config, self._listener = options, config, listener
-        self._device, self._ranks = options.device, ranks
+        self._begin_s, self._device = time.monotonic(), options.device
+        self._options, self._config = options, config
+        self._listener, self._ranks = listener, ranks
         self._is_first = not ranks.number
         check_split(config.recipe, ranks)
-        tokenizer = Path(config.data.tokenizer)
-        self._maker = ExampleMaker(tokenizer, config.data.cuts)
-        self._folder = RunFolder(options.out, config, processes=ranks.size)
+        self._maker = ExampleMaker(Path(config.data.tokenizer), config.data.cuts)
+        self._folder = RunFolder(
+            options.out, config, processes=ranks.size, weights=options.weights
+        )
         saved = self._folder.load() if options.resume else None
         self._source = self._store(folder, "train")
         torch.manual_seed(config.recipe.seed)
@@ -100,11 +101,15 @@ class _Run:
         self._position = Position(item=ranks.number, row=0)
         if saved is not None:
             self._restore(saved)
+        elif options.weights is not None:
+            load_weights(self._network, options.weights)
         if self._is_first:
             self._folder.open_log(steps=self._step)
             held_out = self._store(folder, "held-out")
             self._held_out = HeldOutExamples(draw_kinds(held_out, config))
-        self._sum_losses: _SumLosses = sum_losses
+        self._sum_losses: Callable[[nn.Module, Tensor, Mask | None], Tensor] = (
+            sum_losses
+        )
         if self._device.type == "cuda":
             self._sum_losses = torch.compile(sum_losses, dynamic=False)
 
@@ -146,16 +151,12 @@ class _Run:
                     self._one_step(rows, stage, share, meter)
                     share, stage = self._next_stage(clock)
                     self._report(clock, share, meter)
-        # First what a lost machine would cost, then what can be measured again.
-        self._save(clock)
+        self._save(clock)  # what a lost machine would cost comes first
         self._measure_held_out()
         self._answer_tasks()
 
     def _next_stage(self, clock: Clock) -> tuple[float, Stage | None]:
-        """Return the share that is done, and the next step's stage, None at the end.
-
-        The first process decides for all, as their clocks differ.
-        """
+        """Return share and next stage (None: the end) by the first process's clock."""
         minutes = self._options.pause_minutes
         share, is_paused = self._ranks.broadcast(
             (
@@ -276,9 +277,8 @@ class _Run:
             positions=tuple(positions),
             end_id=self._maker.end_id,
         )
-        self._listener.message(
-            f"step {self._step}: model and checkpoint saved in {self._folder}"
-        )
+        saved = f"model and checkpoint saved in {self._folder}"
+        self._listener.message(f"step {self._step}: {saved}")
 
     def _restore(self, saved: Checkpoint) -> None:
         self._network.load_state_dict(saved.network)

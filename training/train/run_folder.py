@@ -1,8 +1,7 @@
 """The folder that a run writes: checkpoint, model, log and a picture of the losses."""
 
-import pickle
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,9 +9,9 @@ import torch
 from matplotlib.figure import Figure
 
 from lsp_server.errors import TrainingError
-from lsp_server.files import atomic_write
-from lsp_server.operating_system import reason_of
+from training.corpus.attribution import ATTRIBUTION
 from training.parts import split
+from training.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.train.config import TrainConfig
 from training.train.data import Position
 from training.train.export import save_model
@@ -21,12 +20,9 @@ from training.train.network import Decoder
 from training.train.scores import Infilling, write_scores
 
 __all__ = [
-    "Checkpoint",
     "RunFolder",
     "draw_losses",
     "fingerprint",
-    "load_checkpoint",
-    "save_checkpoint",
 ]
 
 _CHECKPOINT = "checkpoint.pt"
@@ -38,44 +34,31 @@ _PICTURE = "loss.svg"
 _LOSSES = ("middle", "context", "held_out_middle")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """The state of a run between two steps.
-
-    Attributes:
-        fingerprint: Identifies the configuration; a run is resumed only under it.
-        step: Steps done.
-        tokens: Tokens read.
-        elapsed_s: Seconds spent on steps.
-        positions: How far each process has read its part of the stream.
-        network: Weights by name.
-        optimiser: What `Optimiser.state` returned.
-    """
-
-    fingerprint: str
-    step: int
-    tokens: int
-    elapsed_s: float
-    positions: tuple[Position, ...]
-    network: Mapping[str, torch.Tensor]
-    optimiser: Mapping[str, object]
-
-
 class RunFolder:
     """The files of a run, written and read under one configuration."""
 
-    def __init__(self, folder: Path, config: TrainConfig, *, processes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: TrainConfig,
+        *,
+        processes: int,
+        weights: Path | None = None,
+    ) -> None:
         """Create the folder.
 
         Args:
             folder: Folder of the run.
             config: The run's configuration.
             processes: Number of processes that train.
+            weights: Folder of the model whose weights the run starts from.
 
         Raises:
             TrainingError: It cannot be created.
         """
         self._folder, self._config = folder, config
+        corpus = Path(config.data.corpus)
+        self._read = [corpus, weights] if weights else [corpus]
         self._fingerprint = fingerprint(config, processes=processes)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -171,7 +154,7 @@ class RunFolder:
             self._folder / _MODEL,
             shape=self._config.shape,
             tokenizer=Path(self._config.data.tokenizer),
-            attribution=Path(self._config.data.corpus) / "ATTRIBUTION.md",
+            attributions=[folder / ATTRIBUTION for folder in self._read],
             end_id=end_id,
             dtype=torch.bfloat16,
         )
@@ -194,63 +177,6 @@ def fingerprint(config: TrainConfig, *, processes: int) -> str:
     """Return what must not change when a run is resumed, as a text."""
     data = replace(config.data, corpus="", tokenizer="", workers=0)
     return f"{replace(config, data=data)!r} in {processes}"
-
-
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; if that fails, the file at ``path`` stays as it was.
-
-    Raises:
-        TrainingError: It cannot be written.
-    """
-    content = {
-        "fingerprint": checkpoint.fingerprint,
-        "step": checkpoint.step,
-        "tokens": checkpoint.tokens,
-        "elapsed_s": checkpoint.elapsed_s,
-        "positions": [(each.item, each.row) for each in checkpoint.positions],
-        "network": dict(checkpoint.network),
-        "optimiser": dict(checkpoint.optimiser),
-    }
-    try:
-        with atomic_write(path) as file:
-            torch.save(content, file)
-    # torch reports a full disk as RuntimeError.
-    except (OSError, RuntimeError) as exc:
-        raise TrainingError(
-            f"the checkpoint cannot be written ({reason_of(exc)})",
-            subject=str(path),
-            remedy="Make room, and resume from the last checkpoint",
-        ) from exc
-
-
-def load_checkpoint(path: Path, *, expected_fingerprint: str) -> Checkpoint:
-    """Read a checkpoint, without running code in it.
-
-    Raises:
-        TrainingError: It cannot be read, or is of another configuration.
-    """
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        checkpoint = Checkpoint(
-            fingerprint=saved["fingerprint"],
-            step=saved["step"],
-            tokens=saved["tokens"],
-            elapsed_s=saved["elapsed_s"],
-            positions=tuple(
-                Position(item=item, row=row) for item, row in saved["positions"]
-            ),
-            network=saved["network"],
-            optimiser=saved["optimiser"],
-        )
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as exc:
-        raise _unusable(
-            path, f"there is no readable checkpoint ({reason_of(exc)})"
-        ) from exc
-    except (KeyError, TypeError) as exc:
-        raise _unusable(path, "it is no checkpoint of this program") from exc
-    if checkpoint.fingerprint != expected_fingerprint:
-        raise _unusable(path, "it was made under another configuration")
-    return checkpoint
 
 
 def draw_losses(entries: Iterable[Mapping[str, float]], path: Path) -> None:
@@ -289,12 +215,4 @@ def _unwritten(path: Path, what: str, exc: OSError) -> TrainingError:
         f"the {what} cannot be written ({exc.strerror})",
         subject=str(path),
         remedy="Make room, and resume",
-    )
-
-
-def _unusable(path: Path, what: str) -> TrainingError:
-    return TrainingError(
-        what,
-        subject=str(path),
-        remedy="Resume with the run's own configuration, or leave --resume out",
     )

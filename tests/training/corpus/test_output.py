@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.corpus.attribution import render_attributions
 from training.corpus.output import (
     HELD_OUT,
     TRAIN,
     PackageEntry,
     ShardEntry,
     ShardWriter,
-    render_attributions,
     split_of,
 )
 

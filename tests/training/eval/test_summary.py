@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lsp_server.config import SHIPPED_MODEL
 from lsp_server.modelstore.locate import locate
-from training.corpus.output import PackageEntry, render_attributions
+from training.corpus.attribution import render_attributions
+from training.corpus.output import PackageEntry
 from training.eval.model import trained_packages
 from training.eval.summary import (
     Familiarity,

@@ -11,7 +11,7 @@ from lsp_server.errors import TrainingError
 from lsp_server.modelstore.model_files import read_json
 from lsp_server.modelstore.verify import refuse_unsafe
 from training.train.config import TrainConfig
-from training.train.export import save_model
+from training.train.export import load_weights, save_model
 from training.train.network import Decoder
 
 
@@ -46,7 +46,7 @@ def test_transformers_computes_the_same(
         tmp_path / "model",
         shape=replace(tiny_config.shape, qk_norm=qk_norm),
         tokenizer=tokenizer_folder,
-        attribution=tmp_path / "ATTRIBUTION.md",
+        attributions=[tmp_path / "ATTRIBUTION.md"],
         end_id=0,
         dtype=torch.float32,
     )
@@ -76,7 +76,7 @@ def test_folder_is_safe_and_whole(
         folder,
         shape=tiny_config.shape,
         tokenizer=tokenizer_folder,
-        attribution=tmp_path / "ATTRIBUTION.md",
+        attributions=[tmp_path / "ATTRIBUTION.md"],
         end_id=0,
         dtype=torch.bfloat16,
     )
@@ -105,7 +105,55 @@ def test_tells_that_it_cannot_save(
             tmp_path / "file" / "model",
             shape=tiny_config.shape,
             tokenizer=tokenizer_folder,
-            attribution=tmp_path / "ATTRIBUTION.md",
+            attributions=[tmp_path / "ATTRIBUTION.md"],
             end_id=0,
             dtype=torch.bfloat16,
         )
+
+
+def saved(config: TrainConfig, tokenizer: Path, folder: Path) -> Decoder:
+    """Return the network that lies in ``folder`` as it is."""
+    network = random_network(config, qk_norm=False)
+    save_model(
+        network,
+        folder,
+        shape=config.shape,
+        tokenizer=tokenizer,
+        attributions=[folder / "ATTRIBUTION.md"],
+        end_id=0,
+        dtype=torch.float32,
+    )
+    return network
+
+
+def test_reads_what_it_saved(
+    tiny_config: TrainConfig, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    """Every weight comes back."""
+    network = saved(tiny_config, tokenizer_folder, tmp_path / "model")
+    read = Decoder(tiny_config.shape, vocabulary_size=512)
+    load_weights(read, tmp_path / "model")
+    assert all(
+        torch.equal(weight, again)
+        for weight, again in zip(network.parameters(), read.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("what", ["no folder", "cut short", "another shape"])
+def test_weights_of_no_use_are_refused(
+    tiny_config: TrainConfig, tokenizer_folder: Path, tmp_path: Path, what: str
+) -> None:
+    """The error names the folder."""
+    folder = tmp_path / "model"
+    layers = tiny_config.shape.layers
+    if what != "no folder":
+        saved(tiny_config, tokenizer_folder, folder)
+    if what == "cut short":
+        weights = folder / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1])
+    if what == "another shape":
+        layers += 1
+    shape = replace(tiny_config.shape, layers=layers)
+    with pytest.raises(TrainingError, match="the weights cannot be used") as caught:
+        load_weights(Decoder(shape, vocabulary_size=512), folder)
+    assert caught.value.subject == str(folder)

@@ -106,6 +106,21 @@ def test_resumed_run_equals_one_without_interruption(
     assert steps[0] == steps[1]
 
 
+def test_starts_from_a_trained_model(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    """Another run begins with what the first had learnt, and counts from its start."""
+    recipe = replace(tiny_config.recipe, steps=16)
+    config = replace(tiny_config, recipe=recipe)
+    first, second = Recorder(), Recorder()
+    run = RunOptions(config=config, out=tmp_path / "first", device=CPU)
+    train(run, first)
+    begun = replace(config, recipe=replace(recipe, steps=2, seed=recipe.seed + 1))
+    weights = tmp_path / "first" / "model"
+    run = replace(run, config=begun, out=tmp_path / "second", weights=weights)
+    train(run, second)
+    assert [1, 2] == list(second.losses)
+    assert second.losses[1] < first.losses[1] - 2
+
+
 def test_a_finished_model_fills_gaps(tiny_config: TrainConfig, tmp_path: Path) -> None:
     """Tasks are asked once, at the end; the log, the listener and a file tell it."""
     task = Task(

@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from lsp_server.errors import TrainingError
+from training.corpus.attribution import ATTRIBUTION, render_attributions
+from training.corpus.output import TRAIN, PackageEntry
+from training.eval.model import trained_packages
 from training.train.config import TrainConfig
 from training.train.data import Position
 from training.train.network import Decoder
 from training.train.run_folder import (
-    Checkpoint,
     RunFolder,
     draw_losses,
     fingerprint,
-    load_checkpoint,
-    save_checkpoint,
 )
 
 
@@ -27,6 +27,20 @@ def network(tiny_config: TrainConfig) -> Decoder:
     """A network with weights that were never trained."""
     torch.manual_seed(0)
     return Decoder(tiny_config.shape, vocabulary_size=16384)
+
+
+def packaged(name: str) -> PackageEntry:
+    """Return a package to train on."""
+    return PackageEntry(
+        name=name,
+        version="1.0",
+        licence="MIT",
+        home_page="",
+        split=TRAIN,
+        files=1,
+        characters=1,
+        sha256="",
+    )
 
 
 def save(folder: RunFolder, network: Decoder) -> None:
@@ -80,44 +94,6 @@ def test_names_a_picture_that_cannot_be_written(
         folder.draw()
 
 
-SAVED = Checkpoint(
-    fingerprint="a",
-    step=3,
-    tokens=300,
-    elapsed_s=1.5,
-    positions=(Position(item=2, row=7), Position(item=3, row=0)),
-    network={"weight": torch.ones(2)},
-    optimiser={"muon": []},
-)
-
-
-def test_checkpoint_comes_back(tmp_path: Path) -> None:
-    """All values are those saved, and no other file stays."""
-    path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, SAVED)
-    found = load_checkpoint(path, expected_fingerprint="a")
-    assert torch.equal(SAVED.network["weight"], found.network["weight"])
-    assert replace(SAVED, network={}) == replace(found, network={})
-    assert [path] == list(tmp_path.iterdir())
-
-
-def test_a_failure_leaves_the_one_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A disk that is full half-way is reported, and nothing is lost."""
-    path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, SAVED)
-
-    def fill_the_disk(_number: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", fill_the_disk)
-    with pytest.raises(TrainingError, match="No space left"):
-        save_checkpoint(path, replace(SAVED, step=4))
-    assert 3 == load_checkpoint(path, expected_fingerprint="a").step
-    assert [path] == list(tmp_path.iterdir())
-
-
 def test_where_folders_are_does_not_matter(tiny_config: TrainConfig) -> None:
     """A run goes on elsewhere, with more workers, but not cut or shared otherwise."""
     data = tiny_config.data
@@ -155,3 +131,26 @@ def test_picture_of_an_empty_log(tmp_path: Path) -> None:
     """A run that was paused at once has a picture without curves."""
     draw_losses([], tmp_path / "a.svg")
     assert "<svg" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def test_all_that_was_read_is_named(
+    tiny_config: TrainConfig, network: Decoder, tmp_path: Path
+) -> None:
+    """A model that began with another's weights has read the other's packages too."""
+    names = {"shards": ("one", "two"), "weights": ("Three", "two")}
+    for name, read in names.items():
+        packages = [packaged(each) for each in read]
+        (tmp_path / name).mkdir()
+        text = render_attributions(packages)[ATTRIBUTION]
+        (tmp_path / name / ATTRIBUTION).write_text(text, encoding="utf-8")
+    data = replace(tiny_config.data, corpus=str(tmp_path / "shards"))
+    folder = RunFolder(
+        tmp_path / "out",
+        replace(tiny_config, data=data),
+        processes=1,
+        weights=tmp_path / "weights",
+    )
+    save(folder, network)
+    model = tmp_path / "out" / "model"
+    assert frozenset({"one", "two", "three"}) == trained_packages(model)
+    assert "source of 3 packages" in (model / ATTRIBUTION).read_text(encoding="utf-8")
