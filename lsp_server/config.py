@@ -56,7 +56,7 @@ __all__ = [
     "TelemetryConfig",
 ]
 
-SHIPPED_MODEL = "midfill-starter-88m"
+SHIPPED_MODEL = "midfill-starter-2-88m"
 """The name of the model that is part of the installation, and is loaded by default."""
 
 

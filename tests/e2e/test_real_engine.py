@@ -197,8 +197,8 @@ async def test_an_explicit_request_gets_different_candidates(
 ) -> None:
     """Several suggestions, no two alike, and the same ones when asked again."""
     uri = "file:///candidates.py"
-    text = "def total(values):\n    "
-    editor.open_text(uri, text + "\n\nprint(3)\n")
+    text = "class Shape:\n    def __init__(self, "
+    editor.open_text(uri, text + "):\n        pass\n")
     answers = []
     for _ in range(2):
         answer = await editor.complete(uri, len(text), trigger=Trigger.INVOKED)
@@ -240,6 +240,7 @@ async def test_a_killed_engine_is_reported_once_and_comes_back(
     await editor.wait_until_loading(60)
     await editor.wait_until_ready(START_TIMEOUT_S)
     assert (await editor.complete(uri, 22)).suggestions
+    assert len(editor.messages) == 1, editor.messages
     (message,) = editor.messages
     assert message.endswith("It is being started again.")
 
