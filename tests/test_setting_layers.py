@@ -15,7 +15,6 @@ from lsp_server.setting_layers import (
     environment_layer,
     file_layer,
     server_layers,
-    shown,
 )
 from lsp_server.settings import resolve
 
@@ -299,9 +298,3 @@ def test_no_workspace_decides_whose_models_are_trusted(
         assert (key, True) == (models.trusted_keys, models.require_signature)
         (problem,) = resolved.problems
         assert "no editor and no workspace can set models" in str(problem)
-
-
-def test_messages_show_60_characters_of_a_value() -> None:
-    """Such as a whole file that was pasted where a name should stand."""
-    assert f'"{"x" * 58}"' == shown("x" * 58)
-    assert f'"{"x" * 56}...' == shown("x" * 59)

@@ -11,6 +11,7 @@ from lsp_server.setting_layers import (
     editor_layer,
     environment_layer,
     file_layer,
+    shown,
 )
 from lsp_server.settings import resolve, settle
 
@@ -243,3 +244,9 @@ def test_a_key_that_is_none_is_reported() -> None:
     bad = environment_layer({"MIDFILL_MODELS_TRUSTED_KEYS": f"{key} {key[:-1]}"})
     (problem,) = resolve([bad]).problems
     assert "Use keys as `midfill models keygen` prints them" in str(problem)
+
+
+def test_messages_show_60_characters_of_a_value() -> None:
+    """Such as a whole file that was pasted where a name should stand."""
+    assert f'"{"x" * 58}"' == shown("x" * 58)
+    assert f'"{"x" * 56}...' == shown("x" * 59)

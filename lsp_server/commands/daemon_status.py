@@ -17,7 +17,7 @@ __all__ = ["show_status", "status_of", "team_server_name"]
 
 
 def show_status(*, as_json: bool) -> int:
-    """Show what editors of this user are served by; return the exit status.
+    """Print what serves this user's editors; return the exit status.
 
     Args:
         as_json: Whether to print one JSON object.
@@ -98,7 +98,7 @@ def _team_lines(name: str, refusal: DaemonError | None) -> list[str]:
 
 
 def _absence(endpoint: Endpoint, *, team: str) -> str:
-    """Say that no daemon answers, and why."""
+    """Print that no daemon answers, and why."""
     if is_held(endpoint.lock_path):
         process_id = holder(endpoint.lock_path)
         who = f", process {process_id}," if process_id else ""
