@@ -42,6 +42,7 @@ class Editor:
         self._changed = asyncio.Condition()
         self.received: list[Json] = []
         self.stray = b""
+        self._held: list[bytes] | None = None
         self.server: asyncio.Task[int] | None = None
         self.ends: list[int] = []
         self.grants_bars = True
@@ -82,13 +83,26 @@ class Editor:
         self.send_bytes(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
 
     def send_bytes(self, data: bytes) -> None:
+        if self._held is None:
+            self._write(data)
+        else:
+            self._held.append(data)
+
+    async def send_long(self, data: bytes) -> None:
+        """Send more than the pipe takes at once, while the server reads it.
+
+        An answer to what the server asks meanwhile goes after it, not into it.
+        """
+        self._held = [data]
+        while self._held:
+            await asyncio.to_thread(self._write, self._held.pop(0))
+        self._held = None
+
+    def _write(self, data: bytes) -> None:
+        """Write every byte; it blocks while the pipe is full."""
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._to_server, rest) :]
-
-    async def send_long(self, data: bytes) -> None:
-        """Send more than the pipe takes at once, while the server reads it."""
-        await asyncio.to_thread(self.send_bytes, data)
 
     def send(self, *messages: Json) -> None:
         """Send messages in one write, so that they arrive together."""
