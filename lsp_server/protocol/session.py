@@ -35,6 +35,7 @@ from lsp_server.service.debounce import TypingPace
 from lsp_server.service.inflight import Inflight
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.text import with_line_feeds
+from lsp_server.values import Snapshot
 
 __all__ = ["Session", "TimingsSink"]
 
@@ -79,7 +80,7 @@ class Session:
         self._feedback = feedback or SuggestionFeedback()
         self._acceptances = Acceptances(self._note_accepted)
         self._offered: dict[tuple[str, int], CompletionRequest] = {}
-        self._accepted_versions: dict[str, int] = {}
+        self._accepted_at: dict[str, tuple[int, int]] = {}
         self._last: TracedRequest | None = None
         self._warned: set[str] = set()
         self._closing: asyncio.Task[None] | None = None
@@ -171,12 +172,12 @@ class Session:
         """
         if is_closed:
             self._off.forget(uri)
-            self._accepted_versions.pop(uri, None)
+            self._accepted_at.pop(uri, None)
         else:
             self._pace.key(uri)
         seen = self._feedback.document_changed(uri, is_closed=is_closed)
         if seen is not None:
-            self._note_version(seen.completion_id, seen.chars)
+            self._note_place(seen.completion_id, seen.chars)
         following = self._following.get(uri)
         if following is None:
             return
@@ -203,16 +204,20 @@ class Session:
         After a part of a suggestion the editor goes on to show the rest.
         """
         self._feedback.accepted(completion_id, chars)
-        self._note_version(completion_id, chars)
+        self._note_place(completion_id, chars)
 
-    def _note_version(self, completion_id: str, chars: int) -> None:
-        """Note in which version of its document a whole suggestion was accepted."""
+    def _note_place(self, completion_id: str, chars: int) -> None:
+        """Note where and in which version of its document one was accepted as a whole.
+
+        It ends on the line with what stood right of the request's cursor.
+        """
         request = self._offered.get((completion_id, chars))
         if request is None or request.place is None:
             return
         document = request.place.documents.current(request.uri)
         if document is not None:
-            self._accepted_versions[request.uri] = document.version
+            below = _lines_below(request.place.snapshot)
+            self._accepted_at[request.uri] = (document.version, below)
 
     async def close(self) -> None:
         """Supersede every request and end the backend; every call waits for the end."""
@@ -231,11 +236,11 @@ class Session:
         typed = place.typed()
         if typed is None:
             return CompletionResult(reason=reasons.SUPERSEDED)
-        accepted_version = self._accepted_versions.get(request.uri)
+        snapshot = place.snapshot
+        version, below = self._accepted_at.get(request.uri, (None, 0))
+        is_there = snapshot.version == version and _lines_below(snapshot) == below
         typed_ahead = TypedAhead(
-            place.arrived_s,
-            pace=self._pace,
-            follows_accept=place.snapshot.version == accepted_version,
+            place.arrived_s, pace=self._pace, follows_accept=is_there
         )
         typed_ahead.type(with_line_feeds(typed))
         following = self._following[request.uri] = (place, typed_ahead)
@@ -285,3 +290,9 @@ class Session:
             if message not in self._warned:
                 self._warned.add(message)
                 self._warn(message)
+
+
+def _lines_below(snapshot: Snapshot) -> int:
+    """Return how many line ends follow the cursor; one of CR and LF counts twice."""
+    text, offset = snapshot.text, snapshot.offset
+    return text.count("\n", offset) + text.count("\r", offset)

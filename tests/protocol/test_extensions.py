@@ -60,19 +60,21 @@ async def accept_all(editor: Editor, item: Json, version: int) -> None:
     assert (await editor.request(EXECUTE, params))["result"] is None
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("quiet", [True, False])
 async def test_right_after_an_accept_nothing_comes_by_itself(
-    scripted: OpenScript, *, quiet: bool
+    scripted: OpenScript, line_end: str, *, quiet: bool
 ) -> None:
     """Whoever asks by hand gets an answer there, and the next key brings one."""
     editor = await scripted("ab + \n", suggest_after_accept=not quiet, eagerness=ALWAYS)
-    editor.open("x = \n")
+    editor.open(f"x = {line_end}y = {line_end}")
     (item,) = await editor.complete(0, 4, triggerKind=2)
     await accept_all(editor, item, 2)
     end = 4 + len(str(item["insertText"]))
     assert quiet is not bool(await editor.complete(0, end, triggerKind=2))
     if quiet:
         assert "accepted here" in (await trace(editor))["reason"]
+    assert await editor.complete(1, 4, triggerKind=2), "at another place"
     assert await editor.complete(0, end)
     place = {"line": 0, "character": end}
     editor.change(3, {"range": {"start": place, "end": place}, "text": " "})
