@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "servers"))
 
 from editor_server import write_server
 from obtain.record import FOLDER, ROOT
@@ -69,9 +70,10 @@ class Inventory:
 # Text is typed; a tab waits for ghost text and takes it, a backspace ends a block.
 KEYS = (
     "\n    def add(self, item: Item) -> None:\n",
+    '"""Add one item."""\n',
     "\t",
-    "\n\n\bdef total_value(self) -> float:\n",
-    '"""Return what all the items together are worth."""\n',
+    "(item)\n\n\bdef __len__(self) -> int:\n",
+    '"""Return how many items there are."""\n',
     "\t",
 )
 NAMES = {"\n": "Enter", "\b": "Backspace"}
