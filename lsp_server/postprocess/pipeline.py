@@ -113,7 +113,8 @@ def postprocess(
             cuts.append(Cut(filter_name=name, before=current, after=result))
         if not result:
             # Blanks alone are left by the filter that cut all else.
-            culprit = cuts[-2].filter_name if name == "blank" and cuts[1:] else name
+            blanked = (cut.filter_name for cut in cuts if not cut.after.strip())
+            culprit = next(blanked, name)
             return Outcome(text=None, dropped_by=culprit, cuts=tuple(cuts))
         current = result
     return Outcome(text=current, dropped_by=None, cuts=tuple(cuts))
