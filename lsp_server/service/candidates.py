@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from itertools import repeat
+from itertools import compress, repeat
 
 from lsp_server.engine.base import Engine
 from lsp_server.errors import OverloadedError
@@ -23,7 +23,7 @@ from lsp_server.values import FinishReason, GenerationRequest, TokenDelta
 __all__ = ["Candidate", "generate_all", "read_prompt", "sampled"]
 
 _MAX_TIME_RATIO = 1.35
-"""The other candidates may take this many times as long as the first one."""
+"""The others may take this many times as long as the first one that can be shown."""
 
 
 _TEMPERATURE = 0.8
@@ -218,18 +218,21 @@ async def generate_all(
     engine: Engine,
     trace: RequestTrace,
     typed: TypedAhead,
+    is_useful: Callable[[Candidate], bool],
     deadline_ms: int,
 ) -> bool:
     """Generate every candidate, and return whether that ended before the deadline.
 
     A candidate is aborted in the engine as soon as what is typed makes it useless, and
-    when it takes much longer than the first one. Cancelling aborts all of them.
+    when it takes much longer than the first one, or where nothing of that can be shown,
+    than one that is useful. Cancelling aborts all of them.
 
     Args:
         candidates: What to generate, the best guess first.
         engine: Generates.
         trace: Records the times.
         typed: What is typed during the generation.
+        is_useful: Whether something of a candidate that has ended can be shown.
         deadline_ms: The most time that all of it may take; 0 is without a limit.
 
     Raises:
@@ -246,7 +249,7 @@ async def generate_all(
                 task.cancel()
 
     def limit_others(_: asyncio.Task[None]) -> None:
-        if candidates[0].is_superseded:
+        if timers or not _is_answered(candidates, tasks, is_useful):
             return
         left_s = (loop.time() - began_s) * (_MAX_TIME_RATIO - 1)
         timers.extend(loop.call_later(left_s, task.cancel) for task in tasks[1:])
@@ -259,8 +262,8 @@ async def generate_all(
                         group.create_task(each.generate(engine, trace))
                         for each in candidates
                     ]
-                    if tasks[1:]:
-                        tasks[0].add_done_callback(limit_others)
+                    for task in tasks:
+                        task.add_done_callback(limit_others)
     except TimeoutError:
         return False
     except BaseExceptionGroup as failures:
@@ -270,3 +273,14 @@ async def generate_all(
         for timer in timers:
             timer.cancel()
     return True
+
+
+def _is_answered(
+    candidates: Sequence[Candidate],
+    tasks: Sequence[asyncio.Task[None]],
+    is_useful: Callable[[Candidate], bool],
+) -> bool:
+    """Return whether the first of several has ended, and one that has is useful."""
+    ended = [task.done() for task in tasks]
+    is_over = bool(tasks[1:]) and ended[0]
+    return is_over and any(map(is_useful, compress(candidates, ended)))

@@ -19,7 +19,7 @@ from lsp_server.outcomes import (
 from lsp_server.postprocess.scope import StopRule, decided_scope
 from lsp_server.prompt.builder import PromptBuilder
 from lsp_server.prompt.tokenizer import StreamDecoder, Tokenizer
-from lsp_server.service import reasons
+from lsp_server.service import ranking, reasons
 from lsp_server.service.candidates import (
     Candidate,
     generate_all,
@@ -30,7 +30,6 @@ from lsp_server.service.confidence import floor_of
 from lsp_server.service.debounce import Debounce
 from lsp_server.service.gate import Gate, OpenGate, deadline_after
 from lsp_server.service.privacy import Privacy
-from lsp_server.service.ranking import best_first, postprocessed, why_nothing
 from lsp_server.service.request_report import RequestReport, log_done, log_reason
 from lsp_server.service.trigger import choose_scope, why_unsuitable, why_unwelcome
 from lsp_server.service.typed_ahead import TypedAhead, may_begin_with
@@ -224,14 +223,15 @@ class CompletionService:
                 engine=self._engine,
                 trace=trace,
                 typed=typed,
+                is_useful=lambda each: ranking.is_shown(each, cursor, scope),
                 deadline_ms=self._config.deadline_ms,
             )
         trace.generated()
         if not in_time:
             log_reason(request_id, reasons.DEADLINE)
-        outcomes = postprocessed(candidates, cursor, scope)
+        outcomes = ranking.postprocessed(candidates, cursor, scope)
         outcomes = await self._privacy.checked(outcomes, snapshot)
-        ranked = await best_first(outcomes, snapshot)
+        ranked = await ranking.best_first(outcomes, snapshot)
         trace.end(Stage.FILTERS)
         timings = trace.timings()
         completions = tuple(
@@ -249,7 +249,9 @@ class CompletionService:
         log_done(request_id, outcomes.get(best), timings, ran, completions)
         return CompletionResult(
             completions=completions,
-            reason=None if completions else why_nothing(best, outcomes.get(best)),
+            reason=None
+            if completions
+            else ranking.why_nothing(best, outcomes.get(best)),
             scope=ran,
             prompt=prompt,
             generated=tuple(each.written for each in candidates),

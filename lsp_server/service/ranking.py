@@ -13,7 +13,7 @@ from lsp_server.service import reasons
 from lsp_server.service.candidates import Candidate
 from lsp_server.values import CompletionScope, FinishReason, Snapshot
 
-__all__ = ["best_first", "postprocessed", "whole_candidates", "why_nothing"]
+__all__ = ["best_first", "is_shown", "postprocessed", "whole_candidates", "why_nothing"]
 
 _UNSURE_CUT = "confidence"
 """The name of the cut where the model is not sure, among those of the filters."""
@@ -40,6 +40,15 @@ def postprocessed(
         for each in candidates
         if each.is_whole or (each is first and not each.is_superseded)
     }
+
+
+def is_shown(
+    candidate: Candidate, cursor: CursorContext, scope: CompletionScope
+) -> bool:
+    """Return whether a candidate is complete, and the filters leave something of it."""
+    if not candidate.is_whole:
+        return False
+    return _postprocessed(candidate, cursor, scope).text is not None
 
 
 def _postprocessed(

@@ -105,6 +105,24 @@ async def test_further_answers_do_not_keep_the_first_waiting(
     assert ["one", "two"] == texts(result)
 
 
+@pytest.mark.parametrize("first", ["", ")\n", "    \n"])
+async def test_where_nothing_of_the_first_is_shown_the_others_are_waited_for(
+    make_service: MakeService, at_cursor: AtCursor, first: str
+) -> None:
+    """However much sooner it ended: the user asked, and another has an answer."""
+    service, engine = make_service(first, further=["two\n", "three\n"])
+    real = engine.generate
+
+    async def slow_others(request: GenerationRequest) -> AsyncGenerator[TokenDelta]:
+        for _ in range(10_000 * request.candidate):
+            await asyncio.sleep(0)
+        async for delta in real(request):
+            yield delta
+
+    engine.generate = slow_others  # type: ignore[method-assign]  # the engine's pace
+    assert "two" in texts(await complete(service, at_cursor("call(|)\n")))
+
+
 @pytest.mark.parametrize(
     ("typed", "expected", "aborted"),
     [
