@@ -7,11 +7,14 @@ from itertools import product
 from lsp_server.context.cursor import CursorContext
 from lsp_server.values import CompletionScope
 
-__all__ = ["drop_endless_run", "drop_repetition", "repeated_from"]
+__all__ = ["drop_endless_run", "drop_repetition", "loop_from", "repeated_from"]
 
 _MAX_LOOP_LINES = 4
 _LINE_LOOP_REPEATS = 3
 """A sequence of lines that comes this often in a row is a loop."""
+
+_ENDLESS_LOOP_REPEATS = 6
+"""The same in a table, whose rows may well be alike."""
 
 _MIN_LOOP_CHARS = 3
 _LONG_LOOP_CHARS = 10
@@ -84,9 +87,7 @@ def repeated_from(text: str) -> int | None:
     of the lines or more are repeats. Only lines with their line end count. More text
     behind does not change the answer.
     """
-    lines = text.splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines.pop()
+    lines = _whole_lines(text)
     for count in range(1, len(lines) + 1):
         kept = _lines_before_loop(lines[:count])
         if kept is None:
@@ -96,16 +97,37 @@ def repeated_from(text: str) -> int | None:
     return None
 
 
-def _lines_before_loop(lines: Sequence[str]) -> int | None:
+def loop_from(text: str) -> int | None:
+    """Return the offset of the second round of a loop without end, or None.
+
+    Only lines with their line end count. More text behind does not change the answer.
+    """
+    lines = _whole_lines(text)
+    for count in range(_ENDLESS_LOOP_REPEATS, len(lines) + 1):
+        kept = _lines_before_loop(lines[:count], _ENDLESS_LOOP_REPEATS)
+        if kept is not None:
+            return sum(map(len, lines[:kept]))
+    return None
+
+
+def _whole_lines(text: str) -> list[str]:
+    """Return the lines of ``text`` that have their line end."""
+    lines = text.splitlines(keepends=True)
+    return lines if text.endswith("\n") else lines[:-1]
+
+
+def _lines_before_loop(
+    lines: Sequence[str], repeats: int = _LINE_LOOP_REPEATS
+) -> int | None:
     """Return how many lines stand before the second round of a loop at the end.
 
     Blank lines alone are no loop.
     """
     for length in range(1, _MAX_LOOP_LINES + 1):
-        tail = lines[-length * _LINE_LOOP_REPEATS :]
+        tail = lines[-length * repeats :]
         unit = tail[:length]
-        if "".join(unit).strip() and tail == [*unit] * _LINE_LOOP_REPEATS:
-            return len(lines) - length * (_LINE_LOOP_REPEATS - 1)
+        if "".join(unit).strip() and tail == [*unit] * repeats:
+            return len(lines) - length * (repeats - 1)
     return None
 
 

@@ -22,7 +22,7 @@ from lsp_server.postprocess.block_end import (
     opens_block,
 )
 from lsp_server.postprocess.brackets import may_be_doubled, next_closer
-from lsp_server.postprocess.repetition import repeated_from
+from lsp_server.postprocess.repetition import loop_from, repeated_from
 from lsp_server.postprocess.trim import cut_prefix_echo, fence_start, may_echo
 from lsp_server.values import CompletionScope
 
@@ -119,13 +119,22 @@ def _end_of(
     if cursor.language.is_prose:
         return _end_in_prose(text, cursor, scope)
     if _begins_below(text, cursor, scope):
-        return _end_below(text, cursor, found)
+        return _end_at_loop(text, _end_below(text, cursor, found))
     line_end = _line_end(text, cursor, found, scope)
     if line_end is None:
         return None
     if not _goes_on(text, line_end, cursor, scope):
         return End(offset=line_end, cause=StopCause.LINE)
-    return _end_behind_head(text, line_end, cursor, found)
+    return _end_at_loop(text, _end_behind_head(text, line_end, cursor, found))
+
+
+def _end_at_loop(text: str, end: End | None) -> End | None:
+    """Return where the lines behind the first go round in circles, or else ``end``."""
+    body = text.find("\n") + 1
+    second = loop_from(text[body : end.offset if end else None]) if body else None
+    if second is None:
+        return end
+    return End(offset=body + second, cause=StopCause.REPETITION)
 
 
 def _end_behind_head(
