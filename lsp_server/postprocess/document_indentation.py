@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from lsp_server.context.cursor import CursorContext, indentation_of
 
-__all__ = ["WIDTHS", "blanks_near", "levels_above", "unit_of"]
+__all__ = ["WIDTHS", "blanks_near", "indents_next", "levels_above", "unit_of"]
 
 WIDTHS = (4, 2, 8, 3)
 """The widths of indentation that people and models write, the commonest first."""
@@ -52,19 +52,19 @@ def unit_of(cursor: CursorContext) -> str:
         step
         for before, after in pairwise(lines)
         if (step := indentation_of(after) - indentation_of(before)) in WIDTHS
-        and _opens(before, cursor)
+        and indents_next(before, cursor)
     )
     if steps:
         return " " * max(steps, key=lambda step: (steps[step], -step))
     head, line = cursor.code_above, cursor.line_before
     step = indentation_of(line) - indentation_of(head)
-    if not line.strip() and step in WIDTHS and _opens(head, cursor):
+    if not line.strip() and step in WIDTHS and indents_next(head, cursor):
         return " " * step  # the cursor's line is all that is indented
     if cursor.language.head and not cursor.language.indents_blocks:
         return ""  # what is indented is a comment's text
     return " " * next((each for each in WIDTHS if indentation_of(nearest) == each), 0)
 
 
-def _opens(line: str, cursor: CursorContext) -> bool:
+def indents_next(line: str, cursor: CursorContext) -> bool:
     """Return whether the lines behind this one are indented by a step."""
     return line.rstrip().endswith(_OPENERS) or cursor.language.opens_block(line)

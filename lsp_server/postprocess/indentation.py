@@ -14,6 +14,7 @@ from lsp_server.language.lines import TAB_WIDTH, key_columns_of
 from lsp_server.postprocess.document_indentation import (
     WIDTHS,
     blanks_near,
+    indents_next,
     levels_above,
     unit_of,
 )
@@ -63,8 +64,7 @@ def fit_first_line(
     if not before:
         return _fit_whole_line(rest, indentation_of(blanks), cursor)
     head = cursor.code_above
-    own = len(unit_of(cursor).expandtabs(TAB_WIDTH)) or TAB_WIDTH
-    wanted = indentation_of(head) + own
+    wanted = indentation_of(head) + _own_columns(cursor)
     total = indentation_of(before + blanks)
     if head.lstrip().startswith("- ") and total == key_columns_of(head):
         return text
@@ -119,7 +119,16 @@ def _begins_freely(rest: str, cursor: CursorContext) -> bool:
     """Return whether a line at the cursor may be indented in any way."""
     if cursor.language.is_prose or cursor.literal or rest.startswith("\n"):
         return True
+    head = cursor.code_above
+    is_deeper = cursor.indentation >= indentation_of(head) + _own_columns(cursor)
+    if is_deeper and indents_next(head, cursor):
+        return False
     return _is_bracketed(cursor.frames) or bool(_CONTINUES.match(rest))
+
+
+def _own_columns(cursor: CursorContext) -> int:
+    """Return the columns of the document's steps, or as many as a tab where unknown."""
+    return len(unit_of(cursor).expandtabs(TAB_WIDTH)) or TAB_WIDTH
 
 
 def fit_indentation(
