@@ -119,22 +119,24 @@ def _end_of(
     if cursor.language.is_prose:
         return _end_in_prose(text, cursor, scope)
     if _begins_below(text, cursor, scope):
-        return _end_at_loop(text, _end_below(text, cursor, found))
+        return _end_at_loop(text, cursor, _end_below(text, cursor, found))
     line_end = _line_end(text, cursor, found, scope)
     if line_end is None:
         return None
     if not _goes_on(text, line_end, cursor, scope):
         return End(offset=line_end, cause=StopCause.LINE)
-    return _end_at_loop(text, _end_behind_head(text, line_end, cursor, found))
+    end = _end_behind_head(text, line_end, cursor, found)
+    return _end_at_loop(text, cursor, end)
 
 
-def _end_at_loop(text: str, end: End | None) -> End | None:
-    """Return where the lines behind the first go round in circles, or else ``end``."""
-    body = text.find("\n") + 1
-    second = loop_from(text[body : end.offset if end else None]) if body else None
-    if second is None:
+def _end_at_loop(text: str, cursor: CursorContext, end: End | None) -> End | None:
+    """Return where lines go round in circles, or else ``end``."""
+    kept, heads = text[: end.offset if end else None], ("", cursor.line_before)
+    found = [(loop_from(head + kept), len(head)) for head in heads]
+    offsets = [second - left for second, left in found if second is not None]
+    if not offsets:
         return end
-    return End(offset=body + second, cause=StopCause.REPETITION)
+    return End(offset=min(offsets), cause=StopCause.REPETITION)
 
 
 def _end_behind_head(
