@@ -23,6 +23,10 @@ from lsp_server.modelstore.manifest import (
 )
 from lsp_server.modelstore.verify import describe_files
 
+# No test has a setting of the shell that runs it. What a test wants, it sets itself.
+for name in [name for name in os.environ if name.startswith("MIDFILL_")]:
+    del os.environ[name]
+
 # Every test has the servers that it starts: none attaches to a daemon of the user's,
 # or leaves one behind. What is about the daemon says so itself.
 os.environ["MIDFILL_DAEMON_MODE"] = "never"
