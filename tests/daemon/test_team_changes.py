@@ -121,8 +121,8 @@ async def test_one_key_cannot_take_every_place(tmp_path: Path, transport: str) -
             await editor.request("no/such")
         newcomer = await dial(at, transport, other)
         await until_ready(newcomer)
-        await asyncio.wait({quiet.reading}, timeout=20)
-        assert quiet.reading.done()
+        async with asyncio.timeout(60):
+            await quiet.reading
         [shown] = quiet.reported("window/showMessage")
         assert "2 of them were yours" in str(shown)
         await refused(at, transport, greedy)
@@ -139,7 +139,8 @@ async def refused(server: TeamServer, transport: str, secret: str) -> None:
         assert b"1 of them by you" in denied.value.response.body
         return
     editor = await dial(server, transport, secret)
-    await asyncio.wait({editor.reading}, timeout=20)
+    async with asyncio.timeout(60):
+        await editor.reading
     [answer] = editor.received
     assert "1 of them by you" in str(answer["error"])
 
