@@ -58,7 +58,7 @@ def _postprocessed(
     text = candidate.sure_text
     cuts: tuple[Cut, ...] = ()
     if text != candidate.text:
-        text = text if text.strip() else ""
+        text = text if _saves_keys(text) else ""
         cuts = (Cut(filter_name=_UNSURE_CUT, before=candidate.text, after=text),)
         if not text:
             return Outcome(text=None, dropped_by=_UNSURE_CUT, cuts=cuts)
@@ -69,6 +69,12 @@ def _postprocessed(
         finish_reason=candidate.finish_reason or FinishReason.LENGTH,
     )
     return replace(outcome, cuts=cuts + outcome.cuts)
+
+
+def _saves_keys(text: str) -> bool:
+    """Return whether to accept a text takes fewer keys than to type it."""
+    solid = text.strip()
+    return len(solid) > 1 or not solid.isascii()
 
 
 async def best_first(

@@ -66,6 +66,10 @@ def shown(result: CompletionResult) -> str | None:
         ("total_count(values)\n", (1, 0.4), "(not-sure)"),
         # ', a, \\n, bad: no word ends between the last two
         ("'a\\nbad'\n", (1, 1, 1, 0.4), "'a"),
+        # To take one character saves no key, unless it is none of a keyboard's own.
+        ("- value\n", (1, 0.4), "(not-sure)"),
+        ("-- value\n", (1, 0.4), "--"),
+        ("値 + value\n", (1,) * 3 + (0.4,), "値"),
         # The line end is not shown, so it may be unlikely.
         (
             "total = first + second_value\n",
@@ -114,13 +118,13 @@ async def test_what_is_not_shown_is_not_generated(
 @pytest.mark.parametrize(
     ("eagerness", "language", "expected"),
     [
-        (Eagerness.LOW, "python", "a"),
-        (Eagerness.NORMAL, "python", "a + b"),
-        (Eagerness.HIGH, "python", "a + b + c"),
-        (Eagerness.ALWAYS, "python", "a + b + c + d"),
-        (Eagerness.LOW, "go", "a +"),
-        (Eagerness.NORMAL, "go", "a + b"),
-        (Eagerness.HIGH, "go", "a + b +"),
+        (Eagerness.LOW, "python", "ab"),
+        (Eagerness.NORMAL, "python", "ab + b"),
+        (Eagerness.HIGH, "python", "ab + b + c"),
+        (Eagerness.ALWAYS, "python", "ab + b + c + d"),
+        (Eagerness.LOW, "go", "ab +"),
+        (Eagerness.NORMAL, "go", "ab + b"),
+        (Eagerness.HIGH, "go", "ab + b +"),
     ],
 )
 async def test_the_floor_is_the_languages_and_the_users(
@@ -143,7 +147,7 @@ async def test_the_floor_is_the_languages_and_the_users(
         ),
     }
     service, engine = make_service(
-        "a + b + c + d\n",
+        "ab + b + c + d\n",
         probabilities=(steps[language],),
         confidence=HALF,
         config=CompletionConfig(eagerness=eagerness),
