@@ -153,11 +153,13 @@ def _line_column(position: types.Position) -> LineColumn:
     return LineColumn(position.line, position.character)
 
 
-def _name(language_id: object) -> str:
-    """Return a language id as the editor wrote it; empty for what is no text."""
-    if isinstance(language_id, types.LanguageKind):
-        return language_id.value
-    return language_id if isinstance(language_id, str) else ""
+def _name(language_id: types.LanguageKind | str) -> str:
+    """Return a language id as the editor wrote it."""
+    return (
+        language_id.value
+        if isinstance(language_id, types.LanguageKind)
+        else language_id
+    )
 
 
 def _from_last_full_text(

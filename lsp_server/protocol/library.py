@@ -46,7 +46,27 @@ def new_converter() -> Converter:
         lambda found: isinstance(found, type) and found in _EXACT,
         partial(_exact_reader, made),
     )
+    made.register_structure_hook(
+        types.TextDocumentContentChangePartial
+        | types.TextDocumentContentChangeWholeDocument,
+        lambda change, _: made.structure(change, _kind_of_change(change)),
+    )
+    # Some editors have no language for a file, and send null or an empty list.
+    made.register_structure_hook(
+        types.LanguageKind | str,
+        lambda named, _: named if isinstance(named, str) else "",
+    )
     return made
+
+
+def _kind_of_change(change: Mapping[str, object]) -> type:
+    """Return which of its two kinds a change is.
+
+    Clients that write every field send the whole text with a range of null.
+    """
+    if change.get("range") is None:
+        return types.TextDocumentContentChangeWholeDocument
+    return types.TextDocumentContentChangePartial
 
 
 def _exact_reader(

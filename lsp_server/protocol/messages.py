@@ -181,8 +181,7 @@ def plain_change(message: Incoming) -> types.DidChangeTextDocumentParams | None:
     """Return the parameters of a change as typing makes it; None for any other message.
 
     Most messages of an editor are such changes, and pygls' way to a handler takes
-    longer than what is done with one. The length that some send along is not used. A
-    range that is null is none: the text is the whole document's.
+    longer than what is done with one. The length that some send along is not used.
     """
     params = message.data.get("params")
     if message.method != types.TEXT_DOCUMENT_DID_CHANGE or not isinstance(params, dict):
@@ -195,15 +194,9 @@ def plain_change(message: Incoming) -> types.DidChangeTextDocumentParams | None:
             first, last = _position(start), _position(end)
             if first is None or last is None:
                 return None
-            changed: types.TextDocumentContentChangeEvent
             changed = types.TextDocumentContentChangePartial(
                 range=types.Range(start=first, end=last), text=text
             )
-        case (
-            {"uri": str() as uri, "version": int() as version},
-            [{"text": str() as text, "range": None}],
-        ):
-            changed = types.TextDocumentContentChangeWholeDocument(text=text)
         case _:
             return None
     if not is_version(version):

@@ -180,19 +180,11 @@ def test_the_length_of_what_was_replaced_is_not_used() -> None:
     assert plain_change(with_length) is not None
 
 
-def test_a_range_that_is_null_is_none() -> None:
-    """Clients that write every field send the whole text so."""
-    read = plain_change(_change(text="all of it", range=None))
-
-    assert read is not None
-    whole = types.TextDocumentContentChangeWholeDocument(text="all of it")
-    assert [whole] == list(read.content_changes)
-
-
 @pytest.mark.parametrize(
     "message",
     [
         _change(text="all of it"),
+        _change(text="all of it", range=None),
         _change(text=1, range=_range()),
         _change(text="x", range=_range(line=True)),
         _change(text="x", range=_range(line=-1)),

@@ -72,7 +72,8 @@ async def session(
     place = {"line": 1, "character": 4}
     inserted = {"range": {"start": place, "end": place}, "text": item["insertText"]}
     editor.change(2, inserted, uri=URI)
-    assert [] == await editor.complete(0, 3, uri=URI, triggerKind=2)
+    end = 4 + len(WRITTEN)
+    assert [] == await editor.complete(1, end, uri=URI, triggerKind=2)
     params = {"command": "midfill.accepted", "arguments": item["command"]["arguments"]}  # type: ignore[index]  # JSON
     await editor.request("workspace/executeCommand", params)
     store.close(timeout_s=60)

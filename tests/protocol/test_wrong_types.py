@@ -64,6 +64,8 @@ CHANGES: list[tuple[object, object]] = [
     *((2, [{"text": "z", "range": at(value)}]) for value in [*NO_NUMBERS, -1]),
     *((version, [{"text": "z"}]) for version in [2.5, 2.0, "2", True, None, 2**31]),
     *((2, [{"text": text}]) for text in [None, 5, ["z"]]),
+    (2, [None]),
+    (2, ["z"]),
     (2, [{"text": "z", "range": at(0)}, {"text": "z", "range": at(0.0)}]),
 ]
 
@@ -99,6 +101,17 @@ def test_the_attached_server_opens_it_as_such_at_the_next_daemon(
     assert desynchronising(URI) == documents.opening()[-1]
 
 
+@pytest.mark.parametrize("before", [[], [{"text": "y", "range": at(0)}]])
+async def test_a_range_that_is_null_is_none(
+    editor: Editor, backend: EchoBackend, before: list[Json]
+) -> None:
+    """Clients that write every field send the whole text so."""
+    editor.open("x")
+    editor.change(2, *before, {"text": "all of it", "range": None})
+    assert 1 == len(await editor.complete())
+    assert "all of it" == backend.snapshots[-1].text
+
+
 @pytest.mark.parametrize(
     "wrong", [{"text": None}, {"text": 5}, {"version": True}, {"version": 1.5}]
 )
@@ -114,7 +127,7 @@ async def test_a_document_that_is_none_is_not_opened(
     assert [] == documents.opening()
 
 
-@pytest.mark.parametrize("language_id", [None, 5, True])
+@pytest.mark.parametrize("language_id", [None, 5, True, ["c"], {"a": 1}])
 async def test_a_language_that_is_no_text_is_an_unknown_one(
     editor: Editor, language_id: object
 ) -> None:
