@@ -42,21 +42,39 @@ def server(folder: Path) -> Iterator[TeamServer]:
         yield made
 
 
+def settings(folder: Path, port: int, **changed: str) -> dict[str, str]:
+    """Return the settings of somebody who uses the team server."""
+    return {
+        "MIDFILL_DAEMON_URL": f"wss://127.0.0.1:{port}/lsp",
+        "MIDFILL_DAEMON_KEY_FILE": str(folder / "key"),
+        "MIDFILL_DAEMON_CA_FILE": str(folder / "tls.pem"),
+        # Nobody is to start a daemon here.
+        "MIDFILL_DAEMON_MODE": "auto",
+        **changed,
+    }
+
+
+def run(
+    arguments: list[str], environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with settings to its end."""
+    return subprocess.run(
+        [*MIDFILL[:-2], *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.fixture
 def launch(folder: Path, tmp_path: Path) -> Launch:
     """Start attached servers that know a team server."""
 
     @asynccontextmanager
     async def start(port: int, **changed: str) -> AsyncGenerator[LaunchedServer]:
-        environment = {
-            "MIDFILL_DAEMON_URL": f"wss://127.0.0.1:{port}/lsp",
-            "MIDFILL_DAEMON_KEY_FILE": str(folder / "key"),
-            "MIDFILL_DAEMON_CA_FILE": str(folder / "tls.pem"),
-            # Nobody is to start a daemon here.
-            "MIDFILL_DAEMON_MODE": "auto",
-            "XDG_RUNTIME_DIR": str(tmp_path),
-            **changed,
-        }
+        changed = {"XDG_RUNTIME_DIR": str(tmp_path), **changed}
+        environment = settings(folder, port, **changed)
         async with launched(MIDFILL, tmp_path / "log", **environment) as made:
             yield made
         assert SECRET not in made.stderr
@@ -162,12 +180,9 @@ async def test_a_server_that_cannot_be_used_is_one_error(
 ) -> None:
     """It answers ``initialize``, says what to do, and no engine is loaded instead."""
     port = server.port("listen.ready")
-    values = {
-        name: str(folder / value) if value and name.endswith("FILE") else value
-        for name, value in changed.items()
-    }
-    values = {name: value.replace("{}", str(port)) for name, value in values.items()}
-    async with launch(port, **values) as attached:
+    values = {name: value.replace("{}", str(port)) for name, value in changed.items()}
+    files = {n: str(folder / v) for n, v in changed.items() if v and n.endswith("FILE")}
+    async with launch(port, **values | files) as attached:
         asked = attached.editor.ask("initialize", {"capabilities": {}})
         error = (await attached.editor.reply(asked))["error"]
         assert isinstance(error, dict)
@@ -201,20 +216,9 @@ def test_no_other_model_of_the_team_answers_for_the_one_that_is_named(
     """The error names what the server has, and what to do; nothing is completed."""
     source = folder / "a.py"
     source.write_text("x = \n", encoding="utf-8")
-    environment = os.environ | {
-        "MIDFILL_DAEMON_MODE": "auto",
-        "MIDFILL_DAEMON_URL": f"wss://127.0.0.1:{server.port('listen.ready')}/lsp",
-        "MIDFILL_DAEMON_KEY_FILE": str(folder / "key"),
-        "MIDFILL_DAEMON_CA_FILE": str(folder / "tls.pem"),
-    }
+    environment = settings(folder, server.port("listen.ready"))
     ran = [
-        subprocess.run(
-            [*MIDFILL[:-2], "complete", *named, f"{source}:1:5"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run(["complete", *named, f"{source}:1:5"], environment)
         for named in ([], ["--model", "theirs"])
     ]
     assert [0, 1] == [each.returncode for each in ran]
@@ -247,24 +251,10 @@ def test_the_status_is_that_of_the_team_server(
     says: str,
 ) -> None:
     """It is asked as an editor asks it; that no daemon runs is no fault then."""
-    url = f"wss://127.0.0.1:{server.port('listen.ready')}/lsp"
-    environment = os.environ | {
-        "MIDFILL_DAEMON_MODE": "auto",
-        "MIDFILL_DAEMON_URL": url,
-        "MIDFILL_DAEMON_KEY_FILE": str(folder / "key"),
-        "MIDFILL_DAEMON_CA_FILE": str(folder / "tls.pem"),
-        "XDG_RUNTIME_DIR": str(tmp_path),
-        **changed,
-    }
+    changed = {"XDG_RUNTIME_DIR": str(tmp_path), **changed}
+    environment = settings(folder, server.port("listen.ready"), **changed)
     shown, as_json = (
-        subprocess.run(
-            [*MIDFILL[:-2], "daemon", "status", *option],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for option in ([], ["--json"])
+        run(["daemon", "status", *option], environment) for option in ([], ["--json"])
     )
     found = json.loads(as_json.stdout)
     name = environment["MIDFILL_DAEMON_URL"].partition("?")[0]
@@ -272,10 +262,8 @@ def test_the_status_is_that_of_the_team_server(
     assert says in shown.stdout
     assert "key=" not in shown.stdout
     assert "No daemon is running here, and none is needed." in shown.stdout
-    assert (name, answers) == (
-        found["team_server"]["url"],
-        found["team_server"]["reachable"],
-    )
+    team = found["team_server"]
+    assert (name, answers) == (team["url"], team["reachable"])
     assert not found["running"]
     assert {not answers} == {bool(each.returncode) for each in (shown, as_json)}
 
