@@ -10,7 +10,13 @@ from vscode.windows import Windows
 
 pytestmark = [pytest.mark.editor, pytest.mark.engine, pytest.mark.slow]
 
-FILES = {"stock.py": "def total(items: list[int]) -> int:\n    return "}
+STOCK = """\
+class Stock:
+    def __init__(self, items: list[int]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        """
 
 
 def test_a_completion_and_the_end_of_the_engine(
@@ -19,19 +25,19 @@ def test_a_completion_and_the_end_of_the_engine(
     """It loads, completes, is reported when it is killed, and goes with its window."""
     server = write_server(tmp_path / "server", {"ENGINE_KIND": "vllm"})
     where = {"midfill.server.path": str(server.program)}
-    window = windows.open(where, FILES, file="stock.py")
+    window = windows.open(where, {"stock.py": STOCK}, file="stock.py")
     window.wait_for_status(r"^\$\(loading\) Midfill \d+%$", 60_000)
     window.shot("real-loading")
     window.wait_until_ready(timeout_s=240)
     window.focus()
-    window.type("su")
+    window.type("re")
     window.page.wait_for_function("midfillDom.ghost() !== ''", timeout=60_000)
     ghost = window.ghost
     window.shot("real-ghost")
     window.press("Tab")
     window.wait_for_no_ghost()
     first = ghost.split("\n")[0]
-    assert f"    return su{first}" == window.lines[1]
+    assert f"        re{first}" == window.lines[5]
     (process,) = (psutil.Process(pid) for pid in server.pids)
     for child in process.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
