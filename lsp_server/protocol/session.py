@@ -207,9 +207,10 @@ class Session:
         self._note_place(completion_id, chars)
 
     def _note_place(self, completion_id: str, chars: int) -> None:
-        """Note where and in which version of its document one was accepted as a whole.
+        """Note on which line, in which version, a whole suggestion was accepted.
 
-        It ends on the line with what stood right of the request's cursor.
+        Lines are counted from the document's end: what stood right of the cursor when
+        it was asked for stands right of the suggestion now.
         """
         request = self._offered.get((completion_id, chars))
         if request is None or request.place is None:
@@ -238,9 +239,9 @@ class Session:
             return CompletionResult(reason=reasons.SUPERSEDED)
         snapshot = place.snapshot
         version, below = self._accepted_at.get(request.uri, (None, 0))
-        is_there = snapshot.version == version and _lines_below(snapshot) == below
+        follows = snapshot.version == version and _lines_below(snapshot) == below
         typed_ahead = TypedAhead(
-            place.arrived_s, pace=self._pace, follows_accept=is_there
+            place.arrived_s, pace=self._pace, follows_accept=follows
         )
         typed_ahead.type(with_line_feeds(typed))
         following = self._following[request.uri] = (place, typed_ahead)
