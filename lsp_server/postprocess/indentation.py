@@ -142,8 +142,10 @@ def fit_indentation(
     if cursor.language.name == "yaml" and (lines[1:] or not cursor.line_before):
         fitted = fit_yaml(lines, cursor, cursor.scan(text))
         return None if fitted is None else "\n".join(fitted)
+    if not lines[1:] or cursor.language.is_prose:
+        return text
     unit = unit_of(cursor)
-    if not lines[1:] or cursor.language.is_prose or not unit:
+    if not unit:
         return text
     code = tuple(_code_lines(lines, cursor))
     head = cursor.line_before + lines[0]
