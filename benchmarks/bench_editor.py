@@ -22,6 +22,7 @@ async def bench_editor(
     log: Path,
     folders: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    has_speech: bool = False,
 ) -> AsyncGenerator[tuple[HeadlessClient, SideChannel]]:
     """Start the benchmark's server, and wait until its engine is ready.
 
@@ -31,11 +32,13 @@ async def bench_editor(
         log: The server's log goes to this file.
         folders: The URIs of the workspace's folders.
         environment: The server's whole environment; None for ours.
+        has_speech: Whether the server reads text in place of the engine's tokens.
     """
     with tempfile.TemporaryDirectory(prefix="midfill-bench-") as folder:
         socket = Path(folder) / "side"
         command = [sys.executable, "-m", "benchmarks.bench_server"]
         command += ["--socket", str(socket), "--load-format", load_format]
+        command += ["--speech"] * has_speech
         async with headless_client(
             command,
             stderr_path=log,

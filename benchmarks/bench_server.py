@@ -13,6 +13,8 @@ from pathlib import Path
 
 from benchmarks.engine_tap import EngineTap
 from benchmarks.heap_probe import HeapProbe
+from benchmarks.load_speech import Speech
+from benchmarks.load_tap import LoadTap
 from benchmarks.side_channel import serve_side_channel
 from lsp_server.config import Config
 from lsp_server.engine.base import Engine
@@ -33,12 +35,13 @@ from lsp_server.telemetry import configure_logging
 __all__ = ["main", "start_vllm"]
 
 
-def _tapped(socket: Path, load_format: str) -> EngineStarter:
+def _tapped(socket: Path, load_format: str, *, has_speech: bool) -> EngineStarter:
     """Return what starts the engine as the usual backend does, with a side door.
 
     Args:
         socket: Where the side channel listens once the engine is ready.
         load_format: ``safetensors`` for the model's weights, ``dummy`` for random ones.
+        has_speech: Whether text is read in place of the engine's tokens.
     """
     side_channels: list[asyncio.Server] = []
 
@@ -46,7 +49,10 @@ def _tapped(socket: Path, load_format: str) -> EngineStarter:
         config: Config, model: LoadedModel, progress: StartProgress
     ) -> Engine:
         engine = await start_vllm(config, model, progress, load_format)
-        tap = EngineTap(engine, model.tokenizer)
+        tokenizer = model.tokenizer
+        tap = EngineTap(engine, tokenizer)
+        if has_speech:
+            tap = LoadTap(engine, tokenizer, speech=Speech(tokenizer))
         side_channels.append(await serve_side_channel(socket, tap))
         return tap
 
@@ -111,13 +117,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The server under a benchmark.")
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--load-format", default="safetensors")
+    parser.add_argument("--speech", action="store_true")
     arguments = parser.parse_args()
     layers = server_layers(None)
     config = resolve(layers).config
     log_to_stderr = partial(configure_logging, stream=sys.stderr)
     log_to_stderr(config.log.level)
     pool = EnginePool(
-        lambda _kind: _tapped(arguments.socket, arguments.load_format),
+        lambda _kind: _tapped(
+            arguments.socket, arguments.load_format, has_speech=arguments.speech
+        ),
         max_engines=1,
         admission=config.admission,
     )

@@ -11,6 +11,7 @@ import dataclasses
 import random
 import zlib
 from array import array
+from collections.abc import Sequence
 
 from lsp_server.prompt.tokenizer import FastTokenizer
 from lsp_server.values import FinishReason, GenerationRequest, TokenDelta
@@ -41,11 +42,20 @@ class Speech:
 
     def limited(self, request: GenerationRequest) -> GenerationRequest:
         """Return the request with the length that its answer will have."""
-        seed = zlib.crc32(array("q", request.token_ids))
-        drawn = random.Random(seed).randint(_LEAST_TOKENS, _MOST_TOKENS)  # noqa: S311 - a simulation's seed
         return dataclasses.replace(
-            request, max_tokens=min(request.max_tokens, drawn), stop_token_ids=()
+            request,
+            max_tokens=min(request.max_tokens, self.length_for(request.token_ids)),
+            stop_token_ids=(),
         )
+
+    def length_for(self, token_ids: Sequence[int]) -> int:
+        """Return of how many tokens the answer to a prompt is."""
+        seed = zlib.crc32(array("q", token_ids))
+        return random.Random(seed).randint(_LEAST_TOKENS, _MOST_TOKENS)  # noqa: S311 - a simulation's seed
+
+    def first(self, count: int) -> tuple[int, ...]:
+        """Return the first tokens of what it says."""
+        return tuple(self._ids[:count])
 
     def say(self, delta: TokenDelta, said_tokens: int) -> TokenDelta:
         """Return a delta with text in place of its tokens, sure and at its right end.

@@ -28,6 +28,7 @@ import httpx
 
 from benchmarks.bench_editor import bench_editor
 from benchmarks.figures import circumstances, write_result
+from benchmarks.load_speech import Speech
 from benchmarks.random_model import make_random_model
 from benchmarks.side_channel import SideChannel
 from benchmarks.typing_events import GhostSource, Played
@@ -160,6 +161,7 @@ async def _run(arguments: argparse.Namespace) -> dict[str, object]:
                 log=arguments.log,
                 folders=folders,
                 environment={**os.environ, **_own_folders(folder)},
+                has_speech=bool(arguments.random_weights),
             )
         )
         peers = await _peers(arguments, side, stack)
@@ -228,6 +230,7 @@ async def _peers(
             max_tokens=_NAIVE_TOKENS,
             before_chars=_NAIVE_BEFORE_CHARS,
             after_chars=_NAIVE_AFTER_CHARS,
+            speech=Speech(model.tokenizer) if arguments.random_weights else None,
         )
     if arguments.llama_python:
         where = await stack.enter_async_context(

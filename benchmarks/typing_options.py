@@ -120,7 +120,8 @@ def parser() -> argparse.ArgumentParser:
         "--random-weights",
         choices=sorted(SHAPES),
         metavar="SHAPE",
-        help="a model of this shape instead, whose times alone say anything",
+        help="a model of this shape instead, whose times alone say anything: what is "
+        "shown are fixed words",
     )
     add("--languages", nargs="+", choices=languages, default=languages)
     add(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from benchmarks.engine_tap import RawOrder, RawTimes, Seen
+from benchmarks.load_speech import Speech
 from benchmarks.side_channel import SideChannel
 from benchmarks.typing_events import Ghost, Spent
 from lsp_server.client.documents import Answer, PendingAnswer, Suggestion
@@ -121,6 +122,7 @@ class NaiveSource:
         max_tokens: The most tokens of an answer.
         before_chars: How much of the text left of the cursor is sent.
         after_chars: How much of the text right of the cursor is sent.
+        speech: What is read in place of the engine's tokens; None reads them.
     """
 
     def __init__(
@@ -133,7 +135,9 @@ class NaiveSource:
         max_tokens: int,
         before_chars: int,
         after_chars: int,
+        speech: Speech | None = None,
     ) -> None:
+        self._speech = speech
         self._side = side
         self._door = door
         self._tokenizer = tokenizer
@@ -172,10 +176,11 @@ class NaiveSource:
         async with self._asking:
             asked_s = time.perf_counter()
             token_ids = self._prompt(text, offset)
+            speech = self._speech
             order = RawOrder(
                 token_ids=list(token_ids),
-                max_tokens=self._max_tokens,
-                stop_token_ids=self._stop_ids,
+                max_tokens=speech.length_for(token_ids) if speech else self._max_tokens,
+                stop_token_ids=[] if speech else self._stop_ids,
                 enough_tokens=0,
             )
             waiting = asyncio.create_task(self._side.raw_until_stopped(order))
@@ -187,7 +192,8 @@ class NaiveSource:
                 raise
             finally:
                 self._note(asked_s, len(token_ids), waiting.result())
-        written = self._tokenizer.decode(raw.token_ids) if raw else ""
+        found = raw.token_ids if raw else ()
+        written = self._tokenizer.decode(speech.first(len(found)) if speech else found)
         return Ghost(text=written.partition("\n")[0])
 
     def _note(self, asked_s: float, prompt_tokens: int, raw: RawTimes | None) -> None:
