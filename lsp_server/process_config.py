@@ -69,9 +69,6 @@ class AdmissionConfig:
         joined_start_ms: While a GPU works for eight requests or more, those that come
             within this time behind another begin together, as each start slows the
             others down; 0 begins each at once. A request by hand never waits for it.
-        short_tokens: Most tokens of a suggestion that nobody asked for by hand, while
-            the server itself is behind and the engine works for eight requests or
-            more; 0 leaves it as long as ever.
         drain_ms: When the server is asked to end, most time that requests have to be
             completed; then they are aborted.
     """
@@ -81,7 +78,6 @@ class AdmissionConfig:
     per_user: Positive = 32
     max_wait_ms: Count = 750
     joined_start_ms: Count = 40
-    short_tokens: Count = 16
     drain_ms: Count = 30_000
 
 

@@ -196,7 +196,6 @@ class GenerationRequest:
         cache_salt: Only requests of the same salt share the engine's prefix cache.
         document: What the prompt was made of, such as a URI; an engine of several
             machines keeps each one's prefix cache on one of them. Empty if unknown.
-        may_shorten: Whether fewer tokens will do while the server is behind.
     """
 
     request_id: str
@@ -213,7 +212,6 @@ class GenerationRequest:
     deadline_s: float | None = None
     cache_salt: str = ""
     document: str = ""
-    may_shorten: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

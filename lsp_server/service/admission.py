@@ -20,8 +20,8 @@ from lsp_server.errors import EngineError
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.outcomes import OverloadStep
 from lsp_server.service.gate import full_error
-from lsp_server.service.joined_starts import LEAST_RUNNING, JoinedStarts
-from lsp_server.service.loop_lag import LoopLag
+from lsp_server.service.joined_starts import JoinedStarts
+from lsp_server.service.overload import LoopLag
 from lsp_server.service.turns import Turns
 from lsp_server.values import FinishReason, GenerationRequest, Priority, TokenDelta
 
@@ -57,7 +57,6 @@ class Admission:
         self._engine = engine
         self._lag = LoopLag()
         self._may_wait_without_end = not config.max_wait_ms
-        self._short_tokens = config.short_tokens
         self._starts = JoinedStarts(config.joined_start_ms)
         self._turns = Turns(
             config,
@@ -163,7 +162,6 @@ class Admission:
         """
         clock = asyncio.get_running_loop().time
         asked_s = clock()
-        request = self._shortened(request)
         ticket = await self._turns.take(request)
         if ticket is None:
             yield TokenDelta(token_ids=(), finish_reason=FinishReason.ABORT)
@@ -190,15 +188,6 @@ class Admission:
         finally:
             taken_s = None if began_s is None else clock() - began_s
             self._turns.give_back(ticket, taken_s)
-
-    def _shortened(self, request: GenerationRequest) -> GenerationRequest:
-        """Return the request with fewer tokens while the loop is late for many."""
-        is_many = self.running >= LEAST_RUNNING and self._lag.is_behind
-        if not (is_many and request.may_shorten and self._short_tokens):
-            return request
-        held_tokens = len(request.hold.typed_ids) if request.hold else 0
-        most = min(request.max_tokens, self._short_tokens + held_tokens)
-        return dataclasses.replace(request, max_tokens=most)
 
     async def abort(self, request_id: str) -> None:
         """End a request, waiting or running; an unknown or finished one is ignored."""

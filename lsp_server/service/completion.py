@@ -204,7 +204,6 @@ class CompletionService:
             self._first_request(prompt, scope, request_id, priority, deadline_s),
             logprobs=floor > 0 or count > 1,
             document=snapshot.uri,
-            may_shorten=trigger is Trigger.AUTOMATIC,
         )
         trace.prompt_built(len(prompt.token_ids))
         report.candidates = candidates = [

@@ -1,19 +1,21 @@
-"""Measures the load of an engine, and says what to give up.
+"""Measures the load of an engine and of the event loop, and says what to give up.
 
 `LoadMeter` makes one number of an engine's queue, the pressure; `OverloadLadder` makes
 an `OverloadStep` of it; `LoadReporter` reports both. Steps are taken at once and given
-back slowly, so that a load near a limit does not switch to and fro. Nothing here knows
-a request or an engine.
+back slowly, so that a load near a limit does not switch to and fro. `LoopLag` says
+which share of the requests the process itself is too busy for. Nothing here knows a
+request or an engine.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from lsp_server.metrics import Metrics
 from lsp_server.outcomes import OverloadStep
 
-__all__ = ["LoadMeter", "LoadReporter", "OverloadLadder", "step_at"]
+__all__ = ["LoadMeter", "LoadReporter", "LoopLag", "OverloadLadder", "step_at"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +36,20 @@ _WITHOUT_LIMIT_S = 10.0
 
 _STEP_EVERY_S = 0.25
 """How often the step is looked at while it may fall."""
+
+_LAG_TICK_S = 0.05
+"""How often the loop is watched."""
+
+_LAG_LATE_S, _LAG_LATE_BUSY_S = 0.06, 0.015
+"""A loop that is later than this is behind; the second is for one that computed itself.
+Another process on its core makes it late as well, and refusing mends nothing."""
+
+_LAG_BUSY_SHARE = 0.4
+"""A loop that computes for this share of a tick is busy."""
+
+_LAG_RISE, _LAG_FALL = 0.05, 0.01
+_LAG_MOST_SHARE = 0.9
+"""Some requests always go through: only they show that the load is over."""
 
 
 def step_at(pressure: float) -> OverloadStep:
@@ -199,3 +215,76 @@ class LoadReporter:
     def _look_again(self) -> None:
         self._timer = None
         self._look()
+
+
+class LoopLag:
+    """Watches how late the event loop is, and says which requests to refuse for it.
+
+    One process reads what every editor types, builds prompts and filters answers. Where
+    that is more than a core can do, the loop falls behind, each answer comes when the
+    next key has made it useless, and only work for answers that nobody sees is done. So
+    a share of the requests is refused before any work, and the others are answered in
+    time. Every tick the share rises while the loop is late, and falls more slowly while
+    it is not: it settles where the loop just keeps up.
+
+    Args:
+        cpu_s: Returns the processor time of the loop's thread, in seconds.
+    """
+
+    def __init__(self, cpu_s: Callable[[], float] = time.thread_time) -> None:
+        """Begin in time; nothing is watched before the first request."""
+        self._cpu_s = cpu_s
+        self._began_cpu_s = 0.0
+        self._share = 0.0
+        self._owed = 0.0
+        self._due_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_asked = False
+
+    @property
+    def share(self) -> float:
+        """The share of the requests that are refused, 0 to 0.9."""
+        return self._share
+
+    def refuses(self) -> bool:
+        """Count a request, and return whether it is one of those to refuse."""
+        self._is_asked = True
+        if self._timer is None:
+            self._watch()
+        self._owed += self._share
+        if self._owed < 1:
+            return False
+        self._owed -= 1
+        return True
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due_s = loop.time() + _LAG_TICK_S
+        self._began_cpu_s = self._cpu_s()
+        self._timer = loop.call_at(self._due_s, self._tick)
+
+    def _tick(self) -> None:
+        """See how late this is; watch on while requests come or are refused."""
+        late_s = asyncio.get_running_loop().time() - self._due_s
+        worked_s = self._cpu_s() - self._began_cpu_s
+        is_busy = worked_s >= _LAG_BUSY_SHARE * (_LAG_TICK_S + late_s)
+        before = self._share
+        if late_s > (_LAG_LATE_BUSY_S if is_busy else _LAG_LATE_S):
+            self._share = min(_LAG_MOST_SHARE, before + _LAG_RISE)
+        else:
+            self._share = max(0.0, before - _LAG_FALL)
+        if bool(before) is not bool(self._share):
+            extra = {"late_ms": round(late_s * 1e3), "refuses": bool(self._share)}
+            _log.info("loop.lag", extra=extra)
+        if not self._share:
+            self._owed = 0.0
+        self._timer = None
+        if self._is_asked or self._share:
+            self._is_asked = False
+            self._watch()

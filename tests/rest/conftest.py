@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from rest_server import TOKENIZER, Serve, serving
 
 from lsp_server.prompt.tokenizer import FastTokenizer
-from lsp_server.service.loop_lag import LoopLag
+from lsp_server.service.overload import LoopLag
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,6 @@ class Case:
         per_user: int = 256,
         wait_ms: int = 0,
         joined_ms: int = 0,
-        short_tokens: int = 0,
     ) -> None:
         self._permits = asyncio.Semaphore(0)
         self.engine = ScriptedEngine(Script(answer_ids=(7,)), sleep=self._pause)
@@ -37,7 +36,6 @@ class Case:
             per_user=per_user,
             max_wait_ms=wait_ms,
             joined_start_ms=joined_ms,
-            short_tokens=short_tokens,
         )
         self.admission = Admission(self.engine, config, running_limit=running)
         self.tasks: list[asyncio.Task[FinishReason | None]] = []
@@ -61,10 +59,6 @@ class Case:
             priority=priority,
             deadline_s=deadline_s,
         )
-        return self.begin(request)
-
-    def begin(self, request: GenerationRequest) -> asyncio.Task[FinishReason | None]:
-        """Send a request."""
         task = asyncio.create_task(self._answer(request))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self.tasks.append(task)

@@ -142,14 +142,3 @@ async def test_a_server_that_is_behind_refuses_before_it_looks_at_the_text(
 
     assert reasons.BUSY == behind.reason
     assert by_hand.completions
-
-
-@pytest.mark.parametrize("trigger", Trigger)
-async def test_what_is_asked_for_by_hand_is_never_shortened(
-    make_service: MakeService, at_cursor: AtCursor, trigger: Trigger
-) -> None:
-    """However busy the server is."""
-    service, engine = make_service("one\n")
-    await complete(service, at_cursor("x = |\n"), trigger)
-    may_shorten = {request.may_shorten for request in engine.requests}
-    assert {trigger is Trigger.AUTOMATIC} == may_shorten
