@@ -2,7 +2,8 @@
 
 Protocol, service and engine are the ones of ``midfill serve --stdio``. What differs:
 the engine is wrapped in an `EngineTap`, a socket lets the benchmark ask it directly,
-its worker tells about its heap, and it can be started with random weights.
+its worker tells about its heap, and it can be started with random weights, and with
+fixed words in place of what those say.
 """
 
 import argparse
