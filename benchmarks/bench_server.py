@@ -114,7 +114,7 @@ def _open_vllm(load_format: str, *, prefix_cache: bool) -> None:
 
 
 def main() -> int:
-    """Serve, and give the exit status."""
+    """Serve, and return the exit status."""
     parser = argparse.ArgumentParser(description="The server under a benchmark.")
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--load-format", default="safetensors")

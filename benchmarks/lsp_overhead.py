@@ -258,7 +258,7 @@ async def _run(
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Measure, print a table, write a JSON file, and give the exit status."""
+    """Measure, print a table, write a JSON file, and return the exit status."""
     parser = argparse.ArgumentParser(
         description="The whole path through LSP against vLLM's raw AsyncLLM."
     )
