@@ -9,6 +9,7 @@ import pytest
 from ray.exceptions import ActorDiedError
 from ray.serve.exceptions import BackPressureError
 
+from lsp_server.engine.failure import Failure
 from lsp_server.engine_values import EngineInfo
 from lsp_server.errors import (
     DeadlinePassedError,
@@ -21,7 +22,7 @@ from lsp_server.errors import (
 )
 from lsp_server.values import FinishReason, GenerationRequest, Hold, TokenDelta
 from midfill_ray.remote_engine import RemoteEngine
-from midfill_ray.wire import Batch, Call, Description, Failure
+from midfill_ray.wire import Batch, Call, Description
 
 DESCRIPTION = Description(
     model="m",

@@ -7,9 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lsp_server.errors import ConfigError
-from midfill_ray.exposition import merged_metrics
+from lsp_server.observability.merged import merged
 from midfill_ray.options import parse_options
-from midfill_ray.reports import Report, Roster, Status
+from midfill_ray.reports import Report, Roster, Status, page_of
 
 STATUS = Status(
     replica="one",
@@ -77,7 +77,7 @@ def test_metrics_of_all_replicas_are_one_page() -> None:
         report(replace(STATUS, replica="two"), page(2, 0)),
         report(replace(STATUS, replica="in", deployment="ingress"), page(3, 5)),
     ]
-    content, media_type = merged_metrics(reports, ingress="ingress")
+    content, media_type = merged([page_of(each, ingress="ingress") for each in reports])
     assert media_type.startswith("text/plain")
     found = {
         (sample.name, sample.labels["replica"]): sample.value

@@ -28,6 +28,7 @@ from lsp_server.engine_values import EngineState
 from lsp_server.errors import EngineDeadError
 from lsp_server.modelstore.locate import pulled_models_folder
 from lsp_server.modelstore.signature import Trust
+from lsp_server.observability.merged import merged
 from lsp_server.observability.observe import observed
 from lsp_server.rest.app import make_app
 from lsp_server.rest.serve import with_websocket
@@ -35,11 +36,10 @@ from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import EngineStarter
 from lsp_server.service.loaded_model import LoadedModel, load_model
 from lsp_server.telemetry import configure_logging
-from midfill_ray.exposition import merged_metrics
 from midfill_ray.options import ENGINES, ROSTER, RayOptions
 from midfill_ray.remote_engine import RemoteEngine
 from midfill_ray.replica import clause_of, until_ready
-from midfill_ray.reports import Report, Reporter, Status
+from midfill_ray.reports import Report, Reporter, Status, page_of
 from midfill_ray.wire import Description, fingerprint_of
 
 __all__ = ["Ingress"]
@@ -152,7 +152,7 @@ class Ingress:
             timeout_s=_SCRAPE_LIMIT_S
         )
         deployment = serve.get_replica_context().deployment
-        return merged_metrics(reports, ingress=deployment)
+        return merged([page_of(report, ingress=deployment) for report in reports])
 
     def _status(self) -> Status:
         context = serve.get_replica_context()

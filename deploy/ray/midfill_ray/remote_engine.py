@@ -11,6 +11,7 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from lsp_server.engine.failure import Failure
 from lsp_server.engine_values import EngineHealth, EngineInfo, EngineState
 from lsp_server.errors import (
     DeadlinePassedError,
@@ -20,7 +21,7 @@ from lsp_server.errors import (
     OverloadedError,
 )
 from lsp_server.values import GenerationRequest, TokenDelta
-from midfill_ray.wire import Batch, Call, Description, Failure, session_of
+from midfill_ray.wire import Batch, Call, Description, session_of
 
 __all__ = ["RemoteEngine"]
 

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, aclosing
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from lsp_server.engine.failure import Failure
 from lsp_server.engine.hang_watch import CANARY
 from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.errors import (
@@ -28,7 +29,7 @@ from lsp_server.telemetry import configure_logging
 from lsp_server.values import GenerationRequest, TokenDelta
 from midfill_ray.options import RayOptions
 from midfill_ray.reports import Reporter, Status
-from midfill_ray.wire import Batch, Call, Description, Failure, fingerprint_of
+from midfill_ray.wire import Batch, Call, Description, fingerprint_of
 
 __all__ = ["Replica", "clause_of", "until_ready"]
 

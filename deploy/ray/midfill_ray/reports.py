@@ -20,9 +20,10 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from lsp_server.errors import EngineStartError
+from lsp_server.observability.merged import Page
 from lsp_server.rest.services import RenderMetrics
 
-__all__ = ["Report", "Reporter", "Roster", "Status"]
+__all__ = ["Report", "Reporter", "Roster", "Status", "page_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +79,21 @@ class Report:
 
     status: Status
     metrics: bytes
+
+
+def page_of(report: Report, *, ingress: str) -> Page:
+    """Return a replica's metrics, with labels that tell replicas apart.
+
+    Args:
+        report: What it sent.
+        ingress: The name of the deployment that has no engine.
+    """
+    status = report.status
+    return Page(
+        labels={"deployment": status.deployment, "replica": status.replica},
+        has_engine=status.deployment != ingress,
+        text=report.metrics,
+    )
 
 
 class Roster:
