@@ -8,13 +8,14 @@ import math
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from lsp_server.access.keys import Key, KeyLimits
 from lsp_server.errors import QuotaError
 
-__all__ = ["Grant", "Limiter"]
+__all__ = ["Charge", "Limiter", "Limits"]
 
 _HOUR_S = 3600.0
 _WINDOW_HOURS = 24
@@ -51,8 +52,32 @@ class _Usage:
     spent: deque[_Spent] = field(default_factory=deque)
 
 
+class Charge(Protocol):
+    """What the tokens of a request that runs are charged to."""
+
+    def settle(self, tokens: int) -> None:
+        """Charge what the request really took, in place of what was reserved."""
+        ...
+
+
+class Limits(Protocol):
+    """Holds every key to its limits; see `Limiter`."""
+
+    def check(self, key: Key) -> None:
+        """Refuse what `admit` would refuse, where that is known already.
+
+        Raises:
+            QuotaError: A limit is reached; it says when to try again.
+        """
+        ...
+
+    def admit(self, key: Key, tokens: int) -> AbstractAsyncContextManager[Charge]:
+        """Let a request run while the block does, if the key's limits allow it."""
+        ...
+
+
 class Grant:
-    """A request's permission to run, and what its tokens are charged to."""
+    """A request's permission to run: the `Charge` of a `Limiter`."""
 
     def __init__(self, hour: _Spent, tokens: int) -> None:
         self._hour = hour
@@ -96,7 +121,7 @@ class Limiter:
         _require_rate(key, usage, now_s)
 
     @asynccontextmanager
-    async def admit(self, key: Key, tokens: int) -> AsyncGenerator[Grant]:
+    async def admit(self, key: Key, tokens: int) -> AsyncGenerator[Charge]:
         """Let a request run while the block does, if the key's limits allow it.
 
         A refused request counts towards no limit.

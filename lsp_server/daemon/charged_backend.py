@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from lsp_server.access.access_log import AccessLog, AccessRecord
 from lsp_server.access.keys import Key, Route
-from lsp_server.access.limiter import Limiter
+from lsp_server.access.limiter import Limits
 from lsp_server.config import Config
 from lsp_server.errors import AccessError, QuotaError
 from lsp_server.metrics import Metrics, Refusal
@@ -50,7 +50,7 @@ class Charges:
 
     identify: Callable[[], Key]
     end: Callable[[str], None]
-    limiter: Limiter
+    limiter: Limits
     access_log: AccessLog
     metrics: Metrics
     most_tokens: int

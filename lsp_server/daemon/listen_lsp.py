@@ -43,7 +43,7 @@ _RETRY_S = 30.0
 _REQUEST_FAILED = -32803
 _AUTHORIZATION = b"authorization"
 _FIRST_OF_A_FRAME = (b"content-length", b"content-type")
-# A host that vanished is noticed within two minutes, and its generations end.
+# A host that vanished is noticed within two minutes.
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
@@ -79,6 +79,7 @@ class LspListener:
         limits: What a client of TCP may do.
         feedback: Makes what follows the suggestions of one editor.
         introduction_s: How long an editor that was let in may wait with ``initialize``.
+        name: Begins the names of connections; empty where this listener is alone.
     """
 
     def __init__(
@@ -90,8 +91,9 @@ class LspListener:
         limits: StreamLimits | None = None,
         feedback: Callable[[], SuggestionFeedback] = SuggestionFeedback,
         introduction_s: float = _INTRODUCTION_S,
+        name: str = "",
     ) -> None:
-        self._gate = gate
+        self._gate, self._name = gate, f"{name}-" if name else ""
         self._make_configurator = make_configurator
         self._places = Places(max_connections)
         self._waiting = WaitingRoom(max_connections, limit_s=_FIRST_LINE_S)
@@ -126,8 +128,7 @@ class LspListener:
             _log_refusal("websocket", error)
             await websocket.send_denial_response(denial_of(error))
         except WebSocketDisconnect:
-            # Gone before it was let in.
-            return
+            return  # gone before it was let in
 
     async def serve_stream(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -151,7 +152,6 @@ class LspListener:
             fault = Fault(code=_REQUEST_FAILED, reason=f"{error.what}: {error.remedy}")
             writer.write(encode_frame(fault.body))
         except (OSError, EOFError, ValueError) as error:
-            # It said nothing in time, or nothing that is a first line.
             _log.info("lsp.no_first_line", extra={"error": type(error).__name__})
         finally:
             await close_stream(writer)
@@ -200,7 +200,7 @@ class LspListener:
         Raises:
             OverloadedError: There is no place for it.
         """
-        name = f"{client.kind}-{next(self._numbers)}"
+        name = f"{self._name}{client.kind}-{next(self._numbers)}"
         visitor = Visitor(
             name=name,
             key=client.key,

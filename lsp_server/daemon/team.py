@@ -9,7 +9,7 @@ from functools import partial
 from lsp_server.access.access_log import AccessLog
 from lsp_server.access.gate import Gate
 from lsp_server.access.keys import NO_KEY
-from lsp_server.access.limiter import Limiter
+from lsp_server.access.limiter import Limiter, Limits
 from lsp_server.config import Config
 from lsp_server.daemon.charged_backend import ChargedBackend, Charges
 from lsp_server.daemon.listen_lsp import LspListener, Visitor
@@ -70,7 +70,7 @@ class _Shared:
     layers: list[Layer]
     config: Config
     pool: EnginePool
-    limiter: Limiter
+    limiter: Limits
     access_log: AccessLog
     metrics: Metrics
 
@@ -108,6 +108,8 @@ async def team(
     gate: Gate,
     measured: Observability,
     render_metrics: RenderMetrics | None = None,
+    limits: Limits | None = None,
+    name: str = "",
 ) -> AsyncGenerator[Team]:
     """Serve a team within the block: its engine is loaded, and kept.
 
@@ -120,6 +122,9 @@ async def team(
         gate: Decides who is let in.
         measured: Takes what is measured.
         render_metrics: Returns the metrics for Prometheus; None for those measured.
+        limits: Holds keys to their limits; None for a count of this process's own.
+        name: Tells connections and requests from those of other processes of the
+            server; empty where there are none.
     """
     async with AsyncExitStack() as stack:
         lease = pool.acquire(config)
@@ -130,7 +135,7 @@ async def team(
             layers=layers,
             config=config,
             pool=pool,
-            limiter=Limiter(),
+            limiter=limits or Limiter(),
             access_log=access_log,
             metrics=measured.metrics,
         )
@@ -138,6 +143,7 @@ async def team(
             gate,
             shared.configurator,
             max_connections=config.listen.max_editors,
+            name=name,
             feedback=partial(
                 SuggestionFeedback,
                 measured.metrics,

@@ -20,6 +20,9 @@ from prometheus_client.registry import Collector
 __all__ = ["GpuCollector", "MemoryCollector"]
 
 _log = logging.getLogger(__name__)
+_FRONT_END = "lsp_server.daemon.front_ends.process"
+"""Stands in the command line of a front end."""
+
 _MOST_GPUS = 64
 """No machine has more; the label is bounded all the same."""
 
@@ -27,8 +30,8 @@ _MOST_GPUS = 64
 class MemoryCollector(Collector):
     """Measures memory and processor time whenever the metrics are read.
 
-    Everything below this process counts as ``engine``: it starts nothing else that
-    stays.
+    Everything below this process counts as ``engine``, but for front ends, which report
+    what they use by themselves: it starts nothing else that stays.
     """
 
     def __init__(self) -> None:
@@ -63,9 +66,18 @@ class MemoryCollector(Collector):
     def _children(self) -> list[psutil.Process]:
         """Return every process below this one."""
         try:
-            return self._process.children(recursive=True)
+            found = self._process.children(recursive=True)
         except psutil.Error:
             return []
+        return [each for each in found if not _is_front_end(each)]
+
+
+def _is_front_end(process: psutil.Process) -> bool:
+    """Return whether a process has metrics of its own."""
+    try:
+        return _FRONT_END in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

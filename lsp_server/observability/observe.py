@@ -13,7 +13,7 @@ from lsp_server.engine.vllm_messages import VllmMetrics
 from lsp_server.errors import ConfigError
 from lsp_server.metrics import Metrics, NoMetrics, RequestRecord
 
-__all__ = ["Observability", "observed"]
+__all__ = ["Observability", "metrics_listener", "observed"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,6 @@ def observed(
         return
     from prometheus_client import disable_created_metrics
 
-    from lsp_server.observability.listener import MetricsListener, parse_address
     from lsp_server.observability.prometheus import PrometheusMetrics
 
     # Each counter would come with the time of its making, which nobody asks for.
@@ -63,18 +62,36 @@ def observed(
         metrics = PrometheusMetrics(
             collectors=[vllm], trace=_start_traces(config.otlp_endpoint, stack)
         )
-        port = None
-        if config.listen:
-            try:
-                address = parse_address(config.listen)
-                listener = MetricsListener(address, metrics.render)
-                stack.callback(listener.close)
-                port = listener.port
-            except ConfigError as error:
-                _log.warning("metrics.not_served", extra={"why": str(error)})
+        port = stack.enter_context(metrics_listener(config.listen, metrics.render))
         yield Observability(
             metrics=metrics, vllm=vllm, render=metrics.render, port=port
         )
+
+
+@contextmanager
+def metrics_listener(
+    listen: str, render: Callable[[], tuple[bytes, str]]
+) -> Generator[int | None]:
+    """Let metrics be read on an address, within the block; yields the port.
+
+    Args:
+        listen: The setting ``metrics.listen``; where it is empty or cannot be met, the
+            block runs all the same, and there is no port.
+        render: Returns the metrics and their content type; called in a thread.
+    """
+    from lsp_server.observability.listener import MetricsListener, parse_address
+
+    listener = None
+    try:
+        if listen:
+            listener = MetricsListener(parse_address(listen), render)
+    except ConfigError as error:
+        _log.warning("metrics.not_served", extra={"why": str(error)})
+    try:
+        yield listener.port if listener else None
+    finally:
+        if listener is not None:
+            listener.close()
 
 
 def _start_traces(

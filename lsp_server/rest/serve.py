@@ -24,6 +24,7 @@ __all__ = [
     "LSP_PATH",
     "OnWebsocket",
     "bind",
+    "reserve",
     "serve_rest",
     "split_address",
     "with_websocket",
@@ -115,12 +116,33 @@ def with_websocket(app: ASGIApp, on_websocket: OnWebsocket) -> ASGIApp:
     return serve
 
 
-def bind(address: str, *, setting: str = "rest.listen") -> socket.socket:
-    """Return a socket that is bound to ``HOST:PORT``.
+def bind(
+    address: str, *, setting: str = "rest.listen", is_shared: bool = False
+) -> socket.socket:
+    """Return a socket that listens on ``HOST:PORT``.
 
     Args:
         address: The address.
         setting: Where it stands, for people.
+        is_shared: Whether other processes of this user may listen there as well; Linux
+            gives each connection to one of them.
+
+    Raises:
+        ConfigError: The address is not one, or it is in use.
+    """
+    bound = reserve(address, setting=setting, is_shared=is_shared)
+    try:
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise _not_to_be_had(address, setting, error) from error
+    return bound
+
+
+def reserve(
+    address: str, *, setting: str = "rest.listen", is_shared: bool = False
+) -> socket.socket:
+    """Return a socket that is bound to ``HOST:PORT``, and does not listen; as `bind`.
 
     Raises:
         ConfigError: The address is not one, or it is in use.
@@ -135,18 +157,23 @@ def bind(address: str, *, setting: str = "rest.listen") -> socket.socket:
         bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if is_shared:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             bound.bind(where)
-            bound.listen(_BACKLOG)
         except OSError:
             bound.close()
             raise
     except OSError as error:
-        raise ConfigError(
-            f"it cannot be listened on ({error.strerror or error})",
-            subject=f"{setting} {address!r}",
-            remedy="choose another port, or end the process that has it",
-        ) from error
+        raise _not_to_be_had(address, setting, error) from error
     return bound
+
+
+def _not_to_be_had(address: str, setting: str, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"it cannot be listened on ({error.strerror or error})",
+        subject=f"{setting} {address!r}",
+        remedy="choose another port, or end the process that has it",
+    )
 
 
 def split_address(address: str, *, setting: str = "rest.listen") -> tuple[str, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lsp_server.access.access_log import AccessLog
 from lsp_server.access.gate import Gate
-from lsp_server.access.limiter import Limiter
+from lsp_server.access.limiter import Limits
 from lsp_server.config import RestConfig
 from lsp_server.metrics import Metrics
 from lsp_server.service.engine_host import EngineHost
@@ -34,7 +34,7 @@ class RestServices:
 
     hosts: Callable[[], Sequence[EngineHost]]
     gate: Gate
-    limiter: Limiter
+    limiter: Limits
     access_log: AccessLog
     metrics: Metrics
     config: RestConfig

@@ -19,7 +19,7 @@ from lsp_server.engine_values import EngineHealth, EngineInfo
 from lsp_server.errors import EngineError
 from lsp_server.metrics import Metrics, NoMetrics
 from lsp_server.outcomes import OverloadStep
-from lsp_server.service.gate import full_error
+from lsp_server.service.gate import Elsewhere, NothingElsewhere, full_error
 from lsp_server.service.joined_starts import JoinedStarts
 from lsp_server.service.overload import LoopLag
 from lsp_server.service.turns import Turns
@@ -43,6 +43,7 @@ class Admission:
             configuration with a limit of its own goes first.
         model: Returns the model's name in metrics.
         metrics: Receives load and step when they change.
+        elsewhere: What other processes ask of the same engine; None for nothing.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Admission:
         running_limit: int,
         model: Callable[[], str] = str,
         metrics: Metrics | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._engine = engine
+        self._elsewhere = elsewhere or NothingElsewhere()
         self._lag = LoopLag()
         self._may_wait_without_end = not config.max_wait_ms
         self._starts = JoinedStarts(config.joined_start_ms)
@@ -77,7 +80,7 @@ class Admission:
     @property
     def step(self) -> OverloadStep:
         """How far the load is being shed, for users who have nothing waiting."""
-        return self._turns.reporter.step
+        return max(self._turns.reporter.step, self._elsewhere.step)
 
     @property
     def running_limit(self) -> int:
@@ -97,7 +100,12 @@ class Admission:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in the engine and nothing waits for it."""
-        return not self.running and not self.waiting
+        return not (self.running or self.waiting or self._elsewhere.generations)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a request would begin at once."""
+        return self.running + self._elsewhere.generations < self.running_limit
 
     @property
     def draining(self) -> bool:
@@ -109,18 +117,29 @@ class Admission:
 
         What one user has waiting takes nothing away from the others.
         """
-        return self._turns.step_for(user)
+        return max(self._turns.step_for(user), self._elsewhere.step)
 
     def load_beside(self, user: str) -> float:
         """Return the share of the engine that others than this user use, 0 to 1.
 
         What is speculative does not count: it gives way.
         """
-        return self._turns.load_beside(user)
+        others = self._elsewhere.generations / self.running_limit
+        return min(1.0, self._turns.load_beside(user) + others)
 
     def watch(self, watcher: Callable[[OverloadStep], None]) -> Callable[[], None]:
         """Call ``watcher`` whenever the step changes; return what ends that."""
-        return self._turns.reporter.watch(watcher)
+
+        def changed(_step: OverloadStep) -> None:
+            watcher(self.step)
+
+        ends = [each.watch(changed) for each in (self._turns.reporter, self._elsewhere)]
+
+        def end() -> None:
+            for each in ends:
+                each()
+
+        return end
 
     def keep_up(self, priority: Priority) -> None:
         """Refuse a share of the requests while the event loop is late.

@@ -26,6 +26,7 @@ from lsp_server.outcomes import OverloadStep
 from lsp_server.service.admission import Admission
 from lsp_server.service.backend import EngineListener
 from lsp_server.service.engine_start import EngineStarter, admission_of
+from lsp_server.service.gate import Elsewhere
 from lsp_server.service.loaded_model import LoadedModel, load_model, where_it_is_now
 
 __all__ = ["ENGINE_SECTIONS", "Detach", "EngineHost", "LoadModel", "on_engine"]
@@ -64,6 +65,7 @@ class EngineHost:
         start_engine: Starts an engine for a model; `starter_of` returns the usual one.
         metrics: Takes what is measured of the host and of its users' requests.
         load: Loads the model, but for its weights; None loads it for this machine.
+        elsewhere: What other processes ask of the same engine; None for nothing.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class EngineHost:
         *,
         metrics: Metrics | None = None,
         load: LoadModel | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         """Prepare; ``begin`` loads."""
         self._config = config
@@ -97,6 +100,7 @@ class EngineHost:
             running_limit=config.engine.max_num_seqs,
             model=lambda: self.model_name,
             metrics=self._metrics,
+            elsewhere=elsewhere,
         )
         self._admission.watch(self._overload_changed)
         cache = user_folder("cache")

@@ -27,6 +27,7 @@ from lsp_server.service.engine_differences import (
 )
 from lsp_server.service.engine_host import EngineHost, LoadModel
 from lsp_server.service.engine_start import EngineStarter
+from lsp_server.service.gate import Elsewhere
 from lsp_server.service.loaded_model import LoadedModel
 
 __all__ = ["EnginePool", "Lease"]
@@ -73,7 +74,7 @@ class EnginePool:
         metrics: Takes what is measured of the hosts and of their users' requests.
         admission: How many requests each engine is given, and how many may wait; no
             connection's settings change that for the others.
-        load: As of `EngineHost`.
+        load, elsewhere: As of `EngineHost`.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class EnginePool:
         metrics: Metrics | None = None,
         admission: AdmissionConfig | None = None,
         load: LoadModel | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._admission = admission or AdmissionConfig()
         self._metrics = metrics
         self._load = load
@@ -158,7 +161,13 @@ class EnginePool:
             return self._share(host, config, differing[host])
         starter = self._in_turn(self._start_engine_of(config.engine.kind))
         held = dataclasses.replace(config, admission=self._admission)
-        host = EngineHost(held, starter, metrics=self._metrics, load=self._load)
+        host = EngineHost(
+            held,
+            starter,
+            metrics=self._metrics,
+            load=self._load,
+            elsewhere=self._elsewhere,
+        )
         self._hosts.append(host)
         host.begin()
         return self._lease(host)

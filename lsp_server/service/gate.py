@@ -6,6 +6,7 @@ that an overloaded server has no time for.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from lsp_server.errors import (
@@ -17,7 +18,9 @@ from lsp_server.outcomes import OverloadStep
 from lsp_server.values import Priority
 
 __all__ = [
+    "Elsewhere",
     "Gate",
+    "NothingElsewhere",
     "OpenGate",
     "deadline_after",
     "ending_error",
@@ -63,6 +66,35 @@ class Gate(Protocol):
             OverloadedError: It would not be scheduled, with the reason.
         """
         ...
+
+
+class Elsewhere(Protocol):
+    """What other processes ask of the same engine."""
+
+    @property
+    def generations(self) -> int:
+        """How many generations of theirs run and wait."""
+        ...
+
+    @property
+    def step(self) -> OverloadStep:
+        """How far the load of all of them is being shed."""
+        ...
+
+    def watch(self, watcher: Callable[[OverloadStep], None]) -> Callable[[], None]:
+        """Call ``watcher`` whenever the step changes; return what ends that."""
+        ...
+
+
+class NothingElsewhere:
+    """The engine is this process's alone."""
+
+    generations = 0
+    step = OverloadStep.NORMAL
+
+    def watch(self, watcher: Callable[[OverloadStep], None]) -> Callable[[], None]:  # noqa: ARG002 - nothing changes
+        """Call nobody."""
+        return lambda: None
 
 
 class OpenGate:

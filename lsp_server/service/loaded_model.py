@@ -15,7 +15,7 @@ from lsp_server.prompt.fim import FimFamily
 from lsp_server.prompt.selfcheck import resolve_family
 from lsp_server.prompt.tokenizer import FastTokenizer
 
-__all__ = ["LoadedModel", "load_model", "where_it_is_now"]
+__all__ = ["LoadedModel", "load_model", "read_model", "where_it_is_now"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,16 @@ def load_model(
     check_quantisation(
         folder, manifest, device="cuda" if device is Device.CUDA else "cpu"
     )
+    return read_model(folder)
+
+
+def read_model(folder: Path) -> LoadedModel:
+    """Read what the server knows of a model whose files are verified already.
+
+    Raises:
+        ModelError: It cannot fill in the middle.
+    """
+    manifest = load_manifest(folder)
     family = find_family(manifest.family)
     tokenizer = FastTokenizer(folder)
     resolve_family(tokenizer, family)

@@ -173,7 +173,7 @@ class LocalBackend:
         """Return whether the engine has time for what nobody has asked for."""
         admission = self._host.engine
         is_calm = admission.step_for(self._user) < OverloadStep.NO_SPECULATION
-        return is_calm and admission.running < admission.running_limit
+        return is_calm and admission.has_room
 
     def _end_service(self) -> None:
         """Let go of the service; requests in it come to their end."""

@@ -30,17 +30,27 @@ TRANSPORTS = ["tcp", "websocket"]
 ONE_MORE = Counter(lsp=1, completions=1, shown=1, accepted=1)
 
 
+@pytest.fixture(scope="module", params=["1", "2"], ids=["alone", "front-ends"])
+def processes(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Say how many processes serve clients."""
+    return {"MIDFILL_LISTEN_FRONT_ENDS": str(request.param)}
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, processes: dict[str, str]
+) -> Iterator[TeamServer]:
     """Start a team server with TLS and one key."""
-    with team_server(tmp_path_factory.mktemp("team"), SETTINGS) as made:
+    with team_server(tmp_path_factory.mktemp("team"), SETTINGS | processes) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
+def slow_server(
+    tmp_path_factory: pytest.TempPathFactory, processes: dict[str, str]
+) -> Iterator[TeamServer]:
     """Start one on which no generation ends before its deadline."""
-    slow = SETTINGS | {"MIDFILL_SCRIPTED_TOKEN_DELAY_MS": "2000"}
+    slow = SETTINGS | processes | {"MIDFILL_SCRIPTED_TOKEN_DELAY_MS": "2000"}
     with team_server(tmp_path_factory.mktemp("slow"), slow) as made:
         yield made
 

@@ -1,0 +1,1 @@
+"""Front ends: several processes that serve a team's clients on one engine."""
