@@ -7,9 +7,11 @@ with an empty prefix cache:
 
 - *lsp*: an editor for every typist, on the daemon's socket.
 - *rest*: the same typists, each burst one request of ``/v1/completions``.
-- *raw*: what the *lsp* load asked of the engine, asked again of vLLM's `AsyncLLM` on
-  the same event loop: the same tokens at the same moments, cancelled when they were.
-  It has no editor, no JSON, no prompt to build: the difference is Midfill's cost.
+- *team*: the same typists over TCP on front ends (``--front-ends``), processes of their
+  own on the same engine.
+- *raw*: what the load before it asked of the engine, asked again of vLLM's `AsyncLLM`
+  on the engine's event loop: the same tokens at the same moments, cancelled when they
+  were. It has no editor, no JSON, no prompt to build: the difference is Midfill's cost.
 
 The typists are those of `typist`: their traces hang on the seed alone. They are spread
 over processes of their own, so that one client's work does not delay another's.
@@ -52,23 +54,26 @@ async def _measure(
     """Run every load, and return the figures of each."""
     cells: list[dict[str, Any]] = []
     seconds = arguments.seconds
-    for route in {"lsp", "rest"} & {*arguments.routes}:
+    for route in {*arguments.routes} - {"raw"}:
         await run_typists(target, arguments, route, _WARM_UP_TYPISTS, _WARM_UP_S)
     for typists, route in itertools.product(arguments.typists, arguments.routes):
-        asked, cpu_s = None, 0.0
+        asked, cpu_s = None, (0.0, 0.0)
         if route == "raw":
             records = await target.replay(asked_path)
         else:
             await target.order("begin")
             before_s = await target.order("cpu")
             records = await run_typists(target, arguments, route, typists, seconds)
-            cpu_s = await target.order("cpu") - before_s
+            after_s = await target.order("cpu")
+            cpu_s = (after_s[0] - before_s[0], after_s[1] - before_s[1])
             asked = await target.order("asked")
-            if route == "lsp":
+            if route != "rest":
                 asked_path.write_text(json.dumps(asked))  # noqa: ASYNC240 - nothing else runs
         cell = figures_of(records, route=route, typists=typists, seconds=seconds)
         if route != "raw":
-            cell["server_cpu_ms_per_request"] = round(1e3 * cpu_s / len(records), 2)
+            server_ms, front_ends_ms = (1e3 * each / len(records) for each in cpu_s)
+            cell["server_cpu_ms_per_request"] = round(server_ms, 2)
+            cell["front_ends_cpu_ms_per_request"] = round(front_ends_ms, 2)
         cells.append({**cell, **engine_figures(asked)} if asked else cell)
         sys.stderr.write(load_table(cells[-1:]).splitlines()[-1] + "\n")
     return cells
@@ -90,7 +95,10 @@ async def _run(arguments: argparse.Namespace) -> dict[str, Any]:
             settings_of(arguments),
             load_format=load_format,
             log=arguments.log,
-            options=["--paced"] if arguments.paced else [],
+            options=[
+                *(["--paced"] if arguments.paced else []),
+                *("--front-ends", str(arguments.front_ends)),
+            ],
         ) as target:
             start_s = round(time.monotonic() - started_s, 1)
             cells = await _measure(target, arguments, Path(folder, "asked.json"))
@@ -112,6 +120,7 @@ def _result(
         if arguments.attach
         else {**settings_of(arguments), "MIDFILL_MODEL_PATH": ""},
         "seed": arguments.seed,
+        "front_ends": arguments.front_ends,
         "interval_ms": arguments.interval_ms,
         "seconds": arguments.seconds,
         "cells": cells,
@@ -124,7 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--typists", type=int, nargs="+", default=[1, 8, 32, 100, 256])
-    add("--routes", nargs="+", choices=["lsp", "raw", "rest"])
+    add("--routes", nargs="+", choices=["lsp", "raw", "rest", "team"])
+    add("--front-ends", type=int, default=0, help="processes for the route team")
     add("--out", type=Path, default=_RESULTS / "load.json")
     add(
         "--attach",
@@ -149,9 +159,13 @@ def main(words: Sequence[str] | None = None) -> int:
     routes = arguments.routes or ["lsp", "raw", "rest"]
     if arguments.paced:
         routes = [each for each in routes if each != "raw"]
-    # Raw repeats what the editors asked.
-    needs_lsp = "raw" in routes and "lsp" not in routes
-    arguments.routes = sorted([*routes, *(["lsp"] if needs_lsp else [])])
+    if arguments.front_ends and "team" not in routes:
+        routes = [*routes, "team"]
+    # Raw repeats what the editors asked before it.
+    needs_lsp = "raw" in routes and not {"lsp", "team"} & {
+        *routes[: routes.index("raw")]
+    }
+    arguments.routes = ["lsp", *routes] if needs_lsp else routes
     if arguments.attach:
         # Its engine cannot be asked past the server.
         arguments.routes = ["lsp", *(["rest"] if arguments.url else [])]

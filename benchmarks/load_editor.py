@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from benchmarks.load_clients import Reply
@@ -24,19 +23,19 @@ _SUPERSEDED = {-32801, -32800}
 
 
 class Editor:
-    """An editor on the daemon.
+    """An editor on the daemon, or on a team server that asks for no key.
 
     Args:
-        socket: The daemon's.
+        server: The daemon's socket, or a team server's ``HOST:PORT``.
         environment: Holds the settings, as ``MIDFILL_*``.
         cancels: Whether it cancels what it does not want any more.
     """
 
     def __init__(
-        self, socket: Path, environment: Mapping[str, str], *, cancels: bool
+        self, server: str, environment: Mapping[str, str], *, cancels: bool
     ) -> None:
         """Connect with ``open``."""
-        self._socket = socket
+        self._server = server
         self._environment = environment
         self._cancels = cancels
         self._ids = itertools.count(1)
@@ -46,12 +45,7 @@ class Editor:
 
     async def open(self, typist: Typist) -> None:
         """Connect, introduce the editor, and open the document."""
-        reader, self._writer = await asyncio.open_unix_connection(self._socket)
-        origin = Origin.of_process(self._environment)
-        self._writer.write(Hello(purpose=Purpose.EDITOR, origin=origin).line())
-        answer = json.loads(await reader.readline())
-        if answer["refusal"]:
-            raise ConnectionError(answer["refusal"])
+        reader, self._writer = await self._connected()
         self._reading = asyncio.create_task(self._read(reader))
         capabilities = {
             "textDocument": {"inlineCompletion": {}},
@@ -67,6 +61,19 @@ class Editor:
             method="textDocument/didOpen",
             params={"textDocument": {**item, "text": typist.text}},
         )
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect; the daemon is told who comes."""
+        if not self._server.startswith("/"):
+            host, _, port = self._server.rpartition(":")
+            return await asyncio.open_connection(host, int(port))
+        reader, writer = await asyncio.open_unix_connection(self._server)
+        origin = Origin.of_process(self._environment)
+        writer.write(Hello(purpose=Purpose.EDITOR, origin=origin).line())
+        answer = json.loads(await reader.readline())
+        if answer["refusal"]:
+            raise ConnectionError(answer["refusal"])
+        return reader, writer
 
     def edit(self, typist: Typist, edit: Edit) -> None:
         """Send ``didChange``."""

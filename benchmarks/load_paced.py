@@ -6,6 +6,7 @@ and 7 ms for each further one. Source: docs/figures.md and `benchmarks/results`.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
 
 from benchmarks.load_speech import Speech
@@ -16,6 +17,8 @@ __all__ = ["PacedEngine"]
 
 _FIRST_S, _FIRST_PER_REQUEST_S = 0.011, 0.0011
 _TOKEN_S, _TOKEN_PER_REQUEST_S = 0.0036, 0.000035
+_STEP_S = 0.0036
+"""Tokens come in steps, those of all requests in the same moment."""
 
 
 class PacedEngine:
@@ -49,7 +52,8 @@ class PacedEngine:
         due_s += _FIRST_S + self._running * _FIRST_PER_REQUEST_S
         try:
             for number in range(limited.max_tokens):
-                await asyncio.sleep(due_s - asyncio.get_running_loop().time())
+                step_s = math.ceil(due_s / _STEP_S) * _STEP_S
+                await asyncio.sleep(step_s - asyncio.get_running_loop().time())
                 is_last = number == limited.max_tokens - 1
                 delta = TokenDelta(
                     token_ids=(0,),

@@ -1,8 +1,9 @@
 """The server under load: the daemon and the REST API in one process, on one engine.
 
-Everything is the product's, but for two things: the engine is tapped, so that what was
-asked of it can be asked again of `AsyncLLM` itself, and it can have random weights,
-whose tokens are read as text (`load_speech`).
+With ``--front-ends`` editors are served over TCP as well, by processes of their own on
+the same engine. Everything is the product's, but for two things: the engine is tapped,
+so that what was asked of it can be asked again of `AsyncLLM` itself, and it can have
+random weights, whose tokens are read as text (`load_speech`).
 Settings come from ``MIDFILL_*``. A line of JSON on stdout says where it listens; it
 ends when its stdin does.
 """
@@ -14,9 +15,12 @@ import json
 import os
 import sys
 import time
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+
+import psutil
 
 from benchmarks.bench_server import start_vllm
 from benchmarks.load_paced import PacedEngine
@@ -24,14 +28,20 @@ from benchmarks.load_speech import Speech
 from benchmarks.load_tap import Asked, KvMeter, LoadTap, use_kv_meter
 from lsp_server.config import Config, EngineKind
 from lsp_server.daemon.endpoint import find_endpoint
+from lsp_server.daemon.front_ends.fleet import FrontEnds
+from lsp_server.daemon.front_ends.orders import ServeClients
 from lsp_server.daemon.listen_rest import rest_api
 from lsp_server.daemon.lock import DaemonLock
 from lsp_server.daemon.process import Daemon
+from lsp_server.daemon.team_sockets import port_of
 from lsp_server.engine.base import Engine
 from lsp_server.engine.loading import unblocked
 from lsp_server.engine.start_progress import StartProgress
-from lsp_server.engine_values import EngineNews, EngineState
+from lsp_server.engine_values import EngineNews, EngineState, StartStage
+from lsp_server.errors import MidfillError
 from lsp_server.outcomes import OverloadStep
+from lsp_server.rest.serve import reserve
+from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.service.engine_start import EngineStarter, starter_of
 from lsp_server.service.loaded_model import LoadedModel
@@ -102,14 +112,17 @@ async def _serve(config: Config, arguments: argparse.Namespace) -> None:
         raise SystemExit(f"the engine did not start: {news.what}")
     daemon = Daemon(config.daemon, endpoint, pool, on_end=lease.release)
     serving = asyncio.create_task(daemon.serve())
-    talk = partial(_talk, taps, meter)
-    async with rest_api(config, pool) as port:
+    count = arguments.front_ends
+    front_ends = _Team(config, lease.host, count) if count else None
+    talk = partial(_talk, taps, meter, lambda: _cpu_s(front_ends))
+    async with rest_api(config, pool) as port, _running(front_ends) as team:
         server = await asyncio.start_unix_server(
             talk, arguments.side, limit=_LINE_BYTES
         )
         where = {
             "socket": str(endpoint.socket_path),
             "url": f"http://127.0.0.1:{port}",
+            "team": team,
             "engine": asdict(lease.host.engine.info),
         }
         print(json.dumps(where), flush=True)
@@ -119,9 +132,66 @@ async def _serve(config: Config, arguments: argparse.Namespace) -> None:
     await serving
 
 
+class _Team:
+    """Front ends, and where they listen.
+
+    Args:
+        config: The settings.
+        host: The engine.
+        count: How many there are.
+    """
+
+    def __init__(self, config: Config, host: EngineHost, count: int) -> None:
+        self._socket = reserve("127.0.0.1:0", is_shared=True)
+        self._http = reserve("127.0.0.1:0", is_shared=True)
+        self.address = f"127.0.0.1:{port_of(self._socket)}"
+        order = ServeClients(
+            name="",
+            share=count,
+            layers=server_layers(None),
+            address=f"127.0.0.1:{port_of(self._http)}",
+            tcp_address=self.address,
+            probe_token="",
+        )
+        self.front_ends = FrontEnds(
+            order,
+            host,
+            stage=lambda: StartStage.PROBE,
+            render=None,
+            drain_s=config.admission.drain_ms / 1e3,
+            environment=dict(os.environ),
+        )
+
+
+@contextlib.asynccontextmanager
+async def _running(team: _Team | None) -> AsyncGenerator[str]:
+    """Run front ends within the block; yields their address, empty for none."""
+
+    def failed(error: MidfillError) -> None:
+        raise SystemExit(str(error))
+
+    if team is None:
+        yield ""
+        return
+    async with team.front_ends.running(failed):
+        yield team.address
+
+
+def _cpu_s(team: _Team | None) -> tuple[float, float]:
+    """Return the processor time of this process, and of the front ends, in seconds."""
+    times = map(_time_of, team.front_ends.process_ids if team else ())
+    return time.process_time(), sum(times)
+
+
+def _time_of(process_id: int) -> float:
+    used = psutil.Process(process_id).cpu_times()
+    return float(used.user + used.system)
+
+
 async def _talk(
     taps: list[LoadTap],
     meter: KvMeter | None,
+    cpu_s: Callable[[], tuple[float, float]],
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
 ) -> None:
@@ -139,7 +209,7 @@ async def _talk(
                 asked = [Asked(**each) for each in found]
                 answer = [asdict(each) for each in await taps[-1].replay(asked)]
             case "cpu":
-                answer = time.process_time()
+                answer = cpu_s()
             case "kv":
                 answer = meter.take() if meter else {}
         writer.write(json.dumps(answer).encode() + b"\n")
@@ -155,6 +225,7 @@ def main() -> int:
     parser.add_argument("--no-prefix-cache", action="store_true")
     parser.add_argument("--kv-meter", action="store_true")
     parser.add_argument("--paced", action="store_true")
+    parser.add_argument("--front-ends", type=int, default=0)
     arguments = parser.parse_args()
     config = resolve(server_layers(None)).config
     configure_logging(config.log.level, sys.stderr)

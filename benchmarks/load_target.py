@@ -42,6 +42,7 @@ class Target:
     Attributes:
         socket: Of its daemon.
         url: Of its REST API.
+        team: Of its front ends, as ``HOST:PORT``; empty for none.
         key: For the REST API; empty for none.
         facts: What it said of itself.
         side: The channel for the engine; None on a server that was not started here.
@@ -49,6 +50,7 @@ class Target:
 
     socket: str
     url: str
+    team: str = ""
     key: str = ""
     facts: Mapping[str, object]
     side: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -102,7 +104,11 @@ async def load_server(
             facts = json.loads(line)
             side = await asyncio.open_unix_connection(side_path, limit=_LINE_BYTES)
             yield Target(
-                socket=facts["socket"], url=facts["url"], facts=facts, side=side
+                socket=facts["socket"],
+                url=facts["url"],
+                team=facts["team"],
+                facts=facts,
+                side=side,
             )
             side[1].close()
         finally:
@@ -146,7 +152,7 @@ async def run_typists(
     processes = min(typists, arguments.processes)
     order = {
         "route": route,
-        "socket": target.socket,
+        "socket": target.team if route == "team" else target.socket,
         "url": target.url,
         "key": target.key,
         "seed": arguments.seed,

@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from benchmarks.load_clients import (
@@ -60,7 +59,7 @@ def _client(order: dict[str, Any], number: int) -> TypistClient:
             max_tokens=order["max_tokens"],
             prompt_tokens=order["prompt_tokens"],
         )
-    return Editor(Path(order["socket"]), os.environ, cancels=number % 2 == 0)
+    return Editor(order["socket"], os.environ, cancels=number % 2 == 0)
 
 
 def main() -> int:
