@@ -15,6 +15,7 @@ from lsp_server.language.grammar import (
     Ending,
     Kind,
     Language,
+    LineEnd,
     Literal,
     with_code,
 )
@@ -180,7 +181,11 @@ PHP = replace(
         replace(SINGLE, spans_lines=True),
     ),
 )
-CSS = Language(name="css", literals=(SLASH_STAR, DOUBLE, SINGLE))
+CSS = Language(
+    name="css",
+    literals=(SLASH_STAR, DOUBLE, SINGLE),
+    line_end=LineEnd.BLANK,
+)
 SCSS = replace(
     CSS,
     name="scss",

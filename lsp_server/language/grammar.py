@@ -23,6 +23,7 @@ __all__ = [
     "Ending",
     "Kind",
     "Language",
+    "LineEnd",
     "Literal",
     "Words",
     "with_code",
@@ -61,6 +62,21 @@ class Ending(enum.Enum):
     LINE = enum.auto()
     TAG = enum.auto()
     DEDENT = enum.auto()
+
+
+class LineEnd(enum.Enum):
+    """What the end of a line means in code.
+
+    Attributes:
+        BLANK: The same as a blank, anywhere.
+        CONTINUED: The same as a blank within brackets, and where a line cannot be over;
+            elsewhere it ends a statement.
+        STATEMENT: It always ends something.
+    """
+
+    BLANK = enum.auto()
+    CONTINUED = enum.auto()
+    STATEMENT = enum.auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,6 +147,7 @@ class Language:
         head: An expression for the end of a line that opens a block.
         statement: An expression for the start of a line that no open bracket contains;
             may be empty.
+        line_end: What the end of a line means.
         indents_blocks: Whether indentation is what makes a block.
         has_stray_closers: Whether a closer can stand without its opener, as in a label.
         prefers_tabs: Whether it is indented with tabs where a file does not tell.
@@ -146,6 +163,7 @@ class Language:
     skips: str = ""
     head: str = r"\{"
     statement: str = ""
+    line_end: LineEnd = LineEnd.CONTINUED
     indents_blocks: bool = False
     has_stray_closers: bool = False
     prefers_tabs: bool = False

@@ -35,6 +35,7 @@ from lsp_server.language.grammar import (
     Ending,
     Kind,
     Language,
+    LineEnd,
     Literal,
     with_code,
 )
@@ -85,6 +86,7 @@ _SQL = Language(
         ),
     ),
     brackets=("()", "[]"),
+    line_end=LineEnd.BLANK,
     head=r"\(",
 )
 _YAML_BEGUN = r"(?:^|^[-?]\s|\s[-?]\s|[\[{,:])\s*(?:[!&]\S*\s+)*\Z"
@@ -112,6 +114,7 @@ _YAML = Language(
         ),
     ),
     brackets=("[]", "{}"),
+    line_end=LineEnd.STATEMENT,
     head=r":|:[ \t]+[|>][-+0-9]{0,2}",
     indents_blocks=True,
 )
@@ -126,9 +129,15 @@ _TOML = Language(
         replace(SINGLE, escapes=()),
     ),
     brackets=("[]", "{}"),
+    line_end=LineEnd.STATEMENT,
     head="",
 )
-_JSON = Language(name="json", literals=(DOUBLE,), brackets=("[]", "{}"))
+_JSON = Language(
+    name="json",
+    literals=(DOUBLE,),
+    brackets=("[]", "{}"),
+    line_end=LineEnd.BLANK,
+)
 _JSONC = replace(
     _JSON,
     name="jsonc",
@@ -143,6 +152,7 @@ _MARKUP = Language(
         Literal(kind=Kind.STRING, opens="(?<==)'", closes="'", spans_lines=True),
     ),
     brackets=(),
+    line_end=LineEnd.BLANK,
     # An element without an end tag holds nothing.
     head=r"<(?!(?i:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)"
     r"[A-Za-z][^<>]*(?<!/)>",
@@ -152,6 +162,7 @@ _MAKEFILE = Language(
     line_comment="#",
     literals=(_HASH_BEHIND_BLANK,),
     brackets=("()", "{}"),
+    line_end=LineEnd.STATEMENT,
     skips=r"\\.",
     head=r"^[^\t#=][^#=]*:[^=]*",
     indents_blocks=True,
@@ -166,10 +177,17 @@ _DOCKERFILE = Language(
         *(each for each in SHELL.literals if each.kind is not Kind.COMMENT),
     ),
     skips=SHELL.skips,
+    line_end=LineEnd.STATEMENT,
     head="",
     has_stray_closers=True,
 )
-_PROSE = Language(name="prose", brackets=(), head="", is_prose=True)
+_PROSE = Language(
+    name="prose",
+    brackets=(),
+    head="",
+    line_end=LineEnd.STATEMENT,
+    is_prose=True,
+)
 
 _IDS = (
     (_PYTHON, "python py python3 starlark bazel bzl"),

@@ -10,6 +10,7 @@ from lsp_server.language.grammar import (
     Ending,
     Kind,
     Language,
+    LineEnd,
     Literal,
     Words,
 )
@@ -42,6 +43,7 @@ SHELL = Language(
     ),
     skips=r"\\[\s\S]|\$#",
     head=r"\b(?:then|do|else|in)|\{|^[ \t]*[^()]+\)",
+    line_end=LineEnd.STATEMENT,
     has_stray_closers=True,
 )
 

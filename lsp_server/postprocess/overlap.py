@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lsp_server.context.cursor import CursorContext
+from lsp_server.postprocess.joined_lines import cut_joined_lines
 from lsp_server.text import is_word_char
 from lsp_server.values import CompletionScope
 
@@ -30,9 +31,11 @@ def cut_suffix_overlap(
     rest = cursor.line_after.strip()
     if rest:
         return _without_rest(_without_word_rest(text, cursor), rest, cursor)
-    if scope is CompletionScope.LINE:
-        return None if _is_next_line(text, cursor) else text
-    return _without_lines_below(text, cursor)
+    if scope is CompletionScope.BLOCK:
+        text = _without_lines_below(text, cursor)
+    elif _is_next_line(text, cursor):
+        return None
+    return cut_joined_lines(text, cursor)
 
 
 def _without_word_rest(text: str, cursor: CursorContext) -> str:
