@@ -188,8 +188,8 @@ class ListenConfig:
         tls_key: A PEM file with the private key; empty if the other file holds it.
         max_editors: Most editors that are connected at a time; each front end takes its
             share of them.
-        front_ends: Processes that serve the clients, all on one engine: one core builds
-            the prompts of about 50 people who type at a GPU. On Linux alone.
+        front_ends: Processes that serve the clients, all on one engine, where one core
+            is too little: 2 for 100 people who type at a GPU. On Linux alone.
     """
 
     address: StrictStr = ""
