@@ -13,7 +13,7 @@ from lsp_server.rest.api_errors import ApiError
 from lsp_server.rest.chat_template import ChatTemplate
 from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.loaded_model import LoadedModel
-from lsp_server.service.privacy import Privacy
+from lsp_server.service.privacy import Privacy, load_rules_ahead
 from lsp_server.service.text_prompts import TextPrompts
 
 __all__ = ["ServedModel", "ServedModels"]
@@ -62,8 +62,10 @@ class ServedModels:
         config: RestConfig,
         chat_template: ChatTemplate | None,
     ) -> None:
-        """Begin without a model."""
+        """Begin without a model, and to load what its first request would wait for."""
         self._hosts = hosts
+        if any(host.config.privacy.secrets for host in hosts()):
+            load_rules_ahead()
         self._aliases = frozenset(config.aliases.split())
         self._chat_template = chat_template
         self._served: dict[EngineHost, ServedModel] = {}

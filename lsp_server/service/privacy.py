@@ -18,7 +18,7 @@ from lsp_server.privacy.secret_finder import SecretFinder, redacted
 from lsp_server.service import reasons
 from lsp_server.values import Snapshot, Snippet
 
-__all__ = ["Privacy"]
+__all__ = ["Privacy", "load_rules_ahead"]
 
 _Key = TypeVar("_Key")
 
@@ -153,6 +153,11 @@ class Privacy:
         by = fault.kind.value
         cut = Cut(filter_name=by, before=outcome.text, after="")
         return replace(outcome, text=None, dropped_by=by, cuts=(*outcome.cuts, cut))
+
+
+def load_rules_ahead() -> None:
+    """Begin to load the rules for secrets, in a thread, before a request needs them."""
+    _finder()
 
 
 @functools.cache

@@ -11,11 +11,12 @@ from lsp_server.config import (
     SHIPPED_MODEL,
     Config,
     ModelConfig,
+    PrivacyConfig,
     RestConfig,
     ScriptConfig,
 )
 from lsp_server.engine_values import EngineState
-from lsp_server.rest import server_routes
+from lsp_server.rest import served_models, server_routes
 
 
 async def test_health_is_life_and_readiness_is_a_generation(serve: Serve) -> None:
@@ -42,6 +43,18 @@ async def test_nothing_is_ready_before_the_engine(serve: Serve) -> None:
             assert 503 == answer.status_code
             assert "not_ready" == answer.json()["error"]["code"]
             assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize("secrets", [True, False])
+async def test_what_finds_secrets_is_loaded_before_a_request_needs_it(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, *, secrets: bool
+) -> None:
+    """Loading takes a third of a second; where nothing looks for them it is left."""
+    begun: list[bool] = []
+    monkeypatch.setattr(served_models, "load_rules_ahead", lambda: begun.append(True))
+    config = Config(privacy=PrivacyConfig(secrets=secrets))
+    async with serve(starts=False, config=config):
+        assert [True] * secrets == begun
 
 
 async def test_what_failed_for_good_is_not_worth_another_try(serve: Serve) -> None:
