@@ -171,6 +171,19 @@ def test_front_ends_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", port), timeout=10)
 
 
+def test_nothing_is_imported_from_the_folder_that_it_is_started_in(
+    tmp_path: Path,
+) -> None:
+    """It may be anybody's project."""
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("json", "ssl", "uvicorn", "lsp_server"):
+        (project / f"{name}.py").write_text("raise SystemExit('imported')")
+    with team_server(tmp_path, TWO, cwd=project) as server:
+        assert sorted(NAMES) == sorted(front_ends(server))
+        assert "imported" not in server.log
+
+
 @pytest.mark.parametrize("front_ends", ["1", "2"])
 def test_a_second_server_does_not_share_the_port(
     server: TeamServer, front_ends: str, tmp_path: Path

@@ -23,7 +23,8 @@ from websockets.asyncio.client import connect
 from lsp_server.access.keys import StoredKey, digest_of, new_secret
 
 SECRET = new_secret()
-SERVE = [sys.executable, "-m", "lsp_server", "serve"]
+# As the installed command, which imports nothing from the folder that it is started in.
+SERVE = [sys.executable, "-P", "-m", "lsp_server", "serve"]
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 SETTINGS = {
     "MIDFILL_ENGINE_KIND": "scripted",
@@ -98,7 +99,7 @@ def write_certificate(
 
 @contextlib.contextmanager
 def team_server(
-    folder: Path, settings: dict[str, str], *, port: int = 0
+    folder: Path, settings: dict[str, str], *, port: int = 0, cwd: Path | None = None
 ) -> Iterator[TeamServer]:
     """Run a team server with TLS; its end is to be in order."""
     certificate, log = folder / "tls.pem", folder / "log"
@@ -110,6 +111,7 @@ def team_server(
             [*command, "--tls-certificate", str(certificate)],
             env=os.environ | settings,
             stderr=stderr,
+            cwd=cwd,
         )
     try:
         made = TeamServer(process, log, certificate)

@@ -5,6 +5,7 @@ stands still; editors that were connected to it connect again by themselves.
 """
 
 import asyncio
+import json
 import logging
 import socket
 import sys
@@ -45,6 +46,13 @@ __all__ = ["FrontEnds"]
 
 _log = logging.getLogger(__name__)
 
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[3]); "
+    f"from {front_end_process.__name__} import main; main()"
+)
+"""Imports from where this process does, and not from the folder that it was started in;
+that stays the same, for settings may name files in it."""
+
 _START_LIMIT_S = 60.0
 _LOOK_EVERY_S = 5.0
 _STANDS_STILL_S = 15.0
@@ -54,8 +62,9 @@ _END_LIMIT_S = 20.0
 """Behind the drain, how long a front end has to end."""
 
 _PAGE_LIMIT_S = 2.0
-_PAUSES_S = (0.0, 0.5, 2.0, 5.0)
-"""Before a front end is started again, by how many in a row did not last."""
+_PAUSES_S = (0.0, 0.5, 2.0, 5.0, 10.0)
+"""Before a front end is started again, by how many in a row did not last. After as many
+that did not even start, the server is given up."""
 
 _LASTS_S = 30.0
 
@@ -161,7 +170,7 @@ class FrontEnds:
         return Page(labels={"front_end": each.name}, has_engine=False, text=text)
 
     async def _keep(self, name: str, failed: Callable[[MidfillError], None]) -> None:
-        """Start a front end again whenever it has ended."""
+        """Start a front end again whenever it has ended; five short ones are enough."""
         loop = asyncio.get_running_loop()
         short = 0
         while True:
@@ -170,13 +179,18 @@ class FrontEnds:
             status = await _ended(self._running.pop(name).process)
             extra = {"front_end": name, "status": status}
             _log.error("front_end.ended", extra=extra)
-            short = 0 if loop.time() - began_s > _LASTS_S else short + 1
-            await asyncio.sleep(_PAUSES_S[min(short, len(_PAUSES_S) - 1)])
-            try:
-                await self._start(name)
-            except MidfillError as error:
-                failed(error)
-                return
+            short = 0 if loop.time() - began_s > _LASTS_S else short
+            while name not in self._running:
+                await asyncio.sleep(_PAUSES_S[short])
+                short += 1
+                try:
+                    await self._start(name)
+                except MidfillError as error:
+                    _log.error("front_end.not_started", extra={"why": str(error)})
+                    if short == len(_PAUSES_S):
+                        failed(error)
+                        return
+            short = min(short, len(_PAUSES_S) - 1)
 
     async def _watch(self, each: _Running) -> None:
         """Return when a front end has ended, or stands still."""
@@ -202,7 +216,8 @@ class FrontEnds:
             number = theirs.fileno()
             try:
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", front_end_process.__name__, str(number)),
+                    *(sys.executable, "-P", "-c", _BOOT, front_end_process.__name__),
+                    *(str(number), json.dumps(sys.path)),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(number,),
                     env=self._environment,
@@ -218,6 +233,8 @@ class FrontEnds:
             extra = {"front_end": name, "process_id": process.pid}
             _log.info("front_end.ready", extra=extra)
             return
+        del self._running[name]
+        await _ended(process)
         if isinstance(answer, Failed):
             what, subject, remedy = answer.what, answer.subject, answer.remedy
             raise DaemonError(what, subject=subject, remedy=remedy)

@@ -1,7 +1,7 @@
 """One front end: a process that serves clients, without an engine of its own.
 
-``python -m lsp_server.daemon.front_ends.process FD`` runs it, with one end of a pair of
-sockets as descriptor ``FD``. It ends when it is told to, or the other end is closed.
+`main` runs it; the second word of the command line is the descriptor of one end of a
+pair of sockets. It ends when it is told to, or the other end is closed.
 """
 
 import asyncio
@@ -197,7 +197,7 @@ def main() -> NoReturn:
     """Run a front end on the descriptor that the command line names."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    connected = socket.socket(fileno=int(sys.argv[1]))
+    connected = socket.socket(fileno=int(sys.argv[2]))
 
     async def run() -> None:
         await _FrontEnd().run(connected)
@@ -206,7 +206,3 @@ def main() -> NoReturn:
     # Not by way of the interpreter's own end, which waits for threads.
     logging.shutdown()
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()
