@@ -58,7 +58,7 @@ _LOOK_EVERY_S = 5.0
 _STANDS_STILL_S = 15.0
 """A front end that answers nothing for so long is ended; its loop is never so busy."""
 
-_END_LIMIT_S = 20.0
+_END_LIMIT_S = 10.0
 """Behind the drain, how long a front end has to end."""
 
 _PAGE_LIMIT_S = 2.0

@@ -50,7 +50,6 @@ async def serve_by_front_ends(
     ended: asyncio.Future[str],
     watch: EngineListener,
     environment: Mapping[str, str],
-    starter: EngineStarter | None = None,
 ) -> None:
     """Serve until ``ended`` says why not, and end in order.
 
@@ -61,7 +60,6 @@ async def serve_by_front_ends(
         ended: Gets the reason of the end, or an error.
         watch: Gets the engine's news.
         environment: What the front ends are started with.
-        starter: Starts the engine; None for what the settings say.
 
     Raises:
         ConfigError: It cannot listen there, or a setting of the listener is wrong.
@@ -79,7 +77,7 @@ async def serve_by_front_ends(
         if config.listen.tcp_address:
             reserved = _reserved(config.listen.tcp_address, setting=TCP_ADDRESS)
             tcp = stack.enter_context(reserved)
-        stages = _Stages(starter or starter_of(config.engine.kind, stats=measured.vllm))
+        stages = _Stages(starter_of(config.engine.kind, stats=measured.vllm))
         pool = EnginePool(
             lambda _kind: stages.start,
             max_engines=1,
