@@ -85,6 +85,9 @@ async def test_a_front_end_that_is_killed_costs_its_own_editors_alone(
     async with asyncio.timeout(60):
         while front_ends(server)["f1"] == killed:  # noqa: ASYNC110 - a file tells of no change
             await asyncio.sleep(0.05)
+    async with api(server) as http:
+        answers = [await http.post("/v1/completions", json=ASK) for _ in range(16)]
+    assert {200} == {answer.status_code for answer in answers}
     again = await connected(server, "f1")
     assert await suggestion(again)
     for editor in (other, again):

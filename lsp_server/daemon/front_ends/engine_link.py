@@ -140,6 +140,7 @@ class SharedEngine:
         self._link = link
         self._folder: Future[Path] = Future()
         self._changed = asyncio.Condition()
+        self.is_known = asyncio.Event()
         self._watchers: set[Callable[[OverloadStep], None]] = set()
         self.own_generations = 0
         self.report = EngineReport(
@@ -206,6 +207,7 @@ class SharedEngine:
     async def _take(self, report: EngineReport) -> None:
         """Note a report, and tell those who wait for one."""
         before, self.report = self.report, report
+        self.is_known.set()
         if report.folder is not None and not self._folder.done():
             self._folder.set_result(report.folder)
         if report.step is not before.step:

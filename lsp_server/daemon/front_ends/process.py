@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import NoReturn
 
@@ -42,6 +42,7 @@ from lsp_server.errors import MidfillError
 from lsp_server.observability.observe import Observability, observed
 from lsp_server.protocol import watchdog
 from lsp_server.rest.serve import bind
+from lsp_server.service.engine_host import EngineHost
 from lsp_server.service.engine_pool import EnginePool
 from lsp_server.settings import resolve
 from lsp_server.telemetry import configure_logging
@@ -52,6 +53,7 @@ _log = logging.getLogger(__name__)
 
 _END_DEADLINE_S = 15.0
 _PAGE_LIMIT_S = 5.0
+_READY_LIMIT_S, _LOOK_AGAIN_S = 10.0, 0.02
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """A terminal or a service manager sends them to every process of a server; the one
 with the engine says what to do."""
@@ -159,6 +161,9 @@ class _FrontEnd:
                 name=order.name,
             )
             served = await stack.enter_async_context(serving)
+            await shared.is_known.wait()
+            if shared.report.is_ready:
+                await _until_ready(served.host)
             await stack.enter_async_context(served_on(served, http, tcp, tls=tls))
             stream.send(Listening())
             await self._end_wanted.wait()
@@ -187,6 +192,17 @@ class _FrontEnd:
         if not isinstance(page, PageOfAll):
             raise TypeError(type(page).__name__)
         return page.text, page.media_type
+
+
+async def _until_ready(host: EngineHost) -> None:
+    """Wait until a host has the engine that runs already: it reads a tokenizer.
+
+    Meanwhile new connections wait as well, instead of being told to come later.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_READY_LIMIT_S):
+            while not host.ready:  # noqa: ASYNC110 - it is a moment
+                await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 def _do_nothing() -> None:
