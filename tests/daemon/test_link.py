@@ -92,6 +92,21 @@ async def test_who_cancels_a_stream_ends_the_work_for_it() -> None:
         other.cancel()
 
 
+async def test_a_stream_that_is_cancelled_at_once_leaves_nothing_behind() -> None:
+    """Its task never begins; the next order is served."""
+    begun: list[object] = []
+
+    async def note(order: object, stream: Stream) -> None:
+        begun.append(order)
+        stream.send(order)
+
+    async with linked(note) as link, asyncio.timeout(10):
+        for number in range(100):
+            link.open(number).cancel()
+        assert "last" == await anext(link.open("last"))
+    assert ["last"] == begun
+
+
 async def test_a_stream_whose_work_fails_costs_itself_alone() -> None:
     """It ends with an error; the next one is served."""
 

@@ -47,6 +47,8 @@ __all__ = ["FrontEnds"]
 _log = logging.getLogger(__name__)
 
 _BOOT = (
+    # A terminal sends SIGINT to all processes of a server.
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "import json, sys; sys.path[:] = json.loads(sys.argv[3]); "
     f"from {front_end_process.__name__} import main; main()"
 )
@@ -56,7 +58,7 @@ that stays the same, for settings may name files in it."""
 _START_LIMIT_S = 60.0
 _LOOK_EVERY_S = 5.0
 _STANDS_STILL_S = 15.0
-"""A front end that answers nothing for so long is ended; its loop is never so busy."""
+"""A front end that answers nothing for so long is ended."""
 
 _END_LIMIT_S = 10.0
 """Behind the drain, how long a front end has to end."""
@@ -64,7 +66,7 @@ _END_LIMIT_S = 10.0
 _PAGE_LIMIT_S = 2.0
 _PAUSES_S = (0.0, 0.5, 2.0, 5.0, 10.0)
 """Before a front end is started again, by how many in a row did not last. After as many
-that did not even start, the server is given up."""
+that did not even start, and while no other one runs, the server is given up."""
 
 _LASTS_S = 30.0
 
@@ -124,7 +126,7 @@ class FrontEnds:
         At its end they complete what they have, and end.
 
         Args:
-            failed: Called where one cannot be started again.
+            failed: Called where none runs, and none can be started again.
 
         Raises:
             MidfillError: One does not start.
@@ -147,7 +149,7 @@ class FrontEnds:
     def reload(self) -> None:
         """Have all of them read the certificate again."""
         for each in self._running.values():
-            each.link.open(ReloadWanted())
+            each.link.open(ReloadWanted()).end()
 
     async def page(self) -> PageOfAll:
         """Return the metrics of all processes; one that does not answer is left out."""
@@ -170,27 +172,27 @@ class FrontEnds:
         return Page(labels={"front_end": each.name}, has_engine=False, text=text)
 
     async def _keep(self, name: str, failed: Callable[[MidfillError], None]) -> None:
-        """Start a front end again whenever it has ended; five short ones are enough."""
+        """Start a front end again, whenever it has ended."""
         loop = asyncio.get_running_loop()
         short = 0
         while True:
             began_s = loop.time()
             await self._watch(self._running[name])
             status = await _ended(self._running.pop(name).process)
-            extra = {"front_end": name, "status": status}
-            _log.error("front_end.ended", extra=extra)
+            _log.error("front_end.ended", extra={"front_end": name, "status": status})
             short = 0 if loop.time() - began_s > _LASTS_S else short
+            failures = 0
             while name not in self._running:
-                await asyncio.sleep(_PAUSES_S[short])
+                await asyncio.sleep(_PAUSES_S[min(short, len(_PAUSES_S) - 1)])
                 short += 1
                 try:
                     await self._start(name)
                 except MidfillError as error:
+                    failures += 1
                     _log.error("front_end.not_started", extra={"why": str(error)})
-                    if short == len(_PAUSES_S):
+                    if failures >= len(_PAUSES_S) and not self._running:
                         failed(error)
                         return
-            short = min(short, len(_PAUSES_S) - 1)
 
     async def _watch(self, each: _Running) -> None:
         """Return when a front end has ended, or stands still."""
@@ -257,7 +259,7 @@ class FrontEnds:
     async def _end_all(self, limit_s: float) -> None:
         """End every front end, in order where it follows within a limit."""
         for each in self._running.values():
-            each.link.open(EndWanted())
+            each.link.open(EndWanted()).end()
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 for each in self._running.values():
@@ -276,7 +278,11 @@ def _not_started(name: str, what: str) -> DaemonError:
 
 async def _asked(link: Link, order: object, limit_s: float) -> object:
     """Return the one answer to an order; None where there is none."""
-    return await _answer(link.open(order), limit_s)
+    stream = link.open(order)
+    try:
+        return await _answer(stream, limit_s)
+    finally:
+        stream.cancel()
 
 
 async def _answer(stream: Stream, limit_s: float) -> object:

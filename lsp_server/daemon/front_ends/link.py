@@ -199,7 +199,7 @@ class Link(asyncio.Protocol):
         """Cancel what is served, and fail what is open."""
         if not self._lost.done():
             self._lost.set_result(None)
-        for task in self._serving.values():
+        for task in [*self._serving.values()]:
             task.cancel()
         for stream in [*self._streams.values()]:
             stream.take(_Kind.CANCEL, None)
@@ -209,24 +209,28 @@ class Link(asyncio.Protocol):
         """Take one part of a message."""
         if kind is _Kind.OPEN:
             stream = self._streams[number] = Stream(self, number)
-            task = self._loop.create_task(self._run(number, value, stream))
+            task = self._loop.create_task(self._run(value, stream))
             self._serving[number] = task
+            task.add_done_callback(lambda _task: self._served(number, stream))
         elif kind is _Kind.CANCEL and number in self._serving:
             self._serving[number].cancel()
         elif number in self._streams:
             self._streams[number].take(kind, value)
 
-    async def _run(self, number: int, order: object, stream: Stream) -> None:
+    async def _run(self, order: object, stream: Stream) -> None:
         """Serve one stream to its end."""
         try:
             await self._serve(order, stream)
             stream.end()
         except Exception:  # noqa: BLE001 - one stream must not bring down the others
             _log.exception("link.stream_failed")
-        finally:
-            # Over already where it was served to its end.
-            stream.cancel()
-            self._serving.pop(number, None)
+
+    def _served(self, number: int, stream: Stream) -> None:
+        """Forget a stream whose task is over, also one that never began."""
+        # Over already where it was served to its end.
+        stream.cancel()
+        self.forget(number)
+        self._serving.pop(number, None)
 
     def _flush(self) -> None:
         """Write what waits as one message."""

@@ -77,6 +77,12 @@ async def serve_by_front_ends(
         if config.listen.tcp_address:
             reserved = _reserved(config.listen.tcp_address, setting=TCP_ADDRESS)
             tcp = stack.enter_context(reserved)
+            if tcp.getsockname() == http.getsockname():
+                raise ConfigError(
+                    "HTTP has this address already",
+                    subject=f"{TCP_ADDRESS} {config.listen.tcp_address!r}",
+                    remedy="choose another port",
+                )
         stages = _Stages(starter_of(config.engine.kind, stats=measured.vllm))
         pool = EnginePool(
             lambda _kind: stages.start,
