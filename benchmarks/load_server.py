@@ -147,7 +147,7 @@ class _Team:
         self.address = f"127.0.0.1:{port_of(self._socket)}"
         order = ServeClients(
             name="",
-            share=count,
+            count=count,
             layers=server_layers(None),
             address=f"127.0.0.1:{port_of(self._http)}",
             tcp_address=self.address,

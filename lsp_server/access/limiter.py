@@ -63,8 +63,8 @@ class Charge(Protocol):
 class Limits(Protocol):
     """Holds every key to its limits; see `Limiter`."""
 
-    def check(self, key: Key) -> None:
-        """Refuse what `admit` would refuse, where that is known already.
+    async def check(self, key: Key) -> None:
+        """Refuse what `admit` would refuse; it counts nothing.
 
         Raises:
             QuotaError: A limit is reached; it says when to try again.
@@ -104,7 +104,7 @@ class Limiter:
         self._clock = clock
         self._usage: dict[str, _Usage] = {}
 
-    def check(self, key: Key) -> None:
+    async def check(self, key: Key) -> None:
         """Check that `admit` would let in the smallest request; it counts nothing.
 
         What it refuses need not be read or tokenised.

@@ -47,7 +47,7 @@ def completions_router(requests: Requests) -> APIRouter:
         With `raw` (also as the query `?raw=true` or the header `midfill-raw: true`) the
         prompt is already rendered, and control tokens named in it count as such.
         """
-        begun = requests.begin(request, model=body.model)
+        begun = await requests.begin(request, model=body.model)
         prompts = _prompts_of(body)
         count = _count(body, len(prompts))
         is_raw = _is_raw(request, body, by_key=begun.exchange.key.raw)
@@ -216,7 +216,9 @@ def chat_router(requests: Requests) -> APIRouter:
     @router.post("/v1/chat/completions", response_model=None)
     async def chat(request: Request, body: ChatBody) -> Response:
         """Answer a chat, if the model is for chats."""
-        begun = requests.begin(request, model=body.model, priority=Priority.EXPLICIT)
+        begun = await requests.begin(
+            request, model=body.model, priority=Priority.EXPLICIT
+        )
         template = _template_of(begun.model)
         turns = [
             Turn(role=_ROLES.get(each.role, each.role), content=each.text)

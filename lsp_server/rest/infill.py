@@ -48,7 +48,7 @@ def infill_router(requests: Requests) -> APIRouter:
     async def infill(request: Request, body: InfillBody) -> Response:
         """Fill the gap between `input_prefix` with `prompt`, and `input_suffix`."""
         is_warm_up = body.n_predict == 0
-        begun = requests.begin(
+        begun = await requests.begin(
             request,
             model=body.model,
             priority=Priority.PREWARM if is_warm_up else Priority.AUTOMATIC,

@@ -97,7 +97,7 @@ class Requests:
         self._services = services
         self._models = models
 
-    def begin(
+    async def begin(
         self,
         request: Request,
         *,
@@ -115,7 +115,7 @@ class Requests:
         """
         exchange = exchange_of(request)
         found = self._models.find(model, exchange.key)
-        self._services.limiter.check(exchange.key)
+        await self._services.limiter.check(exchange.key)
         found.host.engine.keep_up(priority)
         found.host.engine.check(user=exchange.user, priority=priority, deadline_s=None)
         trace = RequestTrace(arrived_s=exchange.arrived_s)

@@ -139,12 +139,12 @@ async def test_what_would_be_refused_is_known_before(
     """To ask counts nothing, and says when to come back."""
     key = key_of("k_1", **limits)
     for _ in range(3):
-        limiter.check(key)
+        await limiter.check(key)
     assert await use(limiter, key, tokens) == 0.0
     with pytest.raises(QuotaError) as refused:
-        limiter.check(key)
+        await limiter.check(key)
     now[0] += refused.value.retry_after_s
-    limiter.check(key)
+    await limiter.check(key)
 
 
 async def test_a_key_with_all_its_requests_running_is_refused_before(
@@ -154,5 +154,5 @@ async def test_a_key_with_all_its_requests_running_is_refused_before(
     key = key_of(concurrent=1)
     async with limiter.admit(key, 1):
         with pytest.raises(QuotaError):
-            limiter.check(key)
-    limiter.check(key)
+            await limiter.check(key)
+    await limiter.check(key)

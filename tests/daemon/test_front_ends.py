@@ -207,17 +207,20 @@ def test_a_second_server_does_not_share_the_port(
     assert "in use" in done.stderr
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    """By the first process, before any other is started."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = subprocess.run(
-            [*SERVE, "--listen", f"127.0.0.1:{taken.getsockname()[1]}"],
-            env=os.environ | TWO | {"HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    assert 1 == done.returncode
-    assert "listen.address" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_server_ends_at_once_while_its_front_ends_start(tmp_path: Path) -> None:
+    """Or while one of them stands still."""
+    process = subprocess.Popen(
+        [*SERVE, "--listen", "127.0.0.1:0"],
+        env=os.environ | TWO | {"HOME": str(tmp_path)},
+        stderr=subprocess.DEVNULL,
+    )
+    server = psutil.Process(process.pid)
+    try:
+        while not (started := server.children()):
+            assert process.poll() is None
+        for each in started:
+            each.suspend()
+        process.terminate()
+        assert 0 == process.wait(20)
+    finally:
+        process.kill()

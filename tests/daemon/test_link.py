@@ -20,8 +20,10 @@ from lsp_server.daemon.front_ends.engine_link import (
 from lsp_server.daemon.front_ends.link import Link, Serve, Stream
 from lsp_server.daemon.front_ends.shared_limits import (
     AdmissionWanted,
+    CheckWanted,
     SharedLimits,
     serve_admission,
+    serve_check,
 )
 from lsp_server.engine.scripted import Script, ScriptedEngine
 from lsp_server.errors import EngineDeadError, QuotaError, RequestRejectedError
@@ -218,8 +220,10 @@ async def shared_limits(limiter: Limiter) -> AsyncIterator[SharedLimits]:
     """Link a limiter."""
 
     async def serve(order: object, stream: Stream) -> None:
-        assert isinstance(order, AdmissionWanted)
-        await serve_admission(limiter, order, stream)
+        if isinstance(order, CheckWanted):
+            await serve_check(limiter, order, stream)
+        elif isinstance(order, AdmissionWanted):
+            await serve_admission(limiter, order, stream)
 
     async with linked(serve) as link:
         yield SharedLimits(link)
@@ -255,6 +259,19 @@ async def test_what_a_request_took_is_charged_in_place_of_what_it_might() -> Non
         async with limits.admit(KEY, 75) as charge:
             charge.settle(75)
         assert 5 == limiter.tokens_left(KEY)
+
+
+async def test_a_used_up_key_is_refused_before_its_request_is_read() -> None:
+    """And one that has a share left is not."""
+    limiter = Limiter()
+    async with shared_limits(limiter) as limits, asyncio.timeout(10):
+        async with limits.admit(KEY, 90) as charge:
+            charge.settle(99)
+        await limits.check(KEY)
+        async with limits.admit(KEY, 1):
+            pass
+        with pytest.raises(QuotaError):
+            await limits.check(KEY)
 
 
 async def test_a_request_that_fails_frees_its_place() -> None:

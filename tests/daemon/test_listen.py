@@ -32,7 +32,7 @@ ONE_MORE = Counter(lsp=1, completions=1, shown=1, accepted=1)
 
 @pytest.fixture(scope="module", params=["1", "2"], ids=["alone", "front-ends"])
 def processes(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Say how many processes serve clients."""
+    """Return the setting for one process, then for two front ends."""
     return {"MIDFILL_LISTEN_FRONT_ENDS": str(request.param)}
 
 

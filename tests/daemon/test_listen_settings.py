@@ -36,12 +36,14 @@ def test_a_public_address_is_refused_without_tls_and_keys(
     assert "insecure" in done.stderr
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("front_ends", ["1", "2"])
+def test_a_port_that_is_taken_is_named(front_ends: str, tmp_path: Path) -> None:
     """In a sentence, without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = subprocess.run(
             [*SERVE, "--listen", f"127.0.0.1:{taken.getsockname()[1]}"],
-            env=os.environ | {"HOME": str(tmp_path)},
+            env=os.environ
+            | {"HOME": str(tmp_path), "MIDFILL_LISTEN_FRONT_ENDS": front_ends},
             capture_output=True,
             text=True,
             check=False,

@@ -163,7 +163,7 @@ class SharedEngine:
         return lambda: self._watchers.discard(watcher)
 
     async def follow(self) -> None:
-        """Take the engine's reports until the link is lost."""
+        """Keep the engine's latest report, until the link is lost."""
         stream = self._link.open(ReportsWanted())
         try:
             async for report in stream:

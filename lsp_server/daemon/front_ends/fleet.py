@@ -33,7 +33,12 @@ from lsp_server.daemon.front_ends.orders import (
     ServeClients,
     SignOfLifeWanted,
 )
-from lsp_server.daemon.front_ends.shared_limits import AdmissionWanted, serve_admission
+from lsp_server.daemon.front_ends.shared_limits import (
+    AdmissionWanted,
+    CheckWanted,
+    serve_admission,
+    serve_check,
+)
 from lsp_server.engine_values import StartStage
 from lsp_server.errors import DaemonError, MidfillError
 from lsp_server.observability.merged import Page, merged
@@ -63,6 +68,7 @@ _STANDS_STILL_S = 15.0
 _END_LIMIT_S = 10.0
 """Behind the drain, how long a front end has to end."""
 
+_ANSWERS_S, _ENDS_S = 3.0, 0.5
 _PAGE_LIMIT_S = 2.0
 _PAUSES_S = (0.0, 0.5, 2.0, 5.0, 10.0)
 """Before a front end is started again, by how many in a row did not last. After as many
@@ -131,7 +137,7 @@ class FrontEnds:
         Raises:
             MidfillError: One does not start.
         """
-        names = [f"f{number}" for number in range(1, self._order.share + 1)]
+        names = [f"f{number}" for number in range(1, self._order.count + 1)]
         keeping: list[asyncio.Task[None]] = []
         try:
             async with asyncio.TaskGroup() as starting:
@@ -166,7 +172,7 @@ class FrontEnds:
         return PageOfAll(text=text, media_type=media_type)
 
     async def _page_of(self, each: _Running) -> Page | None:
-        text = await _asked(each.link, PageWanted(), _PAGE_LIMIT_S)
+        text = await each.link.ask(PageWanted(), _PAGE_LIMIT_S)
         if not isinstance(text, bytes):
             return None
         return Page(labels={"front_end": each.name}, has_engine=False, text=text)
@@ -200,7 +206,7 @@ class FrontEnds:
         try:
             while not lost.done():
                 await asyncio.wait({lost}, timeout=_LOOK_EVERY_S)
-                sign = await _asked(each.link, SignOfLifeWanted(), _STANDS_STILL_S)
+                sign = await each.link.ask(SignOfLifeWanted(), _STANDS_STILL_S)
                 if sign is None and not lost.done():
                     _log.error("front_end.stands_still", extra={"front_end": each.name})
                     return
@@ -229,8 +235,8 @@ class FrontEnds:
                 raise _not_started(name, reason_of(error)) from error
         link = await Link.connect(ours, partial(self._serve, name), is_first=True)
         self._running[name] = _Running(name=name, process=process, link=link)
-        stream = link.open(replace(self._order, name=name))
-        answer = await _answer(stream, _START_LIMIT_S)
+        # Left open: the front end serves as long as it is.
+        answer = await link.open(replace(self._order, name=name)).first(_START_LIMIT_S)
         if isinstance(answer, Listening):
             extra = {"front_end": name, "process_id": process.pid}
             _log.info("front_end.ready", extra=extra)
@@ -251,6 +257,8 @@ class FrontEnds:
                 await serve_reports(self._host, stream, stage=self._stage)
             case AdmissionWanted():
                 await serve_admission(self._limiter, order, stream)
+            case CheckWanted():
+                await serve_check(self._limiter, order, stream)
             case PageOfAllWanted():
                 stream.send(await self.page())
             case _:
@@ -258,43 +266,32 @@ class FrontEnds:
 
     async def _end_all(self, limit_s: float) -> None:
         """End every front end, in order where it follows within a limit."""
-        for each in self._running.values():
-            each.link.open(EndWanted()).end()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                for each in self._running.values():
-                    await each.process.wait()
-        for each in [*self._running.values()]:
-            await _ended(each.process)
+        async with asyncio.TaskGroup() as group:
+            for each in self._running.values():
+                group.create_task(_end(each, limit_s))
 
 
 def _not_started(name: str, what: str) -> DaemonError:
-    return DaemonError(
-        what,
-        subject=f"front end {name}",
-        remedy="The log says why; with listen.front_ends = 1 the server does without",
-    )
+    remedy = "See the log, or set listen.front_ends to 1"
+    return DaemonError(what, subject=f"front end {name}", remedy=remedy)
 
 
-async def _asked(link: Link, order: object, limit_s: float) -> object:
-    """Return the one answer to an order; None where there is none."""
-    stream = link.open(order)
-    try:
-        return await _answer(stream, limit_s)
-    finally:
-        stream.cancel()
-
-
-async def _answer(stream: Stream, limit_s: float) -> object:
-    """Return the first value of a stream; None where none comes in time."""
-    with suppress(TimeoutError, MidfillError):
+async def _end(each: _Running, limit_s: float) -> None:
+    """End a front end: in order within a limit, at once where it stands still."""
+    each.link.open(EndWanted()).end()
+    with suppress(TimeoutError):
         async with asyncio.timeout(limit_s):
-            return await anext(stream, None)
-    return None
+            if await each.link.ask(SignOfLifeWanted(), _ANSWERS_S) is not None:
+                await each.process.wait()
+    await _ended(each.process)
 
 
 async def _ended(process: asyncio.subprocess.Process) -> int:
-    """Kill a process unless it has ended, and return its status."""
+    """Kill a process that does not end by itself, and return its status."""
+    # asyncio loses the status of one that is killed while it ends.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_ENDS_S):
+            return await process.wait()
     with suppress(ProcessLookupError):
         process.kill()
     return await process.wait()

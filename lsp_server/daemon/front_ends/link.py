@@ -13,6 +13,7 @@ import pickle
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Self, cast
 
 from lsp_server.errors import EngineDeadError
@@ -60,7 +61,7 @@ class Stream:
             self._link.write((self._number, _Kind.SEND, value))
 
     def end(self) -> None:
-        """Say that nothing more will be sent; what was sent is still read."""
+        """End this side's values; those that were sent before are still read."""
         self._finish(_Kind.END)
 
     def cancel(self) -> None:
@@ -68,7 +69,7 @@ class Stream:
         self._finish(_Kind.CANCEL)
 
     def take(self, kind: _Kind, value: object) -> None:
-        """Take what the other side has sent."""
+        """Queue what the other side has sent, for the iterator."""
         self._received.put_nowait((kind, value))
 
     def __aiter__(self) -> Self:
@@ -93,6 +94,13 @@ class Stream:
             subject="the link",
             remedy="Send it again",
         )
+
+    async def first(self, limit_s: float) -> object:
+        """Return the other side's first value; None where none comes in time."""
+        with suppress(TimeoutError, EngineDeadError):
+            async with asyncio.timeout(limit_s):
+                return await anext(self, None)
+        return None
 
     def _finish(self, kind: _Kind) -> None:
         if not self._is_over:
@@ -155,6 +163,14 @@ class Link(asyncio.Protocol):
         self._next += 2
         return stream
 
+    async def ask(self, order: object, limit_s: float) -> object:
+        """Return the one answer to an order; None where none comes in time."""
+        stream = self.open(order)
+        try:
+            return await stream.first(limit_s)
+        finally:
+            stream.cancel()
+
     def write(self, part: _Part) -> None:
         """Send a part with whatever else this turn of the event loop sends."""
         if self.is_lost:
@@ -164,7 +180,7 @@ class Link(asyncio.Protocol):
         self._waiting.append(part)
 
     def forget(self, number: int) -> None:
-        """Take nothing more for a stream."""
+        """Drop what still comes for a stream."""
         self._streams.pop(number, None)
 
     def close(self) -> None:
@@ -180,7 +196,7 @@ class Link(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take whole messages."""
+        """Unpack the messages that are complete by now."""
         self._unread += data
         begin = 0
         while len(self._unread) - begin >= _HEADER.size:
@@ -206,7 +222,7 @@ class Link(asyncio.Protocol):
         self._streams.clear()
 
     def _take(self, number: int, kind: _Kind, value: object) -> None:
-        """Take one part of a message."""
+        """Do what one part of a message says."""
         if kind is _Kind.OPEN:
             stream = self._streams[number] = Stream(self, number)
             task = self._loop.create_task(self._run(value, stream))

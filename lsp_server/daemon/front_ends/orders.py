@@ -24,7 +24,7 @@ class ServeClients:
 
     Attributes:
         name: Tells its connections and requests from those of the others.
-        share: How many front ends there are.
+        count: How many front ends there are.
         layers: The server's settings; what is wrong with them is known already.
         address: Where it speaks HTTP.
         tcp_address: Where it speaks LSP over TCP; empty for nowhere.
@@ -32,7 +32,7 @@ class ServeClients:
     """
 
     name: str
-    share: int
+    count: int
     layers: Sequence[Layer]
     address: str
     tcp_address: str

@@ -1,7 +1,7 @@
 """One front end: a process that serves clients, without an engine of its own.
 
-`main` runs it; the second word of the command line is the descriptor of one end of a
-pair of sockets. It ends when it is told to, or the other end is closed.
+`main` runs it; behind the module's name, the command line has the descriptor of one end
+of a pair of sockets. It ends when it is told to, or the other end is closed.
 """
 
 import asyncio
@@ -79,9 +79,11 @@ class _FrontEnd:
         match order:
             case ServeClients() if self._link is not None:
                 await self._serve_clients(order, stream, self._link)
-            case PageWanted() if self._measured and self._measured.render:
-                text, _media_type = await asyncio.to_thread(self._measured.render)
-                stream.send(text)
+            case PageWanted():
+                # One that is starting has none yet.
+                if self._measured and self._measured.render:
+                    text, _media_type = await asyncio.to_thread(self._measured.render)
+                    stream.send(text)
             case ReloadWanted():
                 self._reload()
             case EndWanted():
@@ -115,7 +117,7 @@ class _FrontEnd:
         """
         # The metrics of all are read where the engine is.
         own_metrics = replace(config.metrics, listen="")
-        share = -(-config.listen.max_editors // order.share)
+        share = -(-config.listen.max_editors // order.count)
         listen = replace(
             config.listen,
             address=order.address,

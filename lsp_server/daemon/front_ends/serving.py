@@ -96,7 +96,7 @@ async def serve_by_front_ends(
         lease.host.attach(watch)
         order = ServeClients(
             name="",
-            share=config.listen.front_ends,
+            count=config.listen.front_ends,
             layers=[
                 Layer(place=each.place, values=each.values, short=each.short)
                 for each in layers
@@ -123,7 +123,20 @@ async def serve_by_front_ends(
             found = page.result(_PAGE_LIMIT_S)
             return found.text, found.media_type
 
-        await stack.enter_async_context(front_ends.running(failed))
+        starting = asyncio.create_task(
+            stack.enter_async_context(front_ends.running(failed))
+        )
+        either = asyncio.Event()
+        for each in (starting, ended):
+            each.add_done_callback(lambda _done: either.set())
+        await either.wait()
+        if not starting.done():
+            # A signal, or the engine is given up: nobody was served yet.
+            starting.cancel()
+            await asyncio.wait({starting})
+            _log.info("listen.end", extra={"reason": await ended})
+            return
+        await starting
         stack.enter_context(metrics_listener(config.metrics.listen, render))
         if certificate is not None:
             loop.add_signal_handler(signal.SIGHUP, front_ends.reload)

@@ -9,9 +9,26 @@ from lsp_server.access.limiter import Charge, Limiter
 from lsp_server.daemon.front_ends.link import Link, Stream
 from lsp_server.errors import QuotaError
 
-__all__ = ["AdmissionWanted", "SharedLimits", "serve_admission"]
+__all__ = [
+    "AdmissionWanted",
+    "CheckWanted",
+    "SharedLimits",
+    "serve_admission",
+    "serve_check",
+]
 
 _NO_LIMITS = KeyLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckWanted:
+    """Asks whether a key's limits would allow the smallest request.
+
+    Attributes:
+        key: The key.
+    """
+
+    key: Key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +52,16 @@ class _Refusal:
     subject: str
     remedy: str
     retry_after_s: float
+
+    @classmethod
+    def of(cls, error: QuotaError) -> "_Refusal":
+        """Describe an error."""
+        return cls(
+            what=error.what,
+            subject=error.subject,
+            remedy=error.remedy,
+            retry_after_s=error.retry_after_s,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +87,16 @@ async def serve_admission(
                 if isinstance(value, _Settled):
                     charge.settle(value.tokens)
     except QuotaError as error:
-        refusal = _Refusal(
-            what=error.what,
-            subject=error.subject,
-            remedy=error.remedy,
-            retry_after_s=error.retry_after_s,
-        )
-        stream.send(refusal)
+        stream.send(_Refusal.of(error))
+
+
+async def serve_check(limiter: Limiter, wanted: CheckWanted, stream: Stream) -> None:
+    """Tell a front end whether a key has used up its share."""
+    try:
+        await limiter.check(wanted.key)
+        stream.send(_Granted())
+    except QuotaError as error:
+        stream.send(_Refusal.of(error))
 
 
 class SharedLimits:
@@ -79,8 +109,19 @@ class SharedLimits:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    def check(self, key: Key) -> None:
-        """Refuse nothing: `admit` asks."""
+    async def check(self, key: Key) -> None:
+        """Refuse what `admit` would refuse; it counts nothing.
+
+        Raises:
+            QuotaError: A limit is reached; it says when to try again.
+            EngineDeadError: The engine's process has gone.
+        """
+        if key.limits != _NO_LIMITS:
+            stream = self._link.open(CheckWanted(key=key))
+            try:
+                await _granted(stream)
+            finally:
+                stream.end()
 
     @asynccontextmanager
     async def admit(self, key: Key, tokens: int) -> AsyncGenerator[Charge]:
