@@ -75,7 +75,12 @@ class _Bench:
     ) -> None:
         self._arguments = arguments
         self._side = side
-        self._lsp = LspSource(client, side, cancels=not arguments.no_cancel)
+        self._lsp = LspSource(
+            client,
+            side,
+            cancels=not arguments.no_cancel,
+            tells_cursor=not arguments.no_cursor,
+        )
         self._peers = peers
         self._folder = folder
 
@@ -179,6 +184,7 @@ async def _run(arguments: argparse.Namespace) -> dict[str, object]:
             "is_real_time": arguments.real_time,
             "is_patient": arguments.patient,
             "cancels": not arguments.no_cancel,
+            "tells_cursor": not arguments.no_cursor,
             "packages": [
                 dataclasses.asdict(each)
                 for each in PACKAGES

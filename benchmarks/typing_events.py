@@ -105,6 +105,10 @@ class GhostSource(Protocol):
         """Replace what stands between two offsets, in code points."""
         ...
 
+    def rest(self, uri: str, offset: int) -> None:
+        """Report that the cursor rests at another place, before anything is asked."""
+        ...
+
     def ask(self, uri: str, offset: int) -> asyncio.Task[Ghost]:
         """Ask for a ghost; the task is cancelled when the request is superseded."""
         ...

@@ -30,8 +30,8 @@ def figures_of(played: Sequence[Played]) -> dict[str, Any]:
     keys_without = sum(each.trace.keys for each in played)
     keys = sum(each.keys for each in events)
     begun = [cost for cost in asked if cost.cached_tokens is not None]
-    prompt_tokens = sum(cost.prompt_tokens for cost in begun)
-    new_tokens = [_new(cost) for cost in spent if cost.cached_tokens is not None]
+    all_begun = [cost for cost in spent if cost.cached_tokens is not None]
+    new_tokens = [_new(cost) for cost in all_begun]
     return {
         "events": len(events),
         "keys_without_completion": keys_without,
@@ -59,9 +59,8 @@ def figures_of(played: Sequence[Played]) -> dict[str, Any]:
         "reasons": dict(Counter(e.reason or "none" for e in empty).most_common()),
         "engine_requests": len(asked),
         "engine_requests_ahead": len(spent) - len(asked),
-        "cached_share": _share(
-            sum(cost.cached_tokens or 0 for cost in begun), prompt_tokens
-        ),
+        "cached_share": _cached_share(begun),
+        "cached_share_with_ahead": _cached_share(all_begun),
         "prompt_tokens_p50": _percentiles([c.prompt_tokens for c in asked]).get("p50"),
         "new_prompt_tokens": {
             "all": _percentiles([_new(cost) for cost in begun]),
@@ -78,6 +77,12 @@ def figures_of(played: Sequence[Played]) -> dict[str, Any]:
 def _new(cost: Spent) -> int:
     """Return how many prompt tokens the engine had to compute."""
     return cost.prompt_tokens - (cost.cached_tokens or 0)
+
+
+def _cached_share(begun: Sequence[Spent]) -> float:
+    """Return how many of the prompt tokens the engine had in its prefix cache."""
+    cached = sum(cost.cached_tokens or 0 for cost in begun)
+    return _share(cached, sum(cost.prompt_tokens for cost in begun))
 
 
 def _new_by_kind(played: Iterable[Played]) -> dict[Kind, list[int]]:

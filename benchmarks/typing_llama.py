@@ -118,6 +118,9 @@ class LlamaSource:
         was = self._texts[uri]
         self._texts[uri] = was[:start] + text + was[end:]
 
+    def rest(self, uri: str, offset: int) -> None:
+        """Do nothing: llama.vim reads no prompt ahead where the cursor goes."""
+
     def ask(self, uri: str, offset: int) -> asyncio.Task[Ghost]:
         """Ask, unless the answer is known or nothing would fit."""
         text = self._texts[uri]

@@ -166,6 +166,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--llama-threads", type=int, default=os.cpu_count() or 1, metavar="N")
     add("--no-cancel", action="store_true", help="leave it to the server, as Neovim")
+    add("--no-cursor", action="store_true", help="do not say where the cursor rests")
     add("--real-time", action="store_true", help="cut no pause short")
     add(
         "--patient",

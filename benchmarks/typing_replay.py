@@ -8,7 +8,9 @@ and one for each word otherwise; the user needs a moment for it.
 
 What is waited for is real. Two kinds of pauses are cut short, for nothing happens in
 them: once a key is answered the next one follows at once, and after Enter, a jump or an
-accept at most `MOST_PAUSE_MS` pass, time in which the server can work ahead.
+accept at most `MOST_PAUSE_MS` pass, time in which the server can work ahead. Between a
+jump and what is done there, a deletion or a request, as much passes again; the editor
+says where the cursor rests.
 """
 
 import asyncio
@@ -22,9 +24,12 @@ from urllib.parse import quote
 from benchmarks.typing_events import Event, Ghost, GhostSource, Kind, Played
 from benchmarks.typing_traces import Stretch, Stroke, Trace
 
-__all__ = ["MOST_PAUSE_MS", "play"]
+__all__ = ["MOST_PAUSE_MS", "REST_MS", "play"]
 
 MOST_PAUSE_MS = 400.0
+REST_MS = 150.0
+"""After so long without a move an editor says where the cursor is."""
+
 _REACTION_MS, _REACTION_SIGMA = 350.0, 0.35
 _WORD = re.compile(r"\s*(?:\w+|[^\w\s]+)|\s+")
 
@@ -104,6 +109,7 @@ class _Player:
         """Jump to a place, delete what is deleted there, and type the rest."""
         self._cursor = stretch.start + stretch.removed_chars
         self._left = list(stretch.strokes)
+        await self._rest(stretch.gap_ms)
         if stretch.removed_chars:
             self._replace(stretch.start, "")
         deleting = int(stretch.removed_chars > 0)
@@ -113,6 +119,14 @@ class _Player:
             if self._left and ghost is None:
                 ghost = await self._typed(next_jump_ms)
         self._left = []
+
+    async def _rest(self, gap_ms: float) -> None:
+        """Let the cursor rest at another place before anything is done there."""
+        rest_ms = gap_ms if self._is_real_time else min(gap_ms, MOST_PAUSE_MS)
+        await asyncio.sleep(min(rest_ms, REST_MS) / 1e3)
+        if rest_ms >= REST_MS:
+            self._source.rest(self._uri, self._cursor)
+            await asyncio.sleep((rest_ms - REST_MS) / 1e3)
 
     async def _accepted(self, ghost: Ghost | None, next_jump_ms: float) -> Ghost | None:
         """Accept what is right of a ghost if that saves keys.

@@ -72,7 +72,7 @@ def main_table(cells: Sequence[Mapping[str, Any]]) -> str:
     """Lay out one line for each language and variant."""
     head = ["language", "variant", "saved", "time to ghost p50", "p90", "p99 ms"]
     head += ["in time", "shown", "wrong 1st word", "wholly right", "empty", "reason"]
-    head += ["cached", "wrong/char", "out tok/char", "new tok/char"]
+    head += ["cached", "with ahead", "wrong/char", "out tok/char", "new tok/char"]
     rows = []
     for each in cells:
         ghost = each["time_to_ghost_ms"]
@@ -92,6 +92,7 @@ def main_table(cells: Sequence[Mapping[str, Any]]) -> str:
                         "empty",
                         "empty_with_reason",
                         "cached_share",
+                        "cached_share_with_ahead",
                     )
                 ),
                 _shown(each["wrong_chars_per_accepted_char"]),

@@ -34,14 +34,21 @@ class LspSource:
         client: The editor.
         side: Knows what the server asked of the engine.
         cancels: Whether it cancels a request that it supersedes, as VS Code does.
+        tells_cursor: Whether it says where the cursor rests, as VS Code and Neovim do.
     """
 
     def __init__(
-        self, client: HeadlessClient, side: EngineLog, *, cancels: bool
+        self,
+        client: HeadlessClient,
+        side: EngineLog,
+        *,
+        cancels: bool,
+        tells_cursor: bool,
     ) -> None:
         self._client = client
         self._side = side
         self._cancels = cancels
+        self._tells_cursor = tells_cursor
 
     def configure(self, settings: Mapping[str, object]) -> None:
         """Have these settings on top of those of the server's start, and no others."""
@@ -54,6 +61,11 @@ class LspSource:
     def edit(self, uri: str, start: int, end: int, text: str) -> None:
         """Send ``didChange``."""
         self._client.edit(uri, start, end, text)
+
+    def rest(self, uri: str, offset: int) -> None:
+        """Send ``midfill/cursor``, if this editor does."""
+        if self._tells_cursor:
+            self._client.rest_cursor(uri, offset)
 
     def ask(self, uri: str, offset: int) -> asyncio.Task[Ghost]:
         """Send ``inlineCompletion``."""
@@ -166,6 +178,9 @@ class NaiveSource:
         """Change the text."""
         was = self._texts[uri]
         self._texts[uri] = was[:start] + text + was[end:]
+
+    def rest(self, uri: str, offset: int) -> None:
+        """Do nothing: vLLM reads no prompt ahead by itself."""
 
     def ask(self, uri: str, offset: int) -> asyncio.Task[Ghost]:
         """Ask at once."""

@@ -38,7 +38,7 @@ class CompletionConfig:
         speculation: Whether the completion after an accepted one is generated before
             it is asked for; for that, ``cache`` must be on.
         prewarm: Whether the engine, where it has nothing to do, reads the prompt for a
-            cursor at which nothing was generated, so that the next key finds it read.
+            cursor that rests at another place, so that the first key finds it read.
         candidates: Most different completions of an explicit request; one that comes
             by itself has one.
         eagerness: How sure the model has to be of what is shown without being asked

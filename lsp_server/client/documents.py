@@ -10,7 +10,7 @@ from lsprotocol import types
 from lsp_server.errors import ClientError
 from lsp_server.operating_system import open_regular, reason_of
 from lsp_server.outcomes import RequestTimings
-from lsp_server.protocol.convert import range_at
+from lsp_server.protocol.convert import position_at, range_at
 from lsp_server.protocol.document import Document
 from lsp_server.protocol.lines import PositionEncoding
 
@@ -89,6 +89,21 @@ class OpenFile:
             content_changes=[
                 types.TextDocumentContentChangePartial(range=replaced, text=text)
             ],
+        )
+
+    def cursor(
+        self, offset: int, encoding: PositionEncoding
+    ) -> types.TextDocumentPositionParams:
+        """Return what a server gets of a cursor, given in code points."""
+        return types.TextDocumentPositionParams(
+            text_document=types.TextDocumentIdentifier(uri=self.uri),
+            position=position_at(self.text, offset, encoding),
+        )
+
+    def closing(self) -> types.DidCloseTextDocumentParams:
+        """Return what a server gets when the document is closed."""
+        return types.DidCloseTextDocumentParams(
+            text_document=types.TextDocumentIdentifier(uri=self.uri)
         )
 
 

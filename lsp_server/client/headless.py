@@ -21,6 +21,7 @@ from lsp_server.errors import AnswerError, ClientError
 from lsp_server.protocol.convert import position_at
 from lsp_server.protocol.extensions import ACCEPTED_COMMAND, TRACE_METHOD
 from lsp_server.protocol.lines import PositionEncoding
+from lsp_server.protocol.project_events import CURSOR_METHOD
 from lsp_server.values import Trigger
 
 __all__ = ["HeadlessClient", "headless_client"]
@@ -184,13 +185,13 @@ class HeadlessClient:
 
     def close_file(self, uri: str) -> None:
         """Close a document."""
-        del self._files[uri]
-        self._connected.notify(
-            types.TEXT_DOCUMENT_DID_CLOSE,
-            types.DidCloseTextDocumentParams(
-                text_document=types.TextDocumentIdentifier(uri=uri)
-            ),
-        )
+        params = self._files.pop(uri).closing()
+        self._connected.notify(types.TEXT_DOCUMENT_DID_CLOSE, params)
+
+    def rest_cursor(self, uri: str, offset: int) -> None:
+        """Tell the server that the cursor rests at an offset, in code points."""
+        params = self._files[uri].cursor(offset, self._encoding)
+        self._connected.notify(CURSOR_METHOD, params)
 
     async def complete(
         self, uri: str, offset: int, *, trigger: Trigger = Trigger.INVOKED

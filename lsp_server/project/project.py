@@ -158,9 +158,14 @@ class Project:
 
     async def settle(self) -> None:
         """Gather at once what would be gathered after a pause, and wait for it."""
-        await self._idle()
+        await self.gathered()
         self._begin()
-        await self._idle()
+        await self.gathered()
+
+    async def gathered(self) -> None:
+        """Wait until nothing is being gathered."""
+        while self._task is not None:
+            await asyncio.wait({self._task})
 
     async def close(self) -> None:
         """End all work in the background. May be called twice."""
@@ -177,11 +182,6 @@ class Project:
                 name = type(error).__name__
                 about = {"provider": provider.name, "error": name}
                 _log.warning("context.close_failed", extra=about)
-
-    async def _idle(self) -> None:
-        """Wait until nothing is being gathered."""
-        while self._task is not None:
-            await asyncio.wait({self._task})
 
     def _is_active(self, snapshot: Snapshot) -> bool:
         """Return whether snippets are wanted for a document."""

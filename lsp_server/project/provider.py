@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 from lsp_server.values import Snapshot, Snippet
 
 __all__ = [
+    "CursorRested",
     "Diagnostic",
     "DiagnosticsChanged",
     "DocumentClosed",
@@ -105,6 +106,19 @@ class DiagnosticsChanged:
     diagnostics: tuple[Diagnostic, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CursorRested:
+    """The cursor has come to rest at another place, and nothing was typed there yet.
+
+    Attributes:
+        cursor: The document and the cursor.
+        request_id: Of what is read ahead for it.
+    """
+
+    cursor: Snapshot
+    request_id: str
+
+
 Event: TypeAlias = (
     DocumentOpened
     | DocumentEdited
@@ -112,6 +126,7 @@ Event: TypeAlias = (
     | DocumentClosed
     | FoldersChanged
     | DiagnosticsChanged
+    | CursorRested
 )
 
 

@@ -81,8 +81,8 @@ class EditorConnection:
         self._protocol = self._server.protocol
         if is_remote:
             self._protocol.documents.bound(DocumentRoom(self._warn))
-        self._project = ProjectEvents(lambda: self._protocol.documents)
-        self._request_numbers = itertools.count(1)
+        self._numbers = itertools.count(1)
+        self._project = ProjectEvents(lambda: self._protocol.documents, self._new_id)
         self._session: Session | None = None
         self._status = Status(None)
         self._wants_timings = False
@@ -268,14 +268,14 @@ class EditorConnection:
             place=ARRIVAL_PLACE.get(),
             encoding=self._protocol.documents.encoding,
             message_id=message_id,
-            request_id=self._next_request_id(),
+            request_id=self._new_id(),
         )
         with self._status.working():
             return await self._opened.complete(request)
 
-    def _next_request_id(self) -> str:
+    def _new_id(self) -> str:
         """Return an id that no other request of the process has."""
-        number = next(self._request_numbers)
+        number = next(self._numbers)
         return f"{self._name}-{number}" if self._name else f"completion-{number}"
 
     def _send_status(self, payload: dict[str, object]) -> None:

@@ -31,7 +31,13 @@ TIMINGS_METHOD = "midfill/completionTimings"
 TRACE_METHOD = "midfill/trace"
 
 EXTRAS_OFFERED: Mapping[str, bool] = MappingProxyType(
-    {"timings": True, "status": True, "trace": True, "diagnostics": True}
+    {
+        "timings": True,
+        "status": True,
+        "trace": True,
+        "diagnostics": True,
+        "cursor": True,
+    }
 )
 """What the server says in ``experimental.midfill`` that it can send and take."""
 

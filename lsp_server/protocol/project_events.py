@@ -8,6 +8,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from lsp_server.project.provider import (
+    CursorRested,
     Diagnostic,
     DiagnosticsChanged,
     DocumentClosed,
@@ -22,6 +23,7 @@ from lsp_server.protocol.documents import Documents
 from lsp_server.values import Snapshot
 
 __all__ = [
+    "CURSOR_METHOD",
     "DIAGNOSTICS_METHOD",
     "FOLDERS_FOLLOWED",
     "MESSAGE_TYPES",
@@ -32,6 +34,12 @@ DIAGNOSTICS_METHOD = "midfill/diagnostics"
 """A notification by which a client says what it shows of a document's errors.
 
 LSP has none: a server is not sent what other servers have found.
+"""
+
+CURSOR_METHOD = "midfill/cursor"
+"""A notification by which a client says that the cursor rests at another place.
+
+LSP has none: a server learns of a place when something is changed or asked for there.
 """
 
 _MOST_DIAGNOSTICS = 200
@@ -48,8 +56,18 @@ class _DiagnosticsNotification:
     jsonrpc: str = "2.0"
 
 
+@dataclass
+class _CursorNotification:
+    params: types.TextDocumentPositionParams
+    method: str = CURSOR_METHOD
+    jsonrpc: str = "2.0"
+
+
 MESSAGE_TYPES: Mapping[str, type] = MappingProxyType(
-    {DIAGNOSTICS_METHOD: _DiagnosticsNotification}
+    {
+        DIAGNOSTICS_METHOD: _DiagnosticsNotification,
+        CURSOR_METHOD: _CursorNotification,
+    }
 )
 """The messages that lsprotocol has no types for, in the form in which pygls reads them.
 """
@@ -72,11 +90,15 @@ class ProjectEvents:
 
     Args:
         documents: Returns the editor's documents.
+        next_request_id: Returns an id that no other request of the process has.
     """
 
-    def __init__(self, documents: Callable[[], Documents]) -> None:
+    def __init__(
+        self, documents: Callable[[], Documents], next_request_id: Callable[[], str]
+    ) -> None:
         """Follow, but send nothing before ``attach``."""
         self._documents = documents
+        self._next_request_id = next_request_id
         self._send: Callable[[Event], None] | None = None
         self._open: dict[str, Document] = {}
         self._folders: dict[str, None] = {}
@@ -102,6 +124,14 @@ class ProjectEvents:
             if params.uri in self._open:
                 kept = _diagnostics(params.diagnostics)
                 self._event(DiagnosticsChanged(uri=params.uri, diagnostics=kept))
+
+        @server.feature(CURSOR_METHOD)
+        def cursor(params: types.TextDocumentPositionParams) -> None:
+            document = self._open.get(params.text_document.uri)
+            if document is not None and _is_readable(document):
+                at = document.snapshot(params.position)
+                number = self._next_request_id()
+                self._event(CursorRested(cursor=at, request_id=number))
 
     def attach(self, send: Callable[[Event], None]) -> None:
         """Send the state of now, and all that follows."""
@@ -156,13 +186,18 @@ def _reader(document: Document) -> Callable[[], Snapshot | None]:
     read: list[Snapshot] = []
 
     def current() -> Snapshot | None:
-        if not document.whole or document.line_count > _MOST_LINES:
+        if not _is_readable(document):
             return None
         if not read or read[0].version != document.version:
             read[:] = [document.snapshot(_START)]
         return read[0]
 
     return current
+
+
+def _is_readable(document: Document) -> bool:
+    """Return whether a document is in step with the editor, and not very long."""
+    return document.whole and document.line_count <= _MOST_LINES
 
 
 def _without_slash(uri: str) -> str:

@@ -6,20 +6,19 @@ from dataclasses import replace
 from lsp_server.config import CompletionConfig
 from lsp_server.context.cursor import CursorContext
 from lsp_server.outcomes import Completion, CompletionResult, Reason, Source, Stage
-from lsp_server.postprocess.pipeline import postprocess
 from lsp_server.project.provider import ReadDocument
 from lsp_server.service import reasons
 from lsp_server.service.completion import CompletionService
 from lsp_server.service.completion_cache import (
     CachedAnswer,
     CompletionCache,
-    FoundAnswer,
     before_typing,
 )
 from lsp_server.service.generation import Generation
+from lsp_server.service.prewarming import Prepare, Prewarmer, nothing_to_prepare
 from lsp_server.service.ranking import whole_candidates
 from lsp_server.service.request_report import RequestReport
-from lsp_server.service.speculation import Prewarmer, Speculator
+from lsp_server.service.speculation import Speculator
 from lsp_server.service.trigger import UNWELCOME, why_unwelcome
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.values import CompletionScope, Priority, Prompt, Snapshot, Trigger
@@ -44,6 +43,7 @@ class CachedCompletionService:
         may_speculate: Returns whether the engine has time for what nobody has asked
             for.
         is_idle: Returns whether it has nothing to do.
+        prepare: Has the context of a place ready before its prompt is read ahead.
     """
 
     def __init__(
@@ -52,13 +52,14 @@ class CachedCompletionService:
         config: CompletionConfig,
         may_speculate: Callable[[], bool] = bool,
         is_idle: Callable[[], bool] = bool,
+        prepare: Prepare = nothing_to_prepare,
     ) -> None:
         self._service = service
         self._config = config
         self._cache = CompletionCache()
         self._running: dict[str, Generation] = {}
         self._speculator = Speculator(self._generate_ahead, may_speculate)
-        self._prewarmer = Prewarmer(service.read_ahead, is_idle)
+        self._prewarmer = Prewarmer(service.read_ahead, is_idle, prepare)
 
     async def complete(
         self,
@@ -92,6 +93,11 @@ class CachedCompletionService:
         elif self._config.prewarm and result.reason not in _NOT_OF_THE_PLACE:
             self._prewarmer.begin(snapshot, request_id)
         return result
+
+    def cursor_rested(self, cursor: Snapshot, request_id: str) -> None:
+        """Have an idle engine read the prompt for a place where the cursor rests."""
+        if self._config.prewarm:
+            self._prewarmer.begin(cursor, request_id)
 
     def document_changed(self, uri: str, read: ReadDocument | None) -> None:
         """End what is generated ahead if a document leads elsewhere.
@@ -179,7 +185,7 @@ class CachedCompletionService:
         cursor = CursorContext.of(origin)
         if not found.typed and why_unwelcome(cursor, report.trigger) is not None:
             return None
-        texts = _texts(found, cursor)
+        texts = found.rests(cursor)
         if found.suggestions and not texts:
             return None
         report.trace.source = source or found.answer.source
@@ -257,16 +263,6 @@ class CachedCompletionService:
                 reason=result.reason,
             ),
         )
-
-
-def _texts(found: FoundAnswer, cursor: CursorContext) -> tuple[str, ...]:
-    """Return the rests of those suggestions that the filters leave as they are."""
-    scope = found.answer.scope
-    return tuple(
-        rest
-        for text, rest in found.suggestions
-        if scope is not None and postprocess(text, cursor, scope).text == text
-    )
 
 
 def _result(

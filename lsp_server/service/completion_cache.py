@@ -14,7 +14,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from lsp_server.context.cursor import CursorContext
 from lsp_server.outcomes import Reason, Source
+from lsp_server.postprocess.pipeline import postprocess
 from lsp_server.service.cache_keys import Key, key_of, places_of
 from lsp_server.values import CompletionScope, Snapshot
 
@@ -71,6 +73,19 @@ class FoundAnswer:
     answer: CachedAnswer
     typed: str
     suggestions: tuple[tuple[str, str], ...]
+
+    def rests(self, cursor: CursorContext) -> tuple[str, ...]:
+        """Return the rests of those suggestions that the filters leave as they are.
+
+        Args:
+            cursor: The place that they were made for.
+        """
+        scope = self.answer.scope
+        return tuple(
+            rest
+            for text, rest in self.suggestions
+            if scope is not None and postprocess(text, cursor, scope).text == text
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from lsp_server.engine_values import EngineNews, EngineState
 from lsp_server.outcomes import CompletionResult, OverloadStep
 from lsp_server.project.project import Project
 from lsp_server.project.provider import (
+    CursorRested,
     DocumentClosed,
     DocumentEdited,
     DocumentOpened,
@@ -91,6 +92,9 @@ class LocalBackend:
 
     def project_changed(self, event: Event) -> None:
         """Follow what happens in the editor."""
+        if isinstance(event, CursorRested):
+            self._cursor_rested(event)
+            return
         self._project.take(event)
         match event:
             case DocumentOpened(uri=uri, read=read):
@@ -175,6 +179,17 @@ class LocalBackend:
         is_calm = admission.step_for(self._user) < OverloadStep.NO_SPECULATION
         return is_calm and admission.has_room
 
+    def _cursor_rested(self, event: CursorRested) -> None:
+        """Have context gathered for another place, and its prompt read."""
+        self._project.snippets_for(event.cursor)
+        if self._service is not None and self.enabled and self._host.ready:
+            self._service.cursor_rested(event.cursor, event.request_id)
+
+    async def _context_for(self, cursor: Snapshot) -> None:
+        """Gather for a cursor, and wait until that is done."""
+        self._project.snippets_for(cursor)
+        await self._project.gathered()
+
     def _end_service(self) -> None:
         """Let go of the service; requests in it come to their end."""
         if self._service is not None:
@@ -211,6 +226,7 @@ class LocalBackend:
                 config.completion,
                 may_speculate=self._may_speculate,
                 is_idle=lambda: self._host.engine.is_idle,
+                prepare=self._context_for,
             )
         return self._service
 

@@ -55,7 +55,7 @@ async def source(tmp_path: Path) -> AsyncGenerator[LspSource]:
 
 def source_of(client: HeadlessClient) -> LspSource:
     """Return a source without a tap."""
-    return LspSource(client, NoTap(), cancels=True)
+    return LspSource(client, NoTap(), cancels=True, tells_cursor=True)
 
 
 def stretch(start: int, text: str, *, slips: int = 0) -> Stretch:

@@ -1,6 +1,7 @@
 """The whole path with nothing faked: LSP, prompt, vLLM, the shipped GPTQ model."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -38,7 +39,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def editor(log: Path) -> AsyncGenerator[HeadlessClient]:
     """An editor whose server has loaded the shipped model; one for all tests here."""
     client = HeadlessClient(PositionEncoding.UTF16)
-    await client.start(SERVE, stderr_path=log, environment=None)
+    verbose = {**os.environ, "MIDFILL_LOG_LEVEL": "debug"}
+    await client.start(SERVE, stderr_path=log, environment=verbose)
     try:
         await client.initialize(cache(on=False))
         await client.wait_until_ready(START_TIMEOUT_S)
@@ -127,6 +129,26 @@ async def test_the_second_time_finds_the_prompt_in_the_cache(
     answer = await ask_at(editor, target)
     assert answer.timings is not None
     assert answer.timings.prompt_tokens - 64 <= answer.timings.cached_tokens
+
+
+async def test_the_first_key_where_the_cursor_rested_finds_the_prompt_read(
+    editor: HeadlessClient, log: Path
+) -> None:
+    """All but the last block of it, though nothing was asked there before."""
+    uri = "file:///rested.py"
+    text = "".join(f"value_{number} = compute({number})\n" for number in range(90))
+    offset = text.index("compute(40)")
+    editor.open_text(uri, text)
+    editor.rest_cursor(uri, offset)
+    async with asyncio.timeout(60):
+        # A file tells of no change.
+        while "prompt.read_ahead" not in log.read_text(encoding="utf-8"):  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(0.05)
+    editor.edit(uri, offset, offset, "(")
+    answer = await editor.complete(uri, offset + 1)
+    assert answer.timings is not None
+    assert answer.timings.prompt_tokens - 64 <= answer.timings.cached_tokens
+    editor.close_file(uri)
 
 
 async def test_greedy_answers_do_not_change(editor: HeadlessClient) -> None:

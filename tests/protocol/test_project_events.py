@@ -4,6 +4,7 @@ from fault_backends import EchoBackend
 from piped_editor import URI, Connect, Editor, change_params, frame
 
 from lsp_server.project.provider import (
+    CursorRested,
     Diagnostic,
     DiagnosticsChanged,
     DocumentClosed,
@@ -106,6 +107,36 @@ async def test_diagnostics_reach_the_backend(connect: Connect) -> None:
         if isinstance(each, DiagnosticsChanged)
     ]
     assert "'diagnostics': True" in str(reply)
+
+
+async def test_a_cursor_that_rests_reaches_the_backend(connect: Connect) -> None:
+    """In open documents that are in step; a bad message costs itself alone."""
+    backend = EchoBackend()
+    editor = await connect(backend)
+    reply = await editor.initialize()
+    editor.open("x = '😀'\ny = 2\n")
+    await seen(editor)
+    for uri, line, character in [
+        (URI, 0, 7),
+        (URI, 7, 0),
+        (URI, 1.0, 0),
+        (URI, -1, 0),
+        ("file:///closed.py", 0, 0),
+        (URI, 1, 99),
+    ]:
+        at = {"line": line, "character": character}
+        document = {"uri": uri}
+        editor.notify("midfill/cursor", {"textDocument": document, "position": at})
+    editor.notify("midfill/cursor", None)
+    await seen(editor)
+    editor.change(1, {"text": "stale"})
+    at = {"line": 0, "character": 0}
+    editor.notify("midfill/cursor", {"textDocument": {"uri": URI}, "position": at})
+    await seen(editor)
+    rested = [each for each in backend.events if isinstance(each, CursorRested)]
+    assert [6, 14, 13] == [each.cursor.offset for each in rested]
+    assert 3 == len({each.request_id for each in rested})
+    assert "'cursor': True" in str(reply)
 
 
 async def test_folders_are_those_of_now(connect: Connect) -> None:

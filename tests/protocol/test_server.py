@@ -41,6 +41,7 @@ async def test_initialize_tells_what_the_server_can(connect: Connect) -> None:
                 "status": True,
                 "trace": True,
                 "diagnostics": True,
+                "cursor": True,
             }
         },
     }

@@ -27,6 +27,7 @@ from lsp_server.engine_values import EngineState
 from lsp_server.modelstore.locate import shipped_models
 from lsp_server.outcomes import Completion
 from lsp_server.project.provider import (
+    CursorRested,
     DocumentClosed,
     DocumentEdited,
     DocumentOpened,
@@ -207,6 +208,38 @@ async def test_an_edit_ends_what_is_generated_ahead() -> None:
         end()
         await until_in_flight(engines[0], 0)
         assert f"{name}.ahead" in engines[0].aborted
+    await backend.close()
+
+
+async def test_a_cursor_that_rests_has_its_prompt_read() -> None:
+    """Not before there is an engine, and not where completions are off."""
+    engines: list[ScriptedEngine] = []
+
+    async def start(
+        _config: Config, model: LoadedModel, _progress: StartProgress
+    ) -> Engine:
+        script = Script(answer_ids=model.tokenizer.encode("1\n"))
+        engines.append(ScriptedEngine(script))
+        return engines[0]
+
+    backend, listener = LocalBackend(CONFIG, start), Listener()
+    off = replace(CONFIG, completion=CompletionConfig(enabled=False))
+
+    def rest(number: int) -> None:
+        at = replace(SNAPSHOT, uri="untitled:a", text=f"x = \ny = {number}\n")
+        backend.project_changed(CursorRested(cursor=at, request_id=f"c{number}"))
+
+    rest(0)
+    await backend.start(listener)
+    await listener.until(EngineState.READY)
+    backend.configure(off)
+    rest(1)
+    backend.configure(CONFIG)
+    rest(2)
+    async with asyncio.timeout(60):
+        while not engines[0].requests:  # noqa: ASYNC110 - only loop turns, no time, is waited for
+            await asyncio.sleep(0)
+    assert ["c2.read"] == [each.request_id for each in engines[0].requests]
     await backend.close()
 
 

@@ -1,4 +1,4 @@
-"""What is asked for next is there, or read, before it is asked for."""
+"""What is asked for next is there before it is asked for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,8 +20,6 @@ AtCursor = Callable[[str], Snapshot]
 MakeService = Callable[..., tuple[CompletionService, ScriptedEngine]]
 URI = "untitled:a"
 CONFIG = CompletionConfig(speculation=True)
-
-FAR = "\n" * 20
 
 
 async def settle() -> None:
@@ -186,91 +184,3 @@ async def test_it_is_left_out_under_load_and_where_it_is_switched_off(
     service = CachedCompletionService(inner, config, may_speculate=lambda: may)
     await ask(service, at_cursor("x = |\n"))
     assert 1 == len(engine.requests)
-
-
-def read_ahead(engine: ScriptedEngine) -> int:
-    """Return how often the engine has read a prompt that nobody asked for."""
-    return [each.priority for each in engine.requests].count(Priority.PREWARM)
-
-
-@pytest.mark.parametrize(
-    ("places", "expected"),
-    [
-        (["x = |\n"], 0),
-        (["wo|rd = 1\n"], 1),
-        (["wo|rd = 1\n", "wor|d = 1\n"], 1),
-        (["x = |\n", f"x = 1{FAR}wo|rd\n"], 1),
-        (["x = |\n", "x = 1\nwo|rd\n"], 0),
-        (["x = |\n", f"y = 2{FAR}y = |\n", "x = |\n"], 1),
-        (["a\0|\n"], 0),
-    ],
-)
-async def test_a_place_where_nothing_was_generated_is_read(
-    make_service: MakeService, at_cursor: AtCursor, places: list[str], expected: int
-) -> None:
-    """Once, and not near a place that the engine has read just before."""
-    inner, engine = make_service("total\n")
-    service = CachedCompletionService(inner, CompletionConfig(), is_idle=lambda: True)
-    for place in places:
-        await ask(service, at_cursor(place))
-    assert expected == read_ahead(engine)
-    assert all(
-        each.max_tokens == 1
-        for each in engine.requests
-        if each.priority is Priority.PREWARM
-    )
-
-
-async def test_the_next_request_finds_the_prompt_read(
-    make_service: MakeService, at_cursor: AtCursor
-) -> None:
-    """What was read is the beginning of its prompt, but for the key."""
-    inner, engine = make_service("1\n")
-    service = CachedCompletionService(inner, CompletionConfig(), is_idle=lambda: True)
-    above = "a = 1\nb = 2\n"
-    await ask(service, at_cursor(f"{above}word = f()|\n"))
-    result = await ask(service, at_cursor(f"{above}word = f() |\n"))
-    read, asked = engine.requests
-    # An engine of several machines has both on the same one.
-    assert read.document == asked.document == "untitled:a"
-    assert (Priority.PREWARM, Priority.AUTOMATIC) == (read.priority, asked.priority)
-    assert result.timings is not None
-    assert result.timings.cached_tokens > 8
-
-
-async def test_a_request_ends_it(
-    make_service: MakeService, at_cursor: AtCursor
-) -> None:
-    """It is taken back in the engine, before the request gets there."""
-
-    async def never(_seconds: float) -> None:
-        await asyncio.Event().wait()
-
-    inner, engine = make_service("1\n", sleep=never)
-    service = CachedCompletionService(inner, CompletionConfig(), is_idle=lambda: True)
-    await ask(service, at_cursor("wo|rd = 1\n"))
-    assert 1 == len(engine.requests)
-    asked = asyncio.create_task(ask(service, at_cursor("x = |\n")))
-    for _ in range(50):
-        await asyncio.sleep(0)
-    assert ("r.read",) == engine.aborted
-    asked.cancel()
-    await asyncio.wait([asked])
-
-
-@pytest.mark.parametrize(
-    ("config", "is_idle"),
-    [(CompletionConfig(), False), (CompletionConfig(prewarm=False), True)],
-)
-async def test_a_busy_engine_is_left_alone(
-    make_service: MakeService,
-    at_cursor: AtCursor,
-    config: CompletionConfig,
-    *,
-    is_idle: bool,
-) -> None:
-    """So is an idle one, if a setting says so."""
-    inner, engine = make_service("1\n", config=config)
-    service = CachedCompletionService(inner, config, is_idle=lambda: is_idle)
-    await ask(service, at_cursor("wo|rd = 1\n"))
-    assert () == engine.requests
