@@ -18,7 +18,6 @@ from lsp_server.client.documents import (
 from lsp_server.client.news import ServerNews, completion_params, introduction
 from lsp_server.client.server_process import ServerProcess
 from lsp_server.errors import AnswerError, ClientError
-from lsp_server.protocol.convert import position_at
 from lsp_server.protocol.extensions import ACCEPTED_COMMAND, TRACE_METHOD
 from lsp_server.protocol.lines import PositionEncoding
 from lsp_server.protocol.project_events import CURSOR_METHOD
@@ -208,8 +207,8 @@ class HeadlessClient:
     ) -> PendingAnswer:
         """Ask for a completion at an offset in code points; the answer comes later."""
         item = self._files[uri].item()
-        position = position_at(item.text, offset, self._encoding)
-        params = completion_params(uri, position, trigger)
+        cursor = self._files[uri].cursor(offset, self._encoding)
+        params = completion_params(cursor, trigger)
         started, connected = time.perf_counter(), self._connected
         sent = connected.send_request(types.TEXT_DOCUMENT_INLINE_COMPLETION, params)
 

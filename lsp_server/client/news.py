@@ -174,13 +174,13 @@ def introduction(
 
 
 def completion_params(
-    uri: str, position: types.Position, trigger: Trigger
+    cursor: types.TextDocumentPositionParams, trigger: Trigger
 ) -> types.InlineCompletionParams:
     """Return the parameters of ``textDocument/inlineCompletion``."""
     kinds = types.InlineCompletionTriggerKind
     kind = kinds.Invoked if trigger is Trigger.INVOKED else kinds.Automatic
     return types.InlineCompletionParams(
-        text_document=types.TextDocumentIdentifier(uri=uri),
-        position=position,
+        text_document=cursor.text_document,
+        position=cursor.position,
         context=types.InlineCompletionContext(trigger_kind=kind),
     )

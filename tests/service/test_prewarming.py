@@ -169,11 +169,11 @@ async def test_the_place_before_is_given_up(
     )
     await rest(service, at_cursor("a = |\nb\n"), "c1")
     await rest(service, at_cursor("a = 1\nb|\n"), "c2")
-    assert ("c1.read",) == engine.aborted
+    assert ["c1.read"] == list(engine.aborted)
     assert ["c1.read", "c2.read"] == [each.request_id for each in engine.requests]
     service.stop()
     await settle()
-    assert ("c1.read", "c2.read") == engine.aborted
+    assert ["c1.read", "c2.read"] == list(engine.aborted)
 
 
 @pytest.mark.parametrize(
