@@ -30,7 +30,8 @@ def figures_of(played: Sequence[Played]) -> dict[str, Any]:
     keys_without = sum(each.trace.keys for each in played)
     keys = sum(each.keys for each in events)
     begun = [cost for cost in asked if cost.cached_tokens is not None]
-    all_begun = [cost for cost in spent if cost.cached_tokens is not None]
+    # A request ended while its prompt was read ahead: what of it is not known, so all.
+    all_begun = [c for c in spent if c.cached_tokens is not None or c.is_ahead]
     new_tokens = [_new(cost) for cost in all_begun]
     return {
         "events": len(events),

@@ -130,6 +130,32 @@ async def test_other_files_of_the_project_are_open_meanwhile(
     assert sorted(closed) == sorted(opened)
 
 
+async def test_the_cursor_rests_before_anything_is_done_there(
+    source: LspSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each place once, before what stood there is deleted."""
+    done: list[tuple[str, int]] = []
+    edit = source.edit
+
+    def edited(uri: str, start: int, end: int, text: str) -> None:
+        done.append(("edit", start))
+        edit(uri, start, end, text)
+
+    monkeypatch.setattr(source, "rest", lambda _uri, at: done.append(("rest", at)))
+    monkeypatch.setattr(source, "edit", edited)
+    trace = Trace(
+        name="f.py",
+        language_id="python",
+        text="old\n\n",
+        stretches=(
+            Stretch(start=0, removed_chars=3, strokes=(), gap_ms=300),
+            Stretch(start=1, removed_chars=0, strokes=(), gap_ms=300),
+        ),
+    )
+    await play(source, trace, "file:///here", seed=0)
+    assert done == [("rest", 3), ("edit", 0), ("rest", 1)]
+
+
 async def test_a_variant_has_no_settings_of_the_one_before(source: LspSource) -> None:
     """Nothing but what the server was started with, and its own."""
     ghosts = []
@@ -167,6 +193,13 @@ PLAYED = Played(
             output_tokens=7,
             is_ahead=True,
         ),
+        Spent(
+            asked_s=2.6,
+            prompt_tokens=20,
+            cached_tokens=None,
+            output_tokens=0,
+            is_ahead=True,
+        ),
         Spent(asked_s=3.1, prompt_tokens=100, cached_tokens=80, output_tokens=0),
     ),
     text="abcdefgh",
@@ -184,8 +217,9 @@ def test_tokens_are_those_of_the_event_before_them() -> None:
         "accept": 20,
     }
     assert figures["cached_share"] == round(170 / 300, 4)
+    assert figures["cached_share_with_ahead"] == round(220 / 420, 4)
     assert figures["output_tokens_per_accepted_char"] == 2.0
-    assert figures["new_prompt_tokens_per_accepted_char"] == round(180 / 7, 2)
+    assert figures["new_prompt_tokens_per_accepted_char"] == round(200 / 7, 2)
     assert figures["keystrokes_saved"] == 0.75
 
 
