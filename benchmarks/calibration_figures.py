@@ -13,10 +13,18 @@ from lsp_server.language.syntax import syntax_errors
 from lsp_server.values import Trigger
 from training.eval.values import Task
 
-__all__ = ["draw_curves", "summarise"]
+__all__ = [
+    "LEVELS",
+    "draw_curves",
+    "floor_for",
+    "gate_row",
+    "levels_of",
+    "shown_at_floors",
+    "summarise",
+]
 
 _FLOORS = (0.0, 0.02, 0.05, *(at / 20 for at in range(2, 20)), 0.97)
-_LEVELS: Mapping[str, float] = {"low": 0.9, "normal": 0.8, "high": 0.65}
+LEVELS: Mapping[str, float] = {"low": 0.9, "normal": 0.8, "high": 0.65}
 """How much of the characters shown has to be right at each level of eagerness."""
 
 _BINS = 10
@@ -55,23 +63,17 @@ async def summarise(
     found: dict[str, object] = {}
     for suite in dict.fromkeys(tape.suite for tape in tapes):
         of_suite = [t for t in tapes if t.suite == suite and t.token_ids]
-        at_floor = {
-            floor: [
-                await playback.shown(tape, tasks[tape.task_id], floor=floor)
-                for tape in of_suite
-            ]
-            for floor in _FLOORS
-        }
+        at_floor = await shown_at_floors(playback, of_suite, tasks)
         ungated = at_floor[0.0]
-        gates = {"joint, cut": [_row(f, shown) for f, shown in at_floor.items()]}
+        gates = {"joint, cut": [gate_row(f, shown) for f, shown in at_floor.items()]}
         for name, of_text in (("joint", _joint), ("mean", _mean)):
             gates[f"{name}, all or nothing"] = [
-                _row(f, [s for s in ungated if of_text(s) >= f], generated=ungated)
+                gate_row(f, [s for s in ungated if of_text(s) >= f], generated=ungated)
                 for f in _FLOORS
             ]
         found[suite] = {
             "cursors": len(of_suite),
-            "levels": _levels(at_floor, seed),
+            "levels": levels_of(at_floor, seed),
             "reliability": _reliability(ungated),
             "gates": gates,
             "rankings": await _rankings(playback, of_suite, tasks),
@@ -84,7 +86,20 @@ async def summarise(
     return found
 
 
-def _levels(
+async def shown_at_floors(
+    playback: Playback, tapes: Sequence[Tape], tasks: Mapping[str, Task]
+) -> dict[float, list[Shown]]:
+    """Return what is shown of each tape at each floor, the lowest floor first."""
+    return {
+        floor: [
+            await playback.shown(tape, tasks[tape.task_id], floor=floor)
+            for tape in tapes
+        ]
+        for floor in _FLOORS
+    }
+
+
+def levels_of(
     at_floor: Mapping[float, Sequence[Shown]], seed: int
 ) -> list[dict[str, object]]:
     """Return each level's floor, from half of the cursors, and what the rest says."""
@@ -93,7 +108,7 @@ def _levels(
     chosen_on = frozenset(drawn)
     halves = [
         {
-            floor: _row(
+            floor: gate_row(
                 floor,
                 [
                     each
@@ -107,9 +122,8 @@ def _levels(
     ]
     first, second = halves
     rows: list[dict[str, object]] = []
-    for level, share in _LEVELS.items():
-        good = (floor for floor in _FLOORS if first[floor]["right_share"] >= share)
-        floor = min(good, default=_FLOORS[-1])
+    for level, share in LEVELS.items():
+        floor = floor_for(share, first)
         found, ungated = second[floor], second[0.0]
         rows.append(
             {
@@ -125,6 +139,12 @@ def _levels(
     return rows
 
 
+def floor_for(share: float, rows: Mapping[float, Mapping[str, float]]) -> float:
+    """Return the lowest floor at which so much of what is shown is right."""
+    good = (floor for floor, row in rows.items() if row["right_share"] >= share)
+    return min(good, default=_FLOORS[-1])
+
+
 def _share(part: float, whole: float) -> float:
     return round(part / max(1, whole), 3)
 
@@ -137,7 +157,7 @@ def _mean(shown: Shown) -> float:
     return shown.mean
 
 
-def _row(
+def gate_row(
     floor: float, shown: Sequence[Shown], *, generated: Sequence[Shown] | None = None
 ) -> dict[str, float]:
     """Return what a gate shows; a gate on whole texts has all of them generated."""

@@ -12,7 +12,7 @@ import argparse
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -27,13 +27,16 @@ from lsp_server.postprocess.pipeline import postprocess
 from lsp_server.service.trigger import choose_scope
 from lsp_server.values import Snapshot, Trigger
 
+__all__ = ["LANGUAGES", "draw_middle", "that_parse"]
+
 _RESULTS = Path(__file__).resolve().parent / "results"
-_LANGUAGES = {
+LANGUAGES = {
     "json": ("*.json", "json"),
     "yaml": ("*.y*ml", "yaml"),
     "toml": ("*.toml", "toml"),
     "html": ("*.html", "html"),
     "css": ("*.css", "css"),
+    "scss": ("*.scss", "scss"),
     "python": ("*.py", "python"),
     "javascript": ("*.js", "javascript"),
     "typescript": ("*.ts", "typescript"),
@@ -43,6 +46,7 @@ _LANGUAGES = {
     "c": ("*.c", "c"),
     "cpp": ("*.cpp", "cpp"),
     "csharp": ("*.cs", "csharp"),
+    "kotlin": ("*.kt", "kotlin"),
     "php": ("*.php", "php"),
     "ruby": ("*.rb", "ruby"),
     "lua": ("*.lua", "lua"),
@@ -123,9 +127,18 @@ def _sources(folders: Sequence[Path], pattern: str, parser: Parser) -> Iterator[
     """Yield the texts of files that parse, in an order of chance."""
     paths = sorted({path for folder in folders for path in folder.rglob(pattern)})
     random.Random(3).shuffle(paths)  # noqa: S311 - the same files each time
+    contents = (
+        path.read_bytes()[: _MOST_CHARS + 1].decode("ascii", errors="ignore")
+        for path in paths
+        if path.is_file()
+    )
+    yield from that_parse(contents, parser)
+
+
+def that_parse(texts: Iterable[str], parser: Parser) -> Iterator[str]:
+    """Yield the texts that parse, of a usual length, each once."""
     seen: set[int] = set()
-    for path in filter(Path.is_file, paths):
-        text = path.read_bytes()[: _MOST_CHARS + 1].decode("ascii", errors="ignore")
+    for text in texts:
         lines = text.split("\n")
         is_usual = 100 < len(text) <= _MOST_CHARS and len(lines) > _BLOCK_LINES
         if not is_usual or "\r" in text or max(map(len, lines)) > _MOST_LINE_CHARS:
@@ -138,7 +151,7 @@ def _sources(folders: Sequence[Path], pattern: str, parser: Parser) -> Iterator[
             yield text
 
 
-def _middle(text: str, rnd: random.Random) -> tuple[int, int]:
+def draw_middle(text: str, rnd: random.Random) -> tuple[int, int]:
     """Return where a middle begins and ends: in a line, to its end, or over some."""
     lines = text.splitlines(keepends=True)
     number = rnd.choice([at for at, line in enumerate(lines) if line.strip()])
@@ -162,13 +175,13 @@ def measure(
     folders: Sequence[Path], language_id: str, *, files: int, cuts: int
 ) -> Mapping[str, Totals]:
     """Cut middles out of the files of one language; return the totals by writer."""
-    pattern, grammar = _LANGUAGES[language_id]
+    pattern, grammar = LANGUAGES[language_id]
     parser = get_parser(cast("SupportedLanguage", grammar))
     totals = {name: Totals() for name in WRITERS}
     rnd = random.Random(5)  # noqa: S311 - the same middles each time
     for _, text in zip(range(files), _sources(folders, pattern, parser), strict=False):
         for _ in range(cuts):
-            start, end = _middle(text, rnd)
+            start, end = draw_middle(text, rnd)
             before, middle, after = text[:start], text[start:end], text[end:]
             snapshot = Snapshot(
                 uri="file:///a",
@@ -213,7 +226,7 @@ def main() -> None:
     began = circumstances()
     rows: list[dict[str, str | float]] = []
     together = {name: Totals() for name in WRITERS}
-    for language_id in _LANGUAGES:
+    for language_id in LANGUAGES:
         found = measure(
             arguments.folder, language_id, files=arguments.files, cuts=arguments.cuts
         )

@@ -21,7 +21,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "editors"))
 
 from obtain.debian import Suite
 
-__all__ = ["PACKAGES", "ChangedFile", "Package", "Release", "changed_files", "texts_of"]
+__all__ = [
+    "PACKAGES",
+    "ChangedFile",
+    "Package",
+    "Release",
+    "Sources",
+    "changed_files",
+    "texts_of",
+]
 
 _LEAST_CHARS, _MOST_CHARS = 1_500, 120_000
 
@@ -42,17 +50,15 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
-    """A package of which two releases are compared.
+class Sources:
+    """The files of one language in a package.
 
     Attributes:
-        name: Its name in the registry.
+        name: The package's name in the registry.
         registry: ``pypi``, ``npm`` or ``debian``.
         licence: Its licence's SPDX id.
-        language_id: Of the files that are compared.
+        language_id: Of the files.
         suffix: Of these files.
-        old: The release that the edits start from.
-        new: The release that they lead to.
         without: Files whose path has this in it are left out.
     """
 
@@ -61,9 +67,20 @@ class Package:
     licence: str
     language_id: str
     suffix: str
+    without: str = "/test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package(Sources):
+    """A package of which two releases are compared.
+
+    Attributes:
+        old: The release that the edits start from.
+        new: The release that they lead to.
+    """
+
     old: Release
     new: Release
-    without: str = "/test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +204,7 @@ def changed_files(package: Package, cache: Path) -> Iterator[ChangedFile]:
             yield ChangedFile(package=package, path=path, old=texts[0], new=texts[1])
 
 
-def texts_of(package: Package, release: Release, cache: Path) -> dict[str, str]:
+def texts_of(package: Sources, release: Release, cache: Path) -> dict[str, str]:
     """Return a release's files of the package's language, without its outermost folder.
 
     Declarations that were generated (``.d.ts``) are left out.
@@ -228,7 +245,7 @@ def _open_tar(source: Path | io.BytesIO) -> tarfile.TarFile:
     return tarfile.open(fileobj=source)
 
 
-def _fetched(package: Package, release: Release, cache: Path) -> Path:
+def _fetched(package: Sources, release: Release, cache: Path) -> Path:
     """Return a release's file, which is fetched where the cache has it not.
 
     Raises:
@@ -253,7 +270,7 @@ def _fetched(package: Package, release: Release, cache: Path) -> Path:
     return archive
 
 
-def _command(package: Package, release: Release, folder: Path) -> Sequence[str]:
+def _command(package: Sources, release: Release, folder: Path) -> Sequence[str]:
     """Return the command that downloads a release's file into a folder."""
     if package.registry == "npm":
         return ["npm", "pack", "--silent", f"{package.name}@{release.version}"]

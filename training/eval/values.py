@@ -50,6 +50,7 @@ class Task:
             there is no such test.
         package: Canonical name of the package that the document belongs to; None if
             unknown.
+        language_id: The document's language.
     """
 
     task_id: str
@@ -62,13 +63,14 @@ class Task:
     max_tokens: int
     test: str | None = None
     package: str | None = None
+    language_id: str = "python"
 
     @property
     def snapshot(self) -> Snapshot:
         """The document and cursor, as an editor would send them."""
         return Snapshot(
             uri="file:///task.py",
-            language_id="python",
+            language_id=self.language_id,
             version=1,
             text=self.prefix + self.suffix,
             offset=len(self.prefix),
