@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import type { Middleware } from "vscode-languageclient/node";
 import type { EventLog } from "../log/events";
+import type { CursorHost } from "../server/cursor";
 import { EarlyRequest, type Place } from "./askAgain";
 import { type CancelledRequest, CutoffCounter, isCutOff } from "./cutoff";
 import { HeldRequests, pause } from "./held";
@@ -28,12 +29,16 @@ export interface ProviderHost {
 type Answer = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null | undefined;
 
 /** Stands between VS Code and the client: lets requests through, or not, and watches them. */
-export class InlineProvider implements Middleware {
+export class InlineProvider implements Middleware, CursorHost {
   private readonly early = new EarlyRequest();
   private readonly held = new HeldRequests();
   private readonly cutoffs = new CutoffCounter();
   private readonly shown = new TypedThrough<vscode.InlineCompletionItem>();
+  private readonly asks = new vscode.EventEmitter<Place>();
+  private readonly offerChanges = new vscode.EventEmitter<void>();
   private lastId = 0;
+  readonly onDidAsk = this.asks.event;
+  readonly onDidChangeOffers = this.offerChanges.event;
 
   constructor(
     private readonly host: ProviderHost,
@@ -70,6 +75,7 @@ export class InlineProvider implements Middleware {
     const ready = this.host.answers();
     const ask = async (): Promise<Answer> => {
       this.watchdog.asked();
+      this.asks.fire(place);
       try {
         return await next(document, position, asked, token);
       } finally {
@@ -156,9 +162,15 @@ export class InlineProvider implements Middleware {
     }
   }
 
+  /** Whether completions come by themselves in a document. */
+  offersIn(document: vscode.TextDocument): boolean {
+    return this.host.whyOff(document) === undefined && !this.host.snoozed() && this.host.answers();
+  }
+
   /** Let what was asked by hand go on, unless the engine is still on its way. */
   engineChanged(): void {
     if (!this.host.loads()) this.held.release();
+    this.offerChanges.fire();
   }
 
   /** Let go of what another server was asked by hand: it cannot answer any more. */

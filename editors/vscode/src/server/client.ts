@@ -13,8 +13,10 @@ import {
   type ShowMessageRequestParams,
   type StaticFeature,
 } from "vscode-languageclient/node";
+import type { EventLog } from "../log/events";
 import type { WireSettings } from "../settings/wire";
 import { SCHEMES } from "../state/gate";
+import { type CursorHost, CursorSender } from "./cursor";
 import { DiagnosticsSender } from "./diagnostics";
 import type { ServerProcess } from "./process";
 import {
@@ -31,7 +33,7 @@ export interface ClientHooks {
   readonly onAction: (action: ActionParams) => void;
   /** Shows a message with buttons, and returns the one that was pressed. */
   readonly onMessage: (params: ShowMessageRequestParams) => Promise<MessageActionItem | null>;
-  readonly middleware: Middleware;
+  readonly middleware: Middleware & CursorHost;
 }
 
 /** A client that writes what goes wrong into the log alone: the supervisor tells the user. */
@@ -67,6 +69,7 @@ export function makeClient(
   settings: WireSettings,
   channel: LogOutputChannel,
   hooks: ClientHooks,
+  log: EventLog,
 ): LanguageClient {
   const options: LanguageClientOptions = {
     documentSelector: SCHEMES.map((scheme) => ({ scheme })),
@@ -88,6 +91,7 @@ export function makeClient(
   );
   client.registerFeature(new Extras());
   client.registerFeature(new DiagnosticsSender(client));
+  client.registerFeature(new CursorSender(client, hooks.middleware, log));
   client.onNotification(STATUS_METHOD, hooks.onStatus);
   client.onNotification(ACTION_METHOD, hooks.onAction);
   client.onRequest(ShowMessageRequest.type, hooks.onMessage);

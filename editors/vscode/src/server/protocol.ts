@@ -65,6 +65,7 @@ export const STATUS_METHOD = "midfill/status";
 export const TRACE_METHOD = "midfill/trace";
 export const ACTION_METHOD = "midfill/action";
 export const DIAGNOSTICS_METHOD = "midfill/diagnostics";
+export const CURSOR_METHOD = "midfill/cursor";
 
 /** The extras that the extension asks for in `capabilities.experimental.midfill`. */
 export const WANTED_EXTRAS = { timings: false, status: true, actions: true } as const;

@@ -42,7 +42,7 @@ export class Session {
       (line) => logLine(channel, line),
       () => this.garbageCame(channel),
     );
-    this.client = makeClient(this.process, settings, channel, hooks);
+    this.client = makeClient(this.process, settings, channel, hooks, log);
     log.record("server.start", { command: launch.command, server_pid: this.process.pid ?? null });
   }
 
