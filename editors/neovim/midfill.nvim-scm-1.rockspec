@@ -20,6 +20,7 @@ build = {
     ["midfill.command"] = "lua/midfill/command.lua",
     ["midfill.compat"] = "lua/midfill/compat.lua",
     ["midfill.config"] = "lua/midfill/config.lua",
+    ["midfill.cursor"] = "lua/midfill/cursor.lua",
     ["midfill.diagnostics"] = "lua/midfill/diagnostics.lua",
     ["midfill.folders"] = "lua/midfill/folders.lua",
     ["midfill.ghost"] = "lua/midfill/ghost.lua",

@@ -2,6 +2,7 @@
 
 local compat = require("midfill.compat")
 local config = require("midfill.config")
+local cursor = require("midfill.cursor")
 local notice = require("midfill.notice")
 local request = require("midfill.request")
 local server = require("midfill.server")
@@ -128,9 +129,10 @@ function M.left()
   session.seen = nil
 end
 
---- Ask at the cursor because the server can answer now.
+--- Ask at the cursor because the server can answer now, or tell the server where it rests.
 function M.ask_again()
   local buf = vim.api.nvim_get_current_buf()
+  cursor.moved(buf)
   if shown.painter().asks and not shown.has_suggestion() and not request.is_pending() then
     ask_if_wanted(buf)
   end
