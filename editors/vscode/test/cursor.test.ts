@@ -84,15 +84,17 @@ function toldOfLine0(t: TestContext): ScriptedWindow {
   return scripted;
 }
 
-test("the server is told of a cursor that rests for 150 ms at another line", (t) => {
+test("the server is told of a cursor that rests for 150 ms at another place", (t) => {
   const scripted = toldOfLine0(t);
   scripted.move(7, 149, 3);
   assert.deepEqual(scripted.news(), []);
   mock.timers.tick(1);
   assert.deepEqual(scripted.news(), [`midfill/cursor ${A}:7:3`]);
   mock.timers.tick(10_000);
-  scripted.move(7, 150, 9);
+  scripted.move(7, 150, 3);
   assert.deepEqual(scripted.news(), []);
+  scripted.move(7, 150, 9);
+  assert.deepEqual(scripted.news(), [`midfill/cursor ${A}:7:9`]);
 });
 
 test("a cursor on its way is not told of", (t) => {
@@ -158,7 +160,7 @@ test("where an edit leaves the cursor, the server is asked anyway", (t) => {
   scripted.edit(4, "{\n    \n}", 5);
   assert.deepEqual(scripted.news(), []);
   scripted.move(5, 150, 2);
-  assert.deepEqual(scripted.news(), []);
+  assert.deepEqual(scripted.news(), [`midfill/cursor ${A}:5:2`]);
   scripted.move(4);
   assert.deepEqual(scripted.news(), [`midfill/cursor ${A}:4:0`]);
   scripted.edit(5, "x", 5, 10);
@@ -192,7 +194,7 @@ test("an edit of another document, or of no text, hides no move", (t) => {
   assert.deepEqual(scripted.news(), [`midfill/cursor ${A}:2:0`]);
 });
 
-test("a line for which a completion was asked is known", (t) => {
+test("a place for which a completion was asked is known", (t) => {
   const scripted = toldOfLine0(t);
   scripted.move(2, 100);
   scripted.asked.fire({ uri: A, line: 2, character: 0 });

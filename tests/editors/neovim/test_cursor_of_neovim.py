@@ -58,12 +58,12 @@ def told(neovim: Neovim) -> list[tuple[str, int]]:
 
 
 def test_line_where_the_cursor_rests_is_told(watched: Neovim) -> None:
-    """A jump is told with the server's column; a move within the line is not."""
+    """A jump is told with the column of the line's end; a move within it is not."""
     watched.lua("vim.api.nvim_buf_set_lines(0, 20, 21, true, { 'ä = 🚄 + b' })")
-    watched.type("21G8l")
+    watched.type("21G2l")
     event = watched.wait("Told")
     assert 20 == event.data["line"]
-    assert len("ä = 🚄 + b".encode()) - 1 == event.data["character"]
+    assert len("ä = 🚄 + b".encode()) == event.data["character"]
     watched.wait("Rested")
     watched.type("0")
     assert [] == told(watched)

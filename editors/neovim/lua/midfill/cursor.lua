@@ -72,7 +72,8 @@ function M.rested(buf)
     textDocument = { uri = vim.uri_from_bufnr(buf) },
     position = {
       line = place.row,
-      character = position.character(place.line, place.column, client.offset_encoding),
+      -- Where `A` and `o` go on: right of both stands what is below.
+      character = position.character(place.line, #place.line, client.offset_encoding),
     },
   })
 end

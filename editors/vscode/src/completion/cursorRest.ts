@@ -23,12 +23,12 @@ export function onlyCursor<P>(selections: readonly SelectionFacts<P>[]): P | und
 }
 
 /**
- * Notices that the cursor has come to rest at a line that the server does not know of.
+ * Notices that the cursor has come to rest at a place that the server does not know of.
  *
- * It knows of the line that it was last told of, that was last asked for, or that was last edited.
+ * It knows of the place that it was last told of or asked for, and of the line last edited.
  */
 export class CursorRest {
-  private known: Pick<Cursor, "uri" | "line"> | undefined;
+  private known: (Pick<Cursor, "uri" | "line"> & Partial<Cursor>) | undefined;
   private resting: Cursor | undefined;
   /** The edit whose cursor is still to come. */
   private edited: { readonly uri: string; readonly timeMs: number } | undefined;
@@ -63,8 +63,7 @@ export class CursorRest {
   tryAgain(): void {
     const { resting } = this;
     if (resting === undefined) return;
-    const isKnown = this.known?.uri === resting.uri && this.known.line === resting.line;
-    if (!isKnown && !this.tell(resting)) return;
+    if (!this.knows(resting) && !this.tell(resting)) return;
     this.resting = undefined;
     this.known = resting;
   }
@@ -78,6 +77,12 @@ export class CursorRest {
   private rest(cursor: Cursor): void {
     this.resting = cursor;
     this.tryAgain();
+  }
+
+  private knows({ uri, line, character }: Cursor): boolean {
+    const { known } = this;
+    const isLine = known?.uri === uri && known.line === line;
+    return isLine && (known.character === undefined || known.character === character);
   }
 
   private followsEdit(cursor: Cursor): boolean {
