@@ -10,6 +10,7 @@ floors of its own; all of them together have those for the rest of the languages
 
 import argparse
 import asyncio
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -102,6 +103,36 @@ def _rows(found: Mapping[str, Any]) -> Iterator[list[str]]:
         yield line
 
 
+def _draw(result: Mapping[str, Any], path: Path) -> None:
+    """Draw how much of what is shown is right at each floor, and how much remains."""
+    import matplotlib as mpl  # noqa: PLC0415 - takes a second to import
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "midfill"
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - as above
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2))
+    colours = plt.get_cmap("tab20")
+    for at, (language_id, of_it) in enumerate(result["languages"].items()):
+        is_all = language_id == _TOGETHER
+        style = {"color": "black"} if is_all else {"color": colours(at)}
+        width = 2.4 if is_all else 0.9
+        rows = of_it["gate"]
+        kept = [row["right_chars"] / rows[0]["right_chars"] for row in rows]
+        floors = [row["floor"] for row in rows]
+        shares = [row["right_share"] for row in rows]
+        left.plot(floors, shares, label=language_id, linewidth=width, **style)
+        right.plot(kept, shares, linewidth=width, **style)
+    left.set_xlabel("floor of the joint probability")
+    left.set_ylabel("share of the characters shown that are right")
+    left.legend(fontsize=6, ncols=2)
+    right.set_xlabel("share of the right characters that remain")
+    right.set_xlim(0, 1.05)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Record, try the gate, print a table, and write the result."""
     parser = argparse.ArgumentParser(
@@ -118,11 +149,21 @@ def main(words: Sequence[str] | None = None) -> int:
     add("--tape", type=Path, help="keeps what the engine wrote, or has kept it")
     out = _ROOT / "benchmarks/results/calibration_languages.json"
     add("--out", type=Path, default=out)
+    add("--draw", type=Path, metavar="JSON", help="only draw an earlier result")
+    picture = _ROOT / "docs/completion/confidence_languages.svg"
+    add("--picture", type=Path, default=picture)
     arguments = parser.parse_args(words)
-    result = asyncio.run(_run(arguments))
-    write_result(arguments.out, result)
+    if arguments.draw is not None:
+        result = json.loads(arguments.draw.read_bytes())
+    else:
+        result = asyncio.run(_run(arguments))
+        write_result(arguments.out, result)
     head = ["language", "cursors", "right", *LEVELS]
     sys.stdout.write(table(head, list(_rows(result["languages"]))) + "\n")
+    try:
+        _draw(result, arguments.picture)
+    except ImportError:
+        sys.stderr.write("No picture: matplotlib is not installed here; see --draw.\n")
     return 0
 
 

@@ -35,6 +35,7 @@ from lsp_server.modelstore.model_files import (
 
 __all__ = [
     "MANIFEST_NAME",
+    "OTHER_LANGUAGES",
     "SIGNATURE_NAME",
     "ConfidenceLevels",
     "FileEntry",
@@ -48,6 +49,8 @@ __all__ = [
 
 MANIFEST_NAME = "manifest.json"
 SIGNATURE_NAME = "manifest.sig"
+OTHER_LANGUAGES = "other"
+"""Stands for all languages that a manifest does not name."""
 
 _FORMAT = 1
 """To be raised when a reader of the old form could not read the new one."""
@@ -161,7 +164,8 @@ class Manifest:
         files: Every file of the folder but the manifest and its signature, by relative
             name with forward slashes.
         confidence: How sure the model has to be, by language id, as measured by
-            ``benchmarks/calibration.py``; other languages have Midfill's defaults.
+            ``benchmarks/calibration.py``; `OTHER_LANGUAGES` has what holds in those
+            that are not named, in place of Midfill's defaults.
         comment_snippets: Whether parts of other files may stand as comments above the
             code; where the family has a format for them, they stand in that.
         off_by_default: Switches such as ``context.enabled`` that are off unless

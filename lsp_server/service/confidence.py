@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lsp_server.config import Eagerness
-from lsp_server.modelstore.manifest import ConfidenceLevels
+from lsp_server.language.languages import language_of
+from lsp_server.modelstore.manifest import OTHER_LANGUAGES, ConfidenceLevels
 from lsp_server.text import is_word_char
 from lsp_server.values import Trigger
 
 __all__ = ["DEFAULT_LEVELS", "Confidence", "Likelihood", "floor_of", "whole_end"]
 
 DEFAULT_LEVELS = ConfidenceLevels(low=0.7, normal=0.5, high=0.25)
-"""Used in languages in which the model was not calibrated."""
+"""Used where a model's manifest has nothing for a language, nor for other ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +45,17 @@ def floor_of(
     """Return the least joint probability of a text that is shown; 0 shows any.
 
     Args:
-        levels: What the model was calibrated to, by language id.
+        levels: What the model was calibrated to, by language id; `OTHER_LANGUAGES` has
+            what holds in those that are not named.
         language_id: The document's language id.
         eagerness: How much the user wants to see.
         trigger: Who asked; one who asks by hand gets an answer in any case.
     """
     if trigger is Trigger.INVOKED:
         return 0.0
-    of_language = levels.get(language_id, DEFAULT_LEVELS)
+    ids = (language_id, language_of(language_id).name, OTHER_LANGUAGES)
+    named = (levels[each] for each in ids if each in levels)
+    of_language = next(named, DEFAULT_LEVELS)
     match eagerness:
         case Eagerness.LOW:
             return of_language.low

@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 from lsp_server.config import CompletionConfig, Eagerness
 from lsp_server.engine.scripted import ScriptedEngine
 from lsp_server.metrics import NoMetrics, RequestRecord
-from lsp_server.modelstore.manifest import ConfidenceLevels
+from lsp_server.modelstore.manifest import OTHER_LANGUAGES, ConfidenceLevels
 from lsp_server.outcomes import CompletionResult
 from lsp_server.service.completion import CompletionService
-from lsp_server.service.confidence import DEFAULT_LEVELS, Confidence, whole_end
+from lsp_server.service.confidence import (
+    DEFAULT_LEVELS,
+    Confidence,
+    floor_of,
+    whole_end,
+)
 from lsp_server.service.typed_ahead import TypedAhead
 from lsp_server.text import is_word_char
 from lsp_server.values import Snapshot, Trigger
@@ -231,3 +236,38 @@ def test_a_cut_is_near_and_final(text: str, data: st.DataObject) -> None:
     assert cut == whole_end(text, cut)
     if 0 < cut < len(text):
         assert not (is_word_char(text[cut - 1]) and is_word_char(text[cut]))
+
+
+def levels(normal: float) -> ConfidenceLevels:
+    """Return levels that tell each other apart by the middle one."""
+    return ConfidenceLevels(low=0.9, normal=normal, high=0.1)
+
+
+@pytest.mark.parametrize(
+    ("language_id", "expected"),
+    [
+        ("c", 0.2),
+        ("typescriptreact", 0.3),
+        # By other names of the same language, or of one with its rules.
+        ("c-ts", 0.2),
+        ("jsx", 0.4),
+        ("Python3", 0.5),
+        ("haskell", 0.6),
+        ("markdown", 0.6),
+    ],
+)
+def test_a_language_has_its_own_floor(language_id: str, expected: float) -> None:
+    """Else that of the other languages; else Midfill's."""
+    calibrated = {
+        "c": levels(0.2),
+        "typescriptreact": levels(0.3),
+        "javascript": levels(0.4),
+        "python": levels(0.5),
+        OTHER_LANGUAGES: levels(0.6),
+    }
+    eagerness = CompletionConfig().eagerness
+    found = floor_of(calibrated, language_id, eagerness, Trigger.AUTOMATIC)
+    assert expected == found
+    del calibrated[OTHER_LANGUAGES]
+    found = floor_of(calibrated, language_id, eagerness, Trigger.AUTOMATIC)
+    assert (expected if expected < 0.6 else DEFAULT_LEVELS.normal) == found
