@@ -31,6 +31,9 @@ _BEHIND_BLANK = re.compile(r"\s[\"'`]+\w")
 _TAKES_OPERAND = re.compile(r"(?:[\s(\[{=,:+\-!|&?<>]|\b\w{1,2})\Z")
 """Behind what a string begins, or the letters in front of it."""
 
+_WRONG_IF_UNUSUAL = 4
+"""So many unusual quotes are as bad as one thing that is wrong."""
+
 _MAY_OPEN = re.compile(r"[\s(\[{=,:+\-!|&?<>]")
 _MAY_CLOSE = re.compile(r"[\s)\]},;.:+\-<>/\[?=!|&*%]|\Z")
 """What stands in front of a string, and behind one."""
@@ -203,7 +206,8 @@ def _faults(
     """Count what is wrong with a text, and what only unusual, if ``frames`` are open.
 
     A literal that a whole text does not end counts twice. It is unusual that a quote
-    of the kind of ``literal`` stands where such quotes hardly ever do.
+    of the kind of ``literal`` stands where such quotes hardly ever do; often that is
+    wrong.
     """
     found = scan(text, language, state=ScanState(frames=frames), is_behind_cursor=True)
     is_open = is_whole and any(
@@ -218,4 +222,4 @@ def _faults(
         elif len(stack) < len(before) and before[-1].literal is literal.literal:
             unusual += not _MAY_CLOSE.match(text, at)
         before = stack
-    return found.faults + 2 * is_open, unusual
+    return found.faults + 2 * is_open + unusual // _WRONG_IF_UNUSUAL, unusual

@@ -10,6 +10,7 @@ __all__ = [
     "key_columns_of",
     "takes_command",
     "takes_operand",
+    "takes_statement",
 ]
 
 TAB_WIDTH: Final = 4
@@ -28,6 +29,11 @@ _WORDS_BEFORE_OPERAND = frozenset(
 _BEFORE_COMMAND = frozenset(";&|({)=!`")
 _WORDS_BEFORE_COMMAND = frozenset(
     {"do", "elif", "else", "if", "then", "until", "while"}
+)
+_BEFORE_STATEMENT = (*";({[=|", "&&", "=>", "->")
+_OPERATOR_NAME = re.compile(r":(?:\[\]=|[!=<>~]+)\Z")
+_WORDS_BEFORE_STATEMENT = frozenset(
+    {"and", "begin", "do", "else", "ensure", "not", "or", "then"}
 )
 
 
@@ -72,3 +78,17 @@ def takes_command(line: str) -> bool:
         return True
     word = _LAST_WORD.search(line)
     return word is not None and word[0] in _WORDS_BEFORE_COMMAND
+
+
+def takes_statement(line: str) -> bool:
+    """Return whether one of Ruby's statements may begin behind ``line``.
+
+    Elsewhere `if` and its kin are modifiers of what stands left of them.
+    """
+    line = line.rstrip()
+    if not line or line.endswith(_BEFORE_STATEMENT):
+        return not _OPERATOR_NAME.search(line)
+    word = _LAST_WORD.search(line)
+    if word is None or word[0] not in _WORDS_BEFORE_STATEMENT:
+        return False
+    return not line[: word.start()].endswith((".", ":"))

@@ -14,6 +14,7 @@ from lsp_server.language.lines import (
     columns_of,
     key_columns_of,
     takes_command,
+    takes_statement,
 )
 from lsp_server.language.rules import inside_of, rules_of
 
@@ -200,8 +201,9 @@ class _Scanner:
         words, line = self._language.words, self._line_before(start)
         if words is None:
             return
-        counts_at_command = words.at_command or word in words.at_statement
-        if counts_at_command and not takes_command(line):
+        if words.at_command and not takes_command(line):
+            return
+        if word in words.at_statement and not takes_statement(line):
             return
         if word in self._rules.ends:
             self._close_block(word, start)

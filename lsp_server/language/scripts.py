@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from lsp_server.language.grammar import (
+    BACKSLASH,
     DOUBLE,
     HASH,
     REGEX,
@@ -23,6 +24,24 @@ _HEREDOC = Literal(
     ending=Ending.TAG,
     spans_lines=True,
 )
+
+
+def _in_brackets(before: str) -> tuple[Literal, ...]:
+    """Return the strings that brackets enclose behind such a text.
+
+    Pairs of these brackets may stand in one, and in those no others.
+    """
+    return tuple(
+        Literal(
+            kind=Kind.STRING,
+            opens=rf"{before}\{opener}",
+            closes=closer,
+            escapes=(*BACKSLASH, rf"\{opener}[^\{opener}\{closer}]*\{closer}"),
+            spans_lines=True,
+        )
+        for opener, closer in ("{}", "()", "[]", "<>")
+    )
+
 
 SHELL = Language(
     name="shell",
@@ -92,8 +111,22 @@ RUBY = Language(
         _HEREDOC,
         replace(DOUBLE, spans_lines=True, inside=(("#{", "}"),)),
         replace(SINGLE, spans_lines=True),
+        replace(DOUBLE, opens="`", closes="`", inside=(("#{", "}"),)),
+        *_in_brackets(r"(?:%[qQwWiIrsx]|(?<=[\s(,=\[{|>])%(?=\S\S))"),
+        Literal(
+            kind=Kind.STRING,
+            opens=r"%[qQwWiIrsx](?P<tag>[|!/])",
+            closes="{tag}",
+            escapes=BACKSLASH,
+            spans_lines=True,
+            needs_operand=True,
+        ),
+        # One that has its parts on lines of their own.
+        replace(REGEX, opens=r"/(?=(?:[^/\n]*[(|:])?[ \t]*\n)", spans_lines=True),
         replace(REGEX, inside=(("#{", "}"),)),
     ),
+    # A character such as ?( and a variable such as $'.
+    skips=r"(?:(?<=[(,\[{|=!&>])|(?<=[(,\[{|=!&>] )|(?m:^)[ \t]*)\?[^\s\w]|\$[^\w\s]",
     words=Words(
         pairs=tuple(
             (word, "end")
@@ -113,16 +146,31 @@ PERL = Language(
     name="perl",
     line_comment="#",
     literals=(
+        Literal(
+            kind=Kind.COMMENT,
+            opens=r"(?m:^)=[a-z]\w*",
+            closes="\n=cut",
+            spans_lines=True,
+        ),
         replace(HASH, opens=r"(?<![\$\w{])#"),
         _HEREDOC,
         replace(DOUBLE, spans_lines=True),
         replace(SINGLE, opens=r"(?<!\w)'", spans_lines=True),
+        *_in_brackets(r"(?<![\w$@%&\->])(?:q[qrwx]?|m)[ ]?(?!=>)"),
         # The first half of a substitution is of the same kind as a match.
         replace(
             REGEX,
             opens=r"\b(?:s|tr|y)/(?:\\.|[^/\\\n])*/|\b(?:m|qr)/",
             needs_operand=False,
         ),
+        replace(
+            REGEX,
+            opens=r"(?<![\w$@%&>])(?:s|tr|y)\{(?:\\.|[^{}\\\n]|\{[^{}\n]*\})*\}\{",
+            closes="}",
+            needs_operand=False,
+        ),
         REGEX,
     ),
+    # A variable such as $", and the last index of an array.
+    skips=r"\$[\"'`#]",
 )
