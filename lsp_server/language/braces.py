@@ -52,7 +52,8 @@ JAVASCRIPT = Language(
         ),
         DOUBLE,
         replace(SINGLE, opens=r"(?<!\w)'"),
-        replace(REGEX, opens="/(?!>)"),
+        # Behind `a!`, as TypeScript says that there is something, it divides.
+        replace(REGEX, opens=r"(?<![\w)\]]!)(?<![\w)\]]! )/(?!>)"),
     ),
 )
 
