@@ -7,7 +7,12 @@ import enum
 import re
 from dataclasses import dataclass, replace
 
-from lsp_server.language.lines import takes_operand
+from lsp_server.language.lines import (
+    begins_loop,
+    takes_command,
+    takes_operand,
+    takes_statement,
+)
 
 __all__ = [
     "BACKSLASH",
@@ -130,6 +135,14 @@ class Words:
     pairs: tuple[tuple[str, str], ...]
     at_command: bool = False
     at_statement: frozenset[str] = frozenset()
+
+    def counts(self, word: str, line: str) -> bool:
+        """Return whether one of the words opens or closes a block behind ``line``."""
+        if self.at_command:
+            return takes_command(line)
+        if word == "do" and self.at_statement:
+            return not begins_loop(line)
+        return word not in self.at_statement or takes_statement(line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,13 +9,7 @@ import re
 
 from lsp_server.language.frames import Closing, Frame, Scan, ScanState
 from lsp_server.language.grammar import Ending, Kind, Language, Literal
-from lsp_server.language.lines import (
-    begins_loop,
-    columns_of,
-    key_columns_of,
-    takes_command,
-    takes_statement,
-)
+from lsp_server.language.lines import columns_of, key_columns_of
 from lsp_server.language.rules import inside_of, rules_of
 
 __all__ = ["scan"]
@@ -67,6 +61,7 @@ class _Scanner:
         self._closings: list[Closing] = []
         self._strays: list[int] = []
         self._faults = 0
+        self._begun = (-1, 0)
 
     def begin_line(self) -> None:
         """Close what the first line closes by its first word or its indentation."""
@@ -198,16 +193,12 @@ class _Scanner:
 
     def _meet_word(self, word: str, start: int) -> None:
         """Open or close a block where ``word`` does."""
-        words, line = self._language.words, self._line_before(start)
-        if words is None:
-            return
-        if words.at_command and not takes_command(line):
-            return
-        if word in words.at_statement and not takes_statement(line):
+        words = self._language.words
+        if words is None or not words.counts(word, self._line_before(start)):
             return
         if word in self._rules.ends:
             self._close_block(word, start)
-        elif not (word == "do" and words.at_statement and begins_loop(line)):
+        else:
             self._push(Kind.BLOCK, word, self._rules.words[word], start)
 
     def _close_bracket(self, closer: str, start: int) -> None:
@@ -249,6 +240,7 @@ class _Scanner:
                 depth,
             )
         frame = self._stack[depth]
+        self._begun = (start - len(line), frame.columns)
         self._faults += len(self._stack) - 1 - depth
         del self._stack[depth:]
         self._closed(frame, start)
@@ -294,7 +286,12 @@ class _Scanner:
         return self._text[self._text.rfind("\n", 0, at) + 1 : at]
 
     def _columns_at(self, at: int, literal: Literal | None) -> int:
-        """Return the indentation of the line at ``at``, of its key for YAML's text."""
+        """Return the indentation of the line at ``at``, of its key for YAML's text.
+
+        A line that ends a bracket belongs to the one in which that began.
+        """
         line = self._line_before(at)
-        ends_at_dedent = literal is not None and literal.ending is Ending.DEDENT
-        return key_columns_of(line) if ends_at_dedent else columns_of(line)
+        if literal is not None and literal.ending is Ending.DEDENT:
+            return key_columns_of(line)
+        begins, columns = self._begun
+        return columns if begins == at - len(line) else columns_of(line)
