@@ -23,8 +23,11 @@ from tree_sitter_language_pack import SupportedLanguage, get_parser
 from benchmarks.figures import circumstances, table, write_result
 from benchmarks.model_writing import WRITERS
 from lsp_server.context.cursor import CursorContext
+from lsp_server.language.languages import language_of
+from lsp_server.language.scan import scan
 from lsp_server.postprocess.pipeline import postprocess
 from lsp_server.service.trigger import choose_scope
+from lsp_server.text import with_line_feeds
 from lsp_server.values import Snapshot, Trigger
 
 __all__ = ["LANGUAGES", "draw_middle", "that_parse"]
@@ -132,7 +135,7 @@ def _sources(folders: Sequence[Path], pattern: str, parser: Parser) -> Iterator[
         for path in paths
         if path.is_file()
     )
-    yield from that_parse(contents, parser)
+    yield from that_parse(map(with_line_feeds, contents), parser)
 
 
 def that_parse(texts: Iterable[str], parser: Parser) -> Iterator[str]:
@@ -211,6 +214,25 @@ def measure(
     return totals
 
 
+def misread(
+    folders: Sequence[Path], language_id: str, *, files: int
+) -> tuple[int, int]:
+    """Return how many whole files of a language were scanned, and how many wrongly.
+
+    A file that parses has no bracket too many, and nothing open at its end but a
+    comment without a line end.
+    """
+    pattern, grammar = LANGUAGES[language_id]
+    parser = get_parser(cast("SupportedLanguage", grammar))
+    scanned = wrong = 0
+    texts = _sources(folders, pattern, parser)
+    for _, text in zip(range(files), texts, strict=False):
+        found = scan(f"{text}\n", language_of(language_id))
+        scanned += 1
+        wrong += bool(found.faults or found.state.frames)
+    return scanned, wrong
+
+
 def main() -> None:
     """Measure every language of which the folders have files, and write the result."""
     parser = argparse.ArgumentParser(
@@ -222,7 +244,15 @@ def main() -> None:
     add("--cuts", type=int, default=25, help="of each file")
     add("--examples", type=int, default=0, help="print so many of what is not right")
     add("--out", type=Path, default=_RESULTS / "true_middles.json")
+    add("--whole", action="store_true", help="only scan whole files, and count faults")
     arguments = parser.parse_args()
+    if arguments.whole:
+        for language_id in LANGUAGES:
+            scanned, wrong = misread(
+                arguments.folder, language_id, files=arguments.files
+            )
+            sys.stdout.write(f"{language_id}: {wrong} of {scanned} misread\n")
+        return
     began = circumstances()
     rows: list[dict[str, str | float]] = []
     together = {name: Totals() for name in WRITERS}

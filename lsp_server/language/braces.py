@@ -52,8 +52,10 @@ JAVASCRIPT = Language(
         ),
         DOUBLE,
         replace(SINGLE, opens=r"(?<!\w)'"),
-        # Behind `a!`, as TypeScript says that there is something, it divides.
+        # Behind `a!`, as TypeScript says that there is something, it divides; and `/>`
+        # ends a tag, unless a value has to come.
         replace(REGEX, opens=r"(?<![\w)\]]!)(?<![\w)\]]! )/(?!>)"),
+        replace(REGEX, opens=r"(?:(?<=[:(,=\[])|(?<=[:(,=\[] ))/(?=>)"),
     ),
 )
 

@@ -73,6 +73,7 @@ def end_of(text: str, language_id: str) -> tuple[Kind, str]:
         ("css", "a { b: url(http://x); /* }", COMMENT, "} */"),
         ("makefile", "a: b\n\techo $(f it\\'s # (", COMMENT, ")"),
         ("dockerfile", "# it's\nRUN a#b && (", CODE, ")"),
+        ("javascript", "a = { begin: /</, end: />\\]/, x: [<br />, ", CODE, "} ]"),
         ("typescript", "f(a! / this.b); f(a[0]!/2, !/(/.test(", CODE, ") )"),
         ("ruby", 'x = "a #{f(', CODE, '" } )'),
         ("ruby", "def f\n  return if x\n  y.map do |z|\n", CODE, "end end"),
