@@ -61,7 +61,8 @@ class _Scanner:
         self._closings: list[Closing] = []
         self._strays: list[int] = []
         self._faults = 0
-        self._begun = (-1, 0)
+        # Where the line of the last closer starts, and how its opener's is indented.
+        self._closer_line = (-1, 0)
 
     def begin_line(self) -> None:
         """Close what the first line closes by its first word or its indentation."""
@@ -240,7 +241,7 @@ class _Scanner:
                 depth,
             )
         frame = self._stack[depth]
-        self._begun = (start - len(line), frame.columns)
+        self._closer_line = (start - len(line), frame.columns)
         self._faults += len(self._stack) - 1 - depth
         del self._stack[depth:]
         self._closed(frame, start)
@@ -293,5 +294,5 @@ class _Scanner:
         line = self._line_before(at)
         if literal is not None and literal.ending is Ending.DEDENT:
             return key_columns_of(line)
-        begins, columns = self._begun
-        return columns if begins == at - len(line) else columns_of(line)
+        line_start, columns = self._closer_line
+        return columns if line_start == at - len(line) else columns_of(line)

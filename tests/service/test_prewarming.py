@@ -133,6 +133,7 @@ async def test_a_busy_engine_is_left_alone(
     inner, engine = make_service("1\n", config=config)
     service = CachedCompletionService(inner, config, is_idle=lambda: is_idle)
     await ask(service, at_cursor("wo|rd = 1\n"))
+    await rest(service, at_cursor("x = |\n"))
     assert () == engine.requests
 
 
@@ -174,24 +175,6 @@ async def test_the_place_before_is_given_up(
     service.stop()
     await settle()
     assert ["c1.read", "c2.read"] == list(engine.aborted)
-
-
-@pytest.mark.parametrize(
-    ("config", "is_idle"),
-    [(CompletionConfig(), False), (CompletionConfig(prewarm=False), True)],
-)
-async def test_a_rest_asks_nothing_of_a_busy_engine(
-    make_service: MakeService,
-    at_cursor: AtCursor,
-    config: CompletionConfig,
-    *,
-    is_idle: bool,
-) -> None:
-    """Nor of an idle one, if a setting says so."""
-    inner, engine = make_service("1\n", config=config)
-    service = CachedCompletionService(inner, config, is_idle=lambda: is_idle)
-    await rest(service, at_cursor("x = |\n"))
-    assert () == engine.requests
 
 
 async def test_context_is_there_before_the_prompt_is_read(
